@@ -1,0 +1,137 @@
+"""The class scheme: codes, names, meanings, colours, NO_DATA and the CORINE crosswalk.
+
+This is the only module in which a class number is written. Everything else asks here.
+
+Source: Hejmanowska et al. 2025, section 2.2 (the ten classes) and Figure 4 (classes 4 and 9 are
+phases of the same field); CORINE Land Cover nomenclature, level 3.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lulc_lib.errors import InputError
+
+NO_DATA = 0
+"""Code of a pixel that carries no class: unlabelled in a mask, outside the scene in a map."""
+
+IGNORE_INDEX = 255
+"""Network target of a pixel that must not count in the loss (see :func:`to_index`)."""
+
+
+class LandClass(NamedTuple):
+    """One class of the legend."""
+
+    code: int
+    key: str
+    name: str
+    meaning: str
+    colour: str
+    corine: tuple[int, ...]
+
+
+CLASSES: tuple[LandClass, ...] = (
+    LandClass(1, "conifer", "Coniferous forest", "Evergreen needle-leaf forest, green all year",
+              "#135b44", (312,)),
+    LandClass(2, "mixed_forest", "Mixed forest", "Broad-leaved and mixed forest, leafless in winter",
+              "#49b94c", (311, 313, 324)),
+    LandClass(3, "urban", "Urban", "Built-up land: settlements, industry, yards",
+              "#ae529f", (111, 112, 121, 123, 124, 133)),
+    LandClass(4, "crops_ripe", "Crops before harvest",
+              "A field before harvest, or in spring before it is worked: a phase of the crop, "
+              "not a place (same fields as classes 5 and 9)", "#f1d4a4", (211, 221, 222, 242, 243)),
+    LandClass(5, "bare_soil", "Bare soil",
+              "A field without plant cover, ploughed or just sown (same fields as 4 and 9)",
+              "#7b2b00", (211, 242, 243)),
+    LandClass(6, "grassland", "Permanent grassland", "Meadows and pastures that are not ploughed",
+              "#96f8f1", (141, 142, 231, 321)),
+    LandClass(7, "road", "Roads", "Paved roads and railways, mostly one or two pixels wide",
+              "#43264f", (122,)),
+    LandClass(8, "water", "Water", "Rivers, ponds, reservoirs and the lakes in pits",
+              "#1c74f3", (511, 512)),
+    LandClass(9, "crops_growing", "Growing crops",
+              "A field with crops in full growth, bright in near infrared: a phase of the crop, "
+              "not a place (same fields as 4 and 5)", "#b3ea26", (211, 221, 222, 242, 243)),
+    LandClass(10, "quarry", "Quarries, open pits", "Open-pit extraction: rock faces, benches, "
+              "haul roads and heaps; the mining class of the study", "#ff320d", (131, 132)),
+)
+
+CODES: tuple[int, ...] = tuple(c.code for c in CLASSES)
+NAMES: dict[int, str] = {c.code: c.name for c in CLASSES}
+COLOURS: dict[int, str] = {c.code: c.colour for c in CLASSES}
+NO_DATA_COLOUR = "#ffffff"
+BY_KEY: dict[str, LandClass] = {c.key: c for c in CLASSES}
+CROP_PHASES: tuple[int, ...] = tuple(
+    BY_KEY[k].code for k in ("crops_ripe", "bare_soil", "crops_growing")
+)
+"""Codes that one and the same field takes through the year."""
+
+
+def code(key: str) -> int:
+    """Code of a class by its key.
+
+    >>> code("quarry") == CODES[-1]
+    True
+    """
+    if key not in BY_KEY:
+        raise InputError(f"class key is {key!r}; it must be one of {', '.join(BY_KEY)}")
+    return BY_KEY[key].code
+
+
+def corine_crosswalk() -> dict[int, tuple[int, ...]]:
+    """CORINE level-3 code to the legend codes that may be found there.
+
+    Arable land (211) may be any phase of a crop, so a code can map to several classes. CORINE's
+    minimum mapping unit is 25 ha: the crosswalk says what is plausible, not what must be.
+
+    >>> corine_crosswalk()[131] == (code("quarry"),)
+    True
+    """
+    walk: dict[int, tuple[int, ...]] = {}
+    for c in CLASSES:
+        for clc in c.corine:
+            walk[clc] = (*walk.get(clc, ()), c.code)
+    return dict(sorted(walk.items()))
+
+
+def check_codes(codes: NDArray[np.generic], what: str) -> NDArray[np.uint8]:
+    """The array as uint8 legend codes, or an error that names what is not a code.
+
+    Parameters
+    ----------
+    codes : (row, col) or any shape, integers or integer-valued floats; NO_DATA is allowed.
+    what : the array's name for the error message.
+
+    Raises
+    ------
+    InputError
+        A value is neither NO_DATA nor a code of the legend.
+    """
+    codes = np.asarray(codes)
+    unknown = ~np.isin(codes, (NO_DATA, *CODES))
+    if unknown.any():
+        bad = sorted({str(v) for v in np.unique(codes[unknown])[:5]})
+        raise InputError(
+            f"{what} holds {', '.join(bad)}; values must be {NO_DATA} (no data) or a legend code "
+            f"{CODES[0]}–{CODES[-1]}"
+        )
+    return codes.astype(np.uint8)
+
+
+def to_index(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Legend codes to network targets 0 … n−1; NO_DATA becomes IGNORE_INDEX.
+
+    >>> to_index(np.array([NO_DATA, CODES[0], CODES[-1]], dtype=np.uint8)).tolist()
+    [255, 0, 9]
+    """
+    table = np.full(256, IGNORE_INDEX, dtype=np.uint8)
+    table[list(CODES)] = np.arange(len(CODES), dtype=np.uint8)
+    return table[codes]
+
+
+def to_code(index: NDArray[np.integer]) -> NDArray[np.uint8]:
+    """Network class index 0 … n−1 to legend codes (inverse of :func:`to_index`)."""
+    return np.asarray(CODES, dtype=np.uint8)[index]

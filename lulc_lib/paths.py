@@ -1,0 +1,31 @@
+"""Where things are: the project's root and the folders under it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def project_root(start: Path | None = None) -> Path:
+    """Nearest folder at or above ``start`` that holds the study (``notebooks/`` and
+    ``lulc_lib/``); the working directory if there is none.
+
+    ``start`` is the working directory unless given, so a notebook opened in ``notebooks/`` and one
+    run by papermill from the root find the same place.
+    """
+    here = Path(start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "notebooks").is_dir() and (folder / "lulc_lib").is_dir():
+            return folder
+    return here
+
+
+def published_dir() -> Path:
+    """Folder of the published dataset: ``$LULC_DATA`` if set, else ``data/lulc_mining``."""
+    named = os.environ.get("LULC_DATA")
+    return Path(named).expanduser().resolve() if named else project_root() / "data" / "lulc_mining"
+
+
+def synthetic_dir() -> Path:
+    """Folder of the generated synthetic landscape, laid out like the published dataset."""
+    return project_root() / "data" / "synthetic"
