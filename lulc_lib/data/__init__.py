@@ -1,0 +1,1 @@
+"""Scenes, reference masks, the published dataset's catalogue and the synthetic landscape."""

@@ -1,0 +1,109 @@
+"""The radiometric offset of Sentinel-2 files: what the file declares, what its pixels say.
+
+Since processing baseline 04.00 (January 2022) ESA adds 1000 DN to every band, so that
+``reflectance = (DN - 1000) / 10000``. Files that were cut out of products carry no trace of it, and
+catalogues declare it wrongly often enough that the pixels have to be asked as well.
+
+Source: Sentinel-2 Products Specification Document, BOA_ADD_OFFSET.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lulc_lib.errors import InputError
+
+QUANTIFICATION = 10_000.0
+"""DN per unit of reflectance (BOA_QUANTIFICATION_VALUE)."""
+
+BASELINE_OFFSET = 1000
+"""DN added to every band by processing baseline 04.00 and later."""
+
+DARK_LIMIT = 900
+"""If the darkest band's 1st percentile (DN) is below this, no offset can have been added: more than
+1 % of the pixels would have a clearly negative reflectance."""
+
+VEGETATION_RATIO = 1.8
+"""A 99th percentile of raw NIR/red above this shows vegetation, so red must be dark somewhere."""
+
+
+class Offset(NamedTuple):
+    """Offset in DN: the one to subtract, and where it comes from."""
+
+    used: int
+    declared: int | None
+    measured: int | None
+    source: str
+
+
+def declared_offset(tags: Mapping[str, str]) -> int | None:
+    """Offset in DN that a file's metadata declares, as a positive number; None if it says nothing.
+
+    Understands ``BOA_ADD_OFFSET`` (−1000 or 0), ``PROCESSING_BASELINE`` (≥ 04.00 means 1000).
+
+    Raises
+    ------
+    InputError
+        A tag is there but is not a number.
+
+    >>> declared_offset({"BOA_ADD_OFFSET": "-1000"}), declared_offset({"PROCESSING_BASELINE": "03.01"})
+    (1000, 0)
+    """
+    upper = {k.upper(): v for k, v in tags.items()}
+    for key in ("BOA_ADD_OFFSET", "PROCESSING_BASELINE"):
+        if key not in upper:
+            continue
+        try:
+            value = float(upper[key])
+        except ValueError:
+            raise InputError(f"tag {key} is {upper[key]!r}; it must be a number") from None
+        if key == "BOA_ADD_OFFSET":
+            return round(-value)
+        return BASELINE_OFFSET if value >= 4.0 else 0
+    return None
+
+
+def measured_offset(dn: Mapping[str, NDArray[np.uint16]]) -> int | None:
+    """Offset in DN that the pixels show: 0, 1000, or None where they cannot tell.
+
+    Parameters
+    ----------
+    dn : band name to (row, col) digital numbers; needs B04 and B08; DN 0 is no data.
+
+    Returns
+    -------
+    0 if the darkest band reaches below :data:`DARK_LIMIT`; 1000 if it does not although vegetation
+    is in the scene; None for a bright scene without vegetation (a desert), where both are possible,
+    and for a scene without any data.
+    """
+    valid = np.logical_and.reduce([band > 0 for band in dn.values()])
+    if not valid.any():
+        return None
+    darkest = min(float(np.percentile(band[valid], 1)) for band in dn.values())
+    if darkest < DARK_LIMIT:
+        return 0
+    ratio = dn["B08"][valid].astype(np.float32) / dn["B04"][valid]
+    return BASELINE_OFFSET if np.percentile(ratio, 99) > VEGETATION_RATIO else None
+
+
+def decide_offset(declared: int | None, measured: int | None, name: str) -> Offset:
+    """The offset to use. The pixels win where they can tell; else the metadata; else an error.
+
+    Raises
+    ------
+    InputError
+        Neither the metadata nor the pixels can tell.
+    """
+    if measured is not None:
+        agree = {None: "pixels", measured: "metadata and pixels"}
+        return Offset(measured, declared, measured, agree.get(declared, "pixels against metadata"))
+    if declared is not None:
+        return Offset(declared, declared, None, "metadata")
+    raise InputError(
+        f"{name}: the radiometric offset is not declared and its pixels (bright everywhere, no "
+        "vegetation) do not show it; give offset=0 or offset=1000 (DN)"
+    )
