@@ -26,6 +26,15 @@ def published_dir() -> Path:
     return Path(named).expanduser().resolve() if named else project_root() / "data" / "lulc_mining"
 
 
+def output_root() -> Path:
+    """Folder above ``figures/`` and ``results/``: ``$LULC_OUTPUT`` if set, else the project's root.
+
+    Smoke runs and tests set it, so that they never touch the results of a real run.
+    """
+    named = os.environ.get("LULC_OUTPUT")
+    return Path(named).resolve() if named else project_root()
+
+
 def synthetic_dir() -> Path:
     """Folder of the generated synthetic landscape, laid out like the published dataset."""
     return project_root() / "data" / "synthetic"

@@ -1,0 +1,157 @@
+"""Results as JSON: the only link between notebooks, and from them to the README.
+
+A file ``results/<source>/<name>.json`` holds ``values`` (what was found) and ``provenance`` (data
+used with sha256, commit, versions, device, seconds). A run that finds what is stored already leaves
+the file untouched, so repeating the study changes nothing in it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+import platform
+import subprocess
+import time
+import zlib
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from lulc_lib import paths
+from lulc_lib.errors import InputError
+
+_PACKAGES = ("lulc_lib", "numpy", "rasterio", "scikit-learn", "torch", "xarray")
+_STARTED = time.perf_counter()
+
+
+def results_path(source: str, name: str) -> Path:
+    """Where ``results/<source>/<name>.json`` lies."""
+    return paths.output_root() / "results" / source / f"{name}.json"
+
+
+def write_results(
+    source: str, name: str, values: Mapping[str, Any], data: Iterable[Path],
+    root: Path, device: str = "cpu", seconds: float | None = None,
+    unused: Iterable[str] = (),
+) -> Path:
+    """Write results with their provenance; NaN becomes null.
+
+    Parameters
+    ----------
+    source : ``published`` or ``synthetic``.
+    name : file name without ending.
+    values : what was found; numbers, strings, lists, dictionaries, numpy scalars and arrays.
+    data : files read, below ``root``.
+    root : folder of the data source; files are recorded relative to it.
+    device : where the numbers were computed.
+    seconds : wall-clock seconds of the computation; None takes the time since this process started.
+    unused : files of the dataset that could not be used because they are absent.
+
+    Returns
+    -------
+    The file's path.
+    """
+    target = results_path(source, name)
+    content = {
+        "values": _plain(values),
+        "provenance": {
+            "source": source,
+            "data": {str(p.relative_to(root)): _sha256(p) for p in sorted(set(data))},
+            "absent": sorted(unused),
+            "versions": {"python": platform.python_version()} | {p: version(p) for p in _PACKAGES},
+            "commit": _commit(), "device": device, "processor": platform.machine(),
+            "seconds": round(time.perf_counter() - _STARTED if seconds is None else seconds, 1),
+        },
+    }
+    if target.exists() and _same(json.loads(target.read_text()), content):
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_suffix(".json.tmp")
+    temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    temporary.replace(target)
+    return target
+
+
+def read_results(source: str, name: str) -> dict[str, Any]:
+    """The ``values`` of stored results.
+
+    Raises
+    ------
+    InputError
+        They are not there, or the file is damaged.
+    """
+    target = results_path(source, name)
+    if not target.exists():
+        raise InputError(f"{target} is not there; run the notebook that writes it (make reproduce)")
+    try:
+        return json.loads(target.read_text())["values"]
+    except (json.JSONDecodeError, KeyError) as error:
+        raise InputError(f"{target} is damaged ({error!r}); delete it and run make reproduce") from None
+
+
+def pack_map(class_map: xr.DataArray) -> dict[str, Any]:
+    """A class map as a JSON value: grid, CRS and zlib-compressed legend codes in base64."""
+    codes = np.ascontiguousarray(class_map.values.astype(np.uint8))
+    return {
+        "crs": class_map.rio.crs.to_string(),
+        "transform": list(class_map.rio.transform())[:6],
+        "shape": list(codes.shape),
+        "codes_zlib_base64": base64.b64encode(zlib.compress(codes.tobytes(), 9)).decode(),
+    }
+
+
+def unpack_map(packed: Mapping[str, Any]) -> xr.DataArray:
+    """The class map of :func:`pack_map`: (y, x) uint8 legend codes with CRS."""
+    from rasterio.transform import Affine
+
+    rows, cols = packed["shape"]
+    codes = np.frombuffer(
+        zlib.decompress(base64.b64decode(packed["codes_zlib_base64"])), np.uint8
+    ).reshape(rows, cols)
+    t = Affine(*packed["transform"])
+    coords = {"y": t.f + t.e * (np.arange(rows) + 0.5), "x": t.c + t.a * (np.arange(cols) + 0.5)}
+    out = xr.DataArray(codes, dims=("y", "x"), coords=coords)
+    return out.rio.write_crs(packed["crs"]).rio.write_transform(t)
+
+
+def _same(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    def core(content: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+        made = content.get("provenance", {})
+        return content.get("values"), made.get("data"), made.get("absent")
+
+    return core(old) == core(json.loads(json.dumps(new)))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _commit() -> str:
+    """Commit of the code, with ``+changes`` where the tree differs from it; '' outside git."""
+    root = paths.project_root()
+    try:
+        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True,
+                              text=True, check=True).stdout.strip()
+        changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "lulc_lib", "notebooks"],
+                                 cwd=root, capture_output=True).returncode
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return head + ("+changes" if changed else "")

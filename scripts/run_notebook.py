@@ -1,0 +1,139 @@
+"""Execute one notebook of the study with papermill, and publish it when it is a real run.
+
+    python scripts/run_notebook.py notebooks/01_prepare_scenes.ipynb --output build/01.ipynb
+
+The executed notebook goes to ``--output``. Only a default or paper run on the published data also
+rewrites the committed notebook, without the machine's traces (timings, paths, progress bars).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import nbformat
+import papermill
+from papermill.exceptions import PapermillExecutionError
+
+ROOT = Path(__file__).resolve().parents[1]
+
+def output_root(source: str, budget: str) -> Path:
+    """Folder above figures/ and results/ for a run: the project, or build/ for a smoke run."""
+    return ROOT / "build" / f"{source}-{budget}" if budget == "smoke" else ROOT
+
+
+def unfinished(notebook: nbformat.NotebookNode) -> str:
+    """Names the first code cell that papermill did not complete; '' if all ran."""
+    for number, cell in enumerate(notebook.cells, start=1):
+        if cell.cell_type == "code" and cell.metadata.papermill.status != "completed":
+            return f"cell {number} is {cell.metadata.papermill.status}"
+    return ""
+
+
+def cleaned(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The notebook as it is committed: the same after every run that finds the same."""
+    notebook.cells = [
+        c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])
+    ]
+    counter = 0
+    for number, cell in enumerate(notebook.cells):
+        tags = cell.metadata.get("tags", [])
+        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        cell.id = f"cell-{number:02d}"
+        if cell.cell_type != "code":
+            continue
+        counter += 1
+        cell.execution_count = counter
+        cell.outputs = [o for o in cell.outputs if not is_progress_bar(o)]
+        for output in cell.outputs:
+            output.get("metadata", {}).clear()
+            if "execution_count" in output:
+                output.execution_count = counter
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook.metadata = nbformat.from_dict(
+        {"kernelspec": kernel, "language_info": {"name": "python"}}
+    )
+    return notebook
+
+
+def is_progress_bar(output: nbformat.NotebookNode) -> bool:
+    """Progress bars redraw their line with carriage returns, and go to stderr."""
+    return output.get("name") == "stderr" and "\r" in output.get("text", "")
+
+
+def write_whole(notebook: nbformat.NotebookNode, target: Path) -> None:
+    """Write through a temporary name, so that no reader ever sees half a notebook."""
+    temporary = target.with_suffix(".tmp")
+    nbformat.write(notebook, temporary)
+    temporary.replace(target)
+
+
+def where_it_failed(error: PapermillExecutionError, notebook: Path) -> str:
+    """One line that names the notebook and the cell; papermill adds a mark cell at the top."""
+    executed = nbformat.read(notebook, as_version=4) if notebook.exists() else None
+    number = error.cell_index + 1
+    if executed:
+        marks = [c for c in executed.cells[:error.cell_index]
+                 if "papermill-error-cell-tag" in c.metadata.get("tags", [])
+                 or "injected-parameters" in c.metadata.get("tags", [])]
+        number -= len(marks)
+    return f"cell {number} (In [{error.exec_count}]): {error.ename}: {error.evalue}"
+
+
+def run(notebook: Path, output: Path, source: str, budget: str) -> int:
+    """Execute, check that every cell ran, publish if it is a real run. Returns an exit status."""
+    os.chdir(ROOT)
+    os.environ["LULC_OUTPUT"] = str(output_root(source, budget))
+    output.parent.mkdir(parents=True, exist_ok=True)
+    draft = output.with_suffix(".running.ipynb")
+    print(f"== {notebook} ({source} data, {budget} budget)", file=sys.stderr)
+    try:
+        executed = papermill.execute_notebook(
+            notebook, draft, parameters=changed_parameters(notebook, source, budget),
+            kernel_name="python3", stderr_file=sys.stderr, log_output=False,
+        )
+    except PapermillExecutionError as error:
+        print(f"{notebook} failed in {where_it_failed(error, draft)}", file=sys.stderr)
+        print(f"The notebook up to there: {draft}", file=sys.stderr)
+        return 1
+    stopped = unfinished(executed)
+    if stopped:
+        print(f"{notebook} did not run to its end: {stopped}", file=sys.stderr)
+        return 1
+    final = cleaned(executed)
+    if source == "published" and budget != "smoke":
+        write_whole(final, notebook)
+    write_whole(final, output)
+    draft.unlink()
+    return 0
+
+
+def changed_parameters(notebook: Path, source: str, budget: str) -> dict[str, str]:
+    """The parameters to inject: those that the notebook has."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    text = "".join(c.source for c in cells if "parameters" in c.metadata.get("tags", []))
+    wanted = {"source": source, "budget": budget}
+    return {k: v for k, v in wanted.items() if f"{k} = " in text}
+
+
+def main() -> int:
+    """Command line; see the module's text."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("notebook", type=Path, nargs="?")
+    parser.add_argument("--output", type=Path)
+    parser.add_argument("--source", default="auto", choices=["auto", "published", "synthetic"])
+    parser.add_argument("--budget", default="default", choices=["smoke", "default", "paper"])
+    parser.add_argument("--where", choices=["figures", "results"], help="print a folder and stop")
+    args = parser.parse_args()
+    if args.where:
+        print(os.path.relpath(output_root(args.source, args.budget) / args.where / args.source))
+        return 0
+    if not (args.notebook and args.output):
+        parser.error("a notebook and --output are needed")
+    return run(args.notebook, args.output, args.source, args.budget)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

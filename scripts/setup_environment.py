@@ -1,0 +1,114 @@
+"""Build or repair the virtual environment of the study. Needs nothing but Python ≥ 3.11.
+
+    python3 scripts/setup_environment.py [--folder .venv]
+
+The environment is ready when its stamp says that it was completed at this very place, for these
+requirements and this Python, and every pinned package is installed in its pinned version. Anything
+else (first call, moved folder, interrupted installation, changed pins, removed package) is put right.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+REQUIREMENTS = ROOT / "requirements.txt"
+OLDEST = (3, 11)
+LIST_INSTALLED = (
+    "import importlib.metadata as m, json;"
+    "print(json.dumps({d.metadata['Name']: d.version for d in m.distributions()}))"
+)
+
+
+def normal(name: str) -> str:
+    """A distribution's name as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pins(text: str) -> dict[str, str]:
+    """Package name to exact version from the text of a requirements file."""
+    found = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;]+)", text, re.MULTILINE)
+    return {normal(name): version for name, version in found}
+
+
+def stamp_text(folder: Path) -> str:
+    """What the stamp of a complete environment holds: place, Python, hash of the requirements."""
+    project = (ROOT / "pyproject.toml").read_bytes()
+    digest = hashlib.sha256(REQUIREMENTS.read_bytes() + project).hexdigest()
+    return f"{folder}\n{sys.version_info[:3]}\n{digest}\n"
+
+
+def fault(folder: Path) -> str:
+    """Why the environment is not ready, or '' if it is."""
+    stamp, python = folder / ".complete", folder / "bin" / "python"
+    if not stamp.exists():
+        return "it was never completed"
+    if stamp.read_text() != stamp_text(folder):
+        return "the folder moved, or Python or the pins changed"
+    try:
+        out = subprocess.run(
+            [python, "-c", LIST_INSTALLED], capture_output=True, text=True, check=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return "its Python does not start"
+    installed = {normal(name): version for name, version in json.loads(out).items() if name}
+    wrong = [
+        name for name, version in pins(REQUIREMENTS.read_text()).items()
+        if installed.get(name, "").split("+")[0] != version
+    ]
+    if "lulc-lib" not in installed:
+        wrong.append("lulc_lib")
+    return f"missing or in another version: {', '.join(wrong[:5])}" if wrong else ""
+
+
+def build(folder: Path) -> None:
+    """Install the pins and the package into ``folder``; what is already right is kept."""
+    stamp = folder / ".complete"
+    moved = stamp.exists() and stamp.read_text() != stamp_text(folder)
+    if moved or not (folder / "bin" / "python").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+    stamp.unlink(missing_ok=True)
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    pip = [folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install"]
+    subprocess.run([*pip, "-r", REQUIREMENTS], check=True)
+    subprocess.run([*pip, "--no-deps", "--editable", ROOT], check=True)
+    temporary = stamp.with_suffix(".tmp")
+    temporary.write_text(stamp_text(folder))
+    temporary.replace(stamp)
+
+
+def main() -> int:
+    """Make the environment ready; the exit status says whether it is."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, default=ROOT / ".venv")
+    folder = parser.parse_args().folder.resolve()
+    if sys.version_info < OLDEST:
+        print(f"Python is {sys.version.split()[0]}; it must be 3.11 or newer "
+              "(make PYTHON=python3.12 …)", file=sys.stderr)
+        return 2
+    why = fault(folder)
+    if not why:
+        return 0
+    print(f"Setting up {folder.name} ({why}); this takes a few minutes …", file=sys.stderr)
+    try:
+        build(folder)
+    except subprocess.CalledProcessError as error:
+        print(f"The environment could not be built: {' '.join(map(str, error.cmd))} failed",
+              file=sys.stderr)
+        return 1
+    why = fault(folder)
+    if why:
+        print(f"The environment is still not right: {why}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
