@@ -1,0 +1,1 @@
+"""Confusion matrices, metrics and their uncertainty. Imports no torch, rasterio or ee."""
