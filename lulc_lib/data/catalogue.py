@@ -1,0 +1,221 @@
+"""The published dataset, file by file: where each is, how it is verified, what it is for.
+
+Source: github.com/bh-del/lulc_mining. The Strzegom test scene is no longer in the head of that
+repository; the commit named for it in ``published_files.csv`` still serves it.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import NamedTuple
+
+from lulc_lib.errors import InputError
+
+BASE_URL = "https://raw.githubusercontent.com/bh-del/lulc_mining/"
+"""Where the files are served: ``BASE_URL/<commit>/<path>``; ``$LULC_DATA_URL`` overrides it."""
+
+TERMS = (
+    "The dataset of Hejmanowska et al. (2025, Appl. Sci. 15, 9785; github.com/bh-del/lulc_mining) "
+    "carries no licence file; its README invites testing and benchmarking with citation. "
+    "The imagery contains modified Copernicus Sentinel data."
+)
+
+ROLES = ("training", "test", "reference", "published_map")
+KINDS = ("scene", "mask", "polygons", "map", "table")
+
+
+class Site(NamedTuple):
+    """One study site and its pixel grid (north up, square pixels).
+
+    ``x0``, ``y0`` are the outer corner of the upper left pixel, metres in ``epsg``; ``rows`` and
+    ``cols`` count pixels of ``pixel`` metres; ``mgrs_tile`` is the Sentinel-2 tile that holds it.
+    """
+
+    name: str
+    title: str
+    epsg: int
+    x0: float
+    y0: float
+    rows: int
+    cols: int
+    mgrs_tile: str
+    pixel: float = 10.0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(row, col) number of pixels."""
+        return self.rows, self.cols
+
+    @property
+    def transform(self) -> tuple[float, float, float, float, float, float]:
+        """Affine coefficients (a, b, c, d, e, f) from (col, row) to (x, y), metres."""
+        return self.pixel, 0.0, self.x0, 0.0, -self.pixel, self.y0
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """(west, south, east, north), metres in ``epsg``."""
+        return (self.x0, self.y0 - self.rows * self.pixel,
+                self.x0 + self.cols * self.pixel, self.y0)
+
+
+SITES: dict[str, Site] = {
+    s.name: s
+    for s in (
+        Site("strzegom", "Strzegom", 32633, 585420.0, 5652250.0, 401, 401, "33UWS"),
+        Site("kolbuszowa", "Kolbuszowa", 32634, 556320.0, 5567610.0, 498, 468, "34UEA"),
+        Site("krakow_1", "Kraków 1", 32634, 420000.0, 5550000.0, 500, 500, "34UDA"),
+        Site("krakow_2", "Kraków 2", 32634, 429000.0, 5541000.0, 500, 500, "34UDA"),
+        Site("krakow_3", "Kraków 3", 32634, 414000.0, 5557000.0, 500, 500, "34UDA"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """One file of the published dataset.
+
+    ``size`` (bytes) and ``sha256`` are None where the file was not at hand when the list was made;
+    ``git_blob_sha1`` is always known. ``date`` is the acquisition date of the scene the file
+    belongs to, YYYY-MM-DD; ``epsg`` is None for a table.
+    """
+
+    path: str
+    commit: str
+    git_blob_sha1: str
+    size: int | None
+    sha256: str | None
+    role: str
+    kind: str
+    site: str
+    date: str
+    epsg: int | None
+
+    @property
+    def url(self) -> str:
+        """Address the file is downloaded from."""
+        base = os.environ.get("LULC_DATA_URL") or BASE_URL
+        return f"{base.rstrip('/')}/{self.commit}/{self.path}"
+
+    def path_in(self, root: str | Path) -> Path:
+        """Where the file is (or will be) under the dataset's folder ``root``."""
+        return Path(root) / self.path
+
+
+@cache
+def catalogue() -> tuple[PublishedFile, ...]:
+    """Every file of the published dataset, ordered by path."""
+    text = package_files("lulc_lib.data").joinpath("published_files.csv").read_text("utf-8")
+    return tuple(
+        PublishedFile(
+            path=row["path"], commit=row["commit"], git_blob_sha1=row["git_blob_sha1"],
+            size=int(row["bytes"]) if row["bytes"] else None, sha256=row["sha256"] or None,
+            role=row["role"], kind=row["kind"], site=row["site"], date=row["date"],
+            epsg=int(row["epsg"]) if row["epsg"] else None,
+        )
+        for row in csv.DictReader(text.splitlines())
+    )
+
+
+def find(path: str) -> PublishedFile:
+    """The file with this path in the dataset.
+
+    >>> find("test_mask/strzegom_ref.gpkg").kind
+    'polygons'
+
+    Raises
+    ------
+    InputError
+        The dataset has no such file.
+    """
+    for file in catalogue():
+        if file.path == path:
+            return file
+    name = path.rsplit("/", 1)[-1]
+    near = [f.path for f in catalogue() if f.path.endswith("/" + name)]
+    hint = f"did you mean {' or '.join(near)}?" if near else "`lulc data --list` shows all of them"
+    raise InputError(f"{path!r} is not a file of the published dataset; {hint}")
+
+
+def find_site(name: str) -> Site:
+    """The site with this name.
+
+    Raises
+    ------
+    InputError
+        There is no such site.
+    """
+    if name not in SITES:
+        raise InputError(f"site is {name!r}; it must be one of {', '.join(SITES)}")
+    return SITES[name]
+
+
+def select(
+    role: str | None = None,
+    kind: str | None = None,
+    site: str | None = None,
+    date: str | None = None,
+) -> list[PublishedFile]:
+    """Files of the dataset with the given role, kind, site and date, ordered by path.
+
+    Parameters
+    ----------
+    role : one of ``ROLES``; None for any, as for the others.
+    kind : one of ``KINDS``.
+    site : a key of ``SITES``.
+    date : acquisition date, YYYY-MM-DD.
+
+    >>> [f.path for f in select(role="test")]
+    ['img_train/strzegom_20230709_33u.tif']
+
+    Raises
+    ------
+    InputError
+        A value is not one the dataset knows, or no file has this combination of values.
+    """
+    wanted = {"role": role, "kind": kind, "site": site, "date": date}
+    wanted = {key: value for key, value in wanted.items() if value is not None}
+    for key, value in wanted.items():
+        known = sorted({getattr(f, key) for f in catalogue()})
+        if value not in known:
+            raise InputError(f"{key} is {value!r}; it must be one of {', '.join(known)}")
+    chosen = [f for f in catalogue() if all(getattr(f, k) == v for k, v in wanted.items())]
+    if not chosen:
+        asked = ", ".join(f"{k} {v!r}" for k, v in wanted.items())
+        raise InputError(f"the published dataset has no file with {asked}; `lulc data --list` "
+                         "shows what there is")
+    return chosen
+
+
+def training_pairs(site: str | None = None) -> list[tuple[PublishedFile, PublishedFile]]:
+    """Training scenes, each with its mask (the same file name in the other folder).
+
+    Parameters
+    ----------
+    site : a key of ``SITES``, or None for all sites.
+
+    >>> len(training_pairs("strzegom")), len(training_pairs())
+    (6, 14)
+
+    Raises
+    ------
+    InputError
+        ``site`` is not a site of the dataset.
+    """
+    return [
+        (scene, find(scene.path.replace("img_train/", "training_masks/")))
+        for scene in select("training", "scene", site)
+    ]
+
+
+def core_files() -> tuple[str, ...]:
+    """Paths the study cannot do without: all that belongs to Strzegom.
+
+    Six training scenes with their masks, the test scene, both references (polygons and released
+    raster), the published map and its confusion matrix.
+    """
+    return tuple(f.path for f in catalogue() if f.site == "strzegom")

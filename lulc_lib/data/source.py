@@ -1,0 +1,118 @@
+"""Which data a run uses: the published dataset, or the synthetic landscape in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from lulc_lib import paths
+from lulc_lib.data.catalogue import PublishedFile, catalogue, core_files, find
+from lulc_lib.data.download import FileState, FolderError, fetch, local_state, require
+from lulc_lib.data.transfer import Policy
+from lulc_lib.errors import InputError
+
+CHOICES = ("auto", "published", "synthetic")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Data a run uses.
+
+    ``name`` marks figures and results; ``root`` is a folder in the published dataset's layout;
+    ``missing`` are paths of published files that are not there; ``note`` says in words what was
+    missing and what it means, '' if there is nothing to say.
+    """
+
+    name: Literal["published", "synthetic"]
+    root: Path
+    missing: tuple[str, ...] = ()
+    note: str = ""
+
+
+def resolve_source(
+    choice: str = "auto",
+    needed: Sequence[str] | None = None,
+    download: bool = True,
+    progress: bool = True,
+    policy: Policy | None = None,
+) -> Source:
+    """The data to use, made ready: downloaded or generated where it was not there.
+
+    Parameters
+    ----------
+    choice : ``published``; ``synthetic``; or ``auto``: published if every needed file is there or
+        can be downloaded, else synthetic with a note that says why.
+    needed : paths of published files the step cannot do without; by default all of Strzegom
+        (:func:`lulc_lib.data.catalogue.core_files`). Other files are optional: they are fetched
+        along when a needed one has to be, and are listed in ``missing`` when they are not there.
+    download : False keeps off the network. If all needed files are there, it is never used.
+    progress : show bars on stderr.
+    policy : time-outs and retries of the download.
+
+    Raises
+    ------
+    InputError
+        Unknown ``choice`` or path, or ``published`` was asked for and a needed file is not to be
+        had.
+    """
+    if choice not in CHOICES:
+        raise InputError(f"source is {choice!r}; it must be one of {', '.join(CHOICES)}")
+    files = [find(path) for path in (core_files() if needed is None else needed)]
+    if choice == "synthetic":
+        return _synthetic((), "The synthetic landscape was asked for.", progress)
+    root = paths.published_dir()
+    states = _make_ready(files, root, download, progress, policy, strict=choice == "published")
+    lacking = [s for s in states if s.state != "present"]
+    if not lacking:
+        return _published(files, root)
+    if choice == "published":
+        require(states)
+    names = ", ".join(s.file.path for s in lacking)
+    note = (f"{len(lacking)} of the {len(states)} published files needed are not to be had, so the "
+            f"synthetic landscape is used in place of the study area. Missing: {names}. "
+            f"First: {lacking[0].reason}.")
+    return _synthetic(tuple(s.file.path for s in lacking), note, progress)
+
+
+def _make_ready(files: Sequence[PublishedFile], root: Path, download: bool, progress: bool,
+                policy: Policy | None, strict: bool) -> list[FileState]:
+    """States of the needed files after fetching what is lacking; ``strict`` lets an unusable
+    folder be an error instead of a reason."""
+    states = [local_state(file, root) for file in files]
+    if not download or all(s.state == "present" for s in states):
+        return states
+    try:
+        states = fetch(files, root, progress, policy)
+        if all(s.state == "present" for s in states):
+            fetch(_optional(files), root, progress, policy)
+    except FolderError as error:
+        if strict:
+            raise
+        states = [s if s.state == "present" else s._replace(reason=str(error))
+                  for s in (local_state(file, root) for file in files)]
+    return states
+
+
+def _optional(needed: Sequence[PublishedFile]) -> list[PublishedFile]:
+    return [file for file in catalogue() if file not in needed]
+
+
+def _published(needed: Sequence[PublishedFile], root: Path) -> Source:
+    """The published source; a damaged optional file counts as missing."""
+    states = [local_state(file, root) for file in _optional(needed)]
+    missing = tuple(s.file.path for s in states if s.state != "present")
+    note = (f"{len(missing)} optional files of the published dataset are not there: "
+            f"{', '.join(missing)}." if missing else "")
+    return Source("published", root, missing, note)
+
+
+def _synthetic(missing: tuple[str, ...], note: str, progress: bool) -> Source:
+    """The synthetic source; the landscape is written first if it is not there."""
+    from lulc_lib.data.landscape import landscape_ready, write_landscape
+
+    folder = paths.synthetic_dir()
+    if not landscape_ready(folder):
+        write_landscape(folder, progress=progress)
+    return Source("synthetic", folder, missing, note)
