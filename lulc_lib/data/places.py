@@ -1,0 +1,127 @@
+"""Places in a time series of masks: the field that changes, the quarry beside it, what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from lulc_lib import legend
+from lulc_lib.data.reference import on_grid
+from lulc_lib.errors import InputError
+
+NEVER, OTHER_CLASS, SAME_CLASS = 1, 2, 3
+"""Values of :func:`seen_in_training`: how training saw a reference pixel."""
+
+
+def largest_region(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The largest 4-connected region of a (row, col) bool array, as a bool array.
+
+    Raises
+    ------
+    InputError
+        The array has no True pixel.
+    """
+    numbers, count = ndimage.label(inside)
+    if count == 0:
+        raise InputError("no pixel meets the condition; there is no region to choose")
+    return numbers == 1 + np.argmax(np.bincount(numbers.ravel())[1:])
+
+
+def nearest_region(
+    inside: NDArray[np.bool_], region: NDArray[np.bool_], smallest: int = 20
+) -> NDArray[np.bool_]:
+    """The region of ``inside`` with at least ``smallest`` pixels that lies nearest to ``region``.
+
+    Both are (row, col) bool arrays; the result too.
+
+    Raises
+    ------
+    InputError
+        No region is that large.
+    """
+    numbers, count = ndimage.label(inside)
+    sizes = np.bincount(numbers.ravel(), minlength=count + 1)
+    large = [n for n in range(1, count + 1) if sizes[n] >= smallest]
+    if not large:
+        raise InputError(f"no region has {smallest} pixels or more")
+    away = ndimage.distance_transform_edt(~region)
+    nearest = np.asarray(ndimage.minimum(away, numbers, large))
+    return numbers == large[int(nearest.argmin())]
+
+
+def changing_field(masks: Mapping[str, xr.DataArray]) -> tuple[list[str], NDArray[np.bool_]]:
+    """The largest field labelled growing crops, then bare soil, then growing crops again.
+
+    Parameters
+    ----------
+    masks : date YYYY-MM-DD to (y, x) uint8 legend codes, all on one grid.
+
+    Returns
+    -------
+    The three dates in order, and the field as a (row, col) bool array.
+
+    Raises
+    ------
+    InputError
+        No field goes through these phases on any three of the dates.
+
+    Source: Hejmanowska et al. 2025, Figure 4 (classes 9, 5 and again 9).
+    """
+    growing, bare = legend.code("crops_growing"), legend.code("bare_soil")
+    best: tuple[int, list[str], NDArray[np.bool_]] | None = None
+    for dates in combinations(sorted(masks), 3):
+        first, second, third = (masks[d].values for d in dates)
+        same = (first == growing) & (second == bare) & (third == growing)
+        if not same.any():
+            continue
+        field = largest_region(same)
+        if best is None or field.sum() > best[0]:
+            best = int(field.sum()), list(dates), field
+    if best is None:
+        raise InputError(f"no field is labelled growing, bare, growing on any of {sorted(masks)}")
+    return best[1], best[2]
+
+
+def window(
+    grid: xr.DataArray, regions: Sequence[NDArray[np.bool_]], margin: float
+) -> tuple[slice, slice]:
+    """Row and column slices of the box around regions, ``margin`` metres wider on every side."""
+    rows, cols = np.nonzero(np.logical_or.reduce(regions))
+    extra = round(margin / abs(grid.rio.resolution()[0]))
+    height, width = grid.shape[-2:]
+    return (
+        slice(max(int(rows.min()) - extra, 0), min(int(rows.max()) + extra + 1, height)),
+        slice(max(int(cols.min()) - extra, 0), min(int(cols.max()) + extra + 1, width)),
+    )
+
+
+def cut(array: xr.DataArray, box: tuple[slice, slice]) -> xr.DataArray:
+    """A (…, y, x) array inside row and column slices, keeping CRS and a right transform."""
+    return array.isel(y=box[0], x=box[1]).rio.write_transform(
+        array.isel(y=box[0], x=box[1]).rio.transform(recalc=True)
+    )
+
+
+def seen_in_training(reference: xr.DataArray, masks: Sequence[xr.DataArray]) -> xr.DataArray:
+    """How training saw each reference pixel: never, with another class only, or with its class.
+
+    Parameters
+    ----------
+    reference : (y, x) uint8 legend codes, NO_DATA where there is no reference.
+    masks : training masks on the same grid, one per date.
+
+    Returns
+    -------
+    (y, x) uint8: :data:`NEVER`, :data:`OTHER_CLASS` or :data:`SAME_CLASS`; 0 without reference.
+    """
+    stack = np.stack([m.values for m in masks])
+    out = np.full(reference.shape, NEVER, dtype=np.uint8)
+    out[(stack != legend.NO_DATA).any(axis=0)] = OTHER_CLASS
+    out[(stack == reference.values).any(axis=0)] = SAME_CLASS
+    out[reference.values == legend.NO_DATA] = 0
+    return on_grid(out, reference)

@@ -1,0 +1,1 @@
+"""Data in, matplotlib Figure out. Only notebooks and the command line import this package."""

@@ -1,0 +1,281 @@
+"""Figures of notebook 01: sites, series, annotation, coverage, spectra, offset, seen places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+import geopandas as gpd
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.colors import ListedColormap, LogNorm
+from matplotlib.figure import Figure
+from matplotlib.patches import Ellipse, Patch, Rectangle
+
+from lulc_lib import legend
+from lulc_lib.figures.style import (
+    ACCENT,
+    INK,
+    OURS,
+    QUIET,
+    class_key,
+    crs_axes,
+    extent_km,
+    panels,
+    scale_bar,
+    show_classes,
+    show_false_colour,
+    styled,
+    titled,
+)
+
+CITIES = {"Warszawa": (21.01, 52.23), "Wrocław": (17.04, 51.11), "Gdańsk": (18.65, 54.35),
+          "Poznań": (16.93, 52.41), "Lublin": (22.57, 51.25)}
+
+
+@styled
+def sites_map(
+    footprints: gpd.GeoDataFrame, views: Mapping[str, xr.DataArray], title: str, caption: str
+) -> Figure:
+    """The sites in Poland, and a view of each.
+
+    Parameters
+    ----------
+    footprints : one polygon per site in any CRS; columns ``title``, ``tile``, ``note``, ``dx``,
+        ``dy`` (label offset in points).
+    views : site title to a (band, y, x) scene, or to a (y, x) mask where no scene is there.
+    title, caption : text above and below.
+    """
+    fig = plt.figure(figsize=(12, 6.2), layout="constrained")
+    left, right = fig.subfigures(1, 2, width_ratios=[1, 1.25])
+    _draw_poland(left.subplots(), footprints)
+    for ax, (name, view) in zip(right.subplots(2, 3).flat, _six(views), strict=True):
+        if view is None:
+            class_key(fig, ax)
+            continue
+        if view.ndim == 3:
+            show_false_colour(ax, view)
+        else:
+            show_classes(ax, view)
+        ax.set_title(name, fontsize=9.5)
+        scale_bar(ax, 1000, north=False)
+    return titled(fig, title, caption)
+
+
+def _six(views: Mapping[str, xr.DataArray]) -> list[tuple[str, xr.DataArray | None]]:
+    return [*views.items(), *[("", None)]][:6]
+
+
+def _draw_poland(ax: plt.Axes, footprints: gpd.GeoDataFrame) -> None:
+    """Outline (Natural Earth 1:110 million, public domain), cities, UTM zones and the sites."""
+    path = files("lulc_lib.figures").joinpath("poland_outline.csv")
+    outline = pd.read_csv(path.open())
+    ax.fill(outline.lon, outline.lat, facecolor="#f1efe9", edgecolor=QUIET, linewidth=0.8)
+    ax.axvline(18, color=QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
+    ax.text(17.9, 54.95, "UTM 33N", ha="right", fontsize=8, color=QUIET)
+    ax.text(18.1, 54.95, "UTM 34N", ha="left", fontsize=8, color=QUIET)
+    for name, (lon, lat) in CITIES.items():
+        ax.plot(lon, lat, "o", color=QUIET, markersize=3)
+        ax.annotate(name, (lon, lat), xytext=(5, 2), textcoords="offset points", fontsize=8,
+                    color=QUIET)
+    for _, site in footprints.to_crs(4326).iterrows():
+        centre = site.geometry.centroid
+        ax.plot(centre.x, centre.y, "s", color=ACCENT, markersize=8)
+        ax.annotate(f"{site.title}\n{site.note}", (centre.x, centre.y), fontsize=9, color=INK,
+                    xytext=(site.dx, site.dy), textcoords="offset points", fontweight="bold",
+                    arrowprops={"arrowstyle": "-", "color": QUIET, "linewidth": 0.7})
+    ax.set(aspect=1 / np.cos(np.deg2rad(52)), xlabel="longitude, °E", ylabel="latitude, °N",
+           xlim=(13.7, 24.6), ylim=(48.6, 55.3))
+
+
+@styled
+def quarry_series(scenes: Mapping[str, xr.DataArray], title: str, caption: str) -> Figure:
+    """False colour of one window through all dates (paper, Figure 3)."""
+    fig, axes = panels(len(scenes), 4, panel=2.9)
+    for number, (ax, (date, scene)) in enumerate(zip(axes, scenes.items(), strict=True)):
+        show_false_colour(ax, scene)
+        ax.set_title(date)
+        if number == 0:
+            scale_bar(ax, 500)
+    return titled(fig, title, caption)
+
+
+@styled
+def annotation(
+    scenes: Mapping[str, xr.DataArray], masks: Mapping[str, xr.DataArray],
+    places: Mapping[str, Mapping[str, Any]], title: str, caption: str,
+) -> Figure:
+    """Masks (left) beside scenes (right) with places outlined (paper, Figure 4).
+
+    ``places``: name to a mapping with ``region`` ((y, x) bool on the scenes' grid), ``shape``
+    ("ellipse", "rectangle" or "circle") and ``colour``.
+    """
+    first = next(iter(scenes.values()))
+    ratio = first.shape[1] / first.shape[2]
+    fig, axes = plt.subplots(len(scenes), 2, figsize=(11, 5.3 * ratio * len(scenes) + 1.3),
+                             layout="constrained", squeeze=False)
+    for row, date in zip(axes, scenes, strict=True):
+        show_classes(row[0], masks[date])
+        show_false_colour(row[1], scenes[date])
+        row[0].set_title(f"{date}: annotation")
+        row[1].set_title("Sentinel-2, NIR–R–G")
+        for ax in row:
+            for place in places.values():
+                ax.add_patch(_outline(place["region"], place["shape"], place["colour"]))
+    scale_bar(axes[0][1], 500)
+    for name, place in places.items():
+        _name_place(axes[0][0], name, place)
+    shown = [c for c in legend.CODES if any((m.values == c).any() for m in masks.values())]
+    key = fig.add_axes([0.01, -0.02, 0.98, 0.02])
+    key.set_in_layout(False)
+    handles = [Patch(facecolor=legend.COLOURS[c], edgecolor=QUIET, linewidth=0.5,
+                     label=legend.NAMES[c]) for c in shown]
+    key.remove()
+    fig.legend(handles=handles, loc="outside lower center", ncols=min(len(shown), 5), fontsize=9)
+    return titled(fig, title, caption)
+
+
+def _box(region: xr.DataArray) -> tuple[float, float, float, float]:
+    """Centre x, centre y, width, height (km) of the box around a region."""
+    rows, cols = np.nonzero(region.values)
+    x, y = region.x.values[cols] / 1000, region.y.values[rows] / 1000
+    return (x.min() + x.max()) / 2, (y.min() + y.max()) / 2, np.ptp(x) + 0.03, np.ptp(y) + 0.03
+
+
+def _outline(region: xr.DataArray, shape: str, colour: str) -> Ellipse | Rectangle:
+    x, y, width, height = _box(region)
+    look = {"fill": False, "edgecolor": colour, "linewidth": 2.2}
+    if shape == "rectangle":
+        return Rectangle((x - width / 2, y - height / 2), width, height, **look)
+    if shape == "circle":
+        width = height = max(width, height) * 1.3
+        return Ellipse((x, y), width, height, **look)
+    return Ellipse((x, y), width * 1.2, height * 1.25, **look)
+
+
+def _name_place(ax: plt.Axes, name: str, place: Mapping[str, Any]) -> None:
+    x, y, _, height = _box(place["region"])
+    ax.annotate(name, (x, y - height / 2), xytext=(0, -16), textcoords="offset points",
+                ha="center", va="top", fontsize=9, fontweight="bold", color=place["colour"],
+                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5})
+
+
+@styled
+def label_coverage(counts: pd.DataFrame, pixels: Mapping[str, int], title: str, caption: str,
+                   ) -> Figure:
+    """Labelled pixels per class (row) and mask (column); shares of the scene in the last row.
+
+    ``counts``: (class code, mask name) int; ``pixels``: mask name to the scene's pixel count.
+    """
+    fig, ax = plt.subplots(figsize=(12, 5.4), layout="constrained")
+    shown = np.ma.masked_equal(counts.to_numpy(dtype=float), 0)
+    ax.imshow(shown, norm=LogNorm(10, 40_000), cmap="YlGnBu", aspect="auto")
+    for (row, col), value in np.ndenumerate(counts.to_numpy()):
+        ax.text(col, row, f"{value:,}" if value else "–", ha="center", va="center", fontsize=8.5,
+                color="white" if value > 3000 else INK)
+    shares = [f"{name}\n{counts[name].sum() / pixels[name]:.0%} labelled" for name in counts]
+    ax.set_xticks(range(len(shares)), shares, rotation=40, ha="right", fontsize=8.5)
+    names = [f"{legend.NAMES[c]}  {c}" for c in counts.index]
+    ax.set_yticks(range(len(names)), names, color=INK)
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)
+    return titled(fig, title, caption)
+
+
+@styled
+def spectra(table: pd.DataFrame, title: str, caption: str) -> Figure:
+    """Median reflectance per class and date, with the quartile range of each date.
+
+    ``table``: columns ``code``, ``date``, ``wavelength`` (nm), ``q25``, ``median``, ``q75``.
+    """
+    codes = sorted(table.code.unique())
+    dates = sorted(table.date.unique())
+    shades = dict(zip(dates, plt.cm.viridis(np.linspace(0, 0.92, len(dates))), strict=True))
+    fig, axes = panels(len(codes) + 1, 5, panel=2.5, sharex=True, sharey=True)
+    for ax, code in zip(axes, codes, strict=False):
+        for date, part in table[table.code == code].groupby("date"):
+            ax.fill_between(part.wavelength, part.q25, part.q75, color=shades[date], alpha=0.12,
+                            linewidth=0)
+            ax.plot(part.wavelength, part["median"], color=shades[date], marker=".", markersize=4)
+        ax.set_title(legend.NAMES[code], fontsize=9.5)
+        ax.set_ylim(0, 0.6)
+    for ax in axes[-6:-1]:
+        ax.set_xlabel("wavelength, nm")
+        ax.tick_params(labelbottom=True)
+    for ax in axes[::5]:
+        ax.set_ylabel("reflectance")
+    axes[-1].axis("off")
+    handles = [Patch(color=shades[d], label=d) for d in dates]
+    axes[-1].legend(handles=handles, loc="center", title="median; band: quartiles")
+    return titled(fig, title, caption)
+
+
+@styled
+def offset_effect(
+    before: pd.DataFrame, after: pd.DataFrame, medians: Mapping[str, pd.DataFrame],
+    title: str, caption: str,
+) -> Figure:
+    """Dark pixels before and after the offset is taken off, and stable classes after it.
+
+    Parameters
+    ----------
+    before, after : (date, band) reflectance of the 1st percentile, with DN/10000 taken as
+        reflectance, and with the offset decided scene by scene.
+    medians : class name to (date, band) median reflectance after correction.
+    """
+    fig, axes = plt.subplots(1, 2 + len(medians), figsize=(4 * (2 + len(medians)), 4.6),
+                             layout="constrained")
+    for ax, table, name in ((axes[0], before, "1st percentile, DN ÷ 10,000"),
+                            (axes[1], after, "1st percentile, offset taken off")):
+        _lines(ax, table, name)
+        ax.set(ylim=(-0.02, 0.4))
+        ax.axhline(0, color=QUIET, linewidth=0.8)
+    for ax, (name, table) in zip(axes[2:], medians.items(), strict=True):
+        _lines(ax, table, f"{name}, median")
+        ax.set_ylim(0, max(0.05, 1.15 * float(np.nanmax(table.to_numpy()))))
+    axes[0].set_ylabel("reflectance")
+    axes[-1].legend(fontsize=8, loc="upper left")
+    return titled(fig, title, caption)
+
+
+def _lines(ax: plt.Axes, table: pd.DataFrame, name: str) -> None:
+    shades = plt.cm.viridis(np.linspace(0, 0.92, len(table)))
+    for shade, (date, values) in zip(shades, table.iterrows(), strict=True):
+        ax.plot(range(values.size), values, color=shade, marker=".", label=date)
+    ax.set_xticks(range(table.shape[1]), table.columns, rotation=60, fontsize=8)
+    ax.set_title(name, fontsize=9.5)
+
+
+@styled
+def seen_places(
+    seen: xr.DataArray, background: xr.DataArray, shares: Sequence[tuple[str, float]],
+    title: str, caption: str,
+) -> Figure:
+    """Reference pixels by how training saw them, over the greyed test scene.
+
+    Parameters
+    ----------
+    seen : (y, x) uint8, 1 … 3 in the order of ``shares``; 0 elsewhere.
+    background : (band, y, x) reflectance of the test scene.
+    shares : label and share of the reference pixels of each value.
+    """
+    colours = ["#1c74f3", "#f2a93b", "#c8102e"]
+    fig, (ax, bars) = plt.subplots(1, 2, figsize=(12, 6.4), layout="constrained",
+                                   width_ratios=[1.5, 1])
+    grey = np.sqrt(np.clip(np.nan_to_num(background.sel(band="B04").values) / 0.28, 0, 1))
+    ax.imshow(0.55 + 0.45 * grey, cmap="gray", vmin=0, vmax=1, extent=extent_km(background))
+    layer = np.ma.masked_equal(seen.values, 0)
+    ax.imshow(layer, cmap=ListedColormap(colours), vmin=1, vmax=3, extent=extent_km(seen))
+    crs_axes(ax, seen)
+    scale_bar(ax, 1000)
+    for place, (label, share) in enumerate(shares):
+        bars.barh(-place, share, color=colours[place], height=0.55)
+        bars.text(0, -place + 0.36, label, fontsize=10, va="bottom")
+        bars.text(share + 0.01, -place, f"{share:.1%}", va="center", fontweight="bold")
+    bars.set(xlim=(0, 1.12), ylim=(-2.6, 0.9), yticks=[], xlabel="share of the reference pixels")
+    bars.spines["left"].set_visible(False)
+    bars.axvline(0, color=OURS, linewidth=0)
+    return titled(fig, title, caption)
