@@ -19,7 +19,6 @@ from lulc_lib import legend
 from lulc_lib.figures.style import (
     ACCENT,
     INK,
-    OURS,
     QUIET,
     class_key,
     crs_axes,
@@ -44,23 +43,23 @@ def sites_map(
 
     Parameters
     ----------
-    footprints : one polygon per site in any CRS; columns ``title``, ``tile``, ``note``, ``dx``,
-        ``dy`` (label offset in points).
+    footprints : one polygon per site in any CRS; columns ``title`` and ``tile`` (MGRS).
     views : site title to a (band, y, x) scene, or to a (y, x) mask where no scene is there.
     title, caption : text above and below.
     """
-    fig = plt.figure(figsize=(12, 6.2), layout="constrained")
-    left, right = fig.subfigures(1, 2, width_ratios=[1, 1.25])
+    fig = plt.figure(figsize=(12.5, 6), layout="constrained")
+    left, right = fig.subfigures(1, 2, width_ratios=[1, 1.4])
     _draw_poland(left.subplots(), footprints)
     for ax, (name, view) in zip(right.subplots(2, 3).flat, _six(views), strict=True):
         if view is None:
-            class_key(fig, ax)
+            class_key(ax)
             continue
         if view.ndim == 3:
             show_false_colour(ax, view)
         else:
             show_classes(ax, view)
-        ax.set_title(name, fontsize=9.5)
+        ax.set_title(name, fontsize=9)
+        ax.set_anchor("N")
         scale_bar(ax, 1000, north=False)
     return titled(fig, title, caption)
 
@@ -81,11 +80,13 @@ def _draw_poland(ax: plt.Axes, footprints: gpd.GeoDataFrame) -> None:
         ax.plot(lon, lat, "o", color=QUIET, markersize=3)
         ax.annotate(name, (lon, lat), xytext=(5, 2), textcoords="offset points", fontsize=8,
                     color=QUIET)
-    for _, site in footprints.to_crs(4326).iterrows():
-        centre = site.geometry.centroid
+    below = [(-25, -42), (-20, 28), (-35, -42)]
+    for offset, (tile, group) in zip(below, footprints.groupby("tile", sort=False), strict=True):
+        centre = group.to_crs(4326).union_all().centroid
+        name = group.title.iloc[0].split()[0] + (f", {len(group)} grids" if len(group) > 1 else "")
         ax.plot(centre.x, centre.y, "s", color=ACCENT, markersize=8)
-        ax.annotate(f"{site.title}\n{site.note}", (centre.x, centre.y), fontsize=9, color=INK,
-                    xytext=(site.dx, site.dy), textcoords="offset points", fontweight="bold",
+        ax.annotate(f"{name}\ntile {tile}", (centre.x, centre.y), fontsize=9, color=INK,
+                    xytext=offset, textcoords="offset points", fontweight="bold",
                     arrowprops={"arrowstyle": "-", "color": QUIET, "linewidth": 0.7})
     ax.set(aspect=1 / np.cos(np.deg2rad(52)), xlabel="longitude, °E", ylabel="latitude, °N",
            xlim=(13.7, 24.6), ylim=(48.6, 55.3))
@@ -94,12 +95,13 @@ def _draw_poland(ax: plt.Axes, footprints: gpd.GeoDataFrame) -> None:
 @styled
 def quarry_series(scenes: Mapping[str, xr.DataArray], title: str, caption: str) -> Figure:
     """False colour of one window through all dates (paper, Figure 3)."""
-    fig, axes = panels(len(scenes), 4, panel=2.9)
+    shape = next(iter(scenes.values())).shape
+    fig, axes = panels(len(scenes), 4, panel=2.9, aspect=shape[1] / shape[2])
     for number, (ax, (date, scene)) in enumerate(zip(axes, scenes.items(), strict=True)):
         show_false_colour(ax, scene)
         ax.set_title(date)
         if number == 0:
-            scale_bar(ax, 500)
+            scale_bar(ax, 200)
     return titled(fig, title, caption)
 
 
@@ -114,9 +116,10 @@ def annotation(
     ("ellipse", "rectangle" or "circle") and ``colour``.
     """
     first = next(iter(scenes.values()))
-    ratio = first.shape[1] / first.shape[2]
-    fig, axes = plt.subplots(len(scenes), 2, figsize=(11, 5.3 * ratio * len(scenes) + 1.3),
-                             layout="constrained", squeeze=False)
+    height = 5.3 * first.shape[1] / first.shape[2]
+    fig = plt.figure(figsize=(11, (height + 0.3) * len(scenes) + 1.2), layout="constrained")
+    grid = fig.add_gridspec(len(scenes) + 1, 2, height_ratios=[*[height] * len(scenes), 0.5])
+    axes = [[fig.add_subplot(grid[r, c]) for c in (0, 1)] for r in range(len(scenes))]
     for row, date in zip(axes, scenes, strict=True):
         show_classes(row[0], masks[date])
         show_false_colour(row[1], scenes[date])
@@ -129,12 +132,7 @@ def annotation(
     for name, place in places.items():
         _name_place(axes[0][0], name, place)
     shown = [c for c in legend.CODES if any((m.values == c).any() for m in masks.values())]
-    key = fig.add_axes([0.01, -0.02, 0.98, 0.02])
-    key.set_in_layout(False)
-    handles = [Patch(facecolor=legend.COLOURS[c], edgecolor=QUIET, linewidth=0.5,
-                     label=legend.NAMES[c]) for c in shown]
-    key.remove()
-    fig.legend(handles=handles, loc="outside lower center", ncols=min(len(shown), 5), fontsize=9)
+    class_key(fig.add_subplot(grid[-1, :]), shown, columns=min(len(shown), 6))
     return titled(fig, title, caption)
 
 
@@ -170,14 +168,14 @@ def label_coverage(counts: pd.DataFrame, pixels: Mapping[str, int], title: str, 
 
     ``counts``: (class code, mask name) int; ``pixels``: mask name to the scene's pixel count.
     """
-    fig, ax = plt.subplots(figsize=(12, 5.4), layout="constrained")
+    fig, ax = plt.subplots(figsize=(13, 5.6), layout="constrained")
     shown = np.ma.masked_equal(counts.to_numpy(dtype=float), 0)
     ax.imshow(shown, norm=LogNorm(10, 40_000), cmap="YlGnBu", aspect="auto")
     for (row, col), value in np.ndenumerate(counts.to_numpy()):
-        ax.text(col, row, f"{value:,}" if value else "–", ha="center", va="center", fontsize=8.5,
+        ax.text(col, row, f"{value:,}" if value else "–", ha="center", va="center", fontsize=7.5,
                 color="white" if value > 3000 else INK)
-    shares = [f"{name}\n{counts[name].sum() / pixels[name]:.0%} labelled" for name in counts]
-    ax.set_xticks(range(len(shares)), shares, rotation=40, ha="right", fontsize=8.5)
+    shares = [f"{name}\n{counts[name].sum() / pixels[name]:.0%}" for name in counts]
+    ax.set_xticks(range(len(shares)), shares, fontsize=7.5, color=INK)
     names = [f"{legend.NAMES[c]}  {c}" for c in counts.index]
     ax.set_yticks(range(len(names)), names, color=INK)
     ax.spines[:].set_visible(False)
@@ -226,18 +224,18 @@ def offset_effect(
         reflectance, and with the offset decided scene by scene.
     medians : class name to (date, band) median reflectance after correction.
     """
-    fig, axes = plt.subplots(1, 2 + len(medians), figsize=(4 * (2 + len(medians)), 4.6),
+    fig, axes = plt.subplots(1, 2 + len(medians), figsize=(3.4 * (2 + len(medians)), 4.4),
                              layout="constrained")
-    for ax, table, name in ((axes[0], before, "1st percentile, DN ÷ 10,000"),
-                            (axes[1], after, "1st percentile, offset taken off")):
+    for ax, table, name in ((axes[0], before, "Darkest 1 %, as stored"),
+                            (axes[1], after, "Darkest 1 %, offset taken off")):
         _lines(ax, table, name)
         ax.set(ylim=(-0.02, 0.4))
         ax.axhline(0, color=QUIET, linewidth=0.8)
     for ax, (name, table) in zip(axes[2:], medians.items(), strict=True):
-        _lines(ax, table, f"{name}, median")
+        _lines(ax, table[before.columns], f"{name}, median")
         ax.set_ylim(0, max(0.05, 1.15 * float(np.nanmax(table.to_numpy()))))
-    axes[0].set_ylabel("reflectance")
-    axes[-1].legend(fontsize=8, loc="upper left")
+    axes[0].set_ylabel("reflectance (as stored: DN ÷ 10,000)")
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=9)
     return titled(fig, title, caption)
 
 
@@ -277,5 +275,4 @@ def seen_places(
         bars.text(share + 0.01, -place, f"{share:.1%}", va="center", fontweight="bold")
     bars.set(xlim=(0, 1.12), ylim=(-2.6, 0.9), yticks=[], xlabel="share of the reference pixels")
     bars.spines["left"].set_visible(False)
-    bars.axvline(0, color=OURS, linewidth=0)
     return titled(fig, title, caption)

@@ -163,7 +163,7 @@ def scale_bar(ax: Axes, metres: float, north: bool = True) -> None:
         ax.text(nx, ny - 2.0 * s, "N", ha="center", va="top", fontsize=8, zorder=6)
 
 
-def class_key(fig: Figure, ax: Axes, codes: Iterable[int] = legend.CODES, columns: int = 1) -> None:
+def class_key(ax: Axes, codes: Iterable[int] = legend.CODES, columns: int = 1) -> None:
     """Swatches with the classes' names in an axes of their own."""
     handles = [
         Patch(facecolor=legend.COLOURS[c], edgecolor=QUIET, linewidth=0.5, label=legend.NAMES[c])
@@ -174,11 +174,17 @@ def class_key(fig: Figure, ax: Axes, codes: Iterable[int] = legend.CODES, column
     ax.axis("off")
 
 
-def panels(count: int, columns: int, panel: float = 3.0, **kwargs: Any) -> tuple[Figure, list[Axes]]:
-    """A grid of ``count`` equal panels, ``panel`` inches wide; what is left over is switched off."""
+def panels(
+    count: int, columns: int, panel: float = 3.0, aspect: float = 1.0, **kwargs: Any
+) -> tuple[Figure, list[Axes]]:
+    """A grid of ``count`` equal panels; what is left over is switched off.
+
+    ``panel`` is the width of one in inches, ``aspect`` its height divided by its width.
+    """
     rows = math.ceil(count / columns)
-    fig, axes = plt.subplots(rows, columns, figsize=(panel * columns, panel * rows),
-                             layout="constrained", squeeze=False, **kwargs)
+    size = (panel * columns, (panel * aspect + 0.25) * rows + 0.6)
+    fig, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False,
+                             **kwargs)
     flat = list(axes.flat)
     for ax in flat[count:]:
         ax.axis("off")
