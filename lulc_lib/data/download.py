@@ -139,14 +139,14 @@ def fetch_file(
     staged = staging / f"{file.git_blob_sha1}.done"
     bar = bar if bar is not None else tqdm(disable=True)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staging.mkdir(exist_ok=True)
+        staging.mkdir(parents=True, exist_ok=True)
         staged.unlink(missing_ok=True)
         downloader = ResumingDownloader(file, staging / f"{file.git_blob_sha1}.part",
                                         policy or Policy(), session, bar)
         with _quiet_pooch():
             pooch.retrieve(file.url, file.sha256 and f"sha256:{file.sha256}", staged.name,
                            staging, downloader=downloader)
+        target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(staged, target)
     except OSError as error:
         raise _disk_error(error, target) from error
@@ -192,7 +192,7 @@ def fetch(
             if down:
                 states[i] = states[i]._replace(reason=failure(files[i], down))
                 continue
-            bar.set_description(f"{n}/{len(todo)} {files[i].path.rsplit('/', 1)[-1]}")
+            bar.set_description(f"{n}/{len(todo)} {files[i].path.rsplit('/', 1)[-1]}", False)
             states[i], down = _outcome(states[i], root, policy, session, bar)
     _tidy(Path(root) / PARTIAL)
     return states
