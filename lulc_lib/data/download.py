@@ -104,7 +104,7 @@ def _remote_state(file: PublishedFile, session: requests.Session, policy: Policy
             status = response.status_code
     except requests.exceptions.RequestException as error:
         why, host_is_down = trouble(error)
-        if host_is_down or isinstance(error, requests.exceptions.Timeout):
+        if host_is_down is not False:
             dead[host] = why
         return FileState(file, "unavailable", failure(file, why))
     if status == 200:

@@ -161,7 +161,7 @@ def _search(client: Client, collection: str, site: Site, first: dt.date, last: d
             ) -> list[Item]:
     """Items of the site's own tile between two days (inclusive)."""
     search = client.search(collections=[collection], bbox=_lonlat(site), max_items=500,
-                           datetime=f"{first}T00:00:00Z/{last}T23:59:59Z")
+                           limit=100, datetime=f"{first}T00:00:00Z/{last}T23:59:59Z")
     area = _area(site)
     return [item for item in search.items_as_dicts()
             if mgrs_tile(item) == site.mgrs_tile and shape(item["geometry"]).intersects(area)]
@@ -257,6 +257,9 @@ def _write(path: Path, layers: Mapping[str, NDArray[np.generic]], site: Site,
                 out.write(values, index)
                 out.set_band_description(index, band)
             out.update_tags(**tags)
+        with rasterio.open(temporary) as back:
+            if not np.array_equal(back.read(), np.stack(list(layers.values()))):
+                raise OSError("what was written does not read back; is the disk full?")
         os.replace(temporary, path)
     except (OSError, rasterio.errors.RasterioError) as error:
         raise InputError(f"{path} cannot be written ({error}); name a file in a folder you may "

@@ -24,11 +24,11 @@ class HostUnreachableError(InputError):
 
 class _TransientError(Exception):
     """A failure worth another try; ``wait`` is what the server asked for, in seconds, and
-    ``silent`` says that no answer came in time."""
+    ``line`` says that the connection failed, not the server's answer."""
 
-    def __init__(self, why: str, wait: float | None = None, silent: bool = False) -> None:
+    def __init__(self, why: str, wait: float | None = None, line: bool = False) -> None:
         super().__init__(why)
-        self.wait, self.silent = wait, silent
+        self.wait, self.line = wait, line
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ class ResumingDownloader:
                 return self._try(url)
             except _TransientError as error:
                 if attempt == self.policy.retries:
-                    kind = HostUnreachableError if error.silent else InputError
+                    kind = HostUnreachableError if error.line else InputError
                     raise kind(failure(
                         self.file, f"gave up after {attempt + 1} tries: {error}")) from error
                 time.sleep(self.policy.wait(attempt, error.wait))
@@ -193,7 +193,7 @@ class ResumingDownloader:
         except requests.exceptions.RequestException as error:
             why, host_is_down = trouble(error)
             if host_is_down is None:
-                raise _TransientError(why, silent="in time" in why) from error
+                raise _TransientError(why, line=True) from error
             kind = HostUnreachableError if host_is_down else InputError
             raise kind(failure(self.file, why)) from error
 
