@@ -1,0 +1,59 @@
+"""Spatially coherent random fields and small raster helpers."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.features import rasterize
+from rasterio.transform import Affine
+from scipy import ndimage
+from shapely.geometry.base import BaseGeometry
+
+
+def smooth_noise(
+    rng: np.random.Generator, shape: tuple[int, int], sigma: float
+) -> NDArray[np.float32]:
+    """Gaussian random field ``(row, col) float32`` of mean 0 and sd 1, correlated over ``sigma``
+    pixels. Long correlations are drawn on a coarse grid and interpolated."""
+    step = max(1, int(sigma // 3))
+    coarse = tuple(-(-n // step) + 8 for n in shape)
+    field = rng.standard_normal(coarse, dtype=np.float32)
+    if sigma > 0:
+        field = ndimage.gaussian_filter(field, sigma / step, mode="wrap")
+    if step > 1:
+        field = ndimage.zoom(field, step, order=1)
+    field = field[: shape[0], : shape[1]]
+    return ((field - field.mean()) / (field.std() + 1e-9)).astype(np.float32)
+
+
+def top_share(score: NDArray[np.floating], share: float) -> NDArray[np.bool_]:
+    """The pixels with the highest scores that make up ``share`` (0–1) of all pixels."""
+    return score > np.quantile(score, 1 - share)
+
+
+def warped_grid(
+    rng: np.random.Generator, shape: tuple[int, int], sigma: float, reach: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Row and column of every pixel, moved by smooth noise of sd ``reach`` pixels."""
+    rows, cols = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
+    return (rows + reach * smooth_noise(rng, shape, sigma),
+            cols + reach * smooth_noise(rng, shape, sigma))
+
+
+def burn(
+    shapes: list[BaseGeometry], shape: tuple[int, int], transform: Affine
+) -> NDArray[np.bool_]:
+    """Mask ``(row, col) bool`` of the pixels whose centre lies in any of ``shapes``."""
+    shapes = [s for s in shapes if not s.is_empty]
+    if not shapes:
+        return np.zeros(shape, bool)
+    return rasterize(shapes, shape, transform=transform, dtype="uint8").astype(bool)
+
+
+def coverage(
+    shapes: list[BaseGeometry], shape: tuple[int, int], transform: Affine, fine: int = 4
+) -> NDArray[np.float32]:
+    """Share (0–1) of every pixel that ``shapes`` cover, from a grid ``fine`` times finer."""
+    fine_shape = (shape[0] * fine, shape[1] * fine)
+    mask = burn(shapes, fine_shape, transform * Affine.scale(1 / fine))
+    return mask.reshape(shape[0], fine, shape[1], fine).mean((1, 3), dtype=np.float32)

@@ -1,0 +1,126 @@
+"""The planted quarries: what kind, where, how they grow, fill with water and are reclaimed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from shapely import affinity
+from shapely.geometry import MultiPolygon, Point, Polygon
+from shapely.geometry.base import BaseGeometry
+
+from lulc_lib.data.landscape.plan import Site
+
+START, END = date(2021, 1, 1), date(2023, 12, 31)
+"""Span over which a quarry grows from its first to its full size."""
+
+#: category, case, radius in metres, last active date (None: still active), pit lake share
+PLAN: tuple[tuple[str, str, float, date | None, float], ...] = (
+    ("licensed", "", 390, None, 0.20), ("licensed", "", 330, None, 0.26),
+    ("overrun", "", 280, None, 0.18), ("licensed", "", 270, None, 0.3),
+    ("overrun", "", 225, None, 0.0), ("licensed", "", 230, None, 0.0),
+    ("licensed", "", 180, None, 0.34),
+    ("in_deposit_unlicensed", "B", 75, None, 0.0),
+    ("reclaimed", "", 170, date(2022, 7, 31), 0.45), ("reclaimed", "", 125, date(2021, 9, 30), 0.0),
+    ("in_deposit_unlicensed", "", 130, None, 0.25), ("outside_deposit", "", 115, None, 0.0),
+    ("outside_deposit", "A", 80, date(2022, 8, 31), 0.0),
+)
+
+
+@dataclass(frozen=True)
+class Pit:
+    """One planted quarry; geometry in the site's CRS, metres.
+
+    ``outline`` is its largest extent; ``anchor`` the wall from which it grows; ``lake_share`` the
+    width of the pit lake against the pit at the end of the series.
+    """
+
+    site_id: int
+    category: str
+    case: str
+    outline: Polygon
+    anchor: Point
+    first_active: date
+    last_active: date | None
+    lake_share: float
+
+    @property
+    def status(self) -> str:
+        """What a check against the registries should conclude."""
+        return {"licensed": "licensed", "reclaimed": "other"}.get(self.category, "candidate")
+
+    def active(self, day: date) -> bool:
+        """Whether rock is open on ``day``."""
+        return self.first_active <= day and (self.last_active is None or day <= self.last_active)
+
+    def at(self, day: date) -> BaseGeometry:
+        """Extent of the dug land on ``day``, whether still worked or already reclaimed."""
+        end = self.last_active or END
+        share = np.clip((day - START).days / max((end - START).days, 1), 0, 1)
+        scale = 0.80 + 0.20 * share
+        grown = affinity.scale(self.outline, scale, scale, origin=self.anchor)
+        return grown.intersection(self.outline)
+
+    def lake(self, day: date) -> BaseGeometry:
+        """Water in the pit on ``day``: grows with the years, higher in winter."""
+        if not self.lake_share:
+            return MultiPolygon()
+        years = (day - START).days / (END - START).days
+        season = 0.06 * np.cos((day.timetuple().tm_yday - 50) / 365 * 2 * np.pi)
+        full = self.last_active is not None and day > self.last_active
+        share = self.lake_share * (0.75 + 0.5 * years + season) * (1.5 if full else 1.0)
+        low = affinity.translate(self.outline, *self._low_point())
+        return affinity.scale(low, share, share * 0.8).intersection(self.at(day).buffer(-18))
+
+    def _low_point(self) -> tuple[float, float]:
+        c = self.outline.centroid
+        return (0.35 * (self.anchor.x - c.x), 0.35 * (self.anchor.y - c.y))
+
+
+def blob(rng: np.random.Generator, x: float, y: float, radius: float) -> Polygon:
+    """Irregular, angular outline around (x, y) of about ``radius`` metres."""
+    angles = np.sort(rng.uniform(0, 2 * np.pi, 9) * 0.35 + np.linspace(0, 2 * np.pi, 10)[:-1])
+    reach = radius * np.clip(rng.normal(1, 0.24, 9), 0.55, 1.4)
+    shape = Polygon(np.column_stack([x + reach * np.cos(angles), y + reach * np.sin(angles)]))
+    shape = affinity.scale(shape, rng.uniform(0.95, 1.25), rng.uniform(0.75, 0.95))
+    shape = affinity.rotate(shape, rng.uniform(0, 180))
+    return shape.buffer(-radius * 0.1).buffer(radius * 0.1).buffer(0)
+
+
+def _place(
+    rng: np.random.Generator, site: Site, taken: list[tuple[Point, float]], radius: float
+) -> Point:
+    """A point far enough from ``taken`` (centre, radius) and from the map's edge."""
+    width, height = site.extent
+    gap = 260.0
+    while True:
+        for _ in range(300):
+            x = rng.uniform(radius + 60, width - radius - 60)
+            y = rng.uniform(radius + 60, height - radius - 60)
+            point = Point(site.x0 + x, site.y0 - y)
+            if all(point.distance(p) > radius + r + gap for p, r in taken):
+                return point
+        gap *= 0.85
+
+
+def make_pits(
+    rng: np.random.Generator, site: Site, villages: list[tuple[Point, float]]
+) -> list[Pit]:
+    """The quarries of ``site``; case B lies inside the largest village, the rest in the open."""
+    taken = [(p, 0.75 * r) for p, r in villages]
+    pits = []
+    for number, (category, case, radius, last, lake) in enumerate(PLAN, 1):
+        if case == "B":
+            centre, size = villages[0]
+            turn = rng.uniform(0, 2 * np.pi)
+            at = Point(centre.x + 0.42 * size * np.cos(turn), centre.y + 0.42 * size * np.sin(turn))
+        else:
+            at = _place(rng, site, taken, radius)
+        outline = blob(rng, at.x, at.y, radius)
+        turn = rng.uniform(0, 2 * np.pi)
+        anchor = Point(at.x + 0.5 * radius * np.cos(turn), at.y + 0.5 * radius * np.sin(turn))
+        first = date(2021, 3, 1) if case else date(int(rng.integers(1985, 2016)), 5, 1)
+        taken.append((at, radius))
+        pits.append(Pit(number, category, case, outline, anchor, first, last, lake))
+    return pits
