@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import random
+import threading
 import time
 from email.utils import formatdate
 from pathlib import Path
@@ -73,7 +74,7 @@ def test_partial_file_of_an_earlier_run_is_continued(item, server, tmp_path):
     state, reason = get(item, tmp_path)
     assert state == "unavailable" and "gave up after 4 tries" in reason and PATH in reason
     assert not (tmp_path / PATH).exists()
-    (part,) = (tmp_path / ".partial").iterdir()
+    (part,) = (tmp_path / ".partial").glob("*.part")
     kept = part.stat().st_size
     assert kept > 0
     assert get(item, tmp_path)[0] == "present"
@@ -258,6 +259,16 @@ def test_progress_bar_counts_bytes(server, tmp_path, capsys):
     shown = capsys.readouterr()
     assert "100%" in shown.err and "a.tif" in shown.err and "19.5k" in shown.err
     assert shown.out == ""
+
+
+def test_two_at_once_share_one_download(item, server, tmp_path):
+    server.faults[URL] = [Fault(stall=0.1)]
+    threads = [threading.Thread(target=get, args=(item, tmp_path)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(server.asked(URL)) == 1 and (tmp_path / PATH).read_bytes() == BODY
 
 
 def test_root_that_is_a_file(item, tmp_path):

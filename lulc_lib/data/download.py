@@ -6,7 +6,7 @@ import errno
 import logging
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
@@ -29,6 +29,8 @@ from lulc_lib.errors import InputError
 State = Literal["present", "can be downloaded", "unavailable", "damaged"]
 PARTIAL = ".partial"
 """Folder under the dataset's root that keeps unfinished downloads for the next run."""
+
+LOCK = "lock"
 
 
 class FileState(NamedTuple):
@@ -140,14 +142,17 @@ def fetch_file(
     bar = bar if bar is not None else tqdm(disable=True)
     try:
         staging.mkdir(parents=True, exist_ok=True)
-        staged.unlink(missing_ok=True)
-        downloader = ResumingDownloader(file, staging / f"{file.git_blob_sha1}.part",
-                                        policy or Policy(), session, bar)
-        with _quiet_pooch():
-            pooch.retrieve(file.url, file.sha256 and f"sha256:{file.sha256}", staged.name,
-                           staging, downloader=downloader)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(staged, target)
+        with _one_at_a_time(staging):
+            if local_state(file, root).state == "present":
+                return target
+            staged.unlink(missing_ok=True)
+            downloader = ResumingDownloader(file, staging / f"{file.git_blob_sha1}.part",
+                                            policy or Policy(), session, bar)
+            with _quiet_pooch():
+                pooch.retrieve(file.url, file.sha256 and f"sha256:{file.sha256}", staged.name,
+                               staging, downloader=downloader)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(staged, target)
     except OSError as error:
         raise _disk_error(error, target) from error
     return target
@@ -256,9 +261,23 @@ def _quiet_pooch() -> Iterator[None]:
         logger.setLevel(before)
 
 
+@contextmanager
+def _one_at_a_time(staging: Path) -> Iterator[None]:
+    """Wait while another process downloads into the same folder (where the system has locks)."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with (staging / LOCK).open("w") as lock:
+        with suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _tidy(folder: Path) -> None:
     """Remove the folder of partial files if nothing is left in it."""
-    try:
+    with suppress(OSError):
+        if [path.name for path in folder.iterdir()] == [LOCK]:
+            (folder / LOCK).unlink()
         folder.rmdir()
-    except OSError:
-        return
