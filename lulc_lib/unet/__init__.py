@@ -1,0 +1,12 @@
+"""The paper's U-Net: network, loss, training and prediction. The only room that knows torch."""
+
+from lulc_lib.unet.config import CONFIGS, TrainConfig, get_config
+from lulc_lib.unet.normalise import NORMALISATIONS, Normalisation
+from lulc_lib.unet.predict import map_of, predict_probabilities, predict_scene
+from lulc_lib.unet.store import load_model, save_model
+from lulc_lib.unet.train import TrainResult, train
+
+__all__ = [
+    "CONFIGS", "NORMALISATIONS", "Normalisation", "TrainConfig", "TrainResult", "get_config",
+    "load_model", "map_of", "predict_probabilities", "predict_scene", "save_model", "train",
+]

@@ -1,0 +1,114 @@
+"""Training settings in one place: every number with its unit, named configurations as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+
+from lulc_lib.errors import InputError
+from lulc_lib.unet.normalise import check_name
+
+SCHEDULES: tuple[str, ...] = ("constant", "one_cycle")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides a training run, except the data and the seed."""
+
+    name: str
+    # network
+    base: int  # channels of the first block
+    depth: int = 4  # poolings
+    convolutions: int = 3  # 3×3 convolutions in a block
+    # input
+    normalisation: str = "per_scene"  # name in normalise.NORMALISATIONS
+    patch: int = 64  # pixels, edge of a patch
+    batch: int = 16  # patches in a step
+    centre_balance: float = 1.0  # 0 middles as labelled, 1 every class equally often
+    radiometric_sd: float = 0.0  # units of the normalised input; shake of gain and offset
+    # labels
+    validation_share: float = 0.3  # of the labelled blocks
+    block: int = 40  # pixels, edge of a block of the split by place
+    # loss
+    gamma: float = 2.0  # exponent of the focal loss
+    weight_power: float = 0.5  # class weights ∝ count^−power; 0 none, 1 full balance
+    # steps
+    epochs: int = 10  # the network is judged and saved after each
+    steps_per_epoch: int | None = 50  # batches; None: enough patches to cover the scenes once
+    learning_rate: float = 0.003  # the highest of the schedule
+    schedule: str = "one_cycle"  # name in SCHEDULES
+    weight_decay: float = 0.0001  # L2 penalty of Adam
+
+    def __post_init__(self) -> None:
+        check_name(self.normalisation)
+        if self.schedule not in SCHEDULES:
+            raise InputError(
+                f"schedule is {self.schedule!r}; it must be one of {', '.join(SCHEDULES)}"
+            )
+        if self.patch < 2**self.depth:
+            raise InputError(
+                f"patch is {self.patch}; it must be at least {2**self.depth} pixels "
+                f"({self.depth} poolings)"
+            )
+        for name in ("batch", "epochs", "block", "base", "depth", "convolutions"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.learning_rate <= 0:
+            raise InputError(f"learning_rate is {self.learning_rate}; it must be above 0")
+
+    def with_(self, **changes: object) -> TrainConfig:
+        """A copy with some settings changed."""
+        return replace(self, **changes)
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain types, for a file."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, object]) -> TrainConfig:
+        """The inverse of :meth:`to_dict`; a setting this version does not know is refused."""
+        unknown = set(values) - {f.name for f in fields(cls)}
+        if unknown:
+            raise InputError(f"unknown training settings: {', '.join(sorted(unknown))}")
+        return cls(**values)
+
+
+CONFIGS: dict[str, TrainConfig] = {
+    c.name: c
+    for c in (
+        TrainConfig("smoke", base=4, depth=2, patch=32, batch=4, epochs=2, steps_per_epoch=10,
+                    block=16, learning_rate=0.02),
+        TrainConfig("default", base=16),
+        TrainConfig("paper", base=64, normalisation="reflectance", patch=100, batch=4,
+                    centre_balance=0.0, weight_power=1.0, epochs=25, steps_per_epoch=None,
+                    learning_rate=0.001, schedule="constant", weight_decay=0.001),
+    )
+}
+"""``smoke`` for tests (seconds), ``default`` for two CPU cores (minutes), ``paper`` as Table 5."""
+
+
+def get_config(name: str) -> TrainConfig:
+    """A named configuration.
+
+    Raises
+    ------
+    InputError
+        Unknown name.
+
+    >>> get_config("paper").patch
+    100
+    """
+    if name not in CONFIGS:
+        raise InputError(f"configuration is {name!r}; it must be one of {', '.join(CONFIGS)}")
+    return CONFIGS[name]
+
+
+def steps_per_epoch(config: TrainConfig, pixels: int) -> int:
+    """Batches in an epoch for scenes with ``pixels`` pixels in all.
+
+    >>> steps_per_epoch(get_config("paper"), 6 * 401 * 401)
+    24
+    """
+    if config.steps_per_epoch is not None:
+        return config.steps_per_epoch
+    return max(pixels // config.patch**2 // config.batch, 1)

@@ -1,0 +1,83 @@
+"""Focal loss over labelled pixels, and class weights from label counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lulc_lib import legend
+from lulc_lib.errors import InputError
+
+
+class FocalLoss(nn.Module):
+    """Cross-entropy whose well-classified pixels count less: w (1 − p)^γ (−log p).
+
+    Parameters
+    ----------
+    gamma : focusing exponent γ ≥ 0; 0 is plain (weighted) cross-entropy.
+    weight : (classes,) weight w of each class, or None for equal weights.
+    ignore_index : target of a pixel that does not count.
+
+    The mean is weighted: divided by the sum of the labelled pixels' weights. Without a labelled
+    pixel the loss is 0 and so are its gradients.
+
+    Source: Lin et al. 2017, equation 5; γ of Hejmanowska et al. 2025, Table 5.
+    """
+
+    def __init__(
+        self,
+        gamma: float = 2.0,
+        weight: Tensor | None = None,
+        ignore_index: int = legend.IGNORE_INDEX,
+    ) -> None:
+        super().__init__()
+        if gamma < 0:
+            raise InputError(f"gamma is {gamma}; it must be 0 or more")
+        self.gamma, self.ignore_index = gamma, ignore_index
+        self.register_buffer("weight", weight)
+
+    def forward(self, scores: Tensor, target: Tensor) -> Tensor:
+        """Loss (a scalar) of scores (N, classes, H, W) against int64 targets (N, H, W)."""
+        labelled = target != self.ignore_index
+        index = torch.where(labelled, target, 0)
+        log_p = scores.log_softmax(dim=1).gather(1, index[:, None])[:, 0]  # (N, H, W)
+        loss = -log_p
+        if self.gamma > 0:
+            loss = loss * (-torch.expm1(log_p)).clamp_min(1e-7) ** self.gamma
+        weight = labelled.to(scores.dtype)
+        if self.weight is not None:
+            weight = weight * self.weight[index]
+        total = weight.sum()
+        return (loss * weight).sum() / torch.where(total > 0, total, torch.ones_like(total))
+
+
+def label_counts(masks: Iterable[NDArray[np.uint8]]) -> NDArray[np.int64]:
+    """(classes,) number of labelled pixels of each class of the legend, over all masks."""
+    counts = np.zeros(256, dtype=np.int64)
+    for mask in masks:
+        counts += np.bincount(np.asarray(mask).ravel(), minlength=256)
+    return counts[list(legend.CODES)]
+
+
+def class_weights(counts: NDArray[np.int64], power: float) -> NDArray[np.float32]:
+    """(classes,) loss weights ∝ count^−power, with mean 1 over the classes that have labels.
+
+    Parameters
+    ----------
+    counts : (classes,) labelled pixels of each class.
+    power : 0 gives equal weights, 1 weights that make every class count the same.
+
+    Classes without labels get weight 1 (no pixel ever uses it).
+
+    >>> class_weights(np.array([9, 1, 0]), 0.5).tolist()
+    [0.5, 1.5, 1.0]
+    """
+    there = counts > 0
+    weights = np.ones(len(counts))
+    weights[there] = counts[there].astype(float) ** -power
+    weights[there] /= weights[there].mean()
+    return weights.astype(np.float32)

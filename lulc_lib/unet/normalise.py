@@ -1,0 +1,154 @@
+"""From reflectance to the network's input: named normalisations with recorded statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from lulc_lib.data.scenes import BANDS, filled
+from lulc_lib.errors import InputError
+
+Statistics = tuple[tuple[float, ...], tuple[float, ...]]
+"""Mean and standard deviation of each band, reflectance."""
+
+REFLECTANCE_UNIT = 0.1
+"""Reflectance that becomes 1 in the ``reflectance`` normalisation: about one standard deviation."""
+
+SMALLEST_SD = 1e-4
+"""Standard deviations below this (reflectance; one digital number) are raised to it."""
+
+
+def band_statistics(scenes: Sequence[xr.DataArray]) -> Statistics:
+    """Mean and standard deviation of each band over the valid pixels of all scenes together.
+
+    Parameters
+    ----------
+    scenes : (band, y, x) float32, reflectance, NaN where a band holds no data.
+
+    Raises
+    ------
+    InputError
+        A band holds no data.
+    """
+    count, total, squares = (np.zeros(len(BANDS)) for _ in range(3))
+    for scene in scenes:
+        values = scene.values.reshape(len(BANDS), -1).astype(np.float64)
+        valid = np.isfinite(values)
+        values = np.where(valid, values, 0.0)
+        count += valid.sum(axis=1)
+        total += values.sum(axis=1)
+        squares += (values**2).sum(axis=1)
+    if (count == 0).any():
+        empty = ", ".join(np.asarray(BANDS)[count == 0])
+        raise InputError(f"band {empty} holds no data at all; it cannot be normalised")
+    mean = total / count
+    sd = np.sqrt(np.maximum(squares / count - mean**2, SMALLEST_SD**2))
+    return tuple(mean.tolist()), tuple(sd.tolist())
+
+
+def _fixed(scenes: Sequence[xr.DataArray]) -> Statistics:
+    return (0.0,) * len(BANDS), (REFLECTANCE_UNIT,) * len(BANDS)
+
+
+def _per_scene(scenes: Sequence[xr.DataArray]) -> None:
+    return None
+
+
+NORMALISATIONS: dict[str, Callable[[Sequence[xr.DataArray]], Statistics | None]] = {
+    "reflectance": _fixed,
+    "training_scenes": band_statistics,
+    "per_scene": _per_scene,
+}
+"""Name to the function that draws from the training scenes what prediction needs to know.
+
+``reflectance`` divides by a constant; ``training_scenes`` standardises every scene with the mean
+and standard deviation of all training scenes together; ``per_scene`` standardises each scene with
+its own (None: nothing to record), so it forgives haze, season and a wrong radiometric offset, but
+depends on what else is in the scene.
+"""
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """A normalisation as training left it: apply it to any scene, then or later.
+
+    Attributes
+    ----------
+    name : a name in ``NORMALISATIONS``.
+    mean, sd : reflectance of each band, in the order of ``BANDS``; None means the scene's own.
+    """
+
+    name: str
+    mean: tuple[float, ...] | None = None
+    sd: tuple[float, ...] | None = None
+
+    def apply(self, scene: xr.DataArray) -> NDArray[np.float32]:
+        """(band, row, col) float32 network input; gaps take the value of the nearest pixel.
+
+        Parameters
+        ----------
+        scene : (band, y, x) float32, reflectance, NaN where a band holds no data.
+
+        Raises
+        ------
+        InputError
+            The scene has other bands than ``BANDS``, or a band without data.
+        """
+        check_bands(scene)
+        mean, sd = (self.mean, self.sd) if self.mean else band_statistics([scene])
+        shift, scale = (np.asarray(v, dtype=np.float32)[:, None, None] for v in (mean, sd))
+        return (filled(scene) - shift) / scale
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain types, for a file."""
+        return {"name": self.name, "mean": self.mean, "sd": self.sd}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, object]) -> Normalisation:
+        """The inverse of :meth:`to_dict`."""
+        check_name(str(values["name"]))
+        mean, sd = (None if values[k] is None else tuple(values[k]) for k in ("mean", "sd"))
+        return cls(str(values["name"]), mean, sd)
+
+
+def fit(name: str, scenes: Sequence[xr.DataArray]) -> Normalisation:
+    """The named normalisation with the statistics it needs from the training scenes.
+
+    Parameters
+    ----------
+    name : a name in ``NORMALISATIONS``.
+    scenes : training scenes, (band, y, x) float32, reflectance.
+
+    Raises
+    ------
+    InputError
+        Unknown name, no scene, or a scene with other bands.
+    """
+    check_name(name)
+    if not len(scenes):
+        raise InputError("no scene was given; a normalisation needs at least one")
+    for scene in scenes:
+        check_bands(scene)
+    statistics = NORMALISATIONS[name](scenes)
+    return Normalisation(name) if statistics is None else Normalisation(name, *statistics)
+
+
+def check_name(name: str) -> None:
+    """Raise InputError unless ``name`` is a known normalisation."""
+    if name not in NORMALISATIONS:
+        raise InputError(
+            f"normalisation is {name!r}; it must be one of {', '.join(NORMALISATIONS)}"
+        )
+
+
+def check_bands(scene: xr.DataArray) -> None:
+    """Raise InputError unless the scene is (band, y, x) with the study's bands in order."""
+    if scene.dims != ("band", "y", "x"):
+        raise InputError(f"scene has axes {scene.dims}; they must be ('band', 'y', 'x')")
+    bands = tuple(str(b) for b in scene.band.values)
+    if bands != BANDS:
+        raise InputError(f"scene has bands {', '.join(bands)}; they must be {', '.join(BANDS)}")

@@ -1,0 +1,145 @@
+"""Model files and training checkpoints: tensors and plain types only, written whole or not at all.
+
+One format for both: a checkpoint is a model file with the optimiser's state and the history added,
+so whatever reads a model also reads a checkpoint.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from lulc_lib import legend
+from lulc_lib.data.scenes import BANDS
+from lulc_lib.errors import InputError
+from lulc_lib.unet.config import TrainConfig
+from lulc_lib.unet.networks import UNet
+from lulc_lib.unet.normalise import Normalisation
+
+FORMAT = "lulc_lib.unet/1"
+"""First entry of every file written here."""
+
+
+class StoredModel(NamedTuple):
+    """A network with what is needed to use it."""
+
+    model: UNet
+    normalisation: Normalisation
+    config: TrainConfig
+
+
+def pick_device() -> torch.device:
+    """The accelerator if there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def build(config: TrainConfig, seed: int = 0) -> UNet:
+    """The configuration's network with weights drawn from ``seed``, on the CPU.
+
+    The global random state stays as it was.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return UNet(base=config.base, depth=config.depth, convolutions=config.convolutions)
+
+
+def contents(
+    model: UNet, normalisation: Normalisation, config: TrainConfig, **more: object
+) -> dict[str, object]:
+    """What a file holds, as tensors and plain types."""
+    return {
+        "format": FORMAT,
+        "codes": list(legend.CODES),
+        "bands": list(BANDS),
+        "config": config.to_dict(),
+        "normalisation": normalisation.to_dict(),
+        "weights": {k: v.detach().cpu() for k, v in model.state_dict().items()},
+        **more,
+    }
+
+
+def write_file(values: dict[str, object], path: Path | str) -> None:
+    """Write to a temporary file beside ``path`` and rename it: the file is never half there."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as out:
+            torch.save(values, out)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def read_file(path: Path | str) -> dict[str, object]:
+    """The contents of a model file or checkpoint; no code in it is run.
+
+    Raises
+    ------
+    InputError
+        No such file, truncated, not written by this package, or for another legend or other bands.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    rule = "it must be a model file or checkpoint written by this package, complete"
+    try:
+        values = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile, EOFError, ValueError,
+            KeyError, AttributeError, IndexError, TypeError, UnicodeDecodeError, OSError) as error:
+        raise InputError(f"{path}: cannot be read; {rule}") from error
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise InputError(f"{path}: is not in the format {FORMAT}; {rule}")
+    for key, ours in (("codes", list(legend.CODES)), ("bands", list(BANDS))):
+        if values.get(key) != ours:
+            raise InputError(f"{path}: was trained with {key} {values.get(key)}; ours are {ours}")
+    return values
+
+
+def save_model(
+    path: Path | str, model: UNet, normalisation: Normalisation, config: TrainConfig
+) -> None:
+    """Write a network with its normalisation and configuration to one small file.
+
+    Parameters
+    ----------
+    path : where to; folders are made, an old file is replaced at once.
+    """
+    write_file(contents(model, normalisation, config), path)
+
+
+def load_model(path: Path | str, device: torch.device | None = None) -> StoredModel:
+    """Read what :func:`save_model` wrote, or a training checkpoint.
+
+    Parameters
+    ----------
+    path : the file.
+    device : where the network goes; None picks the accelerator if there is one.
+
+    Returns
+    -------
+    model (in evaluation mode), normalisation, config.
+
+    Raises
+    ------
+    InputError
+        See :func:`read_file`; also if the weights do not fit the configuration.
+    """
+    values = read_file(path)
+    try:
+        config = TrainConfig.from_dict(values["config"])
+        normalisation = Normalisation.from_dict(values["normalisation"])
+        model = build(config)
+        model.load_state_dict(values["weights"])
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise InputError(f"{path}: its weights and settings do not fit together") from error
+    return StoredModel(model.to(device or pick_device()).eval(), normalisation, config)
