@@ -152,6 +152,15 @@ def test_synthetic_on_request_asks_nobody(server, landscape, tmp_path):
     assert landscape.written == [tmp_path / "data" / "synthetic"]
 
 
+def test_landscape_that_cannot_be_written(server, landscape, monkeypatch):
+    def refuse(folder, seed=0, progress=False):
+        raise FileExistsError(f"{folder} holds files that are not a landscape")
+
+    monkeypatch.setattr(landscape, "write_landscape", refuse)
+    with pytest.raises(InputError, match="cannot be written to .*not a landscape"):
+        resolve("synthetic")
+
+
 def test_unknown_values_are_named(server):
     with pytest.raises(InputError, match=r"source is 'paper'; it must be one of auto, published"):
         resolve("paper")

@@ -114,5 +114,9 @@ def _synthetic(missing: tuple[str, ...], note: str, progress: bool) -> Source:
 
     folder = paths.synthetic_dir()
     if not landscape_ready(folder):
-        write_landscape(folder, progress=progress)
+        try:
+            write_landscape(folder, progress=progress)
+        except OSError as error:
+            raise InputError(f"the synthetic landscape cannot be written to {folder}: {error}; "
+                             "that folder must be absent or empty, and writable") from error
     return Source("synthetic", folder, missing, note)
