@@ -157,7 +157,7 @@ def test_landscape_that_cannot_be_written(server, landscape, monkeypatch):
         raise FileExistsError(f"{folder} holds files that are not a landscape")
 
     monkeypatch.setattr(landscape, "write_landscape", refuse)
-    with pytest.raises(InputError, match="cannot be written to .*not a landscape"):
+    with pytest.raises(InputError, match=r"cannot be written to .*not a landscape"):
         resolve("synthetic")
 
 

@@ -299,6 +299,7 @@ def test_unreachable_or_odd_service_is_one_line(service, tmp_path):
         with pytest.raises(InputError, match="no usable answer from http://127") as error:
             fetch(service, "earth-search", tmp_path / "s.tif", catalogue_url=url)
         assert "\n" not in str(error.value)
+        assert ("the server cannot be reached" in str(error.value)) == (url == nowhere)
 
 
 def test_unknown_names_and_bad_dates():

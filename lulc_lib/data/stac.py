@@ -42,6 +42,7 @@ from lulc_lib.data.stac_services import (
     planetary_computer_token,
     processing_baseline,
 )
+from lulc_lib.data.transfer import trouble
 from lulc_lib.errors import InputError
 
 NEAR_DAYS = 30
@@ -146,15 +147,22 @@ def _find_item(site: Site, day: dt.date, service: Service, url: str, collection:
             NotImplementedError, AttributeError, LookupError, TypeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        why = " ".join(str(error).split())[:160] or type(error).__name__
-        raise InputError(f"{service.name}: no usable answer from {url} ({why}); check the network, "
-                         "try again later, or choose another service") from error
+        raise InputError(f"{service.name}: no usable answer from {url} ({_cause(error)}); check "
+                         "the network, try again later, or choose another service") from error
     days = sorted({dt.date.fromisoformat(_acquired(i)[:10]) for i in others},
                   key=lambda d: (abs(d - day), d))[:5]
     near = (f"nearest days: {', '.join(str(d) for d in days)}" if days
             else f"nor within {NEAR_DAYS} days of it")
     raise InputError(f"{service.name} has no {collection} item of {site.name} "
                      f"(tile {site.mgrs_tile}) on {day}; {near}")
+
+
+def _cause(error: Exception) -> str:
+    """Why a search failed, in a few words (pystac-client hides the connection's own error)."""
+    for inner in (error, error.__cause__, error.__context__):
+        if isinstance(inner, requests.exceptions.RequestException):
+            return trouble(inner)[0]
+    return " ".join(str(error).split())[:120] or type(error).__name__
 
 
 def _search(client: Client, collection: str, site: Site, first: dt.date, last: dt.date
