@@ -129,5 +129,5 @@ def f1_by_class(
     ax.invert_yaxis()
     ax.grid(axis="x", color="#e3e3e3", linewidth=0.7)
     ax.set_axisbelow(True)
-    ax.legend(loc="lower left", fontsize=9)
+    ax.legend(loc="upper left", fontsize=9, frameon=True, framealpha=0.9, edgecolor="none")
     return titled(fig, title, caption)

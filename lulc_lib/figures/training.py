@@ -15,7 +15,6 @@ from lulc_lib.figures.style import (
     OURS,
     QUIET,
     class_key,
-    crs_axes,
     extent_km,
     frame,
     scale_bar,
@@ -81,11 +80,10 @@ def map_and_confidence(
 
     ``probabilities``: (class, y, x) float32, summing to 1 over the classes.
     """
-    fig, axes = plt.subplots(1, 4, figsize=(16, 5), layout="constrained",
-                             width_ratios=[1, 1, 1.12, 0.5])
+    fig, axes = plt.subplots(1, 4, figsize=(15.5, 4.9), layout="constrained",
+                             width_ratios=[1, 1, 1, 0.62])
     show_false_colour(axes[0], scene)
     axes[0].set_title(f"{scene.attrs['date']}, NIR–R–G")
-    crs_axes(axes[0], scene)
     scale_bar(axes[0], 1000)
     show_classes(axes[1], class_map)
     axes[1].set_title("Class map")
@@ -93,7 +91,8 @@ def map_and_confidence(
     drawn = axes[2].imshow(sure, cmap="magma", vmin=0, vmax=1, extent=extent_km(class_map))
     frame(axes[2])
     axes[2].set_title("Probability of that class")
-    bar = fig.colorbar(drawn, ax=axes[2], shrink=0.6)
+    bar = fig.colorbar(drawn, cax=axes[2].inset_axes([1.02, 0, 0.035, 1]))
     bar.outline.set_edgecolor(QUIET)
-    class_key(axes[3])
+    axes[3].axis("off")
+    class_key(axes[3].inset_axes([0.28, 0, 0.72, 1]))
     return titled(fig, title, caption)
