@@ -1,0 +1,80 @@
+"""Pins in step in three files, and an environment that is repaired when it is not right."""
+
+import importlib.util
+import re
+import sys
+import tomllib
+
+import pytest
+
+from tests.conftest import ROOT
+
+spec = importlib.util.spec_from_file_location("setup", ROOT / "scripts" / "setup_environment.py")
+setup = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(setup)
+
+
+def direct_pins() -> dict[str, str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].values()
+    return setup.pins("\n".join([*project["dependencies"], *(d for e in extras for d in e)]))
+
+
+def test_the_three_files_agree():
+    direct = direct_pins()
+    everything = setup.pins((ROOT / "requirements.txt").read_text())
+    conda = (ROOT / "environment.yml").read_text()
+    in_conda = setup.pins(re.sub(r"^\s*- ", "", conda, flags=re.MULTILINE))
+    assert direct == in_conda
+    assert direct.items() <= everything.items()
+    assert len(everything) > len(direct)
+
+
+def test_every_line_of_the_requirements_is_an_exact_pin():
+    lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines()
+             if line and not line.startswith("#")]
+    assert len(setup.pins("\n".join(lines))) == len(lines)
+
+
+def test_the_environment_of_this_run_is_the_pinned_one():
+    from importlib.metadata import version
+
+    for name, pinned in direct_pins().items():
+        assert version(name).split("+")[0] == pinned, name
+
+
+@pytest.fixture
+def ready(tmp_path, monkeypatch):
+    """A folder that counts as a ready environment: this very Python, no pins, a right stamp."""
+    folder = tmp_path / "venv"
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "python").symlink_to(sys.executable)
+    monkeypatch.setattr(setup, "LIST_INSTALLED", "import json; print(json.dumps({'lulc_lib': '1'}))")
+    monkeypatch.setattr(setup, "pins", lambda _: {})
+    (folder / ".complete").write_text(setup.stamp_text(folder))
+    return folder
+
+
+def test_a_ready_environment_is_left_alone(ready):
+    assert setup.fault(ready) == ""
+
+
+def test_interrupted_installation_is_seen(ready):
+    (ready / ".complete").unlink()
+    assert "never completed" in setup.fault(ready)
+
+
+def test_moved_folder_is_seen(ready):
+    moved = ready.rename(ready.with_name("elsewhere"))
+    assert "moved" in setup.fault(moved)
+
+
+def test_removed_package_is_seen(ready, monkeypatch):
+    monkeypatch.setattr(setup, "pins", lambda _: {"numpy": "2.4.6"})
+    assert "numpy" in setup.fault(ready)
+
+
+def test_broken_python_is_seen(ready):
+    (ready / "bin" / "python").unlink()
+    (ready / "bin" / "python").symlink_to("/nowhere/python")
+    assert "does not start" in setup.fault(ready)
