@@ -17,15 +17,15 @@ GROWING, BARE, RIPE = (legend.code(k) for k in ("crops_growing", "bare_soil", "c
 
 #: share of the fields at estates with large fields, and where farms are strips
 SHARES = {
-    "wheat": (0.40, 0.30), "barley": (0.12, 0.12), "rapeseed": (0.20, 0.04),
+    "wheat": (0.40, 0.32), "barley": (0.12, 0.12), "rapeseed": (0.20, 0.04),
     "maize": (0.13, 0.16), "beet": (0.05, 0.12), "spring_cereal": (0.05, 0.19),
-    "fallow": (0.05, 0.07),
+    "fallow": (0.05, 0.05),
 }
 #: day of year from which a phase holds; day 0 is what winter leaves (WINTER for spring crops)
 CALENDAR: dict[str, tuple[tuple[int, int], ...]] = {
-    "wheat": ((0, GROWING), (189, RIPE), (214, BARE), (235, RIPE)),
-    "barley": ((0, GROWING), (173, RIPE), (203, BARE), (228, RIPE)),
-    "rapeseed": ((0, GROWING), (182, RIPE), (209, BARE), (226, RIPE)),
+    "wheat": ((0, GROWING), (192, RIPE), (222, BARE), (240, RIPE)),
+    "barley": ((0, GROWING), (173, RIPE), (205, BARE), (228, RIPE)),
+    "rapeseed": ((0, GROWING), (186, RIPE), (211, BARE), (226, RIPE)),
     "maize": ((100, BARE), (150, GROWING), (262, RIPE)),
     "beet": ((90, BARE), (146, GROWING)),
     "spring_cereal": ((78, BARE), (108, GROWING), (191, RIPE), (222, BARE), (238, RIPE)),
@@ -36,7 +36,7 @@ TURNOVER = {"maize": 292, "beet": 303}
 TURNOVER_ELSE = 245
 #: autumn of the year before, for crops sown in autumn
 AUTUMN: dict[str, tuple[tuple[int, int], ...]] = {
-    "wheat": ((0, RIPE), (291, BARE), (304, GROWING)),
+    "wheat": ((0, RIPE), (297, BARE), (308, GROWING)),
     "barley": ((0, RIPE), (272, BARE), (286, GROWING)),
     "rapeseed": ((0, BARE), (262, GROWING)),
 }

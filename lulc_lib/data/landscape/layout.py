@@ -24,6 +24,8 @@ from lulc_lib.data.landscape.roads import (
     edge_points,
 )
 
+OPEN_AROUND_A = 380.0
+"""Case A lies in farmland: no forest within this distance, metres."""
 ROAD_COVER = 0.34
 """Least share of a pixel that a road must cover for the pixel's class to be road."""
 
@@ -33,8 +35,9 @@ class Layout:
     """What does not change with the date at one site; all rasters are (row, col).
 
     ``parcel`` int32 numbers; ``angle`` radians per parcel; ``static`` uint8 legend codes, NO_DATA
-    where crops grow; ``road`` and ``track`` float32 covered share of the pixel; ``garden`` float32
-    share of green in settlements; ``villages`` centre and radius (metres).
+    where crops grow; ``road``, ``track`` (field tracks, side streets) and ``hedge`` float32
+    covered share of the pixel;
+    ``garden`` float32 share of green in settlements; ``villages`` centre and radius (metres).
     """
 
     site: Site
@@ -43,6 +46,7 @@ class Layout:
     static: NDArray[np.uint8]
     road: NDArray[np.float32]
     track: NDArray[np.float32]
+    hedge: NDArray[np.float32]
     garden: NDArray[np.float32]
     villages: list[tuple[Point, float]]
     pits: list[Pit]
@@ -101,9 +105,28 @@ def _settlement(
     for centre, radius in villages:
         row, col = rowcol(site.transform, centre.x, centre.y)
         r = np.hypot(rows - row, cols - col) * PIXEL / radius
-        depth = 4.5 + 0.02 * radius * (1 + site.city)
-        built |= (r < 1.25) & (r * 0.75 + to_road / depth * 0.55 < 1.0)
+        depth = 5.0 + 0.022 * radius * (1 + site.city)
+        built |= (r < 1.5) & (r * 0.6 + to_road / depth * 0.6 < 1.0)
     return built & (smooth_noise(rng, site.shape, 2.2) > -1.25)
+
+
+def _streets(
+    rng: np.random.Generator, site: Site, blocks: NDArray[np.int32], built: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Side streets (share of the pixel) and the green behind the houses that line them."""
+    rows, cols = warped_grid(rng, site.shape, 15, 3)
+    angle = rng.uniform(0, np.pi, int(blocks.max()) + 1)[blocks]
+    along = cols * np.cos(angle) + rows * np.sin(angle)
+    across = rows * np.cos(angle) - cols * np.sin(angle)
+    gap = 8.0 if site.city else 10.0
+    to_street = np.minimum(np.abs((across + gap / 2) % gap - gap / 2),
+                           np.abs((along + 1.1 * gap) % (2.2 * gap) - 1.1 * gap))
+    yards = np.clip(to_street / (gap / 2), 0, 1) - (0.25 if site.city else 0.0)
+    density = 0.16 * smooth_noise(rng, site.shape, 12)
+    green = 0.1 + 0.62 * yards + density + 0.16 * smooth_noise(rng, site.shape, 0.9)
+    street = np.where(built & (to_street < 0.6), 0.55, 0)
+    return (street.astype(np.float32),
+            np.where(built, np.clip(green, 0, 0.9), 0).astype(np.float32))
 
 
 def _share_of_parcels(
@@ -119,7 +142,8 @@ def _share_of_parcels(
 
 
 def _woods(
-    rng: np.random.Generator, site: Site, parcel: NDArray[np.int32], built: NDArray[np.bool_]
+    rng: np.random.Generator, site: Site, parcel: NDArray[np.int32], built: NDArray[np.bool_],
+    pits: list[Pit],
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Forest (one large wood, smaller ones, copses) and the conifer stands in it."""
     rows, cols = np.mgrid[-1:1:site.shape[0] * 1j, -1:1:site.shape[1] * 1j]
@@ -127,10 +151,14 @@ def _woods(
     bump = np.exp(-((rows - r0) ** 2 + (cols - c0) ** 2) / 0.18)
     score = smooth_noise(rng, site.shape, 30) + 2.4 * bump - 3 * built
     forest = _share_of_parcels(score.astype(np.float32), parcel, ~built, site.forest)
+    forest &= ~burn([p.outline.buffer(OPEN_AROUND_A) for p in pits if p.case == "A"],
+                    site.shape, site.transform)
     ragged = ndimage.gaussian_filter(forest.astype(np.float32), 1.8)
     forest = ragged + 0.13 * smooth_noise(rng, site.shape, 2.5) > 0.5
     copse = smooth_noise(rng, site.shape, 3) - ragged > 3.0
-    conifer = top_share(smooth_noise(rng, site.shape, 8), site.conifer)
+    stands = smooth_noise(rng, site.shape, 10) + 0.55 * smooth_noise(rng, site.shape, 3)
+    stands += 0.8 * rng.standard_normal(int(parcel.max()) + 1).astype(np.float32)[parcel]
+    conifer = top_share(stands, site.conifer)
     return (forest | copse) & ~built, forest & conifer & ~built
 
 
@@ -170,8 +198,10 @@ def make_layout(seed: int, site: Site) -> Layout:
     road = coverage(wide + [ln.buffer(LANE_WIDTH / 2) for ln in lanes], site.shape, site.transform)
     edges = ndimage.morphological_gradient(blocks, size=2) > 0
     track = edges * (0.35 + 0.15 * smooth_noise(rng, site.shape, 15)).clip(0, 0.6)
+    lined = smooth_noise(rng, site.shape, 14) > 0.6
+    hedge = 0.7 * ndimage.grey_dilation(edges & lined, size=2).astype(np.float32)
     built = _settlement(rng, site, villages, road)
-    forest, conifer = _woods(rng, site, parcel, built)
+    forest, conifer = _woods(rng, site, parcel, built, pits)
     water, bank = _waters(rng, site, built)
     meadow = smooth_noise(rng, site.shape, 25) + 2 * ndimage.gaussian_filter(
         (water | built).astype(np.float32), 12)
@@ -186,6 +216,7 @@ def make_layout(seed: int, site: Site) -> Layout:
     static[built & (green > (1.9 if site.city else 1.45))] = code("mixed_forest")
     static[water] = code("water")
     static[(road > ROAD_COVER) & (static != code("water"))] = code("road")
-    garden = np.where(built, np.clip(0.25 + 0.25 * green, 0, 0.75), 0).astype(np.float32)
-    return Layout(site, parcel, angle, static, road, track.astype(np.float32), garden, villages,
-                  pits, Rotation(rng, site, len(angle)))
+    street, garden = _streets(rng, site, blocks, built)
+    track = np.where(built, street, track)
+    return Layout(site, parcel, angle, static, road, track.astype(np.float32), hedge, garden,
+                  villages, pits, Rotation(rng, site, len(angle)))

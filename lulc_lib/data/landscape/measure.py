@@ -66,7 +66,8 @@ def measure_class(
     pixels = reflectance[:, chosen].T.astype(np.float64)
     ids = objects[chosen]
     size = np.bincount(ids, minlength=n + 1)
-    means = np.stack([np.bincount(ids, b, n + 1) for b in pixels.T], 1) / np.maximum(size, 1)[:, None]
+    sums = np.stack([np.bincount(ids, b, n + 1) for b in pixels.T], 1)
+    means = sums / np.maximum(size, 1)[:, None]
     large = size[1:] >= MIN_OBJECT_PIXELS
     between = means[1:][large] if large.sum() > 3 else means[1:]
     within = pixels - means[ids]

@@ -57,3 +57,9 @@ def coverage(
     fine_shape = (shape[0] * fine, shape[1] * fine)
     mask = burn(shapes, fine_shape, transform * Affine.scale(1 / fine))
     return mask.reshape(shape[0], fine, shape[1], fine).mean((1, 3), dtype=np.float32)
+
+
+def without(codes: NDArray[np.uint8], gone: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """``codes`` with the pixels of ``gone`` given the class of the nearest pixel that stays."""
+    nearest = ndimage.distance_transform_edt(gone, return_distances=False, return_indices=True)
+    return codes[tuple(nearest)]

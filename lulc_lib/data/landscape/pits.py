@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
+from scipy import ndimage
 from shapely import affinity
 from shapely.geometry import MultiPolygon, Point, Polygon
 from shapely.geometry.base import BaseGeometry
@@ -17,11 +18,11 @@ START, END = date(2021, 1, 1), date(2023, 12, 31)
 
 #: category, case, radius in metres, last active date (None: still active), pit lake share
 PLAN: tuple[tuple[str, str, float, date | None, float], ...] = (
-    ("licensed", "", 390, None, 0.20), ("licensed", "", 330, None, 0.26),
-    ("overrun", "", 280, None, 0.18), ("licensed", "", 270, None, 0.3),
-    ("overrun", "", 225, None, 0.0), ("licensed", "", 230, None, 0.0),
-    ("licensed", "", 180, None, 0.34),
-    ("in_deposit_unlicensed", "B", 75, None, 0.0),
+    ("licensed", "", 440, None, 0.22), ("licensed", "", 390, None, 0.30),
+    ("overrun", "", 330, None, 0.20), ("licensed", "", 330, None, 0.30),
+    ("overrun", "", 260, None, 0.0), ("licensed", "", 280, None, 0.0),
+    ("licensed", "", 210, None, 0.36),
+    ("in_deposit_unlicensed", "B", 95, None, 0.0),
     ("reclaimed", "", 170, date(2022, 7, 31), 0.45), ("reclaimed", "", 125, date(2021, 9, 30), 0.0),
     ("in_deposit_unlicensed", "", 130, None, 0.25), ("outside_deposit", "", 115, None, 0.0),
     ("outside_deposit", "A", 80, date(2022, 8, 31), 0.0),
@@ -71,7 +72,8 @@ class Pit:
         full = self.last_active is not None and day > self.last_active
         share = self.lake_share * (0.75 + 0.5 * years + season) * (1.5 if full else 1.0)
         low = affinity.translate(self.outline, *self._low_point())
-        return affinity.scale(low, share, share * 0.8).intersection(self.at(day).buffer(-18))
+        low = affinity.rotate(low, 67 * self.site_id)
+        return affinity.scale(low, 1.25 * share, 0.7 * share).intersection(self.at(day).buffer(-18))
 
     def _low_point(self) -> tuple[float, float]:
         c = self.outline.centroid
@@ -85,7 +87,27 @@ def blob(rng: np.random.Generator, x: float, y: float, radius: float) -> Polygon
     shape = Polygon(np.column_stack([x + reach * np.cos(angles), y + reach * np.sin(angles)]))
     shape = affinity.scale(shape, rng.uniform(0.95, 1.25), rng.uniform(0.75, 0.95))
     shape = affinity.rotate(shape, rng.uniform(0, 180))
-    return shape.buffer(-radius * 0.1).buffer(radius * 0.1).buffer(0)
+    return _largest(shape.buffer(-radius * 0.1).buffer(radius * 0.1))
+
+
+def _largest(shape: BaseGeometry) -> Polygon:
+    """The largest part of a shape, without holes."""
+    return Polygon(max(getattr(shape, "geoms", [shape]), key=lambda g: g.area).exterior)
+
+
+def outline(rng: np.random.Generator, x: float, y: float, radius: float) -> Polygon:
+    """Outline of a quarry: one blob, two for the larger ones, with a ragged rim."""
+    shape = blob(rng, x, y, radius)
+    if radius > 160:
+        turn = rng.uniform(0, 2 * np.pi)
+        side = blob(rng, x + 0.8 * radius * np.cos(turn), y + 0.8 * radius * np.sin(turn),
+                    0.6 * radius)
+        shape = _largest(shape.union(side))
+    rim = np.asarray(shape.segmentize(12).exterior.coords)[:-1]
+    ragged = np.stack([ndimage.gaussian_filter1d(rng.standard_normal(len(rim)), 2.8, mode="wrap")
+                       for _ in range(2)], 1)
+    rim += ragged / ragged.std() * min(11.0, 0.06 * radius)
+    return _largest(Polygon(rim).buffer(0))
 
 
 def _place(
@@ -117,10 +139,10 @@ def make_pits(
             at = Point(centre.x + 0.42 * size * np.cos(turn), centre.y + 0.42 * size * np.sin(turn))
         else:
             at = _place(rng, site, taken, radius)
-        outline = blob(rng, at.x, at.y, radius)
+        shape = outline(rng, at.x, at.y, radius)
         turn = rng.uniform(0, 2 * np.pi)
         anchor = Point(at.x + 0.5 * radius * np.cos(turn), at.y + 0.5 * radius * np.sin(turn))
         first = date(2021, 3, 1) if case else date(int(rng.integers(1985, 2016)), 5, 1)
         taken.append((at, radius))
-        pits.append(Pit(number, category, case, outline, anchor, first, last, lake))
+        pits.append(Pit(number, category, case, shape, anchor, first, last, lake))
     return pits

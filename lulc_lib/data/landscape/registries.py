@@ -11,7 +11,6 @@ from datetime import date
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from rasterio.features import rasterize, shapes, sieve
 from scipy import ndimage
 from shapely import affinity
@@ -137,7 +136,8 @@ def corine(layout: Layout) -> gpd.GeoDataFrame:
         burnt = rasterize([geometry], site.shape, transform=site.transform).astype(bool)
         codes[burnt] = code
     codes = sieve(codes, int(CORINE_MIN_HA * 1e4 / PIXEL**2), connectivity=4)
-    rows = [(str(int(v)), shape(g).simplify(25)) for g, v in shapes(codes, transform=site.transform)]
+    rows = [(str(int(value)), shape(outline).simplify(25))
+            for outline, value in shapes(codes, transform=site.transform)]
     table = gpd.GeoDataFrame({"Code_18": [v for v, _ in rows]}, geometry=[g for _, g in rows],
                              crs=f"EPSG:{site.epsg}")
     table["geometry"] = table.make_valid()

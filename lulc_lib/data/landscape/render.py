@@ -8,14 +8,20 @@ from scipy import ndimage
 
 from lulc_lib import legend
 from lulc_lib.data.landscape.layout import Layout
-from lulc_lib.data.landscape.noise import smooth_noise
+from lulc_lib.data.landscape.noise import smooth_noise, without
 from lulc_lib.data.landscape.plan import BANDS, TEN_METRE, Scene
 from lulc_lib.data.landscape.spectra import Spectrum, spectrum
 
-PSF = 0.6
+PSF = 0.68
 """Point spread of the 10 m bands, sd in pixels."""
 SENSOR_NOISE = 0.0012
 """Sd of the sensor's noise, reflectance."""
+ROAD_WEIGHT = 1.1
+"""Share of the measured road spectrum per share of the pixel covered: the spectrum was measured
+on pixels that are themselves partly verge."""
+TEXTURE_WEIGHT = {"water": 0.4, "conifer": 0.6, "mixed_forest": 0.75}
+"""Share of the measured spread within objects that is true texture; the rest was shadow, shore
+and neighbours inside hand-drawn polygons, which the landscape has of its own."""
 FLOOR = 0.0015
 """Least reflectance that is written, so that land never has DN 0."""
 TEN_M_STRIPS = (np.s_[-1, :], np.s_[:, 0])
@@ -43,21 +49,22 @@ def field_texture(rng: np.random.Generator, layout: Layout) -> NDArray[np.float3
     angle = layout.angle[layout.parcel]
     across = rows * np.cos(angle) - cols * np.sin(angle)
     rows_of_work = np.sin(across * 1.9 + angle * 40)
-    patches = smooth_noise(rng, rows.shape, 7)
-    grain = smooth_noise(rng, rows.shape, 0.7)
-    return _unit(0.75 * patches + 0.45 * rows_of_work + 0.35 * grain)
+    rows_of_work *= smooth_noise(rng, rows.shape, 12) > 0
+    patches = smooth_noise(rng, rows.shape, 10) + 0.6 * smooth_noise(rng, rows.shape, 3)
+    return _unit(patches + 0.3 * rows_of_work + 0.15 * smooth_noise(rng, rows.shape, 0.8))
 
 
 def bench_texture(rng: np.random.Generator, rock: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Unit texture of pits: terraces parallel to the rim, lit from the south-south-east."""
     depth = ndimage.distance_transform_edt(rock)
-    steps = depth / 3.0 + 0.9 * smooth_noise(rng, rock.shape, 5)
+    steps = depth / 4.2 + 0.9 * smooth_noise(rng, rock.shape, 6)
     height = -np.floor(steps) + 0.6 * smooth_noise(rng, rock.shape, 2)
     slope_row, slope_col = np.gradient(ndimage.gaussian_filter(height, 0.5))
     shade = -(slope_row * 0.94 + slope_col * 0.34)
     shade = shade / (shade[rock].std() + 1e-9) if rock.any() else shade
-    return _unit(0.7 * shade + 0.65 * smooth_noise(rng, rock.shape, 3.5)
-                 + 0.45 * smooth_noise(rng, rock.shape, 0.8))
+    texture = (0.7 * shade + 0.75 * smooth_noise(rng, rock.shape, 4)
+               + 0.25 * smooth_noise(rng, rock.shape, 0.9))
+    return (texture / (texture[rock].std() if rock.any() else 1)).astype(np.float32)
 
 
 def _textures(
@@ -65,7 +72,7 @@ def _textures(
 ) -> dict[str, NDArray[np.float32]]:
     """Within-object texture for each class key; ``""`` is every other class."""
     shape = truth.shape
-    canopy = _unit(0.8 * smooth_noise(rng, shape, 0.8) + 0.6 * smooth_noise(rng, shape, 4))
+    canopy = 0.5 * smooth_noise(rng, shape, 1.0) + 0.75 * smooth_noise(rng, shape, 3.5)
     field = field_texture(rng, layout)
     return {
         "": _unit(smooth_noise(rng, shape, 0.7)), "conifer": canopy, "mixed_forest": canopy,
@@ -101,23 +108,26 @@ def surface(
     """Reflectance of the land before the sensor, ``(band, row, col) float32``, edges sharp."""
     out = np.empty((len(BANDS), *truth.shape), np.float32)
     scores = object_scores(rng, seed_rng, layout)
-    cells = np.stack([smooth_noise(seed_rng, truth.shape, 0.9) for _ in range(2)])
+    cells = np.stack([0.8 * smooth_noise(seed_rng, truth.shape, 0.9) for _ in range(2)])
     places = np.stack([smooth_noise(seed_rng, truth.shape, 9) for _ in range(2)])
-    by_cell = {legend.code("urban"): cells, legend.code("road"): places * 0.8,
-               legend.code("quarry"): places, legend.code("water"): places * 0.4}
+    by_cell = {legend.code("conifer"): 0.3 * scores, legend.code("mixed_forest"): 0.45 * scores,
+               legend.code("urban"): cells, legend.code("quarry"): places,
+               legend.code("water"): places * 0.4}
+    ground = without(truth, truth == legend.code("road"))
     for key, land in legend.BY_KEY.items():
-        at = truth == land.code
+        at = ground == land.code
         if at.any():
-            _paint(out, at, spectrum(key, scene.date), by_cell.get(land.code, scores))
+            _paint(out, at, spectrum(key, scene.date), by_cell.get(land.code, 0.85 * scores))
     rock = truth == legend.code("quarry")
     water = truth == legend.code("water")
     open_land = ~(rock | water)
-    _mix(out, layout.garden * (truth == legend.code("urban")),
-         spectrum("mixed_forest", scene.date))
-    _mix(out, layout.track * open_land * (truth != legend.code("urban")),
-         spectrum("crops_ripe", scene.date))
-    cover = np.where(truth == legend.code("road"), 0, layout.road * open_land)
-    _mix(out, cover.astype(np.float32), spectrum("road", scene.date))
+    urban = ground == legend.code("urban")
+    trees, road = spectrum("mixed_forest", scene.date), spectrum("road", scene.date)
+    _mix(out, layout.garden * urban, trees)
+    _mix(out, layout.track * (open_land & ~urban), spectrum("crops_ripe", scene.date))
+    _mix(out, layout.track * urban, road)
+    _mix(out, layout.hedge * open_land, trees)
+    _mix(out, np.clip(ROAD_WEIGHT * layout.road, 0, 1) * open_land, road)
     return out
 
 
@@ -133,10 +143,11 @@ def add_texture(
         if not at.any():
             continue
         spec = spectrum(key, scene.date)
-        part = 0.4 if key == "water" else 1.0
+        part, fine = TEXTURE_WEIGHT.get(key, 1.0), 0.3 if key == "urban" else 0.5
         rest = _residual(spec.within_sd, spec.within_pc1)
         t = texture.get(key, texture[""])[at].clip(-2.6, 2.8)
-        out[:, at] += part * (spec.within_pc1[:, None] * t + rest[:, None] * grain[:, at])
+        out[:, at] += part * (spec.within_pc1[:, None] * t
+                              + fine * rest[:, None] * grain[:, at])
 
 
 def to_twenty_metres(band: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from lulc_lib import legend
-from lulc_lib.data.landscape.noise import smooth_noise, warped_grid
+from lulc_lib.data.landscape.noise import smooth_noise, warped_grid, without
 
 #: share of a reference class that the map calls another class (published confusion, rounded)
 CONFUSIONS = {
@@ -26,23 +25,17 @@ CONFUSIONS = {
         ("quarry", "crops_ripe"): 0.001, ("water", "quarry"): 0.012,
     },
     "kolbuszowa": {
-        ("conifer", "mixed_forest"): 0.26, ("urban", "bare_soil"): 0.02,
+        ("conifer", "mixed_forest"): 0.16, ("urban", "bare_soil"): 0.02,
         ("urban", "road"): 0.03, ("urban", "grassland"): 0.045, ("crops_ripe", "urban"): 0.008,
-        ("crops_ripe", "bare_soil"): 0.025, ("bare_soil", "crops_ripe"): 0.035,
-        ("grassland", "crops_growing"): 0.14, ("grassland", "crops_ripe"): 0.09,
+        ("crops_ripe", "bare_soil"): 0.015, ("bare_soil", "crops_ripe"): 0.025,
+        ("grassland", "crops_growing"): 0.07, ("grassland", "crops_ripe"): 0.04,
         ("crops_growing", "mixed_forest"): 0.005,
     },
 }
 ROADS_KEPT = 0.42
 """Share of the roads that the map shows."""
-EDGE_SHIFT = 0.8
+EDGE_SHIFT = 0.6
 """Sd of the shift of class edges, pixels."""
-
-
-def without(codes: NDArray[np.uint8], gone: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """``codes`` with the pixels of ``gone`` given the class of the nearest pixel that stays."""
-    nearest = ndimage.distance_transform_edt(gone, return_distances=False, return_indices=True)
-    return codes[tuple(nearest)]
 
 
 def published_map(
