@@ -29,6 +29,10 @@ from lulc_lib.unet.predict import map_codes
 WARM_UP = 0.2
 """Share of the steps in which the one-cycle schedule rises."""
 
+LAYOUT = torch.channels_last
+"""Order of the network's arrays in memory while it learns: a fifth faster than the default on a
+CPU, measured with 16 base channels and 16 patches of 64 × 64 pixels."""
+
 
 @dataclass
 class TrainResult:
@@ -125,8 +129,8 @@ def train(
             log.write(row)
             if checkpoint is not None:
                 _save(run, checkpoint)
-    run.model.eval()
-    return TrainResult(run.model, run.normalisation, run.history, run.seconds, config, seed)
+    model = run.model.to(memory_format=torch.contiguous_format).eval()  # as after load_model
+    return TrainResult(model, run.normalisation, run.history, run.seconds, config, seed)
 
 
 def _prepare(
@@ -140,7 +144,7 @@ def _prepare(
         inputs, training, config.patch, config.centre_balance, config.radiometric_sd
     )
     device = store.pick_device()
-    model = store.build(config, seed).to(device)
+    model = store.build(config, seed).to(device, memory_format=LAYOUT)
     weight = torch.from_numpy(class_weights(label_counts(training), config.weight_power))
     optimiser = torch.optim.Adam(
         model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
@@ -190,9 +194,8 @@ def _epoch(run: _Run, epoch: int, bar: tqdm) -> dict[str, float]:
         for group in run.optimiser.param_groups:
             group["lr"] = rate
         x, target = run.sampler.draw(run.config.batch, run.seed, step)
-        loss = run.loss(
-            run.model(torch.from_numpy(x).to(device)), torch.from_numpy(target).to(device)
-        )
+        inputs = torch.from_numpy(x).to(device, memory_format=LAYOUT)  # (N, band, row, col)
+        loss = run.loss(run.model(inputs), torch.from_numpy(target).to(device))
         run.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         run.optimiser.step()
