@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from rasterio.features import shapes
+from rasterio.transform import xy
 from scipy import ndimage
 from shapely.geometry import MultiPolygon, shape
 
@@ -189,5 +190,5 @@ def _draw(rng: np.random.Generator, polygons: list[NDArray[np.int64]], n: int) -
 
 def _table(rows: list[tuple[int, str]], site: Site) -> pd.DataFrame:
     row, col = np.divmod(np.array([p for p, _ in rows]), site.shape[1])
-    x, y = site.transform * (col + 0.5, row + 0.5)
+    x, y = xy(site.transform, row, col)
     return pd.DataFrame({"x": x, "y": y, "class": [legend.code(k) for _, k in rows]})

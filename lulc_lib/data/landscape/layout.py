@@ -123,7 +123,7 @@ def _streets(
                            np.abs((along + 1.1 * gap) % (2.2 * gap) - 1.1 * gap))
     yards = np.clip(to_street / (gap / 2), 0, 1) - (0.25 if site.city else 0.0)
     density = 0.16 * smooth_noise(rng, site.shape, 12)
-    green = 0.1 + 0.62 * yards + density + 0.16 * smooth_noise(rng, site.shape, 0.9)
+    green = 0.5 * yards + density + 0.16 * smooth_noise(rng, site.shape, 0.9)
     street = np.where(built & (to_street < 0.6), 0.55, 0)
     return (street.astype(np.float32),
             np.where(built, np.clip(green, 0, 0.9), 0).astype(np.float32))
@@ -156,7 +156,7 @@ def _woods(
     ragged = ndimage.gaussian_filter(forest.astype(np.float32), 1.8)
     forest = ragged + 0.13 * smooth_noise(rng, site.shape, 2.5) > 0.5
     copse = smooth_noise(rng, site.shape, 3) - ragged > 3.0
-    stands = smooth_noise(rng, site.shape, 10) + 0.55 * smooth_noise(rng, site.shape, 3)
+    stands = smooth_noise(rng, site.shape, 14) + 0.3 * smooth_noise(rng, site.shape, 3)
     stands += 0.8 * rng.standard_normal(int(parcel.max()) + 1).astype(np.float32)[parcel]
     conifer = top_share(stands, site.conifer)
     return (forest | copse) & ~built, forest & conifer & ~built

@@ -55,7 +55,9 @@ def coverage(
 ) -> NDArray[np.float32]:
     """Share (0–1) of every pixel that ``shapes`` cover, from a grid ``fine`` times finer."""
     fine_shape = (shape[0] * fine, shape[1] * fine)
-    mask = burn(shapes, fine_shape, transform * Affine.scale(1 / fine))
+    t = transform
+    finer = Affine(t.a / fine, t.b / fine, t.c, t.d / fine, t.e / fine, t.f)
+    mask = burn(shapes, fine_shape, finer)
     return mask.reshape(shape[0], fine, shape[1], fine).mean((1, 3), dtype=np.float32)
 
 

@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 from scipy import ndimage
 from shapely import affinity
-from shapely.geometry import MultiPolygon, Point, Polygon
+from shapely.geometry import MultiPolygon, Point, Polygon, box
 from shapely.geometry.base import BaseGeometry
 
 from lulc_lib.data.landscape.plan import Site
@@ -131,6 +131,8 @@ def make_pits(
 ) -> list[Pit]:
     """The quarries of ``site``; case B lies inside the largest village, the rest in the open."""
     taken = [(p, 0.75 * r) for p, r in villages]
+    width, height = site.extent
+    inside = box(site.x0, site.y0 - height, site.x0 + width, site.y0).buffer(-40)
     pits = []
     for number, (category, case, radius, last, lake) in enumerate(PLAN, 1):
         if case == "B":
@@ -139,7 +141,7 @@ def make_pits(
             at = Point(centre.x + 0.42 * size * np.cos(turn), centre.y + 0.42 * size * np.sin(turn))
         else:
             at = _place(rng, site, taken, radius)
-        shape = outline(rng, at.x, at.y, radius)
+        shape = _largest(outline(rng, at.x, at.y, radius).intersection(inside))
         turn = rng.uniform(0, 2 * np.pi)
         anchor = Point(at.x + 0.5 * radius * np.cos(turn), at.y + 0.5 * radius * np.sin(turn))
         first = date(2021, 3, 1) if case else date(int(rng.integers(1985, 2016)), 5, 1)

@@ -136,11 +136,11 @@ def corine(layout: Layout) -> gpd.GeoDataFrame:
         burnt = rasterize([geometry], site.shape, transform=site.transform).astype(bool)
         codes[burnt] = code
     codes = sieve(codes, int(CORINE_MIN_HA * 1e4 / PIXEL**2), connectivity=4)
-    rows = [(str(int(value)), shape(outline).simplify(25))
+    rows = [(str(int(value)), shape(outline))
             for outline, value in shapes(codes, transform=site.transform)]
     table = gpd.GeoDataFrame({"Code_18": [v for v, _ in rows]}, geometry=[g for _, g in rows],
                              crs=f"EPSG:{site.epsg}")
-    table["geometry"] = table.make_valid()
+    table["geometry"] = table.simplify_coverage(40)
     return table.to_crs(3035)
 
 

@@ -19,9 +19,9 @@ SENSOR_NOISE = 0.0012
 ROAD_WEIGHT = 1.1
 """Share of the measured road spectrum per share of the pixel covered: the spectrum was measured
 on pixels that are themselves partly verge."""
-TEXTURE_WEIGHT = {"water": 0.4, "conifer": 0.6, "mixed_forest": 0.75}
-"""Share of the measured spread within objects that is true texture; the rest was shadow, shore
-and neighbours inside hand-drawn polygons, which the landscape has of its own."""
+TEXTURE_WEIGHT = {"water": 0.4, "conifer": 1.1, "mixed_forest": 1.2}
+"""Weight of the measured spread within objects: less for water, whose polygons held shore, which
+the landscape has of its own; more for forest, whose fine texture the 20 m bands lose again."""
 FLOOR = 0.0015
 """Least reflectance that is written, so that land never has DN 0."""
 TEN_M_STRIPS = (np.s_[-1, :], np.s_[:, 0])
@@ -110,14 +110,14 @@ def surface(
     scores = object_scores(rng, seed_rng, layout)
     cells = np.stack([0.8 * smooth_noise(seed_rng, truth.shape, 0.9) for _ in range(2)])
     places = np.stack([smooth_noise(seed_rng, truth.shape, 9) for _ in range(2)])
-    by_cell = {legend.code("conifer"): 0.3 * scores, legend.code("mixed_forest"): 0.45 * scores,
+    by_cell = {legend.code("conifer"): 0.8 * scores, legend.code("mixed_forest"): scores,
                legend.code("urban"): cells, legend.code("quarry"): places,
                legend.code("water"): places * 0.4}
     ground = without(truth, truth == legend.code("road"))
     for key, land in legend.BY_KEY.items():
         at = ground == land.code
         if at.any():
-            _paint(out, at, spectrum(key, scene.date), by_cell.get(land.code, 0.85 * scores))
+            _paint(out, at, spectrum(key, scene.date), by_cell.get(land.code, scores))
     rock = truth == legend.code("quarry")
     water = truth == legend.code("water")
     open_land = ~(rock | water)
