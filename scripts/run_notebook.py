@@ -70,16 +70,13 @@ def write_whole(notebook: nbformat.NotebookNode, target: Path) -> None:
     temporary.replace(target)
 
 
-def where_it_failed(error: PapermillExecutionError, notebook: Path) -> str:
-    """One line that names the notebook and the cell; papermill adds a mark cell at the top."""
-    executed = nbformat.read(notebook, as_version=4) if notebook.exists() else None
-    number = error.cell_index + 1
-    if executed:
-        marks = [c for c in executed.cells[:error.cell_index]
-                 if "papermill-error-cell-tag" in c.metadata.get("tags", [])
-                 or "injected-parameters" in c.metadata.get("tags", [])]
-        number -= len(marks)
-    return f"cell {number} (In [{error.exec_count}]): {error.ename}: {error.evalue}"
+def where_it_failed(error: PapermillExecutionError, draft: Path) -> str:
+    """The cell's number in the notebook as it is kept, its first line, and the error."""
+    injected = any("injected-parameters" in c.metadata.get("tags", [])
+                   for c in nbformat.read(draft, as_version=4).cells)
+    first_line = error.source.strip().splitlines()[0]
+    number = error.cell_index + 1 - injected
+    return f"cell {number} ({first_line}): {error.ename}: {error.evalue}"
 
 
 def run(notebook: Path, output: Path, source: str, budget: str) -> int:

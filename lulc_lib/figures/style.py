@@ -58,7 +58,7 @@ def save_figure(fig: Figure, name: str, source: str) -> Path:
     """Write a figure to ``figures/<source>/<name>.png``: 150 dpi, whole, under 500 KB.
 
     A figure of the synthetic landscape says so inside the picture. A picture that would be too
-    large is reduced to 256 colours.
+    large is reduced to 256 colours, then to 128 and 64.
 
     Raises
     ------
@@ -73,8 +73,9 @@ def save_figure(fig: Figure, name: str, source: str) -> Path:
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     data = buffer.getvalue()
-    if len(data) > MAX_BYTES:
-        data = _in_256_colours(buffer)
+    for colours in (256, 128, 64):
+        if len(data) > MAX_BYTES:
+            data = _reduced(buffer, colours)
     if len(data) > MAX_BYTES:
         raise InputError(f"{name}.png has {len(data)} bytes; it must stay under {MAX_BYTES}")
     target = paths.output_root() / "figures" / source / f"{name}.png"
@@ -85,10 +86,10 @@ def save_figure(fig: Figure, name: str, source: str) -> Path:
     return target
 
 
-def _in_256_colours(buffer: io.BytesIO) -> bytes:
+def _reduced(buffer: io.BytesIO, colours: int) -> bytes:
     out = io.BytesIO()
     image = Image.open(buffer).convert("RGB")
-    image.quantize(256, dither=Image.Dither.NONE).save(out, format="PNG", optimize=True)
+    image.quantize(colours, dither=Image.Dither.NONE).save(out, format="PNG", optimize=True)
     return out.getvalue()
 
 

@@ -1,0 +1,120 @@
+"""The notebooks: clean as committed, run to their end, and their numbers still true."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from tests.conftest import ROOT
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+STRICT = [n for n in NOTEBOOKS if n.name[:2] in ("01", "04", "05", "07")]
+RUNNER = [sys.executable, str(ROOT / "scripts" / "run_notebook.py")]
+FORBIDDEN = r"sys\.path|!pip|%pip|import \*|filterwarnings\(.ignore.\)|^\s*class |/home/|/work/|C:\\"
+
+
+def cells(path, kind):
+    return [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == kind]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_habits(path):
+    first = nbformat.read(path, as_version=4).cells[0].source
+    assert first.startswith("# ")
+    assert first.splitlines()[0].endswith("?")
+    for word in ("Reads", "Writes", "Needs", "Minutes", "Makes figures"):
+        assert f"**{word}**" in first
+    code = cells(path, "code")
+    assert sum("parameters" in c.metadata.get("tags", []) for c in code) == 1
+    for cell in code:
+        lines = [line for line in cell.source.splitlines() if line.strip()]
+        tags = cell.metadata.get("tags", [])
+        assert len(lines) <= 8 or lines[0].startswith(("import", "from")), cell.source
+        assert not re.search(FORBIDDEN, cell.source, re.MULTILINE), cell.source
+        if "parameters" in tags:
+            assert all("  # " in line for line in lines), "a parameter has no comment"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_committed_with_clean_outputs(path):
+    notebook = nbformat.read(path, as_version=4)
+    code = cells(path, "code")
+    assert [c.execution_count for c in code] == list(range(1, len(code) + 1))
+    assert any(o.output_type in ("display_data", "execute_result") for c in code for o in c.outputs)
+    assert not any(o.output_type == "error" for c in code for o in c.outputs
+                   if "raises-exception" not in c.metadata.get("tags", []))
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert all(set(c.metadata) <= {"tags"} for c in notebook.cells)
+    text = path.read_text()
+    assert not re.search(r"/home/|/root/|/tmp/|papermill", text)
+    assert '"name": "stderr"' not in text
+
+
+def test_all_run_on_the_synthetic_landscape(tmp_path):
+    """What `make smoke SOURCE=synthetic` does, in order, into build/ only."""
+    before = {n: n.read_bytes() for n in NOTEBOOKS}
+    for notebook in NOTEBOOKS:
+        out = ROOT / "build" / "synthetic-smoke" / notebook.name
+        run = subprocess.run(
+            [*RUNNER, notebook.relative_to(ROOT), "--output", out, "--source", "synthetic",
+             "--budget", "smoke"], cwd=ROOT, capture_output=True, text=True)
+        assert run.returncode == 0, run.stderr[-3000:]
+    assert {n: n.read_bytes() for n in NOTEBOOKS} == before
+    figures = list((ROOT / "build/synthetic-smoke/figures/synthetic").glob("*.png"))
+    assert len(figures) >= 13
+
+
+def test_committed_numbers_are_still_true(published, tmp_path):
+    """Strict nbval: every printed number and table must come out again."""
+    shutil.copytree(ROOT / "results", tmp_path / "results")
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-p", "no:cacheprovider",
+         *map(str, STRICT)], cwd=ROOT, capture_output=True, text=True,
+        env=os.environ | {"LULC_OUTPUT": str(tmp_path)})
+    assert run.returncode == 0, run.stdout[-6000:]
+
+
+@pytest.fixture
+def one_cell_notebook(tmp_path):
+    """A function that writes a notebook of the given code cells and runs it."""
+
+    def run(*code):
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in code])
+        notebook.cells[0].metadata["tags"] = ["parameters"]
+        notebook.metadata["language_info"] = {"name": "python"}
+        path = tmp_path / "99_example.ipynb"
+        nbformat.write(notebook, path)
+        return subprocess.run([*RUNNER, path, "--output", tmp_path / "out" / "99_example.ipynb",
+                               "--source", "synthetic", "--budget", "smoke"],
+                              capture_output=True, text=True, cwd=ROOT)
+
+    return run
+
+
+def test_a_failing_cell_is_named(one_cell_notebook, tmp_path):
+    run = one_cell_notebook("source = 'auto'  # data", "x = 1", "raise ValueError('rows are 3')")
+    assert run.returncode == 1
+    assert ("99_example.ipynb failed in cell 3 (raise ValueError('rows are 3')): "
+            "ValueError: rows are 3") in run.stderr
+    assert not (tmp_path / "out" / "99_example.ipynb").exists()
+
+
+def test_a_notebook_that_stops_early_is_not_done(one_cell_notebook, tmp_path):
+    run = one_cell_notebook("source = 'auto'  # data", "import sys; sys.exit(0)", "x = 1")
+    assert run.returncode == 1
+    assert "did not run to its end" in run.stderr or "failed in cell" in run.stderr
+    assert not (tmp_path / "out" / "99_example.ipynb").exists()
+
+
+def test_parameters_reach_the_notebook_and_leave_no_trace(one_cell_notebook, tmp_path):
+    run = one_cell_notebook("source = 'auto'  # data", "print(source)")
+    assert run.returncode == 0, run.stderr
+    done = nbformat.read(tmp_path / "out" / "99_example.ipynb", as_version=4)
+    assert [c.execution_count for c in done.cells] == [1, 2]
+    assert done.cells[1].outputs[0].text.strip() == "synthetic"
