@@ -55,7 +55,8 @@ def sites_map(
             class_key(ax)
             continue
         if view.ndim == 3:
-            show_false_colour(ax, view)
+            small = view.coarsen(y=2, x=2, boundary="trim").mean()
+            show_false_colour(ax, small.rio.write_transform(small.rio.transform(recalc=True)))
         else:
             show_classes(ax, view)
         ax.set_title(name, fontsize=9)

@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.colors import BoundaryNorm, ListedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Polygon, Rectangle
 from PIL import Image
@@ -58,7 +58,7 @@ def save_figure(fig: Figure, name: str, source: str) -> Path:
     """Write a figure to ``figures/<source>/<name>.png``: 150 dpi, whole, under 500 KB.
 
     A figure of the synthetic landscape says so inside the picture. A picture that would be too
-    large is reduced to 256 colours, then to 128 and 64.
+    large is reduced to 256 colours, the legend's among them.
 
     Raises
     ------
@@ -68,14 +68,13 @@ def save_figure(fig: Figure, name: str, source: str) -> Path:
     if source not in ("published", "synthetic"):
         raise InputError(f"source is {source!r}; it must be 'published' or 'synthetic'")
     if source == "synthetic":
-        fig.text(0.995, 0.995, "SYNTHETIC landscape", ha="right", va="top", color=ACCENT,
+        fig.text(0.995, 0.006, "SYNTHETIC landscape", ha="right", va="bottom", color=ACCENT,
                  fontsize=11, fontweight="bold")
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     data = buffer.getvalue()
-    for colours in (256, 128, 64):
-        if len(data) > MAX_BYTES:
-            data = _reduced(buffer, colours)
+    if len(data) > MAX_BYTES:
+        data = _in_256_colours(buffer)
     if len(data) > MAX_BYTES:
         raise InputError(f"{name}.png has {len(data)} bytes; it must stay under {MAX_BYTES}")
     target = paths.output_root() / "figures" / source / f"{name}.png"
@@ -86,10 +85,15 @@ def save_figure(fig: Figure, name: str, source: str) -> Path:
     return target
 
 
-def _reduced(buffer: io.BytesIO, colours: int) -> bytes:
-    out = io.BytesIO()
+def _in_256_colours(buffer: io.BytesIO) -> bytes:
+    """A PNG with a palette: the legend's colours as they are, and the best others to fill it."""
     image = Image.open(buffer).convert("RGB")
-    image.quantize(colours, dither=Image.Dither.NONE).save(out, format="PNG", optimize=True)
+    fixed = [round(255 * v) for c in (*legend.COLOURS.values(), "white", INK, QUIET, ACCENT) for v in to_rgb(c)]
+    others = image.quantize(256 - len(fixed) // 3).getpalette()
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(fixed + others[: 768 - len(fixed)])
+    out = io.BytesIO()
+    image.quantize(palette=palette, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
     return out.getvalue()
 
 
