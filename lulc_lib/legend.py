@@ -36,8 +36,8 @@ class LandClass(NamedTuple):
 CLASSES: tuple[LandClass, ...] = (
     LandClass(1, "conifer", "Coniferous forest", "Evergreen needle-leaf forest, green all year",
               "#135b44", (312,)),
-    LandClass(2, "mixed_forest", "Mixed forest", "Broad-leaved and mixed forest, leafless in winter",
-              "#49b94c", (311, 313, 324)),
+    LandClass(2, "mixed_forest", "Mixed forest",
+              "Broad-leaved and mixed forest, leafless in winter", "#49b94c", (311, 313, 324)),
     LandClass(3, "urban", "Urban", "Built-up land: settlements, industry, yards",
               "#ae529f", (111, 112, 121, 123, 124, 133)),
     LandClass(4, "crops_ripe", "Crops before harvest",

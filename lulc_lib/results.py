@@ -92,7 +92,9 @@ def read_results(source: str, name: str) -> dict[str, Any]:
     try:
         return json.loads(target.read_text())["values"]
     except (json.JSONDecodeError, KeyError) as error:
-        raise InputError(f"{target} is damaged ({error!r}); delete it and run make reproduce") from None
+        raise InputError(
+            f"{target} is damaged ({error!r}); delete it and run make reproduce"
+        ) from None
 
 
 def pack_map(class_map: xr.DataArray) -> dict[str, Any]:

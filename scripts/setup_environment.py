@@ -4,7 +4,7 @@
 
 The environment is ready when its stamp says that it was completed at this very place, for these
 requirements and this Python, and every pinned package is installed in its pinned version. Anything
-else (first call, moved folder, interrupted installation, changed pins, removed package) is put right.
+else (first call, moved folder, interrupted installation, changed pins, lost package) is put right.
 """
 
 from __future__ import annotations

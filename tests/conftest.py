@@ -48,7 +48,7 @@ def write_raster(tmp_path):
 
 @pytest.fixture
 def scene_dn() -> np.ndarray:
-    """(10, 40, 50) uint16 DN without offset: water in the north, crops in the south, soil between."""
+    """(10, 40, 50) uint16 DN without offset: water in the north, soil, crops in the south."""
     rng = np.random.default_rng(1)
     dn = rng.normal(2000, 100, (len(BANDS), 40, 50))
     dn[:, :10] = rng.normal(200, 30, (len(BANDS), 10, 50))

@@ -49,7 +49,7 @@ def ready(tmp_path, monkeypatch):
     folder = tmp_path / "venv"
     (folder / "bin").mkdir(parents=True)
     (folder / "bin" / "python").symlink_to(sys.executable)
-    monkeypatch.setattr(setup, "LIST_INSTALLED", "import json; print(json.dumps({'lulc_lib': '1'}))")
+    monkeypatch.setattr(setup, "LIST_INSTALLED", """print('{"lulc_lib": "1"}')""")
     monkeypatch.setattr(setup, "pins", lambda _: {})
     (folder / ".complete").write_text(setup.stamp_text(folder))
     return folder

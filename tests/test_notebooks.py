@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 STRICT = [n for n in NOTEBOOKS if n.name[:2] in ("01", "04", "05", "07")]
 RUNNER = [sys.executable, str(ROOT / "scripts" / "run_notebook.py")]
-FORBIDDEN = r"sys\.path|!pip|%pip|import \*|filterwarnings\(.ignore.\)|^\s*class |/home/|/work/|C:\\"
+FORBIDDEN = r"sys\.path|!pip|%pip|import \*|filterwarnings\(.ignore.\)|^\s*class |/home/|C:\\"
 
 
 def cells(path, kind):

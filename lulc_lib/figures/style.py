@@ -48,7 +48,7 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 
 def titled(fig: Figure, title: str, caption: str) -> Figure:
-    """Title (what is seen) above the panels, caption (data, n, protocol) below, both at the left."""
+    """Title (what is seen) above the panels, caption (data, n, protocol) below; both left."""
     fig.suptitle(title, x=0.01, ha="left")
     fig.supxlabel(caption, x=0.01, ha="left", fontsize=8.5, color=QUIET)
     return fig
@@ -88,7 +88,8 @@ def save_figure(fig: Figure, name: str, source: str) -> Path:
 def _in_256_colours(buffer: io.BytesIO) -> bytes:
     """A PNG with a palette: the legend's colours as they are, and the best others to fill it."""
     image = Image.open(buffer).convert("RGB")
-    fixed = [round(255 * v) for c in (*legend.COLOURS.values(), "white", INK, QUIET, ACCENT) for v in to_rgb(c)]
+    kept = (*legend.COLOURS.values(), "white", INK, QUIET, ACCENT)
+    fixed = [round(255 * v) for colour in kept for v in to_rgb(colour)]
     others = image.quantize(256 - len(fixed) // 3).getpalette()
     palette = Image.new("P", (1, 1))
     palette.putpalette(fixed + others[: 768 - len(fixed)])
@@ -159,7 +160,8 @@ def scale_bar(ax: Axes, metres: float, north: bool = True) -> None:
     ax.add_patch(Rectangle((x - 0.02 * width, y - 0.02 * height), length + 0.04 * width,
                            0.105 * height, **halo, zorder=5))
     ax.add_patch(Rectangle((x, y), length, 0.015 * height, color=INK, zorder=6))
-    ax.text(x + length / 2, y + 0.02 * height, label, ha="center", va="bottom", fontsize=8, zorder=6)
+    ax.text(x + length / 2, y + 0.02 * height, label, ha="center", va="bottom", fontsize=8,
+            zorder=6)
     if north:
         nx, ny, s = right - 0.07 * width, top - 0.05 * height, 0.035 * height
         ax.add_patch(Rectangle((nx - 1.3 * s, ny - 3.7 * s), 2.6 * s, 4.2 * s, **halo, zorder=5))
