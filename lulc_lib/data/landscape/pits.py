@@ -8,13 +8,16 @@ from datetime import date
 import numpy as np
 from scipy import ndimage
 from shapely import affinity
-from shapely.geometry import MultiPolygon, Point, Polygon, box
+from shapely.geometry import LineString, MultiPolygon, Point, Polygon, box
 from shapely.geometry.base import BaseGeometry
 
 from lulc_lib.data.landscape.plan import Site
 
 START, END = date(2021, 1, 1), date(2023, 12, 31)
 """Span over which a quarry grows from its first to its full size."""
+
+FIRST_GAP, LEAST_GAP = 280.0, 170.0
+"""Distance between pits, metres: the one wished for, and the least that is accepted."""
 
 #: category, case, radius in metres, last active date (None: still active), pit lake share
 PLAN: tuple[tuple[str, str, float, date | None, float], ...] = (
@@ -75,6 +78,15 @@ class Pit:
         low = affinity.rotate(low, 67 * self.site_id)
         return affinity.scale(low, 1.25 * share, 0.7 * share).intersection(self.at(day).buffer(-18))
 
+    def haul_road(self, day: date) -> LineString:
+        """Ramp that winds from the rim down to the floor, as dug on ``day``."""
+        rim, centre = _largest(self.at(day)).exterior, self.outline.centroid
+        down = np.linspace(0, 1, 40)
+        at = [rim.interpolate((0.1 * self.site_id + 0.6 * t) % 1, normalized=True) for t in down]
+        return LineString([(centre.x + (p.x - centre.x) * (0.95 - 0.62 * t),
+                            centre.y + (p.y - centre.y) * (0.95 - 0.62 * t))
+                           for p, t in zip(at, down, strict=True)])
+
     def _low_point(self) -> tuple[float, float]:
         c = self.outline.centroid
         return (0.35 * (self.anchor.x - c.x), 0.35 * (self.anchor.y - c.y))
@@ -111,26 +123,30 @@ def outline(rng: np.random.Generator, x: float, y: float, radius: float) -> Poly
 
 
 def _place(
-    rng: np.random.Generator, site: Site, taken: list[tuple[Point, float]], radius: float
-) -> Point:
-    """A point far enough from ``taken`` (centre, radius) and from the map's edge."""
-    width, height = site.extent
-    gap = 260.0
+    rng: np.random.Generator, inside: Polygon, taken: list[BaseGeometry], radius: float
+) -> tuple[Polygon, Point]:
+    """Outline and centre of a pit that keeps clear of ``taken``; where there is no room, first
+    the gap and then the pit is made smaller."""
+    gap, (x0, y0, x1, y1) = FIRST_GAP, inside.bounds
     while True:
-        for _ in range(300):
-            x = rng.uniform(radius + 60, width - radius - 60)
-            y = rng.uniform(radius + 60, height - radius - 60)
-            point = Point(site.x0 + x, site.y0 - y)
-            if all(point.distance(p) > radius + r + gap for p, r in taken):
-                return point
-        gap *= 0.85
+        for _ in range(120):
+            at = Point(rng.uniform(x0 + radius, x1 - radius), rng.uniform(y0 + radius, y1 - radius))
+            if min(at.distance(t) for t in taken) < gap + 0.8 * radius:
+                continue
+            shape = _largest(outline(rng, at.x, at.y, radius).intersection(inside))
+            if min(shape.convex_hull.distance(t) for t in taken) > gap:
+                return shape, at
+        if gap > LEAST_GAP:
+            gap = max(LEAST_GAP, 0.85 * gap)
+        else:
+            radius *= 0.92
 
 
 def make_pits(
     rng: np.random.Generator, site: Site, villages: list[tuple[Point, float]]
 ) -> list[Pit]:
     """The quarries of ``site``; case B lies inside the largest village, the rest in the open."""
-    taken = [(p, 0.75 * r) for p, r in villages]
+    taken = [p.buffer(0.75 * r) for p, r in villages]
     width, height = site.extent
     inside = box(site.x0, site.y0 - height, site.x0 + width, site.y0).buffer(-40)
     pits = []
@@ -139,12 +155,12 @@ def make_pits(
             centre, size = villages[0]
             turn = rng.uniform(0, 2 * np.pi)
             at = Point(centre.x + 0.42 * size * np.cos(turn), centre.y + 0.42 * size * np.sin(turn))
+            shape = outline(rng, at.x, at.y, radius)
         else:
-            at = _place(rng, site, taken, radius)
-        shape = _largest(outline(rng, at.x, at.y, radius).intersection(inside))
+            shape, at = _place(rng, inside, taken, radius)
         turn = rng.uniform(0, 2 * np.pi)
         anchor = Point(at.x + 0.5 * radius * np.cos(turn), at.y + 0.5 * radius * np.sin(turn))
         first = date(2021, 3, 1) if case else date(int(rng.integers(1985, 2016)), 5, 1)
-        taken.append((at, radius))
+        taken.append(shape.convex_hull)
         pits.append(Pit(number, category, case, shape, anchor, first, last, lake))
     return pits

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from lulc_lib import legend
 from lulc_lib.data.landscape.layout import Layout
-from lulc_lib.data.landscape.noise import smooth_noise, without
+from lulc_lib.data.landscape.noise import coverage, smooth_noise, without
 from lulc_lib.data.landscape.plan import BANDS, TEN_METRE, Scene
 from lulc_lib.data.landscape.spectra import Spectrum, spectrum
 
@@ -19,9 +21,14 @@ SENSOR_NOISE = 0.0012
 ROAD_WEIGHT = 1.1
 """Share of the measured road spectrum per share of the pixel covered: the spectrum was measured
 on pixels that are themselves partly verge."""
-TEXTURE_WEIGHT = {"water": 0.4, "conifer": 1.1, "mixed_forest": 1.2}
+TEXTURE_WEIGHT = {"water": 0.4, "mixed_forest": 1.1}
 """Weight of the measured spread within objects: less for water, whose polygons held shore, which
 the landscape has of its own; more for forest, whose fine texture the 20 m bands lose again."""
+HAUL_WIDTH = 14.0
+"""Width of the ramps in pits, metres."""
+TURN_DAYS, TURN_SHARE = 5, 0.22
+"""Days before and after a change of phase in which a field looks like both, and how much of the
+other phase it shows."""
 FLOOR = 0.0015
 """Least reflectance that is written, so that land never has DN 0."""
 TEN_M_STRIPS = (np.s_[-1, :], np.s_[:, 0])
@@ -101,6 +108,30 @@ def _mix(out: NDArray[np.float32], share: NDArray[np.float32], spec: Spectrum) -
     out[:, some] += share[some] * (spec.mean[:, None] - out[:, some])
 
 
+def _turning_fields(
+    out: NDArray[np.float32], layout: Layout, ground: NDArray[np.uint8], scene: Scene
+) -> None:
+    """Blend the phase before or after into fields that change within some days of the scene:
+    a crop turns ripe, or a field greens, over more than a week."""
+    field = (layout.static == legend.NO_DATA) & np.isin(ground, legend.CROP_PHASES)
+    for days in (-TURN_DAYS, TURN_DAYS):
+        other = layout.rotation.phases(scene.date + timedelta(days=days))[layout.parcel]
+        for key in ("crops_ripe", "bare_soil", "crops_growing"):
+            turning = field & (other == legend.code(key)) & (ground != other)
+            _mix(out, TURN_SHARE * turning, spectrum(key, scene.date))
+
+
+def _haul_roads(
+    out: NDArray[np.float32], layout: Layout, rock: NDArray[np.bool_], scene: Scene
+) -> None:
+    """Brighten the ramps of the larger pits that are worked on the scene's date."""
+    ramps = [p.haul_road(scene.date).buffer(HAUL_WIDTH / 2) for p in layout.pits
+             if p.active(scene.date) and p.outline.area > 5e4]
+    spec = spectrum("quarry", scene.date)
+    share = coverage(ramps, rock.shape, layout.site.transform) * rock
+    out += share * (0.9 * spec.within_pc1[:, None, None])
+
+
 def surface(
     rng: np.random.Generator, seed_rng: np.random.Generator, layout: Layout,
     truth: NDArray[np.uint8], scene: Scene,
@@ -121,6 +152,8 @@ def surface(
     rock = truth == legend.code("quarry")
     water = truth == legend.code("water")
     open_land = ~(rock | water)
+    _turning_fields(out, layout, ground, scene)
+    _haul_roads(out, layout, rock, scene)
     urban = ground == legend.code("urban")
     trees, road = spectrum("mixed_forest", scene.date), spectrum("road", scene.date)
     _mix(out, layout.garden * urban, trees)

@@ -56,7 +56,7 @@ def published_map(
     for (have, given), share in CONFUSIONS[site].items():
         at = before == legend.code(have)
         if at.any():
-            score = smooth_noise(rng, truth.shape, 3.5)
+            score = smooth_noise(rng, truth.shape, 4.5)
             out[at & (score > np.quantile(score[at], 1 - share))] = legend.code(given)
     return out
 
