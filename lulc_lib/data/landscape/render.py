@@ -139,7 +139,10 @@ def surface(
     """Reflectance of the land before the sensor, ``(band, row, col) float32``, edges sharp."""
     out = np.empty((len(BANDS), *truth.shape), np.float32)
     scores = object_scores(rng, seed_rng, layout)
-    cells = np.stack([0.8 * smooth_noise(seed_rng, truth.shape, 0.9) for _ in range(2)])
+    # roofs: few bright ones, many grey ones, none darker than shadow
+    cells = np.stack([_unit(np.exp(0.5 * smooth_noise(seed_rng, truth.shape, 0.9)))
+                      for _ in range(2)])
+    cells -= cells.mean((1, 2), keepdims=True)
     places = np.stack([smooth_noise(seed_rng, truth.shape, 9) for _ in range(2)])
     by_cell = {legend.code("conifer"): 0.8 * scores, legend.code("mixed_forest"): scores,
                legend.code("urban"): cells, legend.code("quarry"): places,
