@@ -131,3 +131,37 @@ def f1_by_class(
     ax.set_axisbelow(True)
     ax.legend(loc="upper left", fontsize=9, frameon=True, framealpha=0.9, edgecolor="none")
     return titled(fig, title, caption)
+
+
+@styled
+def overall_accuracies(rows: pd.DataFrame, title: str, caption: str) -> Figure:
+    """Overall accuracy with its interval, one line per map, saying what each was measured on.
+
+    ``rows``: index the map's name; columns ``estimate``, ``low``, ``high`` and ``measured_on``
+    (text; maps judged on the same thing share a colour). Paper, Figure 24.
+    """
+    grounds = list(dict.fromkeys(rows.measured_on))
+    shades = dict(zip(grounds, plt.cm.Dark2.colors, strict=False))
+    fig, ax = plt.subplots(figsize=(11, 0.62 * len(rows) + 1.9), layout="constrained")
+    for place, (name, row) in enumerate(rows.iterrows()):
+        colour = shades[row.measured_on]
+        ax.plot([row.low, row.high], [place, place], color=colour, linewidth=7, alpha=0.35,
+                solid_capstyle="butt")
+        ax.plot(row.estimate, place, "o", color=colour, markersize=8)
+        ax.annotate(f"{row.estimate:.1%}", (row.estimate, place), xytext=(0, 9), ha="center",
+                    textcoords="offset points", fontsize=9)
+    places = range(len(rows))
+    ax.set_yticks(places, rows.index, color=INK)
+    right = ax.secondary_yaxis("right")
+    right.set_yticks(places, rows.measured_on, fontsize=8.5)
+    for label, ground in zip(right.get_yticklabels(), rows.measured_on, strict=True):
+        label.set_color(shades[ground])
+    right.tick_params(length=0)
+    right.spines["right"].set_visible(False)
+    ax.set(xlim=(rows.low.min() - 0.02, 1),
+           xlabel="overall accuracy (dot) and 95 % interval (bar)")
+    ax.set_ylim(len(rows) - 0.4, -0.7)
+    ax.spines["left"].set_visible(False)
+    ax.grid(axis="x", color="#e3e3e3", linewidth=0.7)
+    ax.set_axisbelow(True)
+    return titled(fig, title, caption)
