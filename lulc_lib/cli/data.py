@@ -1,26 +1,15 @@
-"""The ``lulc`` command: parses arguments, calls the library, turns errors into exit codes.
-
-A subcommand is a function that adds its parser to ``COMMANDS`` and sets ``run`` to a function of
-the parsed arguments. What it needs beyond the standard library it imports when it runs, so that
-``lulc --help`` is quick and works without the heavy packages.
-"""
+"""``lulc data``: fetch and verify the published dataset, list it, or fetch a scene by STAC."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lulc_lib import __version__, paths
+from lulc_lib import paths
+from lulc_lib.cli.common import DONE, Subparsers
 from lulc_lib.errors import InputError
-
-DONE, FAULT, BAD_INPUT, STOPPED = 0, 1, 2, 130
-"""Exit codes: done; a fault of ours; what was given cannot be used; stopped by Ctrl-C."""
-
-Subparsers = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add_data(commands: Subparsers) -> None:
@@ -125,56 +114,3 @@ def _resolve(choice: str) -> int:
         print(f"Data: {source.name}, {source.root}")
     print(source.name)
     return DONE
-
-
-COMMANDS: tuple[Callable[[Subparsers], None], ...] = (add_data,)
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of ``lulc`` with all its subcommands."""
-    parser = argparse.ArgumentParser(
-        prog="lulc", formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Open-pit mines on Sentinel-2: the study's tools.",
-        epilog="example:\n  lulc data --list\n\n"
-        "exit codes: 0 done, 2 what was given cannot be used, 1 a fault of the program",
-    )
-    parser.add_argument("--version", action="version", version=f"lulc {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in COMMANDS:
-        add(commands)
-    return parser
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one ``lulc`` command.
-
-    Parameters
-    ----------
-    arguments : the words after ``lulc``; by default those of the process.
-
-    Returns
-    -------
-    The exit code: 0 done, 2 bad input (one line on stderr), 1 a fault of ours (one line on
-    stderr; with LULC_DEBUG=1 the traceback), 130 stopped.
-    """
-    args = build_parser().parse_args(arguments)
-    try:
-        code = args.run(args)
-        sys.stdout.flush()
-        return code
-    except InputError as error:
-        print(f"lulc {args.command}: {' '.join(str(error).split())}", file=sys.stderr)
-        return BAD_INPUT
-    except KeyboardInterrupt:
-        print("lulc: stopped", file=sys.stderr)
-        return STOPPED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
-    except Exception as error:
-        if os.environ.get("LULC_DEBUG"):
-            raise
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        print(f"lulc {args.command}: a fault of the program, {what} "
-              "(LULC_DEBUG=1 shows the traceback)", file=sys.stderr)
-        return FAULT
