@@ -111,7 +111,7 @@ def check_codes(codes: NDArray[np.generic], what: str) -> NDArray[np.uint8]:
         A value is neither NO_DATA nor a code of the legend.
     """
     codes = np.asarray(codes)
-    unknown = ~np.isin(codes, (NO_DATA, *CODES))
+    unknown = _not_in_legend(codes)
     if unknown.any():
         bad = sorted({str(v) for v in np.unique(codes[unknown])[:5]})
         raise InputError(
@@ -119,6 +119,19 @@ def check_codes(codes: NDArray[np.generic], what: str) -> NDArray[np.uint8]:
             f"{CODES[0]}–{CODES[-1]}"
         )
     return codes.astype(np.uint8)
+
+
+def _not_in_legend(codes: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """Where a value is neither NO_DATA nor a code: one look-up per value, for numbers."""
+    if codes.dtype.kind not in "uif":
+        return ~np.isin(codes, (NO_DATA, *CODES))
+    unknown = np.ones(256, dtype=bool)
+    unknown[[NO_DATA, *CODES]] = False
+    if codes.dtype == np.uint8:
+        return unknown[codes]
+    with np.errstate(invalid="ignore"):  # NaN and values beyond a byte do not survive the cast
+        small = codes.astype(np.uint8)
+    return unknown[small] | (small != codes)
 
 
 def to_index(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
