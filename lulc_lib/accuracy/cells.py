@@ -1,0 +1,148 @@
+"""CSV files as cells of text: delimiter, byte-order mark, counts, and errors that name the cell."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from lulc_lib.errors import InputError
+
+DELIMITERS = (",", ";", "\t")
+LARGEST_COUNT = 2**53
+"""Above this a float64 no longer tells neighbouring whole numbers apart."""
+
+
+def read_text(path: Path) -> str:
+    """A text file's content (UTF-8, with or without byte-order mark).
+
+    Raises
+    ------
+    InputError
+        No such file, a folder, not text, or nothing in it.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; a file is needed")
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{path.name}: is not a text file in UTF-8") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    if "\0" in text:
+        raise InputError(f"{path.name}: is not a text file in UTF-8")
+    if not text.strip():
+        raise InputError(f"{path.name}: is empty")
+    return text
+
+
+def delimiter(text: str) -> str:
+    """The delimiter of a CSV text: comma, semicolon or tab, whichever its first line has most of.
+
+    >>> delimiter("a;b;c")
+    ';'
+    """
+    first = next(line for line in text.splitlines() if line.strip())
+    return max(DELIMITERS, key=first.count)
+
+
+def read_cells(path: Path) -> list[list[str]]:
+    """The cells of a CSV file, stripped, without empty lines and without empty columns at the end.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read (see :func:`read_text`) or its lines differ in length.
+    """
+    text = read_text(path)
+    try:
+        lines = list(csv.reader(text.splitlines(), delimiter=delimiter(text), strict=True))
+    except csv.Error as error:
+        raise InputError(f"{path.name}: cannot be read as a CSV file ({error})") from None
+    rows = [(number, [cell.strip() for cell in line]) for number, line in enumerate(lines, 1)]
+    rows = [(number, cells) for number, cells in rows if any(cells)]
+    while len(rows[0][1]) > 1 and not any(cells[-1] for _, cells in rows):
+        rows = [(number, cells[:-1]) for number, cells in rows]
+    first = rows[0][1]
+    if len(rows) > 1 and len(first) == len(rows[1][1]) - 1 and count_or_none(first[0]) is None:
+        first.insert(0, "")  # labels without a corner cell
+    for number, cells in rows:
+        if len(cells) != len(rows[0][1]):
+            raise InputError(f"{path.name}, line {number}: has {len(cells)} cells and the first "
+                             f"line {len(rows[0][1])}; all lines must have the same number")
+    return [cells for _, cells in rows]
+
+
+def count_or_none(cell: str) -> int | None:
+    """The whole number in a cell (``12``, ``12.0``), else None.
+
+    >>> count_or_none("12.0"), count_or_none("-3"), count_or_none("1.5"), count_or_none("x")
+    (12, -3, None, None)
+    """
+    match = re.fullmatch(r"([+-]?\d{1,18})(\.0*)?", cell)
+    return int(match.group(1)) if match else None
+
+
+def count(cell: str, where: str) -> int:
+    """The count in a cell.
+
+    Raises
+    ------
+    InputError
+        The cell is empty, text, fractional, negative or too large.
+    """
+    value = count_or_none(cell)
+    if value is None:
+        raise InputError(f"{where}: the cell is {_what(cell)}; counts are whole numbers")
+    if value < 0:
+        raise InputError(f"{where}: the cell is {cell}; counts cannot be negative")
+    if value > LARGEST_COUNT:
+        raise InputError(f"{where}: the cell is {cell}; counts go up to 2^53")
+    return value
+
+
+def counts(cells: Sequence[Sequence[str]], columns: Sequence[str], rows: Sequence[str],
+           name: str) -> list[list[int]]:
+    """A block of cells as counts; ``columns`` and ``rows`` name the cells in error messages."""
+    return [[count(cell, f"{name}, row {row}, column {column}")
+             for cell, column in zip(line, columns, strict=True)]
+            for line, row in zip(cells, rows, strict=True)]
+
+
+def plain_label(cell: str) -> str:
+    """A class label as text; whole numbers lose what a spreadsheet adds (``3.0`` becomes ``3``)."""
+    value = count_or_none(cell)
+    return cell if value is None else str(value)
+
+
+def check_labels(labels: Sequence[str], what: str) -> None:
+    """Refuse empty labels and labels that are there twice."""
+    if "" in labels:
+        raise InputError(f"{what}: label {list(labels).index('') + 1} is empty; every class needs "
+                         "a label")
+    twice = [label for label in dict.fromkeys(labels) if list(labels).count(label) > 1]
+    if twice:
+        raise InputError(f"{what}: class {', '.join(twice)} is there more than once")
+
+
+def in_order(labels: Sequence[str]) -> list[str]:
+    """Labels without repeats, by number if all are numbers, else by the alphabet.
+
+    >>> in_order(["10", "9", "10"]), in_order(["b", "a"])
+    (['9', '10'], ['a', 'b'])
+    """
+    unique = list(dict.fromkeys(labels))
+    numbers = [count_or_none(label) for label in unique]
+    if None in numbers:
+        return sorted(unique)
+    return [label for _, label in sorted(zip(numbers, unique, strict=True))]
+
+
+def _what(cell: str) -> str:
+    if cell == "":
+        return "empty"
+    return f"{cell} (a fraction)" if re.fullmatch(r"[+-]?\d*[.,]\d+(e[+-]?\d+)?", cell, re.I) \
+        else repr(cell)

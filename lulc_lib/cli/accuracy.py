@@ -1,0 +1,195 @@
+"""``lulc accuracy``: how well a class map agrees with a reference."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lulc_lib.cli.common import DONE, Subparsers
+from lulc_lib.errors import InputError
+
+if TYPE_CHECKING:
+    from lulc_lib.accuracy.assessment import Assessment
+    from lulc_lib.accuracy.judged import Judged
+
+TABLES = (".csv", ".tsv", ".txt", ".tab")
+
+DESCRIPTION = """\
+Judge a class map against a reference.
+
+INPUT is one of
+  a confusion matrix (CSV; bare, labelled, or with sums), which must say what its rows are: by
+    --rows, or by a corner cell such as map/reference or reference/map
+  pairs of classes (CSV with the columns true and predicted, and label if there is one)
+  binary counts (CSV with TP, TN, FP and FN per class)
+  a map raster; REFERENCE is then a raster on the same grid, or polygons or points
+    (without REFERENCE, a file beside the map whose name ends in _ref is looked for)
+CSV files may use comma, semicolon or tab."""
+
+EXAMPLES = """\
+examples:
+  lulc accuracy matrix.csv --rows map
+  lulc accuracy pairs.csv --labels names.json --formula "TP / (TP + FP + FN)"
+  lulc accuracy map.tif reference.gpkg --column label --html report.html
+  lulc accuracy sample.csv --rows map --areas areas.csv --json
+
+In every output the rows of the matrix are the map and its columns the reference: producer's
+accuracy (PA, recall) is diagonal / column sum, user's accuracy (UA, precision) diagonal / row sum.
+A metric that is 0/0 is undefined (null in JSON) and left out of means."""
+
+
+def add_accuracy(commands: Subparsers) -> None:
+    """``lulc accuracy``: judge a map, a confusion matrix or pairs of classes."""
+    parser = commands.add_parser(
+        "accuracy", formatter_class=argparse.RawDescriptionHelpFormatter,
+        help="judge a class map, or a confusion matrix, against a reference",
+        description=DESCRIPTION, epilog=EXAMPLES)
+    parser.add_argument("input", type=Path, metavar="INPUT", help="CSV file or map raster")
+    parser.add_argument("reference", type=Path, nargs="?", metavar="REFERENCE",
+                        help="raster on the map's grid, or polygons or points in any CRS")
+    parser.add_argument("--rows", choices=("map", "reference"),
+                        help="what the rows of a confusion matrix are")
+    parser.add_argument("--column", metavar="NAME",
+                        help="column of a vector REFERENCE with the class codes (default: its "
+                        "only column of whole numbers)")
+    parser.add_argument("--pixel-rule", choices=("centre", "all_touched"), default="centre",
+                        help="a polygon has the pixels whose centre it holds (default), or all "
+                        "that it touches")
+    parser.add_argument("--unmapped", choices=("skip", "count"), default="skip",
+                        help="reference pixels where the map has no data: not judged (default), "
+                        "or counted as errors")
+    parser.add_argument("--labels", type=Path, metavar="JSON",
+                        help='names of the classes: {"1": "water", …}')
+    parser.add_argument("--areas", type=Path, metavar="CSV",
+                        help="mapped area per class (columns label, area; any unit): adds area-"
+                        "adjusted estimates, which presume a stratified random sample with the "
+                        "map classes as strata")
+    parser.add_argument("--formula", metavar="EXPR",
+                        help="a metric of your own per class, from TP, TN, FP, FN, N and the names "
+                        "of the metrics: + - * / **, sqrt, abs, log, min, max")
+    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    parser.add_argument("--html", type=Path, metavar="OUT",
+                        help="also write a self-contained HTML report")
+    parser.set_defaults(run=run_accuracy)
+
+
+def run_accuracy(args: argparse.Namespace) -> int:
+    """Judge what was given; the exit code."""
+    from lulc_lib.accuracy.assessment import as_json, assess
+
+    _check_output(args.html)
+    judged = _judge_table(args) if _is_table(args.input) else _judge_map(args)
+    called = {label: label for label in judged.labels}
+    if args.labels is not None:
+        from lulc_lib.accuracy.settings import read_names
+
+        named = read_names(args.labels, judged)
+        called = {**dict(zip(judged.labels, named.labels, strict=True)),
+                  **{label: label for label in named.labels}}
+        judged = named
+    areas = None
+    if args.areas is not None:
+        from lulc_lib.accuracy.settings import read_areas
+
+        areas = read_areas(args.areas, called)
+    found = assess(judged, areas, args.formula)
+    if args.html is not None:
+        _write_report(args, found)
+    if args.json:
+        for note in found.judged.notes:
+            print(f"lulc accuracy: {note}", file=sys.stderr)
+        print(json.dumps(as_json(found), indent=2, ensure_ascii=False, allow_nan=False))
+        return DONE
+    from lulc_lib.cli.accuracy_text import text
+
+    print(text(found))
+    if args.html is not None:
+        print(f"\nReport: {args.html}")
+    return DONE
+
+
+def _is_table(path: Path) -> bool:
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; a file is needed")
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    return path.suffix.lower() in TABLES
+
+
+def _judge_table(args: argparse.Namespace) -> Judged:
+    from lulc_lib.accuracy.read import read_judged
+
+    if args.reference is not None:
+        hint = "; class names go in --labels" if args.reference.suffix.lower() == ".json" else ""
+        raise InputError(f"{args.reference}: a REFERENCE belongs to a map raster, and "
+                         f"{args.input.name} is a table that holds map and reference{hint}")
+    if args.column is not None:
+        raise InputError(f"--column {args.column}: belongs to a vector REFERENCE, and "
+                         f"{args.input.name} is a table")
+    return read_judged(args.input, args.rows)
+
+
+def _judge_map(args: argparse.Namespace) -> Judged:
+    from lulc_lib.cli.pixels import judge_pixels, open_classes
+    from lulc_lib.cli.vectors import SUFFIXES, VectorReference
+
+    if args.rows is not None:
+        raise InputError(f"--rows {args.rows}: belongs to a confusion matrix, and "
+                         f"{args.input.name} is a raster")
+    open_classes(args.input).close()
+    args.reference = args.reference or _reference_beside(args.input)
+    if args.reference.suffix.lower() not in SUFFIXES:
+        if args.column is not None:
+            raise InputError(f"--column {args.column}: belongs to a vector REFERENCE, and "
+                             f"{args.reference.name} is a raster")
+        return judge_pixels(args.input, args.reference, args.unmapped == "count")
+    reference = VectorReference(args.reference, args.column, args.pixel_rule)
+    if args.areas is not None and reference.polygons:
+        raise InputError(
+            f"--areas {args.areas}: area-adjusted estimates need a probability sample; "
+            f"{args.reference.name} holds polygons, which somebody picked by hand, so their pixels "
+            "were not drawn with known probability and no area can be estimated from them")
+    if reference.column_was_chosen:
+        print(f"lulc accuracy: the class codes are taken from column {reference.column!r} of "
+              f"{args.reference.name}, its only column of whole numbers", file=sys.stderr)
+    judged = judge_pixels(args.input, reference, args.unmapped == "count")
+    if reference.empty:
+        judged = judged.noted(f"{reference.empty} features without a shape were left out.")
+    return judged
+
+
+def _reference_beside(path: Path) -> Path:
+    """The one file beside a map that is called like it with ``_ref`` at the end."""
+    from lulc_lib.cli.vectors import SUFFIXES
+
+    endings = (".tif", ".tiff", *SUFFIXES)
+    found = sorted(p for p in path.parent.glob(f"{path.stem}_ref.*")
+                   if p.suffix.lower() in endings)
+    if len(found) != 1:
+        what = "there is none" if not found else f"there are {', '.join(p.name for p in found)}"
+        raise InputError(f"{path.name}: is a map raster and needs a REFERENCE (raster or vector "
+                         f"file); without one, {path.stem}_ref.tif or .gpkg beside it is used, and "
+                         f"{what}")
+    print(f"lulc accuracy: the reference is {found[0].name}, found beside the map",
+          file=sys.stderr)
+    return found[0]
+
+
+def _check_output(path: Path | None) -> None:
+    if path is None:
+        return
+    if path.is_dir():
+        raise InputError(f"--html {path}: is a folder; name the file to write")
+    if not path.parent.is_dir():
+        raise InputError(f"--html {path}: there is no folder {path.parent}")
+
+
+def _write_report(args: argparse.Namespace, found: Assessment) -> None:
+    from lulc_lib.accuracy.report import write_report
+
+    roles = {"Map" if args.reference else "Input": args.input, "Reference": args.reference,
+             "Class names": args.labels, "Mapped areas": args.areas}
+    write_report(found, args.html, {role: path for role, path in roles.items() if path})
