@@ -142,7 +142,7 @@ def disagreement(matrix: pd.DataFrame) -> Disagreement:
     1 − OA. Shares are those of the judged pixels: for a stratified sample they describe the sample,
     not the map, until weighted by area (``area.area_adjusted``).
 
-    Source: Pontius & Millones 2011, eqs. 2–8.
+    Source: Pontius & Millones 2011.
     """
     counts = check_confusion(matrix)
     n = counts.sum()
