@@ -78,8 +78,14 @@ def write_results(
     return target
 
 
-def read_results(source: str, name: str) -> dict[str, Any]:
+def read_results(source: str, name: str, root: Path | None = None) -> dict[str, Any]:
     """The ``values`` of stored results.
+
+    Parameters
+    ----------
+    source, name : see :func:`results_path`.
+    root : folder above ``results/``; None is where this run writes. The project's root gives
+        committed results whatever the run.
 
     Raises
     ------
@@ -87,6 +93,8 @@ def read_results(source: str, name: str) -> dict[str, Any]:
         They are not there, or the file is damaged.
     """
     target = results_path(source, name)
+    if root is not None:
+        target = root / target.relative_to(paths.output_root())
     if not target.exists():
         raise InputError(f"{target} is not there; run the notebook that writes it (make reproduce)")
     try:

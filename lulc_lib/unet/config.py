@@ -87,7 +87,7 @@ CONFIGS: dict[str, TrainConfig] = {
 """``smoke`` for tests (seconds), ``default`` for two CPU cores (minutes), ``paper`` as Table 5.
 
 The settings of ``default`` were chosen by leaving one training date out at a time
-(``benchmarks/normalisation_by_date.py``), never on the test scene. ``paper`` takes Table 5's
+(``benchmarks/leave_one_date_out.py``), never on the test scene. ``paper`` takes Table 5's
 "balance 1" as class weights that make every class count the same.
 """
 

@@ -17,8 +17,11 @@ import xarray as xr
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from lulc_lib import legend
+from lulc_lib.accuracy.confusion import as_confusion, confusion_matrix
+from lulc_lib.accuracy.metrics import macro_f1, overall_accuracy
 from lulc_lib.errors import InputError
-from lulc_lib.unet import normalise, scores, store
+from lulc_lib.unet import normalise, store
 from lulc_lib.unet.config import TrainConfig, steps_per_epoch
 from lulc_lib.unet.loss import FocalLoss, class_weights, label_counts
 from lulc_lib.unet.networks import UNet
@@ -201,14 +204,13 @@ def _epoch(run: _Run, epoch: int, bar: tqdm) -> dict[str, float]:
         run.optimiser.step()
         losses.append(loss.item())
         bar.update()
-    matrix = scores.confusion(
-        (map_codes(run.model, i), v)
-        for i, v in zip(run.inputs, run.validation, strict=True) if v.any()
-    )
+    judged = [confusion_matrix(map_codes(run.model, i), v)
+              for i, v in zip(run.inputs, run.validation, strict=True) if v.any()]
+    matrix = sum(judged[1:], start=judged[0]) if judged else as_confusion([[0]], legend.CODES[:1])
     return {
         "epoch": epoch + 1, "step": (epoch + 1) * run.steps, "loss": float(np.mean(losses)),
-        "learning_rate": rate, "validation_oa": scores.overall_accuracy(matrix),
-        "validation_macro_f1": scores.macro_f1(matrix),
+        "learning_rate": rate, "validation_oa": overall_accuracy(matrix),
+        "validation_macro_f1": macro_f1(matrix),
     }
 
 
