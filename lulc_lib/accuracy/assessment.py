@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from lulc_lib.accuracy import formula as formulas
+from lulc_lib.accuracy.area import AreaAdjusted, area_adjusted
 from lulc_lib.accuracy.judged import Judged
 from lulc_lib.accuracy.metrics import METRICS, Parts, binary_metrics, kappa, ratio
 from lulc_lib.errors import InputError
@@ -40,7 +41,7 @@ class Assessment:
     per_class: pd.DataFrame
     means: pd.DataFrame
     classes: list[str]
-    area: dict[str, Any] | None = None
+    area: AreaAdjusted | None = None
     formula: tuple[str, str] | None = None
 
 
@@ -116,13 +117,11 @@ def _overall(judged: Judged) -> tuple[float, float]:
     return float(observed), (observed - chance) / (1 - chance) if chance < 1 else math.nan
 
 
-def _area_adjusted(judged: Judged, areas: Mapping[str, float]) -> dict[str, Any]:
-    from lulc_lib.accuracy.area import area_adjusted
-
+def _area_adjusted(judged: Judged, areas: Mapping[str, float]) -> AreaAdjusted:
     if judged.matrix is None:
         raise InputError("--areas needs a confusion matrix; counts of TP, TN, FP and FN per class "
                          "do not tell which classes are confused with which")
-    return area_adjusted(judged.matrix, areas)
+    return area_adjusted(judged.matrix, areas, "stratified_by_map")
 
 
 def as_json(found: Assessment) -> dict[str, Any]:
@@ -142,7 +141,14 @@ def as_json(found: Assessment) -> dict[str, Any]:
         "weighted": found.means.weighted.to_dict(),
         "micro": found.means.micro.to_dict(),
     }
-    return _plain(out | ({} if found.area is None else {"area_adjusted": found.area}))
+    if found.area is not None:
+        out["area_adjusted"] = {
+            "overall_accuracy": found.area.overall_accuracy,
+            "overall_accuracy_se": found.area.overall_accuracy_se,
+            "per_class": {label: row.to_dict() for label, row in found.area.per_class.iterrows()},
+            "design": found.area.design,
+        }
+    return _plain(out)
 
 
 def _plain(value: Any) -> Any:

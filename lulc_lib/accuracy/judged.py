@@ -26,12 +26,14 @@ class Judged:
     counts : per class (index) the columns TP, TN, FP, FN, int64.
     kind : what was read, for the report.
     notes : what a reader should know about how it was read.
+    pixels : whether the judged units are pixels, which are not independent of their neighbours.
     """
 
     matrix: pd.DataFrame | None
     counts: pd.DataFrame
     kind: str
     notes: tuple[str, ...] = ()
+    pixels: bool = False
 
     @property
     def labels(self) -> list[str]:
@@ -65,13 +67,14 @@ class Judged:
         return replace(self, notes=(*self.notes, *notes))
 
 
-def judged_matrix(matrix: pd.DataFrame, kind: str, notes: Sequence[str] = ()) -> Judged:
+def judged_matrix(matrix: pd.DataFrame, kind: str, notes: Sequence[str] = (),
+                  pixels: bool = False) -> Judged:
     """A confusion matrix (map rows, reference columns) with each class's binary counts."""
     values = check_confusion(matrix).astype(np.int64)
     hit, mapped, support = np.diag(values), values.sum(axis=1), values.sum(axis=0)
     table = pd.DataFrame({"TP": hit, "TN": values.sum() - mapped - support + hit,
                           "FP": mapped - hit, "FN": support - hit}, index=list(matrix.index))
-    return Judged(matrix, table, kind, tuple(notes))
+    return Judged(matrix, table, kind, tuple(notes), pixels)
 
 
 def judged_counts(table: pd.DataFrame, name: str) -> Judged:

@@ -56,7 +56,7 @@ def read_areas(path: Path | str, labels: dict[str, str]) -> dict[str, float]:
     Raises
     ------
     InputError
-        A class without an area, with two, or unknown; an area that is no number ≥ 0; all are 0.
+        A class with two areas, or unknown; an area that is no number ≥ 0.
     """
     path = Path(path)
     areas: dict[str, float] = {}
@@ -67,12 +67,6 @@ def read_areas(path: Path | str, labels: dict[str, str]) -> dict[str, float]:
         if labels[name] in areas:
             raise InputError(f"{path.name}: class {name} is there more than once")
         areas[labels[name]] = _area(cell, f"{path.name}, class {name}")
-    lacking = [label for label in dict.fromkeys(labels.values()) if label not in areas]
-    if lacking:
-        raise InputError(f"{path.name}: has no area for class {', '.join(lacking)}; every class "
-                         "needs its mapped area (0 if it is not on the map)")
-    if not sum(areas.values()):
-        raise InputError(f"{path.name}: all areas are 0; a map has an area")
     return areas
 
 

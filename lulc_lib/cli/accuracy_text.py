@@ -7,12 +7,11 @@ from collections.abc import Sequence
 
 from lulc_lib.accuracy.assessment import SAMPLE, Assessment
 from lulc_lib.accuracy.metrics import disagreement
+from lulc_lib.accuracy.wording import UNDEFINED, oa_interval, over, share
 
 SHOWN = {"support": "support", "mapped": "mapped", "producers_accuracy": "PA",
          "users_accuracy": "UA", "f1": "F1", "iou": "IoU", "acc": "ACC", "specificity": "spec",
          "mcc": "MCC"}
-UNDEFINED = "–"
-
 
 def text(found: Assessment) -> str:
     """The assessment as aligned tables."""
@@ -31,11 +30,6 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("  ".join(
         cell.ljust(width) if k == 0 else cell.rjust(width)
         for k, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip() for row in rows)
-
-
-def share(value: float, digits: int = 4) -> str:
-    """A metric's value, or a dash if it is undefined."""
-    return UNDEFINED if not math.isfinite(value) else f"{value:.{digits}f}"
 
 
 def _matrix(found: Assessment) -> list[str]:
@@ -67,19 +61,10 @@ def _overall(found: Assessment) -> list[str]:
                    "right amounts, wrong places"]]
     lines.append(["Macro F1", share(f1.macro), f"mean over {over(found, 'f1')}"])
     width = max(len(line[1]) for line in lines)
-    return ["\n".join(f"{a:<24}{b:>{width}}  {c}".rstrip() for a, b, c in lines)]
-
-
-def over(found: Assessment, metric: str) -> str:
-    """The classes that a macro mean averages, in words."""
-    number, left_out = found.means.n_averaged[metric], found.means.left_out[metric]
-    absent = [label for label in found.per_class.index if label not in found.classes]
-    words = f"{number} {'class' if number == 1 else 'classes'}"
-    if left_out:
-        words += f", undefined for {', '.join(left_out)}"
-    if absent:
-        words += f", without {', '.join(absent)} (no reference)"
-    return words
+    table = "\n".join(f"{a:<24}{b:>{width}}  {c}".rstrip() for a, b, c in lines)
+    if judged.pixels or found.area is not None or math.isnan(found.overall_accuracy):
+        return [table]
+    return [f"{table}\n{oa_interval(found)}."]
 
 
 def _classes(found: Assessment) -> list[str]:
@@ -115,10 +100,10 @@ def _area(found: Assessment) -> list[str]:
         return []
     area = found.area
     rows = [["class", "PA", "±", "UA", "±", "area", "±"]]
-    for label, c in area["per_class"].items():
-        rows.append([label, *(share(c[k]) if "area" not in k else f"{c[k]:.6g}" for k in (
+    for label, c in area.per_class.iterrows():
+        rows.append([str(label), *(share(c[k]) if "area" not in k else f"{c[k]:.6g}" for k in (
             "producers_accuracy", "producers_accuracy_se", "users_accuracy", "users_accuracy_se",
             "area", "area_se"))])
     return ["Area-adjusted (± is one standard error; 95 % interval: 1.96 of them)\n"
-            f"Presumes {SAMPLE}.\nOverall accuracy {share(area['overall_accuracy'], 5)} ± "
-            f"{share(area['overall_accuracy_se'], 5)}\n" + aligned(rows)]
+            f"Presumes {SAMPLE}.\nOverall accuracy {share(area.overall_accuracy, 5)} ± "
+            f"{share(area.overall_accuracy_se, 5)}\n" + aligned(rows)]

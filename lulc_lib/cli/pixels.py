@@ -206,7 +206,8 @@ def _matrix(source, reference, total, unmapped, count_unmapped: bool) -> Judged:
     notes = _no_data_notes(source, reference, sum(unmapped.values()), count_unmapped)
     kind = (reference.kind if isinstance(reference, VectorReference)
             else "map raster and reference raster on one grid")
-    return judged_matrix(as_confusion(table.to_numpy(), list(table.index)), kind, notes)
+    matrix = as_confusion(table.to_numpy(), list(table.index))
+    return judged_matrix(matrix, kind, notes, pixels=True)
 
 
 def _no_data_notes(source, reference, unmapped: int, counted: bool) -> list[str]:
