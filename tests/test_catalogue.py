@@ -42,7 +42,7 @@ def test_numbers_of_files():
     assert len(select(kind="map")) == len(select(kind="table")) == len(select(kind="polygons")) == 2
     core = [find(path) for path in core_files()]
     assert sorted(f.kind for f in core) == sorted(
-        ["scene"] * 7 + ["mask"] * 7 + ["polygons", "map", "table"]
+        ["scene"] * 7 + ["mask"] * 8 + ["polygons", "map", "table"] * 2
     )
 
 

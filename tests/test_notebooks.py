@@ -53,6 +53,7 @@ def test_committed_with_clean_outputs(path):
     assert all(set(c.metadata) <= {"tags"} for c in notebook.cells)
     text = path.read_text()
     assert not re.search(r"/home/|/root/|/tmp/|papermill", text)
+    assert str(ROOT) not in text
     assert '"name": "stderr"' not in text
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from lulc_lib import paths, results
 from lulc_lib.data import reference
 from lulc_lib.errors import InputError
-from lulc_lib.figures.style import save_figure
+from lulc_lib.figures.style import figure_path, save_figure
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +70,8 @@ def test_synthetic_figures_say_so(output):
     path = {}
     for source in ("published", "synthetic"):
         fig = plt.figure(figsize=(4, 3))
-        path[source] = save_figure(fig, "fig99_test", source)
+        save_figure(fig, "fig99_test", source)
+        path[source] = figure_path("fig99_test", source)
         plt.close(fig)
     red = {k: (np.asarray(Image.open(p).convert("RGB")) == [200, 16, 46]).all(axis=2).sum()
            for k, p in path.items()}

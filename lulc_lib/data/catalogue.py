@@ -213,9 +213,10 @@ def training_pairs(site: str | None = None) -> list[tuple[PublishedFile, Publish
 
 
 def core_files() -> tuple[str, ...]:
-    """Paths the study cannot do without: all that belongs to Strzegom.
+    """Paths the study cannot do without: all of Strzegom, and what judges Kolbuszowa's map.
 
-    Six training scenes with their masks, the test scene, both references (polygons and released
-    raster), the published map and its confusion matrix.
+    Six training scenes with their masks and the test scene; for both test sites the references
+    (polygons and released raster), the published map and its confusion matrix.
     """
-    return tuple(f.path for f in catalogue() if f.site == "strzegom")
+    judging = ("reference", "published_map")
+    return tuple(f.path for f in catalogue() if f.site == "strzegom" or f.role in judging)

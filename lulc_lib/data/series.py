@@ -72,6 +72,11 @@ def map_path(site: str, root: Path) -> Path:
     return _only(root, role="published_map", kind="map", site=site)
 
 
+def map_date(site: str) -> str:
+    """Acquisition date YYYY-MM-DD of the site's test scene, as the catalogue has it."""
+    return select(role="published_map", kind="map", site=site)[0].date
+
+
 def table_path(site: str, root: Path) -> Path:
     """The published confusion matrix of the site's test scene."""
     return _only(root, role="published_map", kind="table", site=site)

@@ -73,16 +73,22 @@ def maps_side_by_side(
     All arrays are (y, x) uint8 legend codes on one grid; NO_DATA in ``reference`` is not judged.
     """
     columns = len(maps) + 1
-    fig, axes = plt.subplots(2, columns, figsize=(4.4 * columns, 8.6), layout="constrained")
-    show_classes(axes[0, 0], reference)
-    axes[0, 0].set_title("Reference polygons")
-    crs_axes(axes[0, 0], reference)
-    scale_bar(axes[0, 0], 1000)
-    class_key(axes[1, 0])
+    if len(maps) == 1:
+        fig, axes = plt.subplots(1, 4, figsize=(15.5, 5), layout="constrained",
+                                 width_ratios=[1, 1, 1, 0.55])
+        above, below, key = axes[:2], axes[1:3], axes[3]  # the errors beside the map
+    else:
+        fig, axes = plt.subplots(2, columns, figsize=(4.4 * columns, 8.6), layout="constrained")
+        above, below, key = axes[0], axes[1], axes[1, 0]
+    show_classes(above[0], reference)
+    above[0].set_title("Reference polygons")
+    crs_axes(above[0], reference)
+    scale_bar(above[0], 1000)
+    class_key(key)
     for column, (name, codes) in enumerate(maps.items(), start=1):
-        show_classes(axes[0, column], codes)
-        axes[0, column].set_title(name)
-        _show_errors(axes[1, column], codes, reference)
+        show_classes(above[column], codes)
+        above[column].set_title(name)
+        _show_errors(below[column], codes, reference)
     return titled(fig, title, caption)
 
 

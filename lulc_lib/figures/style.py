@@ -54,7 +54,12 @@ def titled(fig: Figure, title: str, caption: str) -> Figure:
     return fig
 
 
-def save_figure(fig: Figure, name: str, source: str) -> Path:
+def figure_path(name: str, source: str) -> Path:
+    """Where ``figures/<source>/<name>.png`` lies."""
+    return paths.output_root() / "figures" / source / f"{name}.png"
+
+
+def save_figure(fig: Figure, name: str, source: str) -> None:
     """Write a figure to ``figures/<source>/<name>.png``: 150 dpi, whole, under 500 KB.
 
     A figure of the synthetic landscape says so inside the picture. A picture that would be too
@@ -77,12 +82,11 @@ def save_figure(fig: Figure, name: str, source: str) -> Path:
         data = _in_256_colours(buffer)
     if len(data) > MAX_BYTES:
         raise InputError(f"{name}.png has {len(data)} bytes; it must stay under {MAX_BYTES}")
-    target = paths.output_root() / "figures" / source / f"{name}.png"
+    target = figure_path(name, source)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_suffix(".tmp")
     temporary.write_bytes(data)
     temporary.replace(target)
-    return target
 
 
 def _in_256_colours(buffer: io.BytesIO) -> bytes:
