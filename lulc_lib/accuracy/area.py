@@ -205,7 +205,7 @@ def _check_design(design: str) -> None:
         raise InputError("design is 'stratified'; if the strata are the map's classes say "
                          "'stratified_by_map', if not use area_adjusted_strata")
     raise InputError(f"design is {design!r}; state how the points were drawn, one of {known}. "
-                     f"What is none of these {NOT_A_SAMPLE}")
+                     f"Anything else {NOT_A_SAMPLE}")
 
 
 def _areas(
