@@ -104,7 +104,7 @@ def check(
     """Every number of :func:`numbers` with its verdict and the hypotheses that reproduce it.
 
     Among several explanations those with exact digits come first, then the hypothesis that explains
-    most numbers of the same subject.
+    most numbers of the same subject; a number under another name is the last guess.
     """
     known = subjects(tables, matrices, quotes)
     right = {n: subject.right for n, subject in known.items()}
@@ -120,7 +120,8 @@ def check(
                      for name in {why.hypothesis for why in c.explanations})
     for c in checked:
         c.explanations.sort(key=lambda why, n=c.number.about: (
-            "a zero added" in why.detail, -weight[n, why.hypothesis]))
+            "a zero added" in why.detail, why.hypothesis == "another quantity",
+            -weight[n, why.hypothesis]))
     return checked
 
 
@@ -213,6 +214,7 @@ def as_record(checked: Checked) -> dict[str, Any]:
         "column": number.column, "printed": number.printed.text,
         "recomputed": None if checked.value != checked.value else round(checked.value, 6),
         "shown": show(checked.value, number.printed), "verdict": checked.verdict,
-        "explanations": [why._asdict() for why in checked.explanations],
+        "explanations": [why._asdict() | {"gives": round(why.gives, 6)}
+                         for why in checked.explanations],
         "independent": not (number.table in (18, 19, 20) and number.row not in (MEAN, OVERALL)),
     }

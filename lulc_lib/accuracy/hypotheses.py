@@ -47,6 +47,17 @@ class Subject:
         return quantities(self.counts)
 
 
+    @property
+    def as_printed(self) -> pd.DataFrame:
+        """The same table with the numbers that the paper prints, where it prints them."""
+        table = self.right.copy()
+        for (row, column), number in self.printed.items():
+            if row in table.index:
+                table.loc[row, column] = number.value
+        oa = self.printed.get((OVERALL, "oa")) or self.printed.get((MEAN, "oa"))
+        return table.assign(oa=oa.value) if oa else table
+
+
 Hypothesis = Callable[[Subject], dict[str, pd.DataFrame]]
 
 
@@ -148,10 +159,11 @@ _OTHER_MATRIX = ("off-legend class dropped", "another reference layer")
 
 
 class Explanation(NamedTuple):
-    """A hypothesis that gives the printed digits, and what exactly does."""
+    """A hypothesis that gives the printed digits, what exactly does, and the unrounded value."""
 
     hypothesis: str
     detail: str
+    gives: float
 
 
 def alternatives(subject: Subject) -> list[tuple[str, str, pd.DataFrame]]:
@@ -175,15 +187,15 @@ def explain(
     """
     exact, early = [], []
     if padded(printed, right):
-        early.append(Explanation(PADDED, _early(printed, right)))
+        early.append(Explanation(PADDED, _early(printed, right), right))
     for name, label, table in tables:
         value = _cell(table, row, column)
         if value == right:
             continue
         if judge(printed, value) == "match":
-            exact.append(Explanation(name, label))
+            exact.append(Explanation(name, label, value))
         elif name in _OTHER_MATRIX and padded(printed, value):
-            early.append(Explanation(name, f"{label}; {_early(printed, value)}"))
+            early.append(Explanation(name, f"{label}; {_early(printed, value)}", value))
     return exact + early
 
 

@@ -21,7 +21,7 @@ def parse(text: str, unit: str = "") -> Printed:
     """A printed number; with unit "%" it is brought to a fraction.
 
     >>> parse("94.60", "%")
-    Printed(text='94.60', value=0.946, unit=0.0001)
+    Printed(text='94.60 %', value=0.946, unit=0.0001)
     """
     digits = text.replace(",", "")
     decimals = len(digits.partition(".")[2]) + (2 if unit == "%" else 0)

@@ -2,6 +2,7 @@
 
 from lulc_lib.accuracy.published.released import read_published_matrix
 from lulc_lib.accuracy.published.tables import (
+    claims,
     index,
     matrix_of,
     printed_matrix,
@@ -11,5 +12,5 @@ from lulc_lib.accuracy.published.tables import (
     training_scenes,
 )
 
-__all__ = ["index", "matrix_of", "printed_matrix", "quoted", "read_published_matrix",
+__all__ = ["claims", "index", "matrix_of", "printed_matrix", "quoted", "read_published_matrix",
            "released_matrix", "table", "training_scenes"]

@@ -64,6 +64,11 @@ def training_scenes() -> pd.DataFrame:
     return _read("training_scenes.csv")
 
 
+def claims() -> pd.DataFrame:
+    """What the paper's sections say in words, paraphrased: id (of its test), section, claim."""
+    return _read("claims.csv")
+
+
 def printed_matrix(number: int) -> pd.DataFrame:
     """A printed confusion matrix (Table 7, 9, 13 or 14) as counts.
 

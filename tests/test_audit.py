@@ -1,0 +1,311 @@
+"""The audit finds what is wrong in the paper's numbers by computing, and nothing in right ones."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lulc_lib import legend
+from lulc_lib.accuracy import audit, checks, claims, confusion, hypotheses, published
+from lulc_lib.accuracy.corrected import corrected
+from lulc_lib.accuracy.one_against_all import METRICS, one_against_all, quantities
+from lulc_lib.accuracy.reconstruct import reconstruct_counts
+from lulc_lib.accuracy.rounding import parse
+from lulc_lib.data import reference
+from lulc_lib.errors import InputError
+
+SUPPORTS = [10, 35, 70, 70, 5, 20, 20, 30, 20]
+NO_QUOTES = published.quoted().iloc[:0]
+
+
+@pytest.fixture(scope="module")
+def checked():
+    """Every number of the paper, from the package alone."""
+    return checks.check()
+
+
+@pytest.fixture(scope="module")
+def known():
+    """The paper's subjects, from the package alone."""
+    return checks.subjects()
+
+
+@pytest.fixture(scope="module")
+def rasters(request):
+    """Confusion matrices of the released maps under every reference there is."""
+    folder = request.getfixturevalue("published")
+    found = {}
+    for number, scene, column, raster in ((13, "strzegom_20230709_33u", "label", None),
+                                          (14, "kolbuszowa_20210725_34u", "DN",
+                                           "kolbuszowa_20210725_ref")):
+        mapped = reference.read_mask(folder / f"accuracy_analysis/{scene}_class.tif")
+        polygons = reference.read_polygons(
+            folder / f"test_mask/{scene.split('_')[0]}_ref.gpkg", column)
+        layers = {f"polygons, {rule}": reference.rasterise(polygons, mapped, rule)
+                  for rule in ("centre", "all_touched")}
+        layers["released raster"] = reference.read_mask(
+            folder / f"test_mask/{raster or scene}.tif", mapped)
+        found[number] = {name: confusion.confusion_matrix(mapped, layer)
+                         for name, layer in layers.items()}
+    return found
+
+
+def numbers(found, table=None, **where):
+    return [c for c in found if c.number.table == table
+            and all(getattr(c.number, k) == v for k, v in where.items())]
+
+
+def first(c):
+    return c.explanations[0].hypothesis if c.explanations else ""
+
+
+def test_strzegom_with_and_without_the_off_legend_pixels(rasters):
+    """Point 1: Table 13 is the rasters' matrix once the pixels mapped as grassland are dropped."""
+    grassland = str(legend.code("grassland"))
+    found = {m["name"]: m for m in audit.audit(rasters)["matrices"] if m["about"] == 13}
+    centre = found["polygons, centre"]
+    assert centre["cells_equal"] == centre["cells"] == 81
+    assert centre["off_legend"] == {grassland: 17}
+    assert (centre["n"], centre["n_printed_classes"]) == (38_588, 38_571)
+    assert centre["oa"] == pytest.approx(0.94594, abs=5e-6)
+    assert centre["oa_printed_classes"] == pytest.approx(0.94636, abs=5e-6)
+    quotes = [c for c in checks.check(matrices=rasters) if c.number.printed.text == "94.60 %"]
+    assert len(quotes) == 3
+    for c in quotes:
+        gives = {why.hypothesis: why.gives for why in c.explanations}
+        assert gives["off-legend class dropped"] == pytest.approx(0.94594, abs=5e-6)
+
+
+def test_other_references(rasters):
+    """Point 2: the released raster and all-touched polygons are other references."""
+    found = {m["name"]: m for m in audit.audit(rasters)["matrices"] if m["about"] == 13}
+    raster, touched = found["released raster"], found["polygons, all_touched"]
+    assert (raster["n"], touched["n"]) == (38_199, 44_220)
+    assert raster["oa"] == pytest.approx(0.9160, abs=5e-5)
+    assert touched["oa"] == pytest.approx(0.9243, abs=5e-5)
+    worst = raster["largest_difference"]
+    assert (worst["row"], worst["column"], worst["other"]) == ("9", "4", 1717)
+
+
+def test_rows_are_the_map(rasters):
+    """Point 3: the raster matrix, whose axes are known, equals the printed one, not transposed."""
+    for m in audit.audit(rasters)["matrices"]:
+        if m["name"] == "polygons, centre":
+            assert m["cells_equal"] == m["cells"] > m["cells_equal_transposed"]
+
+
+@pytest.mark.parametrize("table", [15, 16])
+def test_axes_swapped(checked, table):
+    """Point 3: every PA, UA and TNR of Tables 15 and 16 is that of the other axis."""
+    for column in ("pa", "ua", "tnr"):
+        cells = numbers(checked, table, column=column)
+        assert len(cells) == 10
+        assert all(c.verdict != "match" and first(c) == "axes swapped" for c in cells)
+    for column in ("acc", "f1", "oa"):
+        assert all(c.verdict == "match" for c in numbers(checked, table, column=column))
+    columns = {w["column"]: w for w in checks.whole_columns(checked) if w["table"] == table}
+    assert set(columns) == {"PA", "UA", "TNR"}
+    assert all(w["reproduced"] == w["cells"] == 10 for w in columns.values())
+
+
+def test_roads_and_quarry_once_corrected(known):
+    right = known[13].right
+    assert right.pa["7"] == pytest.approx(0.369, abs=5e-4)
+    assert right.ua["7"] == pytest.approx(0.702, abs=5e-4)
+    assert right.pa["10"] == pytest.approx(0.9976, abs=5e-5)
+    assert right.ua["10"] == pytest.approx(0.9827, abs=5e-5)
+
+
+def test_digits_lost_in_the_released_file(rasters):
+    """Point 4: which cells, and that the printed matrix is the one the rasters give."""
+    found = {m["name"]: m for m in audit.audit(rasters)["matrices"] if m["about"] == 14}
+    lost = {(c["printed"], c["other"]) for c in found["released file"]["lost_digits"]}
+    assert lost == {(1105, 115), (530, 53), (105, 15), (10, 1), (102, 12)}
+    assert found["polygons, centre"]["cells_equal"] == 81
+    assert found["polygons, centre"]["oa"] == pytest.approx(0.9311, abs=5e-5)
+
+
+@pytest.mark.parametrize(("about", "classes", "means"), [
+    (18, 9, (0.7701, 0.7672, 0.7657)), (19, 10, (0.7886, 0.8105, 0.7889)),
+    (20, 10, (0.8246, 0.8206, 0.8045))])
+def test_means_over_an_empty_class(checked, known, about, classes, means):
+    """Point 5: RF and SVM are averaged over ten classes, CART over nine; and the right means."""
+    cells = [c for c in checked if c.number.about == about and c.number.row == "mean"]
+    wrong = [c for c in cells if c.verdict != "match"]
+    assert all(first(c) == "empty class in the mean" for c in wrong)
+    assert bool(wrong) == (classes == 10)
+    implied = {i["table"]: i for i in checks.identity()}[about]
+    assert implied["low"] <= classes <= implied["high"]
+    assert not implied["low"] <= (19 - classes) <= implied["high"]
+    found = corrected(known).set_index("about").loc[about, ["pa", "ua", "f1"]]
+    np.testing.assert_allclose(found.astype(float), means, atol=5e-5)
+
+
+
+def test_identity_of_mean_acc():
+    matrix = confusion.as_confusion(np.random.default_rng(1).integers(1, 99, (7, 7)), range(1, 8))
+    right = quantities(one_against_all(matrix))
+    assert right.acc["mean"] == pytest.approx(1 - 2 * (1 - right.oa["mean"]) / 7)
+
+
+def test_counts_behind_tables_18_to_20():
+    """Point 6: one solution each, the same points in all three, class 5 from the total."""
+    for table in (18, 19, 20):
+        found = reconstruct_counts(table)
+        assert found.support.tolist() == SUPPORTS
+        assert (found[["tp", "fp", "fn", "tn"]].sum(axis=1) == 280).all()
+        assert found.fp.sum() == found.fn.sum()
+        assert (found.solutions == 1).all() and (found.digits_met == 5).all()
+        assert (found.solutions_alone.drop("5") == 1).all()
+        assert found.solutions_alone["5"] > 1
+    together = audit.reconstructions()
+    assert together["same_supports"] and not together["same_supports_if_swapped"]
+
+
+def test_reconstruction_refuses_what_cannot_be():
+    with pytest.raises(InputError, match="add up to 100"):
+        reconstruct_counts(19, 100)
+
+
+def test_macro_f1_called_oa(checked):
+    """Point 7: the text's OA of the example is its macro F1."""
+    text = next(c for c in checked if c.number.printed.text == "0.724" and not c.number.table)
+    assert text.verdict == "mismatch"
+    assert text.value == pytest.approx(80 / 110)
+    assert "F1" in text.explanations[0].detail
+    assert first(text) == "another quantity"
+
+
+def test_claims(known):
+    found = {c["id"]: c for c in claims.judge_claims(known, {"Strzegom": 0.95})}
+    verdicts = {name: c["verdict"] for name, c in found.items()}
+    for name in ("rf_low_recall", "roads_recall", "roads_low_ua", "mean_pa_ua"):
+        assert verdicts[name] == "reverses", name
+    assert found["rf_low_recall"]["as_printed"] == "supports"
+    for name in ("cart_balanced", "roads_gee", "svm_recall", "mean_acc_misleads"):
+        assert verdicts[name] == "supports", name
+    assert verdicts["generalises"] == "weakens"
+    untold = {c["id"]: c["verdict"] for c in claims.judge_claims(known)}
+    assert untold["generalises"] == "not tested"
+    unseen = {c["id"]: c["verdict"] for c in claims.judge_claims(known, {"Strzegom": 0.0})}
+    assert unseen["generalises"] == "supports"
+    assert all(c["because"] for c in found.values())
+
+
+def test_a_claim_follows_the_numbers(known):
+    """On the transposed matrix other verdicts come out: none is written down."""
+    swapped = {**known, 13: hypotheses.Subject(
+        one_against_all(known[13].matrix.T.rename_axis(index="map_class",
+                                                       columns="reference_class")),
+        known[13].printed, known[13].matrix)}
+    verdicts = {c["id"]: c["verdict"] for c in claims.judge_claims(swapped)}
+    assert verdicts["mean_pa_ua"] == "supports"
+    assert verdicts["roads_recall"] == "weakens"
+
+
+def test_audit_is_plain_and_complete():
+    found = audit.audit()
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    total = found["summary"]
+    assert total["match"] + total["rounding"] + total["mismatch"] == total["numbers"]
+    assert total["unexplained"] <= 1
+    table = audit.audit_table()
+    assert list(table.columns) == list(audit.FINDING_COLUMNS)
+    assert (table.verdict == "mismatch").sum() > 15
+
+
+def printed_as(matrix, swapped=False):
+    """A matrix and its metrics as the paper would print them, as Tables 13 and 15."""
+    right = quantities(one_against_all(matrix))
+    body = right.loc[:, list(METRICS)].map(lambda v: f"{v:.4f}").drop(index="overall")
+    whole = pd.DataFrame([["", "", "", "", "", f"{right.oa['mean']:.4f}"]], index=["overall"],
+                         columns=[*METRICS, "oa"])
+    text = matrix.astype(str)
+    text.index, text.columns = text.index.astype(str), text.columns.astype(str)
+    return {13: text, 15: pd.concat([body.assign(oa=""), whole])}
+
+
+def random_matrix(seed):
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(0, 90, (9, 9)) + np.diag(rng.integers(200, 4000, 9))
+    return confusion.as_confusion(counts, [c for c in legend.CODES if c != 6])
+
+
+def wrong_digit(text, rng):
+    """The text with one digit changed by more than rounding could."""
+    at = rng.choice([i for i, d in enumerate(text) if d.isdigit() and i > 1])
+    digit = str(rng.choice([d for d in range(10) if abs(d - int(text[at])) > 1]))
+    return text[:at] + digit + text[at + 1:]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nothing_fires_on_right_numbers(seed):
+    tables = printed_as(random_matrix(seed))
+    found = numbers(checks.check(tables=tables, quotes=NO_QUOTES), 15)
+    assert len(found) == 51
+    assert {c.verdict for c in found} == {"match"}
+    assert not any(c.explanations for c in found)
+
+
+def test_a_wrong_digit_is_found_and_not_explained_away():
+    """A hypothesis may hit a wrong digit by chance; that must be rare."""
+    rng = np.random.default_rng(11)
+    why: list[str] = []
+    for seed in range(150):
+        matrix = random_matrix(seed)
+        right = quantities(one_against_all(matrix))
+        row, column = str(rng.choice(right.index[:-1])), str(rng.choice(METRICS))
+        printed = {(r, c): parse(f"{right.loc[r, c]:.4f}") for r in right.index[:-1]
+                   for c in METRICS}
+        bad = parse(wrong_digit(printed[row, column].text, rng))
+        subject = hypotheses.Subject(one_against_all(matrix), printed | {(row, column): bad},
+                                     matrix)
+        why += {w.hypothesis for w in hypotheses.explain(
+            bad, row, column, right.loc[row, column], hypotheses.alternatives(subject))}
+    assert len(why) <= 8
+    assert sum(name != hypotheses.PADDED for name in why) <= 2, why
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_wrong_digit_in_tables_without_a_matrix(seed):
+    """A wrong class metric of Tables 18–20 stands out against the other four of its row."""
+    rng = np.random.default_rng(seed)
+    table = published.table(18)
+    row = str(rng.choice([r for r in table.index[:-2] if r != "5"]))
+    column = str(rng.choice(METRICS))
+    table.loc[row, column] = wrong_digit(table.loc[row, column], rng)
+    found = numbers(checks.check(tables={18: table}, quotes=NO_QUOTES), 18)
+    assert [(c.number.row, c.number.column) for c in found if c.verdict == "mismatch"] == [
+        (row, column)]
+
+
+def test_each_hypothesis_is_recognised():
+    """Tables made wrong on purpose: the audit names what was done."""
+    matrix = random_matrix(5)
+    counts = one_against_all(matrix)
+    right = quantities(counts)
+
+    def named(value, row, column, others=None):
+        printed = {(r, c): parse(f"{right.loc[r, c]:.4f}") for r in right.index[:-1]
+                   for c in METRICS}
+        subject = hypotheses.Subject(counts, printed, matrix, others or {})
+        return {w.hypothesis for w in hypotheses.explain(
+            parse(f"{value:.4f}"), row, column, right.loc[row, column],
+            hypotheses.alternatives(subject))}
+
+    assert "axes swapped" in named(right.ua["3"], "3", "pa")
+    assert "empty class in the mean" in named(right.f1["mean"] * 9 / 10, "mean", "f1")
+    assert "another quantity" in named(right.f1["mean"], "overall", "oa")
+    more = confusion.as_confusion(
+        matrix.reindex(index=legend.CODES, columns=legend.CODES, fill_value=0), legend.CODES)
+    more.loc[6, 1] = 300
+    oa = np.trace(matrix) / more.to_numpy().sum()
+    assert "off-legend class dropped" in named(oa, "overall", "oa", {"all pixels": more})
+    shorter = matrix.copy()
+    shorter.loc[10, 10] = int(str(matrix.loc[10, 10])[:-1])
+    oa = np.trace(shorter) / shorter.to_numpy().sum()
+    assert "digits lost" in named(oa, "overall", "oa", {"file": shorter})
+    other = matrix + np.random.default_rng(2).integers(0, 50, matrix.shape)
+    oa = np.trace(other) / other.to_numpy().sum()
+    assert "another reference layer" in named(oa, "overall", "oa", {"raster": other})
