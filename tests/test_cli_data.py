@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from http_server import FAST, entry, free_port, loopback_server
+from tests.http_server import FAST, entry, free_port, loopback_server
 
 from lulc_lib import cli
 from lulc_lib.data import catalogue, download, source, stac, transfer

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pooch
 import pytest
-from http_server import FAST, Fault, entry, free_port, loopback_server
+from tests.http_server import FAST, Fault, entry, free_port, loopback_server
 
 from lulc_lib.data import download, transfer
 from lulc_lib.data.catalogue import catalogue

@@ -4,7 +4,7 @@ import sys
 import types
 
 import pytest
-from http_server import FAST, Fault, entry, free_port, loopback_server
+from tests.http_server import FAST, Fault, entry, free_port, loopback_server
 
 from lulc_lib.data import catalogue as catalogue_module
 from lulc_lib.data import source as source_module

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 import rasterio
-from http_server import Fault, free_port, loopback_server
+from tests.http_server import Fault, free_port, loopback_server
 from rasterio.io import MemoryFile
 from rasterio.warp import transform_geom
 
