@@ -14,6 +14,9 @@ from lulc_lib.errors import InputError
 
 BINARY = ("TP", "TN", "FP", "FN")
 
+MOST_CLASSES = 1000
+"""Different classes that are judged; more are a sign of data that are no classes."""
+
 
 @dataclass(frozen=True)
 class Judged:

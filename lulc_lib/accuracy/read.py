@@ -26,15 +26,17 @@ from lulc_lib.accuracy.cells import (
     read_text,
 )
 from lulc_lib.accuracy.confusion import as_confusion, confusion_from_labels
-from lulc_lib.accuracy.judged import BINARY, Judged, judged_counts, judged_matrix
+from lulc_lib.accuracy.judged import BINARY, MOST_CLASSES, Judged, judged_counts, judged_matrix
 from lulc_lib.errors import InputError
 
 Side = Literal["map", "reference"]
 
 MAP_WORDS = frozenset({"map", "mapclass", "mapped", "class", "classes", "classification",
-                       "classified", "predicted", "predictedclass", "prediction", "pred"})
+                       "classified", "predicted", "predictedclass", "predictedlabel", "prediction",
+                       "predictions", "pred", "ypred"})
 REFERENCE_WORDS = frozenset({"reference", "referenceclass", "ref", "true", "trueclass", "truth",
-                             "groundtruth", "actual", "observed"})
+                             "groundtruth", "truelabel", "actual", "actualclass", "observed",
+                             "ytrue"})
 PAIR_MAP_WORDS = MAP_WORDS - {"class", "classes"} | {"mapcode"}
 LABEL_WORDS = frozenset({"label", "labels", "name", "names", "classname", "class"})
 SUM_WORDS = frozenset({"sum", "sums", "total", "totals", "rowsum", "rowsums", "colsum", "colsums",
@@ -97,6 +99,9 @@ def _column(header: Sequence[str], words: frozenset[str]) -> int | None:
 def _matrix(path: Path, cells: list[list[str]], rows: Side | None) -> Judged:
     name, corner = path.name, cells[0][0]
     bare = count_or_none(corner) is not None
+    if rows is None and _like_pairs(cells):
+        raise InputError(f"{name}: its columns are {', '.join(cells[0])}; a table of pairs needs "
+                         "the columns true and predicted (a confusion matrix needs --rows)")
     rows = _settle(name, corner, bare, rows)
     if bare:
         matrix, notes = _bare(name, cells)
@@ -108,6 +113,13 @@ def _matrix(path: Path, cells: list[list[str]], rows: Side | None) -> Judged:
         raise InputError(f"{name}: all counts are 0; there is nothing to judge")
     kind = f"confusion matrix ({'bare' if bare else 'labelled'}), {rows} classes in its rows"
     return judged_matrix(as_confusion(matrix.to_numpy(), list(matrix.index)), kind, notes)
+
+
+def _like_pairs(cells: list[list[str]]) -> bool:
+    """Two or three columns with a name each, and more lines than a matrix of them would have."""
+    width = len(cells[0])
+    return (width in (2, 3) and len(cells) > width + 1 and orientation(cells[0][0]) is None
+            and all(cell and count_or_none(cell) is None for cell in cells[0]))
 
 
 def _settle(name: str, corner: str, bare: bool, rows: Side | None) -> Side:
@@ -165,12 +177,17 @@ def _without_sums(name: str, table: pd.DataFrame) -> tuple[pd.DataFrame, list[st
     row = len(table) > 1 and _word(table.index[-1]) in SUM_WORDS
     column = table.shape[1] > 1 and _word(table.columns[-1]) in SUM_WORDS
     inner = table.iloc[: -1 if row else None, : -1 if column else None]
-    for given, sums in (((table.iloc[-1], table.iloc[:-1].sum()),) if row else ()) + (
-            ((table.iloc[:, -1], table.iloc[:, :-1].sum(axis=1)),) if column else ()):
-        wrong = [k for k in given.index if given[k] != sums[k]]
-        if wrong:
-            raise InputError(f"{name}: the sum given for {wrong[0]} is {given[wrong[0]]} and the "
-                             f"cells add up to {sums[wrong[0]]}; correct the file or drop its sums")
+    checks = []  # what, the sum in the file, the sum of the cells
+    if row:
+        checks += [(f"column {k}", table.iloc[-1][k], inner[k].sum()) for k in inner.columns]
+    if column:
+        checks += [(f"row {k}", table.iloc[:, -1][k], inner.loc[k].sum()) for k in inner.index]
+    if row and column:
+        checks.append(("the whole table", table.iloc[-1, -1], inner.to_numpy().sum()))
+    for what, given, cells in checks:
+        if given != cells:
+            raise InputError(f"{name}: the sum given for {what} is {given} and its cells add up to "
+                             f"{cells}; correct the file or remove its sums")
     return inner, ["The sums in the file agree with its cells."] if row or column else []
 
 
@@ -195,15 +212,19 @@ def _pairs(path: Path, text: str, header: list[str]) -> Judged:
     name = path.name
     try:
         table = pd.read_csv(io.StringIO(text), sep=delimiter(text), dtype=str, index_col=False,
-                            keep_default_na=False, skipinitialspace=True)
+                            keep_default_na=False, skipinitialspace=True).fillna("")
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise InputError(f"{name}: cannot be read as a table ({error})") from None
+        why = str(error).removeprefix("Error tokenizing data. C error: ").strip()
+        raise InputError(f"{name}: cannot be read as a table of pairs ({why})") from None
     if table.empty:
         raise InputError(f"{name}: has a header line and no pairs")
     true, mapped = _column(header, REFERENCE_WORDS), _column(header, PAIR_MAP_WORDS)
     label = _column(header, LABEL_WORDS)
     sides = [_codes(table.iloc[:, k], name) for k in (true, mapped)]
     labels = in_order([*sides[0].unique(), *sides[1].unique()])
+    if len(labels) > MOST_CLASSES:
+        raise InputError(f"{name}: names {len(labels)} different classes; at most {MOST_CLASSES} "
+                         "are judged")
     matrix = confusion_from_labels(sides[1], sides[0], labels)
     ignored = [c for k, c in enumerate(table.columns) if k not in (true, mapped, label)]
     notes = [f"Columns not used: {', '.join(ignored)}."] if ignored else []

@@ -27,6 +27,9 @@ BARS = ("producers_accuracy", "users_accuracy", "f1", "iou")
 UPRIGHT_FROM = 9
 """Characters of a class label from which the heads of the matrix stand upright."""
 
+LONGEST = 28
+"""Characters of a class label that the matrix shows."""
+
 
 def write_report(found: Assessment, path: Path, inputs: Mapping[str, Path]) -> None:
     """Write the report, whole or not at all.
@@ -114,34 +117,43 @@ def _matrix(found: Assessment) -> str:
         return ""
     counts, labels = matrix.to_numpy(), [str(label) for label in matrix.index]
     support, mapped = counts.sum(axis=0), counts.sum(axis=1)
-    digits = [max(len(str(v)) for v in (*column, total, 10**4))
+    digits = [max(len(str(v)) for v in (*column, total, 1000))
               for column, total in zip(counts.T, support, strict=True)]
     upright = any(len(label) > max(UPRIGHT_FROM, 1) for label in labels) or (
         len(labels) > 12 and any(len(label) > 5 for label in labels))
     if not upright:
         digits = [max(d, len(label)) for d, label in zip(digits, labels, strict=True)]
-    size = font_pixels(sum(digits) + max(map(len, labels)) + len(str(found.judged.n)) + 9,
-                       len(labels) + 3)
+    places = 4 if len(labels) <= 15 else 2
+    side = min(max(map(len, labels)), LONGEST) + len(str(found.judged.n)) + places + 5
+    size = font_pixels(sum(digits) + side, len(labels) + 3)
     head = "".join(f"<th scope=col>{_head(label, upright)}</th>" for label in labels)
     top = (f"<tr><th></th><th class=axis colspan={len(labels)}>reference class →</th><th></th>"
            f"<th></th></tr><tr><th class=side>map class ↓</th>{head}<th>total</th><th>UA</th></tr>")
     body = []
     for i, label in enumerate(labels):
         cells = "".join(_cell(counts[i, j], support[j], i == j) for j in range(len(labels)))
-        body.append(f"<tr><th class=side scope=row>{escape(label)}</th>{cells}<td class=margin>"
+        body.append(f"<tr><th class=side scope=row>{_clipped(label)}</th>{cells}<td class=margin>"
                     f"{mapped[i]}</td><td class=margin>"
-                    f"{share(found.per_class.users_accuracy.iloc[i])}</td></tr>")
+                    f"{share(found.per_class.users_accuracy.iloc[i], places)}</td></tr>")
     body.append("<tr><th class=side>total</th>" + "".join(f"<td class=margin>{v}</td>"
                 for v in support) + f"<td class=margin>{found.judged.n}</td><td></td></tr>")
-    body.append("<tr><th class=side>PA</th>" + "".join(f"<td class=margin>{share(v)}</td>"
+    body.append("<tr><th class=side>PA</th>" + "".join(f"<td class=margin>{share(v, places)}</td>"
                 for v in found.per_class.producers_accuracy) + "<td></td><td></td></tr>")
-    return (f"<h2>Confusion matrix</h2><div class=scroll><table class=matrix style=\"font-size:"
+    return (f"<h2>Confusion matrix</h2><div class=scroll><table class='matrix"
+            f"{' roomy' if places == 4 else ''}' style=\"font-size:"
             f"{size}px\"><thead>{top}</thead><tbody>{''.join(body)}</tbody></table></div>"
             + _key() + _confusions(found))
 
 
 def _head(label: str, upright: bool) -> str:
-    return f"<div class=upright>{escape(label)}</div>" if upright else escape(label)
+    return f"<div class=upright>{_clipped(label)}</div>" if upright else escape(label)
+
+
+def _clipped(label: str) -> str:
+    """A label of at most LONGEST characters; the whole one shows under the pointer."""
+    if len(label) <= LONGEST:
+        return escape(label)
+    return f'<span title="{escape(label)}">{escape(label[:LONGEST - 1])}…</span>'
 
 
 def _cell(count: int, support: int, right: bool) -> str:
@@ -208,8 +220,7 @@ def _metric_table(found: Assessment, columns: Sequence[str], counts: bool = True
 def _value(value: float, name: str) -> str:
     if name not in BARS or not math.isfinite(value):
         return f"<td>{share(value)}</td>"
-    return (f"<td class=bar style=\"background-image:linear-gradient(to right,#cfe0f2 "
-            f"{100 * value:.1f}%,transparent {100 * value:.1f}%)\">{share(value)}</td>")
+    return f"<td class=bar style=\"background-size:{100 * value:.1f}% 78%\">{share(value)}</td>"
 
 
 def _short(found: Assessment, name: str) -> str:

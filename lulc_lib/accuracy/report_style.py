@@ -39,7 +39,7 @@ def _rgb(colour: str) -> tuple[int, ...]:
 
 def font_pixels(characters: int, columns: int) -> float:
     """Font size at which a table of so many characters across fits the page, 6.5 to 14 pixels."""
-    return round(min(14.0, max(6.5, PAGE_PIXELS / (characters * 0.58 + columns * 0.75))), 1)
+    return round(min(14.0, max(6.5, PAGE_PIXELS / (characters * 0.68 + columns * 0.8))), 1)
 
 
 STYLE = """
@@ -70,10 +70,10 @@ th:first-child, td:first-child, .words td, .words th { text-align: left; }
 .words td, .words th { vertical-align: top; }
 .wide th:first-child { white-space: nowrap; }
 tr.mean td, tr.mean th { border-top: 1px solid #1b1f24; background: #f3f5f8; }
-td.bar { min-width: 74px; background-repeat: no-repeat; background-size: 100% 78%;
-  background-position: 0 50%; }
+td.bar { min-width: 74px; background: linear-gradient(#cfe0f2, #cfe0f2) no-repeat 0 50%; }
 .matrix td, .matrix th { padding: 0.34em 0.36em; border: 1px solid #fff; }
-.matrix thead th:not(.side), .matrix td { min-width: 3.1em; }
+.matrix thead tr:first-child th { border-bottom: 0; }
+.roomy thead th:not(.side), .roomy td { min-width: 3.1em; }
 .matrix th.side { text-align: left; white-space: nowrap; }
 .matrix thead th { border-bottom: 2px solid #1b1f24; }
 .matrix .axis { color: #4c5560; font-weight: 600; text-align: center; border: 0; }
@@ -81,7 +81,7 @@ td.bar { min-width: 74px; background-repeat: no-repeat; background-size: 100% 78
 .matrix .right { outline: 1px solid #123f73; outline-offset: -1px; font-weight: 700; }
 .matrix .zero { color: #6b737c; }
 .upright { writing-mode: vertical-rl; transform: rotate(180deg); white-space: nowrap;
-  text-align: left; max-height: 14em; overflow: hidden; }
+  text-align: left; }
 .key { display: inline-block; width: 120px; height: 12px; margin: 0 6px; vertical-align: -1px;
   border: 1px solid #c9d0d8; }
 code { font: 0.92em ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
@@ -93,7 +93,7 @@ footer { margin-top: 40px; font-size: 12.5px; color: #4c5560; }
   main { max-width: none; padding: 0; }
   * { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
   h2 { break-after: avoid; }
-  tr, .cards div { break-inside: avoid; }
+  tr, li, .matrix, .cards div { break-inside: avoid; }
   thead { display: table-header-group; }
   .scroll { overflow: visible; }
 }

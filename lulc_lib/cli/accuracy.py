@@ -140,7 +140,10 @@ def _judge_map(args: argparse.Namespace) -> Judged:
         raise InputError(f"--rows {args.rows}: belongs to a confusion matrix, and "
                          f"{args.input.name} is a raster")
     open_classes(args.input).close()
-    args.reference = args.reference or _reference_beside(args.input)
+    if args.reference is None:
+        args.reference = _reference_beside(args.input)
+        judged = _judge_map(args)
+        return judged.noted(f"The reference is {args.reference.name}, found beside the map.")
     if args.reference.suffix.lower() not in SUFFIXES:
         if args.column is not None:
             raise InputError(f"--column {args.column}: belongs to a vector REFERENCE, and "
@@ -152,10 +155,10 @@ def _judge_map(args: argparse.Namespace) -> Judged:
             f"--areas {args.areas}: area-adjusted estimates need a probability sample; "
             f"{args.reference.name} holds polygons, which somebody picked by hand, so their pixels "
             "were not drawn with known probability and no area can be estimated from them")
+    judged = judge_pixels(args.input, reference, args.unmapped == "count")
     if reference.column_was_chosen:
         print(f"lulc accuracy: the class codes are taken from column {reference.column!r} of "
               f"{args.reference.name}, its only column of whole numbers", file=sys.stderr)
-    judged = judge_pixels(args.input, reference, args.unmapped == "count")
     if reference.empty:
         judged = judged.noted(f"{reference.empty} features without a shape were left out.")
     return judged
@@ -173,8 +176,6 @@ def _reference_beside(path: Path) -> Path:
         raise InputError(f"{path.name}: is a map raster and needs a REFERENCE (raster or vector "
                          f"file); without one, {path.stem}_ref.tif or .gpkg beside it is used, and "
                          f"{what}")
-    print(f"lulc accuracy: the reference is {found[0].name}, found beside the map",
-          file=sys.stderr)
     return found[0]
 
 

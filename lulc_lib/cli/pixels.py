@@ -15,14 +15,13 @@ from rasterio.windows import Window
 
 from lulc_lib import legend
 from lulc_lib.accuracy.confusion import as_confusion, confusion_from_labels
-from lulc_lib.accuracy.judged import Judged, judged_matrix
+from lulc_lib.accuracy.judged import MOST_CLASSES, Judged, judged_matrix
 from lulc_lib.cli.vectors import VectorReference
 from lulc_lib.errors import InputError
 
 BLOCK_PIXELS = 1 << 22
 """Pixels read at a time: a few arrays of this size are all that is in memory."""
 
-MOST_CLASSES = 1000
 UNMAPPED = "no data"
 """Row of judged pixels where the map has no data, if they are asked to count."""
 
@@ -50,19 +49,15 @@ def judge_pixels(map_path: Path, reference: Path | VectorReference, count_unmapp
         Unreadable or truncated file, more than one band, another grid or CRS, codes that are no
         whole numbers, or no pixel that both cover.
     """
-    try:
-        with ExitStack() as stack:
-            source = stack.enter_context(open_classes(map_path))
-            if isinstance(reference, VectorReference):
-                judge = reference.on(source)
-            else:
-                other = stack.enter_context(open_classes(reference))
-                _check_grids(source, other)
-                judge = _raster_blocks(other)
-            return _count(source, judge, reference, count_unmapped)
-    except rasterio.errors.RasterioError as error:
-        raise InputError(f"cannot read the pixels of {map_path.name} and its reference: a file is "
-                         f"damaged or truncated ({error})") from error
+    with ExitStack() as stack:
+        source = stack.enter_context(open_classes(map_path))
+        if isinstance(reference, VectorReference):
+            judge = reference.on(source)
+        else:
+            other = stack.enter_context(open_classes(reference))
+            _check_grids(source, other)
+            judge = _raster_blocks(other)
+        return _count(source, judge, reference, count_unmapped)
 
 
 def open_classes(path: Path) -> rasterio.DatasetReader:
@@ -116,7 +111,11 @@ def _raster_blocks(other: rasterio.DatasetReader):
 
 def read_codes(source: rasterio.DatasetReader, window: Window) -> Codes:
     """A block of codes; not valid where the file's nodata tag or NaN stands."""
-    data = source.read(1, window=window)
+    try:
+        data = source.read(1, window=window)
+    except rasterio.errors.RasterioError as error:
+        raise InputError(f"{Path(source.name).name}: its pixels cannot be read; the file is "
+                         "damaged or truncated") from error
     valid = np.ones(data.shape, dtype=bool)
     if source.nodata is not None and not np.isnan(source.nodata):
         valid = data != source.nodata
