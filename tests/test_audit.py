@@ -180,6 +180,7 @@ def test_macro_f1_called_oa(checked):
 def test_claims(known):
     found = {c["id"]: c for c in claims.judge_claims(known, {"Strzegom": 0.95})}
     verdicts = {name: c["verdict"] for name, c in found.items()}
+    assert verdicts["oa_formula"] == "reverses"
     for name in ("rf_low_recall", "roads_recall", "roads_low_ua", "mean_pa_ua"):
         assert verdicts[name] == "reverses", name
     assert found["rf_low_recall"]["as_printed"] == "supports"
@@ -211,6 +212,7 @@ def test_audit_is_plain_and_complete():
     assert total["match"] + total["rounding"] + total["mismatch"] == total["numbers"]
     assert total["unexplained"] <= 1
     table = audit.audit_table()
+    assert "27 with one solution" in set(table.recomputed)
     assert list(table.columns) == list(audit.FINDING_COLUMNS)
     assert (table.verdict == "mismatch").sum() > 15
 
@@ -246,6 +248,21 @@ def test_nothing_fires_on_right_numbers(seed):
     assert len(found) == 51
     assert {c.verdict for c in found} == {"match"}
     assert not any(c.explanations for c in found)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_right_numbers_without_a_matrix(seed):
+    """Random tables of 280 points: the counts come back, and every number matches."""
+    rng = np.random.default_rng(seed)
+    truth = rng.choice(9, 280, p=np.array(SUPPORTS) / 280)
+    mapped = np.where(rng.random(280) < 0.25, rng.integers(0, 9, 280), truth)
+    codes = np.array([c for c in legend.CODES if c != 6])
+    matrix = confusion.confusion_matrix(codes[mapped], codes[truth]).loc[codes, codes]
+    table = printed_as(matrix)[15]
+    counts = one_against_all(matrix)
+    assert (reconstruct_counts(table)[list(counts)] == counts).all(axis=None)
+    found = numbers(checks.check(tables={18: table}, quotes=NO_QUOTES), 18)
+    assert {c.verdict for c in found} == {"match"}
 
 
 def test_a_wrong_digit_is_found_and_not_explained_away():

@@ -60,16 +60,17 @@ def audit(
     known = subjects(tables, matrices, quotes)
     checked = check(tables, matrices, quotes)
     compared = compare_matrices(known)
+    counts = reconstructions(tables)
     claims = judge_claims(known, overlap, oa_interval)
     return {
         "numbers": [as_record(c) for c in checked],
         "columns": whole_columns(checked, tables, matrices),
         "identity": identity(tables),
         "matrices": compared,
-        "reconstructed": reconstructions(tables),
+        "reconstructed": counts,
         "corrected": _plain(corrected(known)),
         "claims": claims,
-        "findings": _plain(_findings(checked, compared, identity(tables))),
+        "findings": _plain(_findings(checked, compared, identity(tables), counts)),
         "summary": findings_summary(checked, claims),
     }
 
@@ -88,7 +89,8 @@ def audit_table(
     per table, and one for the text.
     """
     return _findings(check(tables, matrices, quotes),
-                     compare_matrices(subjects(tables, matrices, quotes)), identity(tables))
+                     compare_matrices(subjects(tables, matrices, quotes)), identity(tables),
+                     reconstructions(tables))
 
 
 def findings_summary(
@@ -167,7 +169,8 @@ def reconstructions(tables: Mapping[int, pd.DataFrame] | None = None) -> dict[st
 
 
 def _findings(
-    checked: list[Checked], compared: list[dict[str, Any]], implied: list[dict[str, Any]]
+    checked: list[Checked], compared: list[dict[str, Any]], implied: list[dict[str, Any]],
+    counts: dict[str, Any],
 ) -> pd.DataFrame:
     groups: dict[tuple[Any, ...], list[Checked]] = {}
     for c in checked:
@@ -188,6 +191,7 @@ def _findings(
         rows.append((f"Table {i['table']}: classes behind mean ACC", 1, str(i["classes_listed"]),
                      f"{i['classes_implied']:.2f}", "match" if same else "mismatch",
                      "" if same else "mean ACC = 1 − 2(1 − OA)/K holds with K = " + str(whole)))
+    rows.append(_counts_row(counts))
     return pd.DataFrame(rows, columns=list(FINDING_COLUMNS))
 
 
@@ -223,6 +227,18 @@ def _first_of_each(checked: Checked) -> list[str]:
     exact = [why.detail for why in checked.explanations if "a zero added" not in why.detail]
     return exact[:1] or [f"{why.detail} ({show(why.gives, checked.number.printed)})"
                          for why in checked.explanations]
+
+
+def _counts_row(counts: dict[str, Any]) -> tuple[Any, ...]:
+    """What the reconstructed whole numbers of the three classifiers say together."""
+    rows = [row for n in ("18", "19", "20") for row in counts[n]["rows"]]
+    unique = sum(row["solutions"] == 1 for row in rows)
+    supports = ", ".join(str(row["support"]) for row in counts["18"]["rows"])
+    same = counts["same_supports"] and not counts["same_supports_if_swapped"]
+    return ("Tables 18–20: TP, FP, FN, TN of each class", len(rows), f"{len(rows)} classes",
+            f"{unique} with one solution", "match" if unique == len(rows) else "mismatch",
+            f"the same reference points in all three ({supports}), which would not be so with PA "
+            "and UA exchanged" if same else "")
 
 
 def _matrix_row(m: dict[str, Any]) -> tuple[Any, ...]:

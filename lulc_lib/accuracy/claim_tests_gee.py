@@ -1,4 +1,4 @@
-"""Claims about the Earth Engine classifiers and about mean ACC; like ``claim_tests``."""
+"""Claims about the Earth Engine classifiers and about OA and mean ACC; like ``claim_tests``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ from lulc_lib.accuracy.claim_tests import Finding, column, each, verdict
 from lulc_lib.accuracy.corrected import Facts, key
 from lulc_lib.accuracy.one_against_all import MEAN, OVERALL, one_against_all, quantities
 from lulc_lib.accuracy.uncertainty import wilson
+
+
+def oa_formula(known: Facts) -> Finding:
+    """Does TP ÷ n give the overall accuracy of the two-class example?"""
+    first, n = known.binary.iloc[0], int(known.binary.iloc[0].sum())
+    wrong, right = first.tp / n, known.binary.tp.sum() / n
+    return verdict(abs(wrong - right) < 1e-9, False, f"TP ÷ n of one class is {wrong:.2f}, the "
+                   f"share of right samples {right:.2f}")
 
 
 def rf_best_oa(known: Facts) -> Finding:

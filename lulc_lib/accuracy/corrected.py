@@ -20,9 +20,10 @@ class Facts:
 
     ``unet``: by site, ``gee``: by classifier, the metrics of ``quantities``; ``matrices``: by site,
     confusion matrices (map_class, reference_class); ``points``: counts by classifier; ``training``:
-    number of training scenes by site; ``overlap``: by site, share of the reference test pixels that
-    lie on pixels labelled in training; ``oa_interval``: by site, 95 % interval of the network's OA
-    (from whole polygons, say; else the binomial one is used).
+    number of training scenes by site; ``binary``: counts of the two-class example; ``overlap``: by
+    site, share of the reference test pixels that lie on pixels labelled in training;
+    ``oa_interval``: by site, 95 % interval of the network's OA (from whole polygons, say; else the
+    binomial one is used).
     """
 
     unet: Mapping[str, pd.DataFrame]
@@ -30,6 +31,7 @@ class Facts:
     matrices: Mapping[str, pd.DataFrame]
     points: Mapping[str, pd.DataFrame]
     training: Mapping[str, int]
+    binary: pd.DataFrame
     overlap: Mapping[str, float] = field(default_factory=dict)
     oa_interval: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
@@ -60,6 +62,7 @@ def facts(
         {name: s.matrix for name, s in sites.items()},
         {name: s.counts for name, s in classifiers.items()},
         training_scenes().site.value_counts().to_dict(),
+        subjects[7].counts,
         dict(overlap or {}), dict(oa_interval or {}),
     )
 
