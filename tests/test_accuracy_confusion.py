@@ -194,3 +194,10 @@ def test_what_is_no_matrix_of_counts(counts, message):
 def test_a_bare_array_does_not_state_its_orientation():
     with pytest.raises(InputError, match="does not state its orientation"):
         confusion.check_confusion(np.eye(2))
+
+
+def test_groups_on_another_grid_or_empty():
+    with pytest.raises(InputError, match="one grid"):
+        confusion.confusion_by_group([1, 1], [1, 1], [1])
+    with pytest.raises(InputError, match="lies in a group"):
+        confusion.confusion_by_group([1, 1], [1, 0], [0, 5])

@@ -192,6 +192,8 @@ def test_kappa_does_not_separate_quantity_from_allocation():
 def test_counts_alone_are_enough():
     pd.testing.assert_frame_equal(metrics.binary_metrics(metrics.binary_parts(THREE)),
                                   metrics.per_class(THREE))
+    pd.testing.assert_frame_equal(averages.averages_of_parts(metrics.binary_parts(THREE)),
+                                  averages.averages(THREE))
     parts = metrics.binary_parts(THREE)
     for bad, message in [(parts.drop(columns="tn"), "'tn'"), (-parts, "0 or more"),
                          (parts.assign(tp="x"), "must be numbers")]:

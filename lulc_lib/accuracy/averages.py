@@ -58,14 +58,24 @@ def averages(
 
     Source: Hejmanowska et al. 2025, Table 12 (macro); Sokolova & Lapalme 2009 (micro).
     """
+    return averages_of_parts(binary_parts(matrix), metrics, classes, undefined_as)
+
+
+def averages_of_parts(
+    parts: pd.DataFrame,
+    metrics: Sequence[str] = USUAL,
+    classes: Sequence[Hashable] | None = None,
+    undefined_as: float | None = None,
+) -> pd.DataFrame:
+    """:func:`averages` from counts alone: columns tp, fp, fn, tn, one row per class."""
     unknown = [m for m in metrics if m not in PER_CLASS]
     if unknown:
         raise InputError(f"metric is {unknown[0]!r}; it must be one of {', '.join(PER_CLASS)}")
-    parts = binary_parts(matrix)
+    every = binary_metrics(parts)
     chosen = _chosen(parts, classes)
     pooled = list(parts.index) if classes is None else chosen
     sums = Parts(*(np.array(float(parts.loc[pooled, c].sum())) for c in Parts._fields))
-    table = binary_metrics(parts).loc[chosen]
+    table = every.loc[chosen]
     rows = {}
     for name in metrics:
         values = table[name]

@@ -135,13 +135,22 @@ def confusion_by_group(
     -------
     (group, map class, reference class) int64 counts, groups in ascending order, without empty
     groups; and the labels of both class axes: NO_DATA, then the legend's codes.
+
+    Raises
+    ------
+    InputError
+        Shapes differ, a judged value is no legend code, or no judged pixel lies in a group.
     """
-    judged = (np.asarray(reference_codes) != legend.NO_DATA) & (np.asarray(groups) != 0)
+    rows, columns, numbers = (plain_array(v) for v in (map_codes, reference_codes, groups))
+    if not rows.shape == columns.shape == numbers.shape:
+        raise InputError(f"map is {rows.shape}, reference {columns.shape}, groups {numbers.shape}; "
+                         "they must be one grid")
+    judged = (columns != legend.NO_DATA) & (numbers != 0)
     if not judged.any():
         raise InputError("no pixel with a reference class lies in a group; nothing to judge")
-    numbers, group = np.unique(np.asarray(groups)[judged], return_inverse=True)
-    rows = legend.check_codes(np.asarray(map_codes)[judged], "the map").astype(np.int64)
-    columns = legend.check_codes(np.asarray(reference_codes)[judged], "the reference")
+    numbers, group = np.unique(numbers[judged], return_inverse=True)
+    rows = legend.check_codes(rows[judged], "the map").astype(np.int64)
+    columns = legend.check_codes(columns[judged], "the reference")
     size = len(legend.CODES) + 1
     flat = (group * size + rows) * size + columns
     counts = np.bincount(flat, minlength=numbers.size * size * size)
