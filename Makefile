@@ -15,8 +15,8 @@ OUT := build/$(SOURCE)-$(BUDGET)
 COMMON := lulc_lib/legend.py lulc_lib/paths.py lulc_lib/results.py scripts/run_notebook.py requirements.txt
 DATA := $(shell find lulc_lib/data -name '*.py' -o -name '*.csv')
 UNET := $(wildcard lulc_lib/unet/*.py)
-ACCURACY := $(wildcard lulc_lib/accuracy/*.py)
-FIGURES := $(wildcard lulc_lib/figures/*.py)
+ACCURACY := $(shell find lulc_lib/accuracy -name '*.py' -o -name '*.csv')
+FIGURES := $(wildcard lulc_lib/figures/*)
 
 .PHONY: help env data reproduce notebooks smoke lab test check bench clean
 
@@ -44,7 +44,7 @@ notebooks: $(OUT)/01_prepare_scenes.ipynb $(OUT)/02_train_unet.ipynb $(OUT)/04_a
 # An executed notebook depends on its source, the rooms it calls, and the results it reads.
 $(OUT)/01_prepare_scenes.ipynb: $(COMMON) $(DATA) $(FIGURES)
 $(OUT)/02_train_unet.ipynb: $(COMMON) $(DATA) $(UNET) $(ACCURACY) $(FIGURES)
-$(OUT)/04_accuracy_metrics.ipynb: $(COMMON) $(DATA) $(ACCURACY) $(FIGURES) $(OUT)/02_train_unet.ipynb
+$(OUT)/04_accuracy_metrics.ipynb: $(COMMON) $(DATA) $(ACCURACY) $(FIGURES) $(OUT)/01_prepare_scenes.ipynb $(OUT)/02_train_unet.ipynb
 
 $(OUT)/%.ipynb: notebooks/%.ipynb
 	@$(PY) scripts/run_notebook.py $< --output $@ --source $(SOURCE) --budget $(BUDGET)

@@ -71,7 +71,8 @@ def fault(folder: Path) -> str:
 def build(folder: Path) -> None:
     """Install the pins and the package into ``folder``; what is already right is kept."""
     stamp = folder / ".complete"
-    moved = stamp.exists() and stamp.read_text() != stamp_text(folder)
+    place = stamp_text(folder).splitlines()[:2]  # the folder and Python; scripts name both
+    moved = stamp.exists() and stamp.read_text().splitlines()[:2] != place
     if moved or not (folder / "bin" / "python").exists():
         shutil.rmtree(folder, ignore_errors=True)
     stamp.unlink(missing_ok=True)

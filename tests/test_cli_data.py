@@ -5,11 +5,11 @@ import subprocess
 import sys
 
 import pytest
-from tests.http_server import FAST, entry, free_port, loopback_server
 
 from lulc_lib import cli
 from lulc_lib.data import catalogue, download, source, stac, transfer
 from lulc_lib.errors import InputError
+from tests.http_server import FAST, entry, free_port, loopback_server
 
 BODIES = {"img_train/strzegom_20230709_33u.tif": b"scene" * 900,
           "test_mask/strzegom_ref.gpkg": b"polygons" * 300}

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pooch
 import pytest
-from tests.http_server import FAST, Fault, entry, free_port, loopback_server
 
 from lulc_lib.data import download, transfer
 from lulc_lib.data.catalogue import catalogue
 from lulc_lib.data.download import fetch, fetch_file, file_state, file_states, require
 from lulc_lib.errors import InputError
+from tests.http_server import FAST, Fault, entry, free_port, loopback_server
 
 BODY = random.Random(1).randbytes(20_000)
 PATH = "img_train/a.tif"

@@ -4,12 +4,12 @@ import sys
 import types
 
 import pytest
-from tests.http_server import FAST, Fault, entry, free_port, loopback_server
 
 from lulc_lib.data import catalogue as catalogue_module
 from lulc_lib.data import source as source_module
 from lulc_lib.data.source import resolve_source
 from lulc_lib.errors import InputError
+from tests.http_server import FAST, Fault, entry, free_port, loopback_server
 
 BODIES = {
     "img_train/strzegom_20230709_33u.tif": b"scene" * 900,

@@ -6,7 +6,6 @@ import json
 import numpy as np
 import pytest
 import rasterio
-from tests.http_server import Fault, free_port, loopback_server
 from rasterio.io import MemoryFile
 from rasterio.warp import transform_geom
 
@@ -23,6 +22,7 @@ from lulc_lib.data.stac_services import (
     processing_baseline,
 )
 from lulc_lib.errors import InputError
+from tests.http_server import Fault, free_port, loopback_server
 
 SITE = SITES["strzegom"]
 DATE = "2023-07-09"

@@ -9,6 +9,7 @@ import geopandas as gpd
 import numpy as np
 import pyogrio
 import rasterio
+import rioxarray  # noqa: F401  (gives DataArray its .rio accessor)
 import xarray as xr
 from rasterio.enums import Resampling
 from rasterio.features import rasterize

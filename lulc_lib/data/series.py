@@ -67,6 +67,11 @@ def polygons_path(site: str, root: Path) -> Path:
     return _only(root, role="reference", kind="polygons", site=site)
 
 
+def raster_path(site: str, root: Path) -> Path:
+    """The site's released reference raster, which is not the same reference as the polygons."""
+    return _only(root, role="reference", kind="mask", site=site)
+
+
 def map_path(site: str, root: Path) -> Path:
     """The published class map of the site's test scene."""
     return _only(root, role="published_map", kind="map", site=site)

@@ -149,7 +149,7 @@ def overall_accuracies(rows: pd.DataFrame, title: str, caption: str) -> Figure:
     grounds = list(dict.fromkeys(rows.measured_on))
     shades = dict(zip(grounds, plt.cm.Dark2.colors, strict=False))
     fig, ax = plt.subplots(figsize=(11, 0.62 * len(rows) + 1.9), layout="constrained")
-    for place, (name, row) in enumerate(rows.iterrows()):
+    for place, row in enumerate(rows.itertuples()):
         colour = shades[row.measured_on]
         ax.plot([row.low, row.high], [place, place], color=colour, linewidth=7, alpha=0.35,
                 solid_capstyle="butt")
