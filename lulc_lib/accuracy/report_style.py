@@ -5,7 +5,8 @@ from __future__ import annotations
 RIGHT, WRONG = (29, 94, 166), (197, 66, 22)
 """Full shade of the diagonal and of the rest of the heat map (sRGB)."""
 
-DARK, LIGHT = "#1b1f24", "#ffffff"
+DARK, LIGHT = "#000000", "#ffffff"
+"""Text in the heat map; only full black keeps a contrast of 4.5 on every shade."""
 
 PAGE_PIXELS = 1040
 """Width that the matrix may take: A4 across, at 96 pixels per inch."""
@@ -17,7 +18,7 @@ def shade(share: float, full: tuple[int, int, int]) -> tuple[str, str]:
     The text is whichever of dark and white has the higher contrast (WCAG 2 relative luminance).
 
     >>> shade(0.0, RIGHT), shade(1.0, RIGHT)
-    (('#ffffff', '#1b1f24'), ('#1d5ea6', '#ffffff'))
+    (('#ffffff', '#000000'), ('#1d5ea6', '#ffffff'))
     """
     mixed = tuple(round(255 + (c - 255) * min(max(share, 0.0), 1.0)) for c in full)
     ground = luminance(mixed)

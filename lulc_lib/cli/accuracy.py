@@ -159,8 +159,6 @@ def _judge_map(args: argparse.Namespace) -> Judged:
     if reference.column_was_chosen:
         print(f"lulc accuracy: the class codes are taken from column {reference.column!r} of "
               f"{args.reference.name}, its only column of whole numbers", file=sys.stderr)
-    if reference.empty:
-        judged = judged.noted(f"{reference.empty} features without a shape were left out.")
     return judged
 
 

@@ -203,10 +203,25 @@ def _matrix(source, reference, total, unmapped, count_unmapped: bool) -> Judged:
         order = [UNMAPPED, *map(str, sorted({*codes, *unmapped}))]
         table = pd.concat([table, lost]).reindex(index=order, columns=order).fillna(0)
     notes = _no_data_notes(source, reference, sum(unmapped.values()), count_unmapped)
+    if isinstance(reference, VectorReference):
+        notes += _shape_notes(reference, sum(total.values()) + sum(unmapped.values()))
     kind = (reference.kind if isinstance(reference, VectorReference)
             else "map raster and reference raster on one grid")
     matrix = as_confusion(table.to_numpy(), list(table.index))
     return judged_matrix(matrix, kind, notes, pixels=True)
+
+
+def _shape_notes(reference: VectorReference, burned: int) -> list[str]:
+    """Features that could not be judged."""
+    notes, inside = [], int((reference.codes != legend.NO_DATA).sum()) - reference.outside
+    if reference.empty:
+        notes.append(f"{reference.empty} features without a shape were left out.")
+    if reference.outside:
+        notes.append(f"{reference.outside} {reference.units} lie off the map and were left out.")
+    if not reference.polygons and burned < inside:
+        notes.append(f"{inside - burned} points share a pixel with another; a pixel is judged "
+                     "once, by the last of its points.")
+    return notes
 
 
 def _no_data_notes(source, reference, unmapped: int, counted: bool) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyogrio
 import rasterio
+import rasterio.transform
 from rasterio.features import rasterize
 from rasterio.windows import Window, bounds
 from shapely import box
@@ -52,6 +53,7 @@ class VectorReference:
         self.empty = int(empty.sum())
         self.codes, self.shapes = codes[~empty.to_numpy()], table.geometry[~empty]
         self.polygons = _are_polygons(self.shapes, path.name)
+        self.outside = 0  # shapes off the map; known once `on` has seen it
 
     @property
     def units(self) -> str:
@@ -65,7 +67,10 @@ class VectorReference:
         return f"map raster and {len(self.codes)} {self.units}, column {self.column!r}{rule}"
 
     def on(self, source: rasterio.DatasetReader) -> Callable[[Window], tuple]:
-        """A function of a window that gives the reference codes there, on the map's grid."""
+        """A function of a window that gives the reference codes there, on the map's grid.
+
+        Of several points in one pixel the last one is judged.
+        """
         from lulc_lib.cli.pixels import Codes
 
         name = Path(source.name).name
@@ -73,6 +78,8 @@ class VectorReference:
             raise InputError(f"{name}: has no CRS; with a vector reference the map needs one")
         local = self.shapes.to_crs(source.crs)
         index = local.sindex
+        extent = box(*rasterio.transform.array_bounds(*source.shape, source.transform))
+        self.outside = len(local) - len(index.query(extent, predicate="intersects"))
 
         def block(window: Window) -> Codes:
             area = box(*bounds(window, source.transform))
@@ -129,7 +136,9 @@ def _whole_numbers(values: pd.Series, what: str) -> np.ndarray:
     numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     bad = ~(np.isfinite(numbers) & (numbers == np.floor(numbers)) & (np.abs(numbers) < 2**31))
     if bad.any():
-        raise InputError(f"{what}: holds {values[bad].iloc[0]!r}; class codes are whole numbers")
+        value = values[bad].iloc[0]
+        shown = repr(value) if isinstance(value, str) else value
+        raise InputError(f"{what}: holds {shown}; class codes are whole numbers")
     return numbers.astype(np.int64)
 
 
