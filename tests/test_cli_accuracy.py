@@ -183,6 +183,10 @@ def test_a_reference_beside_the_map_is_found(answer, maps):
     assert answer(map_path) == expected
 
 
+def test_a_table_may_have_any_name(answer):
+    assert answer(write("table", "\ufeff1;2\n3;4\n"), "--rows", "map")["n"] == 10
+
+
 def test_html_is_written_and_named(lulc):
     code, out, err = lulc(write("m.csv", OLOFSSON), "--areas", write("a.csv", AREAS), "--html",
                           "r.html")
@@ -237,6 +241,7 @@ def files(lulc, write_raster, tmp_path):
     ("m.csv --formula TP.real", "the formula holds the attribute '.real'"),
     ("m.csv --html no/r.html", "--html no/r.html: there is no folder no"),
     ("m.csv --html .", "--html .: is a folder"),
+    ("m.csv --html m.csv", "--html m.csv: is an input; name another file"),
     ("map.tif", "map.tif: is a map raster and needs a REFERENCE"),
     ("map.tif no.tif", "no.tif: no such file"), ("map.tif no.gpkg", "no.gpkg: no such file"),
     ("map.tif . ", ".: is a folder"), ("n.json", "n.json: cannot be read as a raster"),

@@ -107,6 +107,7 @@ def test_two_complementary_binary_classes_are_a_matrix_and_more_are_not(judge):
     ("ref/map,a,b\na,1,2\nb,3,4\n", "says that rows are the reference, --rows says map"),
     ("true,predicted\n", "no pairs"),
     ("true,predicted\n1,2\n3,\n", "column predicted: pair 2 has no class"),
+    (",\n,\n", "no cell"), ("true,predicted\n1,2,3\n", "more cells than the header"),
     ("true,predicted\n1\n", "pair 1 has no class"),
     ("true,predicted\n1,2\n1,2,3\n", "Expected 2 fields in line 3, saw 3"),
     ("true,predicted,label\n1,1,a\n1,1,b\n", "class 1 has the labels a and b"),

@@ -64,6 +64,8 @@ def read_cells(path: Path) -> list[list[str]]:
         raise InputError(f"{path.name}: cannot be read as a CSV file ({error})") from None
     rows = [(number, [cell.strip() for cell in line]) for number, line in enumerate(lines, 1)]
     rows = [(number, cells) for number, cells in rows if any(cells)]
+    if not rows:
+        raise InputError(f"{path.name}: has no cell with anything in it")
     while len(rows[0][1]) > 1 and not any(cells[-1] for _, cells in rows):
         rows = [(number, cells[:-1]) for number, cells in rows]
     first = rows[0][1]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -211,8 +212,12 @@ def _square(name: str, table: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFr
 def _pairs(path: Path, text: str, header: list[str]) -> Judged:
     name = path.name
     try:
-        table = pd.read_csv(io.StringIO(text), sep=delimiter(text), dtype=str, index_col=False,
-                            keep_default_na=False, skipinitialspace=True).fillna("")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(io.StringIO(text), sep=delimiter(text), dtype=str, index_col=False,
+                                keep_default_na=False, skipinitialspace=True).fillna("")
+    except pd.errors.ParserWarning:
+        raise InputError(f"{name}: its lines have more cells than the header line names") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         why = str(error).removeprefix("Error tokenizing data. C error: ").strip()
         raise InputError(f"{name}: cannot be read as a table of pairs ({why})") from None

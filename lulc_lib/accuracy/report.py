@@ -77,8 +77,8 @@ def html(found: Assessment, inputs: Mapping[str, tuple[str, int, str]], day: dt.
     parts = [
         f"<h1>Accuracy assessment</h1><p class=lead>{escape(names)} · {day.isoformat()}<br>"
         f"{escape(found.judged.kind)}</p>",
-        _cards(found), _matrix(found), _classes(found), _other_metrics(found), _means(found),
-        _area(found), _reading(found), _inputs(found, inputs), _definitions(found),
+        _cards(found), _matrix(found), _area(found), _classes(found), _other_metrics(found),
+        _means(found), _reading(found), _inputs(found, inputs), _definitions(found),
         f"<footer>Made by lulc_lib {escape(__version__)} (<code>lulc accuracy</code>) on "
         f"{day.isoformat()}. This page needs no other file and no network.</footer>",
     ]
@@ -106,6 +106,10 @@ def _cards(found: Assessment) -> str:
         cards.append(("Disagreement", share(parts.quantity + parts.allocation),
                       f"quantity {share(parts.quantity)} (wrong amounts of the classes) + "
                       f"allocation {share(parts.allocation)} (right amounts in wrong places)"))
+    if found.area is not None:
+        cards.insert(1, ("Area-adjusted OA", share(found.area.overall_accuracy, 5),
+                         f"± {share(1.96 * found.area.overall_accuracy_se, 5)} (95 %), for the "
+                         "whole map, from a stratified random sample"))
     return "<div class=cards>" + "".join(
         f"<div><span>{escape(a)}</span><b>{b}</b><small>{escape(c)}</small></div>"
         for a, b, c in cards) + "</div>"
@@ -233,8 +237,8 @@ def _means(found: Assessment) -> str:
     head = ("metric", "macro", "weighted", "micro", "macro and weighted average")
     return ("<h2>Means over classes</h2>" + _words(head, rows, "macro: every class the same; "
             "weighted: by support (for PA it equals OA); micro: from the summed counts of all "
-            "classes (PA, UA and F1 then equal OA). A class without reference units is in none of "
-            "the first two, an undefined value neither."))
+            "classes (PA, UA and F1 of a whole matrix then equal OA). A class without reference "
+            "units is in none of the first two, an undefined value neither."))
 
 
 def _words(head: Iterable[str], rows: Iterable[Sequence[str]], caption: str = "") -> str:

@@ -54,7 +54,7 @@ h2 { font-size: 19px; margin: 36px 0 8px; padding-top: 10px; border-top: 2px sol
 p { margin: 6px 0 10px; max-width: 78ch; }
 .lead, .note, .cards small { color: #4c5560; }
 .note { font-size: 13px; max-width: 110ch; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); gap: 12px;
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(175px, 1fr)); gap: 12px;
   margin: 18px 0 6px; }
 .cards div { border: 1px solid #c9d0d8; border-left: 5px solid #1d5ea6; border-radius: 4px;
   padding: 10px 14px; break-inside: avoid; }

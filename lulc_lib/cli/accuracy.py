@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,7 +81,7 @@ def run_accuracy(args: argparse.Namespace) -> int:
     """Judge what was given; the exit code."""
     from lulc_lib.accuracy.assessment import as_json, assess
 
-    _check_output(args.html)
+    _check_output(args)
     judged = _judge_table(args) if _is_table(args.input) else _judge_map(args)
     called = {label: label for label in judged.labels}
     if args.labels is not None:
@@ -116,7 +117,11 @@ def _is_table(path: Path) -> bool:
         raise InputError(f"{path}: is a folder; a file is needed")
     if not path.exists():
         raise InputError(f"{path}: no such file")
-    return path.suffix.lower() in TABLES
+    if path.suffix.lower() in TABLES or not path.is_file():
+        return path.suffix.lower() in TABLES
+    with path.open("rb") as file:
+        start = file.read(512)
+    return b"\0" not in start and re.match(rb"[^{<\n]*[,;\t]", start) is not None
 
 
 def _judge_table(args: argparse.Namespace) -> Judged:
@@ -177,9 +182,13 @@ def _reference_beside(path: Path) -> Path:
     return found[0]
 
 
-def _check_output(path: Path | None) -> None:
+def _check_output(args: argparse.Namespace) -> None:
+    path: Path | None = args.html
     if path is None:
         return
+    for given in (args.input, args.reference, args.labels, args.areas):
+        if given is not None and given.resolve() == path.resolve():
+            raise InputError(f"--html {path}: is an input; name another file for the report")
     if path.is_dir():
         raise InputError(f"--html {path}: is a folder; name the file to write")
     if not path.parent.is_dir():
