@@ -16,7 +16,7 @@ from lulc_lib import __version__
 from lulc_lib.accuracy.assessment import SAMPLE, Assessment
 from lulc_lib.accuracy.metrics import METRICS, disagreement
 from lulc_lib.accuracy.report_style import RIGHT, STYLE, WRONG, font_pixels, shade
-from lulc_lib.accuracy.wording import SHORT, over, reading_notes, share, worst_confusions
+from lulc_lib.accuracy.wording import SHORT, amount, over, reading_notes, share, worst_confusions
 from lulc_lib.errors import InputError
 
 MAIN = ("producers_accuracy", "users_accuracy", "f1", "iou", "acc", "specificity", "mcc")
@@ -254,7 +254,7 @@ def _area(found: Assessment) -> str:
     area = found.area
     rows = [[str(label), *(f"{share(c[k])} ± {share(1.96 * c[f'{k}_se'])}"
                       for k in ("producers_accuracy", "users_accuracy")),
-             f"{c['area']:.6g} ± {1.96 * c['area_se']:.4g}"]
+             " ± ".join(amount(c["area"], 1.96 * c["area_se"]))]
             for label, c in area.per_class.iterrows()]
     overall = f"{share(area.overall_accuracy, 5)} ± {share(1.96 * area.overall_accuracy_se, 5)}"
     return (f"<h2>Area-adjusted estimates</h2><p>Overall accuracy <b>{overall}</b> (95 %). These "

@@ -28,6 +28,18 @@ def share(value: float, digits: int = 4) -> str:
     return f"{value:.{digits}f}" if math.isfinite(value) else UNDEFINED
 
 
+def amount(value: float, error: float) -> tuple[str, str]:
+    """An area and its error with as many decimals as give the error three digits.
+
+    >>> amount(3175221.445, 87924.2), amount(0.123456, 0.0123456)
+    (('3175221', '87924'), ('0.1235', '0.0123'))
+    """
+    if not (math.isfinite(error) and error > 0):
+        return f"{value:.6g}", UNDEFINED if math.isnan(error) else "0"
+    digits = min(12, max(0, 2 - math.floor(math.log10(error))))
+    return f"{value:.{digits}f}", f"{error:.{digits}f}"
+
+
 def over(found: Assessment, metric: str) -> str:
     """The classes that a macro mean averages, in words."""
     number, left_out = found.means.n_averaged[metric], found.means.left_out[metric]

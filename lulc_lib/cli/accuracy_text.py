@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from lulc_lib.accuracy.assessment import SAMPLE, Assessment
 from lulc_lib.accuracy.metrics import disagreement
-from lulc_lib.accuracy.wording import UNDEFINED, oa_interval, over, share
+from lulc_lib.accuracy.wording import UNDEFINED, amount, oa_interval, over, share
 
 SHOWN = {"support": "support", "mapped": "mapped", "producers_accuracy": "PA",
          "users_accuracy": "UA", "f1": "F1", "iou": "IoU", "acc": "ACC", "specificity": "spec",
@@ -101,9 +101,9 @@ def _area(found: Assessment) -> list[str]:
     area = found.area
     rows = [["class", "PA", "±", "UA", "±", "area", "±"]]
     for label, c in area.per_class.iterrows():
-        rows.append([str(label), *(share(c[k]) if "area" not in k else f"{c[k]:.6g}" for k in (
-            "producers_accuracy", "producers_accuracy_se", "users_accuracy", "users_accuracy_se",
-            "area", "area_se"))])
+        shares = (share(c[k]) for k in ("producers_accuracy", "producers_accuracy_se",
+                                        "users_accuracy", "users_accuracy_se"))
+        rows.append([str(label), *shares, *amount(c["area"], c["area_se"])])
     return ["Area-adjusted (± is one standard error; 95 % interval: 1.96 of them)\n"
             f"Presumes {SAMPLE}.\nOverall accuracy {share(area.overall_accuracy, 5)} ± "
             f"{share(area.overall_accuracy_se, 5)}\n" + aligned(rows)]
