@@ -82,6 +82,8 @@ def where_it_failed(error: PapermillExecutionError, draft: Path) -> str:
 def run(notebook: Path, output: Path, source: str, budget: str) -> int:
     """Execute, check that every cell ran, publish if it is a real run. Returns an exit status."""
     os.chdir(ROOT)
+    # torch's threads wait by spinning; on a busy machine that makes a step seven times slower.
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     os.environ["LULC_OUTPUT"] = str(output_root(source, budget))
     output.parent.mkdir(parents=True, exist_ok=True)
     draft = output.with_suffix(".running.ipynb")
