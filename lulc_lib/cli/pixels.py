@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,7 @@ from rasterio.windows import Window
 from lulc_lib import legend
 from lulc_lib.accuracy.confusion import as_confusion, confusion_from_labels
 from lulc_lib.accuracy.judged import MOST_CLASSES, Judged, judged_matrix
-from lulc_lib.cli.vectors import VectorReference
+from lulc_lib.cli.vectors import Codes, VectorReference
 from lulc_lib.errors import InputError
 
 BLOCK_PIXELS = 1 << 22
@@ -24,13 +23,6 @@ BLOCK_PIXELS = 1 << 22
 
 UNMAPPED = "no data"
 """Row of judged pixels where the map has no data, if they are asked to count."""
-
-
-class Codes(NamedTuple):
-    """A block of codes (row, col) int64 and where it holds any."""
-
-    codes: NDArray[np.int64]
-    valid: NDArray[np.bool_]
 
 
 def judge_pixels(map_path: Path, reference: Path | VectorReference, count_unmapped: bool) -> Judged:

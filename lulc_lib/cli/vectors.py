@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import geopandas as gpd
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 import pyogrio
 import rasterio
 import rasterio.transform
+from numpy.typing import NDArray
 from rasterio.features import rasterize
 from rasterio.windows import Window, bounds
 from shapely import box
@@ -20,6 +22,13 @@ from lulc_lib.errors import InputError
 
 RULES = ("centre", "all_touched")
 SUFFIXES = (".gpkg", ".geojson", ".json", ".shp", ".fgb", ".gml", ".kml", ".parquet")
+
+
+class Codes(NamedTuple):
+    """A block of codes (row, col) int64 and where it holds any."""
+
+    codes: NDArray[np.int64]
+    valid: NDArray[np.bool_]
 
 
 class VectorReference:
@@ -71,8 +80,6 @@ class VectorReference:
 
         Of several points in one pixel the last one is judged.
         """
-        from lulc_lib.cli.pixels import Codes
-
         name = Path(source.name).name
         if source.crs is None:
             raise InputError(f"{name}: has no CRS; with a vector reference the map needs one")
