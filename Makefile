@@ -38,13 +38,15 @@ reproduce: env ## run every notebook; regenerate every figure and table
 smoke: env ## the same with tiny trainings, into build/ only
 	@$(MAKE) --no-print-directory reproduce BUDGET=smoke
 
-notebooks: $(OUT)/01_prepare_scenes.ipynb $(OUT)/02_train_unet.ipynb $(OUT)/04_accuracy_metrics.ipynb
+notebooks: $(OUT)/01_prepare_scenes.ipynb $(OUT)/02_train_unet.ipynb $(OUT)/04_accuracy_metrics.ipynb \
+  $(OUT)/05_accuracy_pitfalls.ipynb
 	@echo "Figures: $$($(PY) scripts/run_notebook.py --where figures --source $(SOURCE) --budget $(BUDGET))"
 
 # An executed notebook depends on its source, the rooms it calls, and the results it reads.
 $(OUT)/01_prepare_scenes.ipynb: $(COMMON) $(DATA) $(FIGURES)
 $(OUT)/02_train_unet.ipynb: $(COMMON) $(DATA) $(UNET) $(ACCURACY) $(FIGURES)
 $(OUT)/04_accuracy_metrics.ipynb: $(COMMON) $(DATA) $(ACCURACY) $(FIGURES) $(OUT)/01_prepare_scenes.ipynb $(OUT)/02_train_unet.ipynb
+$(OUT)/05_accuracy_pitfalls.ipynb: $(COMMON) $(ACCURACY) $(FIGURES)
 
 $(OUT)/%.ipynb: notebooks/%.ipynb
 	@$(PY) scripts/run_notebook.py $< --output $@ --source $(SOURCE) --budget $(BUDGET)

@@ -1,0 +1,72 @@
+"""Counts for the lesson on accuracy (notebook 05), embedded so that it needs no raster.
+
+They are counts of pixels of the released rasters (github.com/bh-del/lulc_mining), written by
+``python -m lulc_lib.data.lesson_numbers``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lulc_lib import legend
+from lulc_lib.accuracy.confusion import as_confusion
+from lulc_lib.errors import InputError
+
+_FOLDER = Path(__file__).parent
+
+
+def matrix(name: str) -> pd.DataFrame:
+    """A named confusion matrix of the published maps, rows map_class, columns reference_class.
+
+    Strzegom: ``centre``, ``all_touched``, ``raster`` (three references), ``inside``, ``rim``,
+    ``touched_only`` (parts of the polygons), ``seen_never``, ``seen_other_class``,
+    ``seen_same_class`` (by the training masks), ``forest_`` and ``place_`` with ``random_pixels``
+    or ``whole_polygons`` (classifiers, cross-validated). Kolbuszowa: ``kolbuszowa``, and on the
+    pixels of the training mask nearest in time ``kolbuszowa_network``, ``kolbuszowa_copied_mask``.
+
+    Raises
+    ------
+    InputError
+        No such name.
+
+    >>> int(matrix("centre").to_numpy().sum())
+    38588
+    """
+    table = _read("matrices")
+    if name not in set(table.name):
+        raise InputError(f"matrix is {name!r}; it must be one of {', '.join(table.name.unique())}")
+    return _square(table[table.name == name])
+
+
+def by_polygon() -> NDArray[np.int64]:
+    """(polygon, map class, reference class) counts at Strzegom, over the whole legend."""
+    table = _read("polygons")
+    numbers, place = np.unique(table.polygon, return_inverse=True)
+    out = np.zeros((len(numbers), len(legend.CODES), len(legend.CODES)), dtype=np.int64)
+    order = pd.Index(legend.CODES)
+    out[place, order.get_indexer(table.map_class), order.get_indexer(table.reference_class)] = (
+        table.pixels)
+    return out
+
+
+def map_pixels() -> pd.Series:
+    """Pixels of each class in the whole published map of Strzegom, by legend code."""
+    return _read("map_pixels").set_index("map_class").pixels
+
+
+def _square(table: pd.DataFrame) -> pd.DataFrame:
+    """Long counts as a square matrix over the legend (and NO_DATA if the map has it)."""
+    labels = [legend.NO_DATA, *legend.CODES]
+    wide = table.pivot_table(index="map_class", columns="reference_class", values="pixels",
+                             fill_value=0, aggfunc="sum")
+    wide = wide.reindex(index=labels, columns=labels, fill_value=0)
+    first = 0 if wide.loc[legend.NO_DATA].any() else 1
+    return as_confusion(wide.iloc[first:, first:], labels[first:])
+
+
+def _read(name: str) -> pd.DataFrame:
+    return pd.read_csv(_FOLDER / f"{name}.csv")
