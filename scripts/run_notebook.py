@@ -48,7 +48,8 @@ def cleaned(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         cell.execution_count = counter
         cell.outputs = [o for o in cell.outputs if not is_progress_bar(o)]
         for output in cell.outputs:
-            output.get("metadata", {}).clear()
+            if "image/png" not in output.get("data", {}):
+                output.get("metadata", {}).clear()
             if "execution_count" in output:
                 output.execution_count = counter
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -60,7 +61,8 @@ def cleaned(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 def is_progress_bar(output: nbformat.NotebookNode) -> bool:
     """Progress bars redraw their line with carriage returns, and go to stderr."""
-    return output.get("name") == "stderr" and "\r" in output.get("text", "")
+    text = output.get("text", "")
+    return output.get("name") == "stderr" and ("\r" in text or not text.strip())
 
 
 def write_whole(notebook: nbformat.NotebookNode, target: Path) -> None:

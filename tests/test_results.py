@@ -70,9 +70,10 @@ def test_synthetic_figures_say_so(output):
     path = {}
     for source in ("published", "synthetic"):
         fig = plt.figure(figsize=(4, 3))
-        save_figure(fig, "fig99_test", source)
+        saved = save_figure(fig, "fig99_test", source)
         path[source] = figure_path("fig99_test", source)
-        plt.close(fig)
+        assert saved._repr_png_()[0] == path[source].read_bytes()
+        assert not plt.fignum_exists(fig.number)
     red = {k: (np.asarray(Image.open(p).convert("RGB")) == [200, 16, 46]).all(axis=2).sum()
            for k, p in path.items()}
     assert red["published"] == 0

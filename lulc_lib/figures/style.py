@@ -22,7 +22,7 @@ from PIL import Image
 from lulc_lib import legend, paths
 from lulc_lib.errors import InputError
 
-DPI = 150
+DPI, SCREEN_DPI = 150, 85
 MAX_BYTES = 500_000
 INK, QUIET, ACCENT = "#222222", "#6b6b6b", "#c8102e"
 OURS, PUBLISHED = "#1c5d99", "#8a8a8a"
@@ -59,8 +59,25 @@ def figure_path(name: str, source: str) -> Path:
     return paths.output_root() / "figures" / source / f"{name}.png"
 
 
-def save_figure(fig: Figure, name: str, source: str) -> None:
-    """Write a figure to ``figures/<source>/<name>.png``: 150 dpi, whole, under 500 KB.
+class SavedFigure:
+    """A figure on disk; a notebook shows it exactly as it was written.
+
+    ``path``: the file; ``data``: its bytes.
+    """
+
+    def __init__(self, path: Path, data: bytes) -> None:
+        self.path, self.data = path, data
+
+    def __repr__(self) -> str:
+        return f"{self.path.parent.name}/{self.path.name}"
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        width = Image.open(io.BytesIO(self.data)).width
+        return self.data, {"width": round(width * SCREEN_DPI / DPI)}
+
+
+def save_figure(fig: Figure, name: str, source: str) -> SavedFigure:
+    """Write a figure to ``figures/<source>/<name>.png``: 150 dpi, whole, under 500 KB; close it.
 
     A figure of the synthetic landscape says so inside the picture. A picture that would be too
     large is reduced to 256 colours, the legend's among them.
@@ -87,6 +104,8 @@ def save_figure(fig: Figure, name: str, source: str) -> None:
     temporary = target.with_suffix(".tmp")
     temporary.write_bytes(data)
     temporary.replace(target)
+    plt.close(fig)
+    return SavedFigure(target, data)
 
 
 def _in_256_colours(buffer: io.BytesIO) -> bytes:
