@@ -111,13 +111,19 @@ def save_figure(fig: Figure, name: str, source: str) -> SavedFigure:
 def _in_256_colours(buffer: io.BytesIO) -> bytes:
     """A PNG with a palette: the legend's colours as they are, and the best others to fill it."""
     image = Image.open(buffer).convert("RGB")
-    kept = (*legend.COLOURS.values(), "white", INK, QUIET, ACCENT)
-    fixed = [round(255 * v) for colour in kept for v in to_rgb(colour)]
-    others = image.quantize(256 - len(fixed) // 3).getpalette()
+    kept = [tuple(round(255 * v) for v in to_rgb(c))
+            for c in (*legend.COLOURS.values(), "white", INK, QUIET, ACCENT)]
+    others = image.quantize(256 - len(kept)).getpalette()
     palette = Image.new("P", (1, 1))
-    palette.putpalette(fixed + others[: 768 - len(fixed)])
+    palette.putpalette([v for colour in kept for v in colour] + others[: 768 - 3 * len(kept)])
+    indexes = np.array(image.quantize(palette=palette, dither=Image.Dither.NONE))
+    pixels = np.asarray(image)
+    for number, colour in enumerate(kept):  # the palette search is approximate
+        indexes[(pixels == colour).all(axis=2)] = number
+    reduced = Image.fromarray(indexes, "P")
+    reduced.putpalette(palette.getpalette())
     out = io.BytesIO()
-    image.quantize(palette=palette, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+    reduced.save(out, "PNG", optimize=True)
     return out.getvalue()
 
 
