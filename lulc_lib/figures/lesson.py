@@ -25,6 +25,7 @@ WIDTH = 9.0
 def verdict(fig: Figure, title: str, caption: str) -> Figure:
     """Title and caption as :func:`lulc_lib.figures.style.titled`, the title in its colour."""
     titled(fig, title, caption)
+    fig.get_layout_engine().set(w_pad=0.1, h_pad=0.06)
     colour = {"Wrong": ACCENT, "Right": OURS}.get(title.partition(":")[0], INK)
     fig.suptitle(title, x=0.01, ha="left", color=colour)
     return fig
@@ -133,7 +134,7 @@ def mean_acc_curves(points: pd.DataFrame, title: str, caption: str) -> Figure:
     ``points``: index the map's name; columns ``classes``, ``oa``, ``mean_acc``.
     """
     fig, ax = plt.subplots(figsize=(WIDTH, 4.4), layout="constrained")
-    classes = np.arange(2, 31)
+    classes = np.arange(2, 21)
     for oa in (0.5, 0.6, 0.7, 0.8, 0.9):
         ax.plot(classes, 1 - 2 * (1 - oa) / classes, color=GRID, linewidth=1.6)
     own = 1 - 2 * (1 - points.oa.iloc[-1]) / classes
@@ -143,7 +144,8 @@ def mean_acc_curves(points: pd.DataFrame, title: str, caption: str) -> Figure:
         _spot(ax, row.classes, row.mean_acc, f"{name}: mean ACC {row.mean_acc:.1%}", ACCENT)
         if row.mean_acc > row.oa + 0.001:
             _spot(ax, row.classes, row.oa, f"OA {row.oa:.1%}", OURS)
-    ax.set(xlim=(2, 30), ylim=(0.48, 1.02), xlabel="number of classes", ylabel="mean per-class ACC")
+    ax.set(xlim=(1.7, 20), ylim=(0.48, 1.02), xlabel="number of classes",
+           ylabel="mean per-class ACC")
     ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     return verdict(fig, title, caption)
 
