@@ -141,9 +141,12 @@ def mean_acc_curves(points: pd.DataFrame, title: str, caption: str) -> Figure:
     ax.plot(classes, own, color=ACCENT, linewidth=1.2, alpha=0.6)
     for name, row in points.iterrows():
         ax.plot([row.classes] * 2, [row.oa, row.mean_acc], ":", color=ACCENT, linewidth=1.4)
-        _spot(ax, row.classes, row.mean_acc, f"{name}: mean ACC {row.mean_acc:.1%}", ACCENT)
-        if row.mean_acc > row.oa + 0.001:
-            _spot(ax, row.classes, row.oa, f"OA {row.oa:.1%}", OURS)
+        apart = row.mean_acc > row.oa + 0.001
+        _spot(ax, row.classes, row.mean_acc,
+              f"mean ACC {row.mean_acc:.1%}" if apart else f"{name}: both {row.oa:.1%}", ACCENT)
+        if apart:
+            _spot(ax, row.classes, row.oa, f"{name}: OA {row.oa:.1%}", OURS)
+    ax.set_xticks([2, 5, 10, 15, 20])
     ax.set(xlim=(1.7, 20), ylim=(0.48, 1.02), xlabel="number of classes",
            ylabel="mean per-class ACC")
     ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
