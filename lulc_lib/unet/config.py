@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 
 from lulc_lib.errors import InputError
 from lulc_lib.unet.normalise import check_name
+from lulc_lib.unet.registry import get_network
 
 SCHEDULES: tuple[str, ...] = ("constant", "one_cycle")
 
@@ -18,6 +19,7 @@ class TrainConfig:
     name: str
     # network
     base: int  # channels of the first block
+    network: str = "unet"  # name in registry.NETWORKS
     depth: int = 4  # poolings
     convolutions: int = 3  # 3×3 convolutions in a block
     # input
@@ -40,6 +42,7 @@ class TrainConfig:
     weight_decay: float = 0.0001  # L2 penalty of Adam
 
     def __post_init__(self) -> None:
+        get_network(self.network)
         check_name(self.normalisation)
         if self.schedule not in SCHEDULES:
             raise InputError(

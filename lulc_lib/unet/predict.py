@@ -13,7 +13,7 @@ from torch import Tensor
 from lulc_lib import legend
 from lulc_lib.data.reference import on_grid
 from lulc_lib.errors import InputError
-from lulc_lib.unet.networks import UNet
+from lulc_lib.unet.networks import Network
 from lulc_lib.unet.normalise import Normalisation
 
 TILE = 1024
@@ -24,7 +24,7 @@ WHOLE = 1200
 
 
 def predict_probabilities(
-    model: UNet,
+    model: Network,
     scene: xr.DataArray,
     normalisation: Normalisation,
     tta: bool = False,
@@ -92,7 +92,7 @@ def map_of(probabilities: xr.DataArray) -> xr.DataArray:
 
 
 def predict_scene(
-    model: UNet,
+    model: Network,
     scene: xr.DataArray,
     normalisation: Normalisation,
     tta: bool = False,
@@ -109,13 +109,13 @@ def predict_scene(
     return map_of(predict_probabilities(model, scene, normalisation, tta, tile, overlap))
 
 
-def map_codes(model: UNet, inputs: NDArray[np.float32]) -> NDArray[np.uint8]:
+def map_codes(model: Network, inputs: NDArray[np.float32]) -> NDArray[np.uint8]:
     """(row, col) uint8 legend codes of a normalised (band, row, col) scene, in one pass."""
     model.eval()
     return legend.to_code(_probabilities(model, inputs, tta=False).argmax(axis=0))
 
 
-def _check_tiles(model: UNet, tile: int, overlap: int) -> None:
+def _check_tiles(model: Network, tile: int, overlap: int) -> None:
     step = 2**model.depth
     for name, value, least in (("tile", tile, step), ("overlap", overlap, 0)):
         if value < least or value % step:
@@ -140,11 +140,15 @@ def _tiles(
 
 
 @torch.no_grad()
-def _probabilities(model: UNet, inputs: NDArray[np.float32], tta: bool) -> NDArray[np.float32]:
-    """(class, row, col) float32 probabilities of (band, row, col) inputs of any size."""
+def _probabilities(model: Network, inputs: NDArray[np.float32], tta: bool) -> NDArray[np.float32]:
+    """(class, row, col) float32 probabilities of (band, row, col) inputs of any size.
+
+    Turned copies are brought to a multiple of 2**depth, by repeating the last row and column, so
+    that poolings meet the same pixels whichever way is up.
+    """
     rows, cols = inputs.shape[1:]
-    least = 2**model.depth
-    missing = [(0, 0), (0, max(least - rows, 0)), (0, max(least - cols, 0))]
+    step = 2**model.depth
+    missing = [(0, 0), *((0, -n % step if tta else max(step - n, 0)) for n in (rows, cols))]
     device = next(model.parameters()).device
     x = torch.from_numpy(np.pad(inputs, missing, mode="edge"))[None].to(device)  # (1, band, H, W)
     total = torch.zeros(1, device=device)

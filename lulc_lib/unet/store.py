@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
-import tempfile
+import uuid
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
@@ -19,8 +19,9 @@ from lulc_lib import legend
 from lulc_lib.data.scenes import BANDS
 from lulc_lib.errors import InputError
 from lulc_lib.unet.config import TrainConfig
-from lulc_lib.unet.networks import UNet
+from lulc_lib.unet.networks import Network
 from lulc_lib.unet.normalise import Normalisation
+from lulc_lib.unet.registry import get_network
 
 FORMAT = "lulc_lib.unet/1"
 """First entry of every file written here."""
@@ -29,7 +30,7 @@ FORMAT = "lulc_lib.unet/1"
 class StoredModel(NamedTuple):
     """A network with what is needed to use it."""
 
-    model: UNet
+    model: Network
     normalisation: Normalisation
     config: TrainConfig
 
@@ -39,18 +40,19 @@ def pick_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def build(config: TrainConfig, seed: int = 0) -> UNet:
+def build(config: TrainConfig, seed: int = 0) -> Network:
     """The configuration's network with weights drawn from ``seed``, on the CPU.
 
     The global random state stays as it was.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return UNet(base=config.base, depth=config.depth, convolutions=config.convolutions)
+        network = get_network(config.network)
+        return network(base=config.base, depth=config.depth, convolutions=config.convolutions)
 
 
 def contents(
-    model: UNet, normalisation: Normalisation, config: TrainConfig, **more: object
+    model: Network, normalisation: Normalisation, config: TrainConfig, **more: object
 ) -> dict[str, object]:
     """What a file holds, as tensors and plain types."""
     return {
@@ -68,15 +70,16 @@ def write_file(values: dict[str, object], path: Path | str) -> None:
     """Write to a temporary file beside ``path`` and rename it: the file is never half there."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    # not mkstemp: its files are for their owner only, and this one is for others to use as well
+    part = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.part")
     try:
-        with os.fdopen(handle, "wb") as out:
+        with part.open("xb") as out:
             torch.save(values, out)
             out.flush()
             os.fsync(out.fileno())
-        os.replace(name, path)
+        os.replace(part, path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
 
 
@@ -106,7 +109,7 @@ def read_file(path: Path | str) -> dict[str, object]:
 
 
 def save_model(
-    path: Path | str, model: UNet, normalisation: Normalisation, config: TrainConfig
+    path: Path | str, model: Network, normalisation: Normalisation, config: TrainConfig
 ) -> None:
     """Write a network with its normalisation and configuration to one small file.
 

@@ -24,7 +24,7 @@ from lulc_lib.errors import InputError
 from lulc_lib.unet import normalise, store
 from lulc_lib.unet.config import TrainConfig, steps_per_epoch
 from lulc_lib.unet.loss import FocalLoss, class_weights, label_counts
-from lulc_lib.unet.networks import UNet
+from lulc_lib.unet.networks import Network
 from lulc_lib.unet.normalise import Normalisation
 from lulc_lib.unet.patches import PatchSampler, split_by_place
 from lulc_lib.unet.predict import map_codes
@@ -52,7 +52,7 @@ class TrainResult:
     config, seed : as given.
     """
 
-    model: UNet
+    model: Network
     normalisation: Normalisation
     history: list[dict[str, float]]
     seconds: float
@@ -70,7 +70,7 @@ class _Run:
 
     config: TrainConfig
     seed: int
-    model: UNet
+    model: Network
     optimiser: torch.optim.Optimizer
     loss: FocalLoss
     sampler: PatchSampler
@@ -233,11 +233,12 @@ def _save(run: _Run, path: Path | str) -> None:
 def _resume(run: _Run, path: Path | str) -> None:
     """Bring a prepared run to the state of its checkpoint."""
     values = store.read_file(path)
-    mine = {"config": run.config.to_dict(), "seed": run.seed, "fingerprint": run.fingerprint}
+    mine = {"config": run.config, "seed": run.seed, "fingerprint": run.fingerprint}
     for key, value in mine.items():
         if key not in values:
             raise InputError(f"{path}: is a model file; training can go on from a checkpoint only")
-        if values[key] != value:
+        theirs = TrainConfig.from_dict(values[key]) if key == "config" else values[key]
+        if theirs != value:
             what = "data" if key == "fingerprint" else key
             raise InputError(f"{path}: belongs to a run with another {what}; delete it or name "
                              "another checkpoint")
