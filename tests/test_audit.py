@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 
 from lulc_lib import legend
-from lulc_lib.accuracy import audit, checks, claims, confusion, hypotheses, published
-from lulc_lib.accuracy.corrected import corrected
-from lulc_lib.accuracy.one_against_all import METRICS, one_against_all, quantities
-from lulc_lib.accuracy.reconstruct import reconstruct_counts
-from lulc_lib.accuracy.rounding import parse
+from lulc_lib.accuracy import audit, confusion, published
+from lulc_lib.accuracy.audit import checks, claims, findings, hypotheses
+from lulc_lib.accuracy.audit.corrected import corrected
+from lulc_lib.accuracy.audit.one_against_all import METRICS, one_against_all, quantities
+from lulc_lib.accuracy.audit.reconstruct import reconstruct_counts
+from lulc_lib.accuracy.audit.rounding import parse
 from lulc_lib.data import reference
 from lulc_lib.errors import InputError
 
@@ -159,7 +160,7 @@ def test_counts_behind_tables_18_to_20():
         assert (found.solutions == 1).all() and (found.digits_met == 5).all()
         assert (found.solutions_alone.drop("5") == 1).all()
         assert found.solutions_alone["5"] > 1
-    together = audit.reconstructions()
+    together = findings.reconstructions()
     assert together["same_supports"] and not together["same_supports_if_swapped"]
 
 
@@ -213,7 +214,7 @@ def test_audit_is_plain_and_complete():
     assert total["unexplained"] <= 1
     table = audit.audit_table()
     assert "27 with one solution" in set(table.recomputed)
-    assert list(table.columns) == list(audit.FINDING_COLUMNS)
+    assert list(table.columns) == list(findings.FINDING_COLUMNS)
     assert (table.verdict == "mismatch").sum() > 15
 
 

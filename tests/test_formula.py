@@ -5,9 +5,9 @@ import time
 import numpy as np
 import pytest
 
+from lulc_lib.accuracy.assess.formula import evaluate, split_name
 from lulc_lib.accuracy.confusion import as_confusion
 from lulc_lib.accuracy.definitions import METRICS, PER_CLASS
-from lulc_lib.accuracy.formula import evaluate, split_name
 from lulc_lib.accuracy.metrics import binary_parts, per_class
 from lulc_lib.errors import InputError
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from lulc_lib.accuracy import published
-from lulc_lib.accuracy.one_against_all import one_against_all
-from lulc_lib.accuracy.rounding import judge, padded, parse
+from lulc_lib.accuracy.audit.one_against_all import one_against_all
+from lulc_lib.accuracy.audit.rounding import judge, padded, parse
 from lulc_lib.errors import InputError
 
 MATRICES = {13: "strzegom_20230709", 14: "kolbuszowa_20210725"}

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from lulc_lib.accuracy.read import orientation, read_judged
-from lulc_lib.accuracy.settings import read_areas, read_names
+from lulc_lib.accuracy.assess.read import orientation, read_judged
+from lulc_lib.accuracy.assess.settings import read_areas, read_names
 from lulc_lib.errors import InputError
 
 MATRIX = [[5, 1], [2, 7]]  # rows map, columns reference

@@ -8,14 +8,14 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from lulc_lib.accuracy.assessment import as_json, assess, means
+from lulc_lib.accuracy.assess.assessment import as_json, assess, means
+from lulc_lib.accuracy.assess.judged import judged_counts, judged_matrix
+from lulc_lib.accuracy.assess.report import html, write_report
+from lulc_lib.accuracy.assess.report_style import RIGHT, WRONG, font_pixels, luminance, shade
+from lulc_lib.accuracy.assess.wording import oa_interval, over, worst_confusions
 from lulc_lib.accuracy.averages import averages
 from lulc_lib.accuracy.confusion import as_confusion
-from lulc_lib.accuracy.judged import judged_counts, judged_matrix
 from lulc_lib.accuracy.metrics import METRICS, PER_CLASS, binary_metrics, binary_parts
-from lulc_lib.accuracy.report import html, write_report
-from lulc_lib.accuracy.report_style import RIGHT, WRONG, font_pixels, luminance, shade
-from lulc_lib.accuracy.wording import oa_interval, over, worst_confusions
 from lulc_lib.errors import InputError
 
 DAY = dt.date(2025, 3, 4)

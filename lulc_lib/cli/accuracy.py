@@ -13,8 +13,8 @@ from lulc_lib.cli.common import DONE, Subparsers
 from lulc_lib.errors import InputError
 
 if TYPE_CHECKING:
-    from lulc_lib.accuracy.assessment import Assessment
-    from lulc_lib.accuracy.judged import Judged
+    from lulc_lib.accuracy.assess.assessment import Assessment
+    from lulc_lib.accuracy.assess.judged import Judged
 
 TABLES = (".csv", ".tsv", ".txt", ".tab")
 
@@ -79,13 +79,13 @@ def add_accuracy(commands: Subparsers) -> None:
 
 def run_accuracy(args: argparse.Namespace) -> int:
     """Judge what was given; the exit code."""
-    from lulc_lib.accuracy.assessment import as_json, assess
+    from lulc_lib.accuracy.assess.assessment import as_json, assess
 
     _check_output(args)
     judged = _judge_table(args) if _is_table(args.input) else _judge_map(args)
     called = {label: label for label in judged.labels}
     if args.labels is not None:
-        from lulc_lib.accuracy.settings import read_names
+        from lulc_lib.accuracy.assess.settings import read_names
 
         named = read_names(args.labels, judged)
         called = {**dict(zip(judged.labels, named.labels, strict=True)),
@@ -93,7 +93,7 @@ def run_accuracy(args: argparse.Namespace) -> int:
         judged = named
     areas = None
     if args.areas is not None:
-        from lulc_lib.accuracy.settings import read_areas
+        from lulc_lib.accuracy.assess.settings import read_areas
 
         areas = read_areas(args.areas, called)
     found = assess(judged, areas, args.formula)
@@ -125,7 +125,7 @@ def _is_table(path: Path) -> bool:
 
 
 def _judge_table(args: argparse.Namespace) -> Judged:
-    from lulc_lib.accuracy.read import read_judged
+    from lulc_lib.accuracy.assess.read import read_judged
 
     if args.reference is not None:
         hint = "; class names go in --labels" if args.reference.suffix.lower() == ".json" else ""
@@ -196,7 +196,7 @@ def _check_output(args: argparse.Namespace) -> None:
 
 
 def _write_report(args: argparse.Namespace, found: Assessment) -> None:
-    from lulc_lib.accuracy.report import write_report
+    from lulc_lib.accuracy.assess.report import write_report
 
     roles = {"Map" if args.reference else "Input": args.input, "Reference": args.reference,
              "Class names": args.labels, "Mapped areas": args.areas}

@@ -15,8 +15,7 @@ import numpy as np
 import pandas as pd
 
 from lulc_lib import legend
-from lulc_lib.accuracy.confusion import COLUMNS, ROWS
-from lulc_lib.accuracy.one_against_all import (
+from lulc_lib.accuracy.audit.one_against_all import (
     MEAN,
     METRICS,
     OVERALL,
@@ -24,7 +23,8 @@ from lulc_lib.accuracy.one_against_all import (
     quantities,
     swap_axes,
 )
-from lulc_lib.accuracy.rounding import Printed, judge, padded
+from lulc_lib.accuracy.audit.rounding import Printed, judge, padded
+from lulc_lib.accuracy.confusion import COLUMNS, ROWS
 
 
 @dataclass(frozen=True)

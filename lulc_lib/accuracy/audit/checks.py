@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from lulc_lib.accuracy.hypotheses import Explanation, Subject, alternatives, explain
-from lulc_lib.accuracy.one_against_all import COUNTS, MEAN, METRICS, OVERALL, one_against_all
+from lulc_lib.accuracy.audit.hypotheses import Explanation, Subject, alternatives, explain
+from lulc_lib.accuracy.audit.one_against_all import COUNTS, MEAN, METRICS, OVERALL, one_against_all
+from lulc_lib.accuracy.audit.reconstruct import reconstruct_counts
+from lulc_lib.accuracy.audit.rounding import Printed, judge, parse, show
 from lulc_lib.accuracy.published.tables import (
     all_tables,
     index,
@@ -23,8 +25,6 @@ from lulc_lib.accuracy.published.tables import (
     released_matrix,
     table,
 )
-from lulc_lib.accuracy.reconstruct import reconstruct_counts
-from lulc_lib.accuracy.rounding import Printed, judge, parse, show
 
 Matrices = Mapping[int, Mapping[str, pd.DataFrame]]
 """Further matrices of a printed one (13 or 14), by a name that says what they were measured on."""

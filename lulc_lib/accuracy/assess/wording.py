@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from lulc_lib.accuracy.assessment import Assessment
+from lulc_lib.accuracy.assess.assessment import Assessment
 from lulc_lib.accuracy.uncertainty import wilson
 
 UNDEFINED = "–"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lulc_lib.accuracy.checks import (
+from lulc_lib.accuracy.audit.checks import (
     Checked,
     Matrices,
     as_record,
@@ -22,13 +22,13 @@ from lulc_lib.accuracy.checks import (
     subjects,
     whole_columns,
 )
-from lulc_lib.accuracy.claims import judge_claims
-from lulc_lib.accuracy.corrected import corrected
-from lulc_lib.accuracy.hypotheses import Subject, differing_cells, dropped_labels, lost_digits
-from lulc_lib.accuracy.one_against_all import OVERALL, one_against_all, quantities
+from lulc_lib.accuracy.audit.claims import judge_claims
+from lulc_lib.accuracy.audit.corrected import corrected
+from lulc_lib.accuracy.audit.hypotheses import Subject, differing_cells, dropped_labels, lost_digits
+from lulc_lib.accuracy.audit.one_against_all import OVERALL, one_against_all, quantities
+from lulc_lib.accuracy.audit.reconstruct import TEST_POINTS, reconstruct_counts
+from lulc_lib.accuracy.audit.rounding import show
 from lulc_lib.accuracy.published.tables import all_tables, index
-from lulc_lib.accuracy.reconstruct import TEST_POINTS, reconstruct_counts
-from lulc_lib.accuracy.rounding import show
 
 FINDING_COLUMNS = ("where", "numbers", "printed", "recomputed", "verdict", "explanation")
 _WORSE = ("match", "rounding", "mismatch")

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from lulc_lib.accuracy.cells import (
+from lulc_lib.accuracy.assess.cells import (
     check_labels,
     count_or_none,
     counts,
@@ -26,8 +26,14 @@ from lulc_lib.accuracy.cells import (
     read_cells,
     read_text,
 )
+from lulc_lib.accuracy.assess.judged import (
+    BINARY,
+    MOST_CLASSES,
+    Judged,
+    judged_counts,
+    judged_matrix,
+)
 from lulc_lib.accuracy.confusion import as_confusion, confusion_from_labels
-from lulc_lib.accuracy.judged import BINARY, MOST_CLASSES, Judged, judged_counts, judged_matrix
 from lulc_lib.errors import InputError
 
 Side = Literal["map", "reference"]

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lulc_lib.accuracy import formula as formulas
 from lulc_lib.accuracy.area import AreaAdjusted, area_adjusted
-from lulc_lib.accuracy.judged import Judged
+from lulc_lib.accuracy.assess import formula as formulas
+from lulc_lib.accuracy.assess.judged import Judged
 from lulc_lib.accuracy.metrics import METRICS, Parts, binary_metrics, kappa, ratio
 from lulc_lib.errors import InputError
 
@@ -53,7 +53,7 @@ def assess(judged: Judged, areas: Mapping[str, float] | None = None, formula: st
     ----------
     judged : from ``read_judged`` or from pixels.
     areas : mapped area of every class, any unit; presumes :data:`SAMPLE`.
-    formula : see :func:`lulc_lib.accuracy.formula.evaluate`; becomes the column ``formula``.
+    formula : see :func:`lulc_lib.accuracy.assess.formula.evaluate`; becomes the column ``formula``.
 
     Raises
     ------

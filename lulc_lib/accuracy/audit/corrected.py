@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from lulc_lib import legend
-from lulc_lib.accuracy.hypotheses import Subject
-from lulc_lib.accuracy.one_against_all import MEAN, METRICS, OVERALL
+from lulc_lib.accuracy.audit.hypotheses import Subject
+from lulc_lib.accuracy.audit.one_against_all import MEAN, METRICS, OVERALL
 from lulc_lib.accuracy.published.tables import index, training_scenes
 from lulc_lib.accuracy.uncertainty import wilson
 

@@ -13,10 +13,17 @@ from pathlib import Path
 import numpy as np
 
 from lulc_lib import __version__
-from lulc_lib.accuracy.assessment import SAMPLE, Assessment
+from lulc_lib.accuracy.assess.assessment import SAMPLE, Assessment
+from lulc_lib.accuracy.assess.report_style import RIGHT, STYLE, WRONG, font_pixels, shade
+from lulc_lib.accuracy.assess.wording import (
+    SHORT,
+    amount,
+    over,
+    reading_notes,
+    share,
+    worst_confusions,
+)
 from lulc_lib.accuracy.metrics import METRICS, disagreement
-from lulc_lib.accuracy.report_style import RIGHT, STYLE, WRONG, font_pixels, shade
-from lulc_lib.accuracy.wording import SHORT, amount, over, reading_notes, share, worst_confusions
 from lulc_lib.errors import InputError
 
 MAIN = ("producers_accuracy", "users_accuracy", "f1", "iou", "acc", "specificity", "mcc")

@@ -6,8 +6,14 @@ import json
 import math
 from pathlib import Path
 
-from lulc_lib.accuracy.cells import check_labels, count_or_none, plain_label, read_cells, read_text
-from lulc_lib.accuracy.judged import Judged
+from lulc_lib.accuracy.assess.cells import (
+    check_labels,
+    count_or_none,
+    plain_label,
+    read_cells,
+    read_text,
+)
+from lulc_lib.accuracy.assess.judged import Judged
 from lulc_lib.errors import InputError
 
 AREA_HEADER = "label,area"

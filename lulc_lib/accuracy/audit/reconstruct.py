@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lulc_lib.accuracy.one_against_all import COUNTS, MEAN, METRICS, OVERALL
+from lulc_lib.accuracy.audit.one_against_all import COUNTS, MEAN, METRICS, OVERALL
+from lulc_lib.accuracy.audit.rounding import Printed, parse
 from lulc_lib.accuracy.published.tables import table
-from lulc_lib.accuracy.rounding import Printed, parse
 from lulc_lib.errors import InputError
 
 TEST_POINTS = 280

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from lulc_lib.accuracy.claim_tests import Finding, column, each, verdict
-from lulc_lib.accuracy.corrected import Facts, key
-from lulc_lib.accuracy.one_against_all import MEAN, OVERALL, one_against_all, quantities
+from lulc_lib.accuracy.audit.claim_tests import Finding, column, each, verdict
+from lulc_lib.accuracy.audit.corrected import Facts, key
+from lulc_lib.accuracy.audit.one_against_all import MEAN, OVERALL, one_against_all, quantities
 from lulc_lib.accuracy.uncertainty import wilson
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from lulc_lib.accuracy.corrected import Facts, key
-from lulc_lib.accuracy.one_against_all import MEAN, OVERALL
+from lulc_lib.accuracy.audit.corrected import Facts, key
+from lulc_lib.accuracy.audit.one_against_all import MEAN, OVERALL
 from lulc_lib.accuracy.uncertainty import wilson
 
 ClaimVerdict = Literal["supports", "weakens", "reverses", "not tested"]

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lulc_lib.accuracy import claim_tests, claim_tests_gee
-from lulc_lib.accuracy.claim_tests import Finding
-from lulc_lib.accuracy.corrected import Facts, facts
-from lulc_lib.accuracy.hypotheses import Subject
+from lulc_lib.accuracy.audit import claim_tests, claim_tests_gee
+from lulc_lib.accuracy.audit.claim_tests import Finding
+from lulc_lib.accuracy.audit.corrected import Facts, facts
+from lulc_lib.accuracy.audit.hypotheses import Subject
 from lulc_lib.accuracy.published.tables import claims
 
 ClaimTest = Callable[[Facts], Finding]
