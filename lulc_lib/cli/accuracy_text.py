@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 from lulc_lib.accuracy.assess.assessment import SAMPLE, Assessment
-from lulc_lib.accuracy.metrics import disagreement
 from lulc_lib.accuracy.assess.wording import UNDEFINED, amount, oa_interval, over, share
+from lulc_lib.accuracy.metrics import disagreement
 
 SHOWN = {"support": "support", "mapped": "mapped", "producers_accuracy": "PA",
          "users_accuracy": "UA", "f1": "F1", "iou": "IoU", "acc": "ACC", "specificity": "spec",

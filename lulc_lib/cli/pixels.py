@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from lulc_lib import legend
-from lulc_lib.accuracy.confusion import as_confusion, confusion_from_labels
 from lulc_lib.accuracy.assess.judged import MOST_CLASSES, Judged, judged_matrix
+from lulc_lib.accuracy.confusion import as_confusion, confusion_from_labels
 from lulc_lib.cli.vectors import Codes, VectorReference
 from lulc_lib.errors import InputError
 
