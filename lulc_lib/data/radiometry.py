@@ -105,5 +105,6 @@ def decide_offset(declared: int | None, measured: int | None, name: str) -> Offs
         return Offset(declared, declared, None, "metadata")
     raise InputError(
         f"{name}: the radiometric offset is not declared and its pixels (bright everywhere, no "
-        "vegetation) do not show it; give offset=0 or offset=1000 (DN)"
+        "vegetation) do not show it; give the DN to subtract, offset=0 or offset=1000 (on the "
+        "command line --offset 0 or --offset 1000)"
     )

@@ -177,14 +177,26 @@ def filled(scene: xr.DataArray) -> NDArray[np.float32]:
     InputError
         A band holds no data at all.
     """
-    from scipy.ndimage import distance_transform_edt
-
     out = scene.values.copy()
     for name, band in zip(scene.band.values, out, strict=True):
-        gaps = ~np.isfinite(band)
-        if gaps.all():
+        if not fill_band(band):
             raise InputError(f"{scene.attrs.get('name', 'scene')}: band {name} holds no data at all")
-        if gaps.any():
-            rows, cols = distance_transform_edt(gaps, return_distances=False, return_indices=True)
-            band[...] = band[rows, cols]
     return out
+
+
+def fill_band(band: NDArray[np.float32]) -> bool:
+    """Give each NaN of a (row, col) array the value of the nearest pixel, in place.
+
+    Returns
+    -------
+    False if there is no value to give; the array is then left as it is.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    gaps = ~np.isfinite(band)
+    if gaps.all():
+        return False
+    if gaps.any():
+        rows, cols = distance_transform_edt(gaps, return_distances=False, return_indices=True)
+        band[...] = band[rows, cols]
+    return True

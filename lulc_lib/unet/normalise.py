@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -42,6 +42,24 @@ def band_statistics(scenes: Sequence[xr.DataArray]) -> Statistics:
         count += valid.sum(axis=1)
         total += values.sum(axis=1)
         squares += (values**2).sum(axis=1)
+    return statistics_of(count, total, squares)
+
+
+def statistics_of(
+    count: NDArray[np.float64], total: NDArray[np.float64], squares: NDArray[np.float64]
+) -> Statistics:
+    """Mean and standard deviation of each band from sums over its valid pixels.
+
+    Parameters
+    ----------
+    count : (band,) valid pixels.
+    total, squares : (band,) sums of reflectance and of its square.
+
+    Raises
+    ------
+    InputError
+        A band holds no data.
+    """
     if (count == 0).any():
         empty = ", ".join(np.asarray(BANDS)[count == 0])
         raise InputError(f"band {empty} holds no data at all; it cannot be normalised")
@@ -99,9 +117,20 @@ class Normalisation:
             The scene has other bands than ``BANDS``, or a band without data.
         """
         check_bands(scene)
-        mean, sd = (self.mean, self.sd) if self.mean else band_statistics([scene])
-        shift, scale = (np.asarray(v, dtype=np.float32)[:, None, None] for v in (mean, sd))
-        return (filled(scene) - shift) / scale
+        known = self if self.mean else self.settled(band_statistics([scene]))
+        return known.scaled(filled(scene))
+
+    def settled(self, statistics: Statistics) -> Normalisation:
+        """The normalisation for one scene: with that scene's statistics if it needs them.
+
+        For scenes that are read in parts: the parts need the statistics of the whole.
+        """
+        return self if self.mean else replace(self, mean=statistics[0], sd=statistics[1])
+
+    def scaled(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Network input from (band, row, col) float32 reflectance without gaps; settled only."""
+        mean, sd = (np.asarray(v, dtype=np.float32)[:, None, None] for v in (self.mean, self.sd))
+        return (values - mean) / sd
 
     def to_dict(self) -> dict[str, object]:
         """Plain types, for a file."""

@@ -60,11 +60,11 @@ def predict_probabilities(
         tile = max(rows, cols) + 2**model.depth if max(rows, cols) <= WHOLE else TILE
         tile -= tile % 2**model.depth
     overlap = model.margin if overlap is None else overlap
-    _check_tiles(model, tile, overlap)
+    check_tiles(model, tile, overlap)
     out = np.empty((len(legend.CODES), rows, cols), dtype=np.float32)
     model.eval()
-    for core, window in _tiles(rows, cols, tile, overlap):
-        part = _probabilities(model, inputs[(slice(None), *window)], tta)
+    for core, window in tiles(rows, cols, tile, overlap):
+        part = probabilities_of(model, inputs[:, *window], tta)
         inner = tuple(slice(c.start - w.start, c.stop - w.start)
                       for c, w in zip(core, window, strict=True))
         out[(slice(None), *core)] = part[(slice(None), *inner)]
@@ -112,10 +112,11 @@ def predict_scene(
 def map_codes(model: Network, inputs: NDArray[np.float32]) -> NDArray[np.uint8]:
     """(row, col) uint8 legend codes of a normalised (band, row, col) scene, in one pass."""
     model.eval()
-    return legend.to_code(_probabilities(model, inputs, tta=False).argmax(axis=0))
+    return legend.to_code(probabilities_of(model, inputs, tta=False).argmax(axis=0))
 
 
-def _check_tiles(model: Network, tile: int, overlap: int) -> None:
+def check_tiles(model: Network, tile: int, overlap: int) -> None:
+    """Raise InputError unless tiles of this size fit the network's poolings."""
     step = 2**model.depth
     for name, value, least in (("tile", tile, step), ("overlap", overlap, 0)):
         if value < least or value % step:
@@ -125,7 +126,7 @@ def _check_tiles(model: Network, tile: int, overlap: int) -> None:
             )
 
 
-def _tiles(
+def tiles(
     rows: int, cols: int, tile: int, overlap: int
 ) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice]]]:
     """For each tile its own rows and columns, and those with the overlap around it."""
@@ -140,7 +141,9 @@ def _tiles(
 
 
 @torch.no_grad()
-def _probabilities(model: Network, inputs: NDArray[np.float32], tta: bool) -> NDArray[np.float32]:
+def probabilities_of(
+    model: Network, inputs: NDArray[np.float32], tta: bool
+) -> NDArray[np.float32]:
     """(class, row, col) float32 probabilities of (band, row, col) inputs of any size.
 
     Turned copies are brought to a multiple of 2**depth, by repeating the last row and column, so

@@ -10,6 +10,7 @@ import os
 import pickle
 import uuid
 import zipfile
+from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,10 @@ from lulc_lib.unet.registry import get_network
 
 FORMAT = "lulc_lib.unet/1"
 """First entry of every file written here."""
+
+
+STUDY_MODEL = "study.pt"
+"""Name of the study's model file in this package."""
 
 
 class StoredModel(NamedTuple):
@@ -49,6 +54,21 @@ def build(config: TrainConfig, seed: int = 0) -> Network:
         torch.manual_seed(seed)
         network = get_network(config.network)
         return network(base=config.base, depth=config.depth, convolutions=config.convolutions)
+
+
+def study_model() -> Path:
+    """The model file that ships with the package.
+
+    Raises
+    ------
+    InputError
+        This version ships none.
+    """
+    path = Path(str(resources.files("lulc_lib.unet") / STUDY_MODEL))
+    if not path.is_file():
+        raise InputError("this version of lulc_lib ships no model yet: give one with --checkpoint "
+                         "(notebook 02 writes build/unet/…/seed0.pt)")
+    return path
 
 
 def contents(

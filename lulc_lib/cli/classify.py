@@ -1,0 +1,95 @@
+"""``lulc classify``: a land-cover map of any Sentinel-2 scene with a trained network."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from lulc_lib.cli.common import DONE, Subparsers
+
+DESCRIPTION = """\
+Map land cover, open pits among it, on a Sentinel-2 L2A scene with a trained network.
+
+SCENE is a GeoTIFF of digital numbers with 10 m pixels in any UTM zone (or another CRS), of any
+size. Its bands are found by their names (B02 or B2, …, B8A, B11, B12), in any order and among
+others, so 12-band and 13-band files can be used as they are. DN 0 is no data. Whether 1000 DN
+have been added (processing baseline 04.00 and later) is decided from metadata and pixels.
+
+MAP is a uint8 Cloud-Optimised GeoTIFF of class codes with a colour table; a QGIS style with the
+classes' names (.qml) is written beside it. Memory stays at about 1-2 GB whatever the scene's size,
+and the map is the one that a single pass over the whole scene would give."""
+
+EXAMPLES = """\
+examples:
+  lulc classify scene_20230709.tif -o map_20230709.tif --checkpoint model.pt
+  lulc classify scene.tif -o map.tif --probabilities chance.tif --entropy doubt.tif --tta
+
+Probabilities and entropy are uint8 with the band scale 1/250: value / 250 is the share from 0 to
+1, 255 is no data. Entropy is a share of the largest possible (all classes equally probable)."""
+
+
+def add_classify(commands: Subparsers) -> None:
+    """``lulc classify``: map land cover on a scene."""
+    parser = commands.add_parser(
+        "classify", formatter_class=argparse.RawDescriptionHelpFormatter,
+        help="map land cover, open pits among it, on a Sentinel-2 scene",
+        description=DESCRIPTION, epilog=EXAMPLES)
+    parser.add_argument("scene", type=Path, metavar="SCENE", help="GeoTIFF of Sentinel-2 L2A DN")
+    parser.add_argument("-o", "--output", type=Path, metavar="MAP", required=True,
+                        help="class map to write (.tif)")
+    parser.add_argument("--checkpoint", type=Path, metavar="FILE",
+                        help="model file or training checkpoint (default: the model that ships "
+                        "with the package, if this version has one)")
+    parser.add_argument("--probabilities", type=Path, metavar="FILE",
+                        help="also write the probability of each class (.tif, a band per class)")
+    parser.add_argument("--entropy", type=Path, metavar="FILE",
+                        help="also write how undecided the network is (.tif)")
+    parser.add_argument("--tta", action="store_true",
+                        help="average over the eight turned and mirrored copies of the scene: "
+                        "eight times the work, a little more accurate")
+    parser.add_argument("--offset", type=int, metavar="DN",
+                        help="DN to subtract, 0 or 1000 (default: from metadata and pixels)")
+    parser.set_defaults(run=run_classify)
+
+
+def run_classify(args: argparse.Namespace) -> int:
+    """Classify the scene; the exit code."""
+    from lulc_lib.data.map_file import check_outputs
+    from lulc_lib.data.scene_file import SceneFile, check_offset
+    from lulc_lib.unet.classify import ClassifyOptions, classify_file
+    from lulc_lib.unet.store import load_model, study_model
+
+    outputs = {"--output": args.output, "--probabilities": args.probabilities,
+               "--entropy": args.entropy}
+    given = [args.scene] + ([args.checkpoint] if args.checkpoint else [])
+    check_outputs(outputs, given)
+    check_offset(args.offset)
+    with SceneFile(args.scene) as scene:
+        pixel = abs(scene.transform.a * scene.transform.e) / 1e4 if scene.crs.is_projected else None
+    model = args.checkpoint or study_model()
+    found = classify_file(args.scene, args.output, load_model(model), ClassifyOptions(
+        args.probabilities, args.entropy, args.tta, args.offset, model_name=model.name))
+    if found.offset.source == "pixels against metadata":
+        print(f"lulc classify: {args.scene.name} declares an offset of {found.offset.declared} DN "
+              f"but its pixels show {found.offset.used} DN, which is used; --offset overrules",
+              file=sys.stderr)
+    print(f"Map: {args.output} (offset {found.offset.used} DN, {found.offset.source})")
+    print(_areas(found.pixels, pixel))
+    return DONE
+
+
+def _areas(pixels: dict[int, int], hectares: float | None) -> str:
+    """A line per class that is there: code, name, share and area."""
+    from lulc_lib import legend
+
+    mapped = sum(n for code, n in pixels.items() if code != legend.NO_DATA)
+    lines = [f"{'code':>4}  {'class':<22} {'share':>7}{'  area (ha)' if hectares else ''}"]
+    for code, name in legend.NAMES.items():
+        if pixels[code]:
+            area = f"{pixels[code] * hectares:11,.1f}" if hectares else ""
+            lines.append(f"{code:>4}  {name:<22} {pixels[code] / mapped:7.1%}{area}")
+    if pixels[legend.NO_DATA]:
+        share = pixels[legend.NO_DATA] / sum(pixels.values())
+        lines.append(f"No data: {share:.1%} of the scene's pixels")
+    return "\n".join(lines)

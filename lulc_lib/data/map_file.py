@@ -1,0 +1,188 @@
+"""Rasters to hand out: Cloud-Optimised GeoTIFFs, written part by part, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from numpy.typing import NDArray
+from rasterio.windows import Window
+
+from lulc_lib import legend
+from lulc_lib.errors import InputError
+
+BLOCK = 512
+"""Pixels, edge of the blocks a file is stored in."""
+
+SHARE_STEPS = 250
+"""A share from 0 to 1 is stored as a whole number from 0 to this."""
+
+SHARE_NO_DATA = 255
+"""Value of a pixel without a share."""
+
+
+class RasterWriter:
+    """A uint8 GeoTIFF that appears under its name only when it is complete.
+
+    The parts go to a temporary folder beside the file; :meth:`finish` makes the Cloud-Optimised
+    GeoTIFF there, :meth:`publish` gives it its name, and leaving the ``with`` block removes the
+    folder.
+
+    Parameters
+    ----------
+    path : where to; an old file is replaced.
+    shape, crs, transform : the grid.
+    bands : names of the bands.
+    nodata : value of a pixel without data.
+    tags : metadata of the file.
+    resampling : of the overviews, a GDAL name.
+    scale : what one step of a value means; None for codes.
+    colours : value to #rrggbb for a file with a colour table.
+    """
+
+    def __init__(
+        self, path: Path, shape: tuple[int, int], crs: rasterio.CRS, transform: rasterio.Affine,
+        bands: Sequence[str], nodata: int, tags: Mapping[str, str], resampling: str = "NEAREST",
+        scale: float | None = None, colours: Mapping[int, str] | None = None,
+    ) -> None:
+        self.path, self.resampling, self.bands = Path(path), resampling, tuple(bands)
+        self._extra: dict[Path, Path] = {}
+        self._folder = tempfile.TemporaryDirectory(
+            dir=self.path.parent, prefix=f".{self.path.stem}.")
+        self._plain, self._whole = (Path(self._folder.name) / n for n in ("plain.tif", "whole.tif"))
+        try:
+            self._out = rasterio.open(
+                self._plain, "w", driver="GTiff", dtype="uint8", count=len(self.bands),
+                height=shape[0], width=shape[1], crs=crs, transform=transform, nodata=nodata,
+                tiled=True, blockxsize=BLOCK, blockysize=BLOCK, compress="DEFLATE", zlevel=1,
+                interleave="band", bigtiff="IF_SAFER")
+            if colours is not None:
+                self._out.write_colormap(1, {v: (*_rgb(c), 255) for v, c in colours.items()})
+            self._out.descriptions = self.bands
+            if scale is not None:
+                self._out.scales = (scale,) * len(self.bands)
+            self._out.update_tags(**tags)
+        except BaseException:
+            self._folder.cleanup()
+            raise
+
+    def __enter__(self) -> RasterWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        try:
+            self._out.close()
+        finally:
+            self._folder.cleanup()
+
+    def write(self, values: NDArray[np.uint8], window: Window) -> None:
+        """A part, (band, row, col)."""
+        self._out.write(values, window=window)
+
+    def finish(self) -> None:
+        """Make the file as it will be, with overviews, still under its temporary name."""
+        self._out.close()
+        rasterio.shutil.copy(
+            self._plain, self._whole, driver="COG", compress="DEFLATE", blocksize=BLOCK,
+            overview_resampling=self.resampling, bigtiff="IF_SAFER")
+
+    def add(self, path: Path, text: str) -> None:
+        """A small text file that is published together with the raster."""
+        part = Path(self._folder.name) / path.name
+        part.write_text(text, encoding="utf-8")
+        self._extra[part] = path
+
+    def publish(self) -> None:
+        """Give the finished files their names."""
+        for part, path in {**self._extra, self._whole: self.path}.items():
+            os.replace(part, path)
+
+
+def class_map_writer(
+    path: Path, shape: tuple[int, int], crs: rasterio.CRS, transform: rasterio.Affine,
+    tags: Mapping[str, str],
+) -> RasterWriter:
+    """A writer of a class map: legend codes with colour table, and its QGIS style beside it."""
+    names = {f"class_{code}": name for code, name in legend.NAMES.items()}
+    colours = {legend.NO_DATA: legend.NO_DATA_COLOUR, **legend.COLOURS}
+    writer = RasterWriter(path, shape, crs, transform, ("class",), legend.NO_DATA,
+                          {**names, **tags}, colours=colours)
+    writer.add(style_path(path), qgis_style())
+    return writer
+
+
+def style_path(path: Path) -> Path:
+    """Where QGIS looks for the style of a raster.
+
+    >>> style_path(Path("map.tif")).name
+    'map.qml'
+    """
+    return path.with_suffix(".qml")
+
+
+def shares(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Shares 0–1 as they are stored: steps of 1/250, :data:`SHARE_NO_DATA` for NaN.
+
+    >>> shares(np.array([0.0, 0.5, 1.0, np.nan])).tolist()
+    [0, 125, 250, 255]
+    """
+    steps = np.rint(np.clip(values, 0, 1) * SHARE_STEPS)
+    return np.where(np.isnan(steps), SHARE_NO_DATA, steps).astype(np.uint8)
+
+
+def qgis_style() -> str:
+    """A QGIS layer style (.qml): the legend's codes with their names and colours."""
+    root = ET.Element("qgis", version="3.34", styleCategories="Symbology")
+    pipe = ET.SubElement(root, "pipe")
+    renderer = ET.SubElement(pipe, "rasterrenderer", type="paletted", band="1", opacity="1",
+                             alphaBand="-1", nodataColor="")
+    ET.SubElement(renderer, "rasterTransparency")
+    palette = ET.SubElement(renderer, "colorPalette")
+    for code, name in legend.NAMES.items():
+        ET.SubElement(palette, "paletteEntry", value=str(code), label=f"{code} {name}",
+                      color=legend.COLOURS[code], alpha="255")
+    ET.SubElement(pipe, "brightnesscontrast", brightness="0", contrast="0", gamma="1")
+    ET.SubElement(pipe, "huesaturation", saturation="0", grayscaleMode="0", colorizeOn="0")
+    ET.SubElement(pipe, "rasterresampler", maxOversampling="2")
+    ET.SubElement(root, "blendMode").text = "0"
+    ET.indent(root)
+    head = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
+    return head + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def check_outputs(outputs: Mapping[str, Path | None], inputs: Sequence[Path]) -> None:
+    """Raise InputError unless every output can be written: a .tif in a folder that is there.
+
+    Parameters
+    ----------
+    outputs : what an output is called (such as ``--output``) to its path.
+    inputs : files that must not be overwritten.
+    """
+    taken: dict[Path, str] = {path.resolve(): "is an input" for path in inputs}
+    for what, path in outputs.items():
+        if path is None:
+            continue
+        if path.suffix.lower() not in (".tif", ".tiff"):
+            raise InputError(f"{what} {path}: is a GeoTIFF, so its name must end in .tif or .tiff")
+        if path.is_dir():
+            raise InputError(f"{what} {path}: is a folder; name the file to write")
+        if not path.parent.is_dir():
+            raise InputError(f"{what} {path}: there is no folder {path.parent}")
+        if not os.access(path.parent, os.W_OK):
+            raise InputError(f"{what} {path}: the folder {path.parent} may not be written to")
+        if path.resolve() in taken:
+            raise InputError(f"{what} {path}: {taken[path.resolve()]}; name another file")
+        taken[path.resolve()] = f"is {what} too"
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return red, green, blue
