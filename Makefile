@@ -40,6 +40,7 @@ smoke: env ## the same with tiny trainings, into build/ only
 
 notebooks: $(OUT)/01_prepare_scenes.ipynb $(OUT)/02_train_unet.ipynb $(OUT)/04_accuracy_metrics.ipynb \
   $(OUT)/05_accuracy_pitfalls.ipynb
+	@if [ $(SOURCE)-$(BUDGET) = published-default ]; then $(PY) scripts/update_readme.py; fi
 	@echo "Figures: $$($(PY) scripts/run_notebook.py --where figures --source $(SOURCE) --budget $(BUDGET))"
 
 # An executed notebook depends on its source, the rooms it calls, and the results it reads.

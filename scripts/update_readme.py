@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def table() -> str:
         f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}: overall accuracy {min(seeds):.3f} to "
         f"{max(seeds):.3f}, "
         f"{len(unet['values']['training_dates'])} training dates, "
-        f"{min(seconds):.0f}–{max(seconds):.0f} s per training on "
+        f"{math.ceil(max(seconds) / 60)} minutes or less per training on "
         f"{unet['provenance']['device'].upper()}."
     )]
     return "\n".join(lines)
