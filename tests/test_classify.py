@@ -1,6 +1,7 @@
 """Classifying files of any size: equal to one pass, bounded memory, what is written and refused."""
 
 import os
+import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -229,6 +230,8 @@ def refusals(write_raster, tmp_path, checkpoint):
         "mercator": (write_raster("web.tif", dn, BANDS, 3857, (2e6, 6.6e6)), ok, "must be 10 m"),
         "degrees": (write_raster("deg.tif", dn, BANDS, 4326, (10, 50)), ok, "must be"),
         "desert": (write_raster("desert.tif", desert, BANDS), ok, "--offset 0 or --offset 1000"),
+        "empty band": (write_raster("empty.tif", np.where(np.arange(10)[:, None, None] == 8, 0, dn),
+                                    BANDS), ok, "band B11 holds no data"),
         "offset": (good, [*ok, "--offset", "-1000"], "offset is -1000"),
         "no model": (good, ok[:2], "--checkpoint"),
         "model missing": (good, [*ok[:3], str(tmp_path / "none.pt")], "no such file"),
@@ -296,6 +299,29 @@ def test_a_failure_midway_leaves_the_old_map(write_raster, stored, tmp_path, mon
         classify_file(path, out, stored)
     assert out.read_bytes() == b"old"
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_ended_from_outside_nothing_stays(write_raster, checkpoint, tmp_path, monkeypatch):
+    path = write_raster("scene.tif", made_dn(), BANDS)
+
+    def ending(*args):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(classify, "probabilities_of", ending)
+    with pytest.raises(SystemExit, match="143"):
+        main(["classify", str(path), "-o", str(tmp_path / "map.tif"), "--checkpoint",
+              str(checkpoint)])
+    assert [p.name for p in tmp_path.iterdir()] == ["scene.tif"]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 20), (16, 5)])
+def test_tiny_scenes(write_raster, stored, tmp_path, size):
+    path = write_raster("scene.tif", made_dn()[:, 40:40 + size[0], 40:40 + size[1]], BANDS)
+    for tta in (False, True):
+        classify_file(path, tmp_path / "map.tif", stored, ClassifyOptions(tta=tta, offset=0))
+        with rasterio.open(tmp_path / "map.tif") as file:
+            assert file.shape == size
+            assert (file.read(1) != legend.NO_DATA).all()
 
 
 def test_the_packaged_model_is_the_default(write_raster, checkpoint, tmp_path, monkeypatch, capsys):

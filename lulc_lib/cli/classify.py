@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lulc_lib.cli.common import DONE, Subparsers
@@ -68,8 +71,10 @@ def run_classify(args: argparse.Namespace) -> int:
     with SceneFile(args.scene) as scene:
         pixel = abs(scene.transform.a * scene.transform.e) / 1e4 if scene.crs.is_projected else None
     model = args.checkpoint or study_model()
-    found = classify_file(args.scene, args.output, load_model(model), ClassifyOptions(
-        args.probabilities, args.entropy, args.tta, args.offset, model_name=model.name))
+    options = ClassifyOptions(args.probabilities, args.entropy, args.tta, args.offset,
+                              model_name=model.name)
+    with _tidy_when_ended():
+        found = classify_file(args.scene, args.output, load_model(model), options)
     if found.offset.source == "pixels against metadata":
         print(f"lulc classify: {args.scene.name} declares an offset of {found.offset.declared} DN "
               f"but its pixels show {found.offset.used} DN, which is used; --offset overrules",
@@ -77,6 +82,16 @@ def run_classify(args: argparse.Namespace) -> int:
     print(f"Map: {args.output} (offset {found.offset.used} DN, {found.offset.source})")
     print(_areas(found.pixels, pixel))
     return DONE
+
+
+@contextmanager
+def _tidy_when_ended() -> Iterator[None]:
+    """Inside, a request to end (SIGTERM) leaves no temporary files, as Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _areas(pixels: dict[int, int], hectares: float | None) -> str:

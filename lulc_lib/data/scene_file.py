@@ -157,7 +157,8 @@ class SceneFile:
         Raises
         ------
         InputError
-            Damaged file, an offset that nobody can tell, or one that is not sensible.
+            Damaged file, a band without any data, an offset that nobody can tell, or one that is
+            not sensible.
         """
         check_offset(offset)
         step = max(math.isqrt(self.shape[0] * self.shape[1] // SAMPLE_PIXELS), 1)
@@ -173,6 +174,9 @@ class SceneFile:
                 total[k] += values.sum()
                 squares[k] += values @ values
             advance(window.width * window.height)
+        if not count.all():
+            empty = ", ".join(np.asarray(BANDS)[count == 0])
+            raise InputError(f"{self.name}: band {empty} holds no data at all (DN 0 everywhere)")
         found = self._offset(offset, np.concatenate(sample, axis=1))
         shift = float(found.used)
         return Survey(
