@@ -50,8 +50,10 @@ def declared_offset(tags: Mapping[str, str]) -> int | None:
     InputError
         A tag is there but is not a number.
 
-    >>> declared_offset({"BOA_ADD_OFFSET": "-1000"}), declared_offset({"PROCESSING_BASELINE": "03.01"})
-    (1000, 0)
+    >>> declared_offset({"BOA_ADD_OFFSET": "-1000"})
+    1000
+    >>> declared_offset({"PROCESSING_BASELINE": "03.01"})
+    0
     """
     upper = {k.upper(): v for k, v in tags.items()}
     for key in ("BOA_ADD_OFFSET", "PROCESSING_BASELINE"):

@@ -98,8 +98,8 @@ def _burn(polygons, values, grid: xr.DataArray, pixel_rule: str) -> xr.DataArray
     )
     if not burned.any():
         raise InputError(
-            f"no polygon covers a pixel of the scene: polygons lie in {_bounds(local.total_bounds)}, "
-            f"the scene in {_bounds(grid.rio.bounds())} ({crs})"
+            f"no polygon covers a pixel of the scene: polygons lie in "
+            f"{_bounds(local.total_bounds)}, the scene in {_bounds(grid.rio.bounds())} ({crs})"
         )
     return on_grid(burned, grid)
 

@@ -27,7 +27,8 @@ BANDS: tuple[str, ...] = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A"
 
 BANDS_10M: tuple[str, ...] = ("B02", "B03", "B04", "B08")
 WAVELENGTHS: dict[str, float] = dict(
-    zip(BANDS, (492.4, 559.8, 664.6, 704.1, 740.5, 782.8, 832.8, 864.7, 1613.7, 2202.4), strict=True)
+    zip(BANDS, (492.4, 559.8, 664.6, 704.1, 740.5, 782.8, 832.8, 864.7, 1613.7, 2202.4),
+        strict=True)
 )
 """Central wavelength of Sentinel-2A's bands in nanometres (Sentinel-2 MSI technical guide)."""
 
@@ -93,7 +94,7 @@ def read_scene(path: Path | str, offset: int | None = None) -> xr.DataArray:
     -------
     (band, y, x) float32, reflectance 0–1 (a little outside is possible), NaN where DN is 0 (no
     data: the strips at the edges, per band), with CRS; attributes ``name``, ``date``,
-    ``offset``, ``offset_declared`` and ``offset_measured`` (DN, None if unknown), ``offset_source``.
+    ``offset``, ``offset_declared``, ``offset_measured`` (DN, None if unknown), ``offset_source``.
 
     Raises
     ------
@@ -138,7 +139,7 @@ def _read_dn(path: Path) -> tuple[NDArray[np.uint16], rasterio.Affine, object, d
                 raise InputError(f"{path.name}: the file has no CRS; a scene must be georeferenced")
             if not np.issubdtype(np.dtype(src.dtypes[0]), np.integer):
                 raise InputError(
-                    f"{path.name}: pixels are {src.dtypes[0]}; digital numbers (integers) are needed"
+                    f"{path.name}: pixels are {src.dtypes[0]}; digital numbers must be integers"
                 )
             return src.read(indexes), src.transform, src.crs, src.tags()
     except rasterio.errors.RasterioError as error:
@@ -180,7 +181,8 @@ def filled(scene: xr.DataArray) -> NDArray[np.float32]:
     out = scene.values.copy()
     for name, band in zip(scene.band.values, out, strict=True):
         if not fill_band(band):
-            raise InputError(f"{scene.attrs.get('name', 'scene')}: band {name} holds no data at all")
+            scene_name = scene.attrs.get("name", "scene")
+            raise InputError(f"{scene_name}: band {name} holds no data at all")
     return out
 
 

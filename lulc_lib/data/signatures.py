@@ -40,7 +40,7 @@ def class_spectra(scene: xr.DataArray, mask: xr.DataArray) -> pd.DataFrame:
 def series_spectra(
     scenes: Mapping[str, xr.DataArray], masks: Mapping[str, xr.DataArray]
 ) -> pd.DataFrame:
-    """:func:`class_spectra` of every date that has both a scene and a mask, with column ``date``."""
+    """:func:`class_spectra` of every date that has a scene and a mask, with column ``date``."""
     parts = [class_spectra(scenes[d], masks[d]).assign(date=d) for d in sorted(masks)]
     return pd.concat(parts, ignore_index=True)
 
