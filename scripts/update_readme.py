@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -34,15 +33,12 @@ def table() -> str:
         text = [f"{e:.3f} [{low:.3f}, {high:.3f}]" for e, low, high in cells]
         lines.append(f"| {name} | {' | '.join(text)} |")
     seeds = [v["overall_accuracy"] for k, v in accuracy["ours"].items()]
-    seconds = unet["values"]["seconds"].values()
     lines += ["", (
         f"{accuracy['reference_pixels']:,} reference pixels in {accuracy['polygons']} polygons; "
         "brackets: 95 % intervals from redrawing whole polygons. Our "
         f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}: overall accuracy {min(seeds):.3f} to "
         f"{max(seeds):.3f}, "
-        f"{len(unet['values']['training_dates'])} training dates, "
-        f"{math.ceil(max(seconds) / 60)} minutes or less per training on "
-        f"{unet['provenance']['device'].upper()}."
+        f"{len(unet['values']['training_dates'])} training dates."
     )]
     return "\n".join(lines)
 
