@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -81,18 +81,29 @@ def averages_of_parts(
         values = table[name]
         if undefined_as is not None:
             values = values.fillna(undefined_as)
-        defined = values.notna()
         rows[name] = {
-            "macro": _mean(values[defined]),
+            **mean_over_classes(values, table.support),
             "micro": float(METRICS[name].compute(sums)),
-            "weighted": _mean(values[defined], table.support[defined].to_numpy()),
-            "n_averaged": int(defined.sum()),
-            "averaged": tuple(values.index[defined]),
-            "left_out": tuple(values.index[~defined]),
             "absent": tuple(k for k in parts.index if k not in chosen),
             "pooled": tuple(pooled),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("metric")
+
+
+def mean_over_classes(values: pd.Series, support: pd.Series) -> dict[str, Any]:
+    """Macro and support-weighted mean of one value per class, and which classes they average.
+
+    ``values`` and ``support`` (reference pixels) have the classes as index; a NaN is left out.
+    Keys: ``macro``, ``weighted``, ``n_averaged``, ``averaged``, ``left_out``.
+    """
+    defined = values.notna()
+    return {
+        "macro": _mean(values[defined]),
+        "weighted": _mean(values[defined], support[defined].to_numpy()),
+        "n_averaged": int(defined.sum()),
+        "averaged": tuple(values.index[defined]),
+        "left_out": tuple(values.index[~defined]),
+    }
 
 
 def macro_f1_two_ways(

@@ -92,6 +92,28 @@ def measured_offset(dn: Mapping[str, NDArray[np.uint16]]) -> int | None:
     return BASELINE_OFFSET if np.percentile(ratio, 99) > VEGETATION_RATIO else None
 
 
+def scene_offset(
+    tags: Mapping[str, str], dn: Mapping[str, NDArray[np.uint16]], given: int | None, name: str
+) -> Offset:
+    """The offset of a scene from its tags and pixels, or the one given.
+
+    Parameters
+    ----------
+    tags, dn : as :func:`declared_offset` and :func:`measured_offset` take them.
+    given : DN to subtract whatever the file says; None decides.
+    name : the scene's name for the error message.
+
+    Raises
+    ------
+    InputError
+        A tag that is no number, or an offset that nobody can tell.
+    """
+    declared, measured = declared_offset(tags), measured_offset(dn)
+    if given is not None:
+        return Offset(given, declared, measured, "given")
+    return decide_offset(declared, measured, name)
+
+
 def decide_offset(declared: int | None, measured: int | None, name: str) -> Offset:
     """The offset to use. The pixels win where they can tell; else the metadata; else an error.
 

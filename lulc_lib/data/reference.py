@@ -15,6 +15,7 @@ from rasterio.enums import Resampling
 from rasterio.features import rasterize
 
 from lulc_lib import legend
+from lulc_lib.data.scenes import pixel_centres
 from lulc_lib.errors import InputError
 
 PixelRule = Literal["centre", "all_touched"]
@@ -134,11 +135,9 @@ def read_mask(path: Path | str, grid: xr.DataArray | None = None) -> xr.DataArra
         raise InputError(f"{path}: cannot be read as a raster ({error})") from error
     if nodata is not None:
         data = np.where(data == nodata, legend.NO_DATA, data)
-    rows, cols = data.shape
     mask = xr.DataArray(
         legend.check_codes(data, path.name), dims=("y", "x"),
-        coords={"y": transform.f + transform.e * (np.arange(rows) + 0.5),
-                "x": transform.c + transform.a * (np.arange(cols) + 0.5)},
+        coords=pixel_centres(transform, data.shape),
     ).rio.write_crs(crs).rio.write_transform(transform)
     mask.attrs["name"] = path.stem
     return mask if grid is None else _to_grid(mask, grid)

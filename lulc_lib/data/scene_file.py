@@ -18,9 +18,7 @@ from lulc_lib.data.radiometry import (
     BASELINE_OFFSET,
     QUANTIFICATION,
     Offset,
-    decide_offset,
-    declared_offset,
-    measured_offset,
+    scene_offset,
 )
 from lulc_lib.data.scenes import BANDS, find_bands, scene_date
 from lulc_lib.errors import InputError
@@ -177,18 +175,12 @@ class SceneFile:
         if not count.all():
             empty = ", ".join(np.asarray(BANDS)[count == 0])
             raise InputError(f"{self.name}: band {empty} holds no data at all (DN 0 everywhere)")
-        found = self._offset(offset, np.concatenate(sample, axis=1))
+        pixels = dict(zip(BANDS, np.concatenate(sample, axis=1), strict=True))
+        found = scene_offset(self._source.tags(), pixels, offset, self.name)
         shift = float(found.used)
         return Survey(
             found, count, (total - shift * count) / QUANTIFICATION,
             (squares - 2 * shift * total + shift**2 * count) / QUANTIFICATION**2)
-
-    def _offset(self, given: int | None, sample: NDArray[np.uint16]) -> Offset:
-        declared = declared_offset(self._source.tags())
-        measured = measured_offset(dict(zip(BANDS, sample, strict=True)))
-        if given is not None:
-            return Offset(given, declared, measured, "given")
-        return decide_offset(declared, measured, self.name)
 
 
 def check_offset(offset: int | None) -> None:

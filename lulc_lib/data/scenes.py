@@ -16,9 +16,7 @@ from numpy.typing import NDArray
 from lulc_lib.data.radiometry import (
     QUANTIFICATION,
     Offset,
-    decide_offset,
-    declared_offset,
-    measured_offset,
+    scene_offset,
 )
 from lulc_lib.errors import InputError
 
@@ -111,13 +109,10 @@ def read_scene(path: Path | str, offset: int | None = None) -> xr.DataArray:
     found = _offset_of(dn, tags, offset, path.name)
     values = (dn.astype(np.float32) - found.used) / np.float32(QUANTIFICATION)
     values[dn == 0] = np.nan
-    rows, cols = values.shape[1:]
-    x = transform.c + transform.a * (np.arange(cols) + 0.5)
-    y = transform.f + transform.e * (np.arange(rows) + 0.5)
     scene = xr.DataArray(
         values,
         dims=("band", "y", "x"),
-        coords={"band": list(BANDS), "y": y, "x": x},
+        coords={"band": list(BANDS), **pixel_centres(transform, values.shape[1:])},
         name="reflectance",
         attrs={
             "name": path.stem, "date": scene_date(path), "units": "1",
@@ -126,6 +121,15 @@ def read_scene(path: Path | str, offset: int | None = None) -> xr.DataArray:
         },
     )
     return scene.rio.write_crs(crs).rio.write_transform(transform)
+
+
+def pixel_centres(
+    transform: rasterio.Affine, shape: tuple[int, int]
+) -> dict[str, NDArray[np.float64]]:
+    """Coordinates ``y`` and ``x`` of the pixels' centres of a north-up grid of (row, col) shape."""
+    rows, cols = shape
+    return {"y": transform.f + transform.e * (np.arange(rows) + 0.5),
+            "x": transform.c + transform.a * (np.arange(cols) + 0.5)}
 
 
 def _read_dn(path: Path) -> tuple[NDArray[np.uint16], rasterio.Affine, object, dict[str, str]]:
@@ -149,15 +153,11 @@ def _read_dn(path: Path) -> tuple[NDArray[np.uint16], rasterio.Affine, object, d
 def _offset_of(
     dn: NDArray[np.uint16], tags: dict[str, str], offset: int | None, name: str
 ) -> Offset:
-    declared = declared_offset(tags)
-    measured = measured_offset(dict(zip(BANDS, dn, strict=True)))
-    if offset is not None:
-        return Offset(offset, declared, measured, "given")
-    found = decide_offset(declared, measured, name)
+    found = scene_offset(tags, dict(zip(BANDS, dn, strict=True)), offset, name)
     if found.source == "pixels against metadata":
         warnings.warn(
-            f"{name}: the file declares an offset of {declared} DN but its pixels show "
-            f"{measured} DN; {found.used} DN is used",
+            f"{name}: the file declares an offset of {found.declared} DN but its pixels show "
+            f"{found.measured} DN; {found.used} DN is used",
             OffsetWarning, stacklevel=3,
         )
     return found

@@ -19,10 +19,10 @@ from lulc_lib.figures.style import (
     INK,
     OURS,
     PUBLISHED,
-    QUIET,
     class_key,
     crs_axes,
     extent_km,
+    frame,
     scale_bar,
     show_classes,
     styled,
@@ -97,9 +97,7 @@ def _show_errors(ax: Axes, codes: xr.DataArray, reference: xr.DataArray) -> None
     state = np.where(judged, 1 + (codes.values != reference.values), 0)
     ax.imshow(state, cmap=ListedColormap(["white", RIGHT, WRONG]), vmin=0, vmax=2,
               extent=extent_km(reference))
-    ax.set(xticks=[], yticks=[])
-    for side in ax.spines.values():
-        side.set(visible=True, color=QUIET, linewidth=0.6)
+    frame(ax)
     share = (state == 2).sum() / judged.sum()
     ax.set_title(f"wrong: {share:.1%} of the reference pixels", color=WRONG, fontsize=10)
     ax.legend(handles=[Patch(color=RIGHT, label="right"), Patch(color=WRONG, label="wrong")],

@@ -148,13 +148,13 @@ def show_classes(ax: Axes, codes: xr.DataArray) -> None:
     frame(ax)
 
 
-def show_false_colour(ax: Axes, scene: xr.DataArray, brightest: float = 0.0) -> None:
+def show_false_colour(ax: Axes, scene: xr.DataArray) -> None:
     """Draw near infrared, red and green of a (band, y, x) reflectance scene as red, green, blue.
 
     The stretch is fixed (NIR 0–0.5; red and green 0–0.28 reflectance, square root), so dates can be
-    compared by eye; ``brightest`` raises the upper ends by a factor 1 + brightest.
+    compared by eye.
     """
-    top = np.array([0.50, 0.28, 0.28])[:, None, None] * (1 + brightest)
+    top = np.array([0.50, 0.28, 0.28])[:, None, None]
     rgb = scene.sel(band=["B08", "B04", "B03"]).values / top
     rgb = np.sqrt(np.clip(np.nan_to_num(rgb), 0, 1)).transpose(1, 2, 0)
     ax.imshow(rgb, extent=extent_km(scene))

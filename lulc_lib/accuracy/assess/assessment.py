@@ -13,7 +13,8 @@ import pandas as pd
 from lulc_lib.accuracy.area import AreaAdjusted, area_adjusted
 from lulc_lib.accuracy.assess import formula as formulas
 from lulc_lib.accuracy.assess.judged import Judged
-from lulc_lib.accuracy.metrics import METRICS, Parts, binary_metrics, kappa, ratio
+from lulc_lib.accuracy.averages import mean_over_classes
+from lulc_lib.accuracy.metrics import METRICS, Parts, binary_metrics, kappa
 from lulc_lib.errors import InputError
 
 SAMPLE = "a stratified random sample with the map classes as strata"
@@ -92,15 +93,9 @@ def means(counts: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     sums = Parts(*(np.array(float(whole[c])) for c in Parts._fields))
     rows = {}
     for name in table.columns.drop(["support", "mapped"]):
-        values = present[name].dropna()
-        weights = present.support[values.index]
-        rows[name] = {
-            "macro": float(ratio(values.sum(), len(values))),
-            "weighted": float(ratio((values * weights).sum(), weights.sum())),
-            "micro": float(METRICS[name].compute(sums)) if name in METRICS else math.nan,
-            "n_averaged": len(values),
-            "left_out": [k for k in present.index if k not in values.index],
-        }
+        micro = float(METRICS[name].compute(sums)) if name in METRICS else math.nan
+        found = mean_over_classes(present[name], present.support)
+        rows[name] = found | {"micro": micro, "left_out": list(found["left_out"])}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("metric")
 
 
