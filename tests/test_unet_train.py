@@ -88,10 +88,11 @@ def test_same_seed_same_weights_and_global_state_untouched(data):
     assert not same_weights(a.model, c.model)
 
 
-def test_interrupted_training_ends_with_the_same_weights(data, tmp_path, monkeypatch):
+@pytest.mark.parametrize("more", [{}, {"ema": 0.9}, {"patience": 3}, {"ema": 0.9, "patience": 3}])
+def test_interrupted_training_ends_with_the_same_weights(data, tmp_path, monkeypatch, more):
     from lulc_lib.unet.patches import PatchSampler
 
-    config = SMOKE.with_(epochs=3, steps_per_epoch=6, radiometric_sd=0.1)
+    config = SMOKE.with_(epochs=3, steps_per_epoch=6, radiometric_sd=0.1, **more)
     whole = train(*data, config, seed=3, progress=False)
     path, draw = tmp_path / "run.pt", PatchSampler.draw
 
@@ -114,6 +115,54 @@ def test_interrupted_training_ends_with_the_same_weights(data, tmp_path, monkeyp
         train(*data, config, seed=4, checkpoint=path, progress=False)
     with pytest.raises(InputError, match="another data"):
         train(data[0][::-1], data[1], config, seed=3, checkpoint=path, progress=False)
+
+
+def test_running_mean_of_the_weights_is_the_exponential_one(data, tmp_path):
+    """Against the recursion itself, from the weights after every single step."""
+    config, path, steps = SMOKE.with_(epochs=1, steps_per_epoch=1, ema=0.8, learning_rate=0.05,
+                                      schedule="constant"), tmp_path / "run.pt", []
+    for epochs in (1, 2, 3):
+        run = train(*data, config.with_(epochs=epochs), seed=0, checkpoint=path, progress=False)
+        steps.append(torch.load(path, weights_only=True)["learning"])
+        path.unlink()
+    for name, value in run.model.state_dict().items():
+        if not value.is_floating_point():
+            continue
+        mean = steps[0][name]
+        for later in steps[1:]:
+            mean = 0.8 * mean + 0.2 * later[name]
+        assert torch.allclose(value, mean, atol=1e-6), name
+    assert not torch.equal(value, steps[-1][name])
+
+
+def test_early_stopping_keeps_the_best_epoch(data):
+    config = SMOKE.with_(epochs=30, steps_per_epoch=4, schedule="constant", learning_rate=0.05,
+                         patience=3)
+    run = train(*data, config, seed=0, progress=False)
+    scores = [r["validation_macro_f1"] for r in run.history]
+    best = int(np.argmax(scores))
+    assert len(scores) == best + 1 + 3 < 30
+    again = train(*data, config.with_(patience=0, epochs=best + 1), seed=0, progress=False)
+    assert same_weights(run.model, again.model)
+    with pytest.raises(InputError, match="labels held back"):
+        train(*data, config.with_(validation_share=0.0), progress=False)
+
+
+def test_number_format_of_training_is_chosen_and_told(data, monkeypatch):
+    from lulc_lib.unet import device
+
+    short = SMOKE.with_(epochs=1, steps_per_epoch=3)
+    exact, rough = (train(*data, short.with_(precision=p), progress=False)
+                    for p in ("float32", "bfloat16"))
+    assert (exact.precision, rough.precision) == ("float32", "bfloat16")
+    assert not same_weights(exact.model, rough.model)
+    assert all(v.dtype == torch.float32 for v in rough.model.parameters())
+    cpu = torch.device("cpu")
+    for there, expected in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda there=there: {"amx_bf16": there})
+        assert device.pick_precision("auto", cpu) == expected
+    with pytest.raises(InputError, match="precision is 'half'"):
+        SMOKE.with_(precision="half")
 
 
 def test_logs_and_progress(data, tmp_path, capsys):

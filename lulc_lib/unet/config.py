@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 
 from lulc_lib.errors import InputError
+from lulc_lib.unet.device import PRECISIONS
 from lulc_lib.unet.normalise import check_name
 from lulc_lib.unet.registry import get_network
 
@@ -40,14 +41,20 @@ class TrainConfig:
     learning_rate: float = 0.003  # the highest of the schedule
     schedule: str = "one_cycle"  # name in SCHEDULES
     weight_decay: float = 0.0001  # L2 penalty of Adam
+    ema: float = 0.0  # decay of the running mean of the weights, which then makes the maps; 0 none
+    patience: int = 0  # epochs without a better macro F1 on labels held back; 0 never stops early
+    precision: str = "auto"  # name in device.PRECISIONS
 
     def __post_init__(self) -> None:
         get_network(self.network)
         check_name(self.normalisation)
-        if self.schedule not in SCHEDULES:
-            raise InputError(
-                f"schedule is {self.schedule!r}; it must be one of {', '.join(SCHEDULES)}"
-            )
+        for name, known in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
+            if getattr(self, name) not in known:
+                raise InputError(
+                    f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(known)}"
+                )
+        if not 0 <= self.ema < 1:
+            raise InputError(f"ema is {self.ema}; it must be at least 0 and below 1")
         if self.patch < 2**self.depth:
             raise InputError(
                 f"patch is {self.patch}; it must be at least {2**self.depth} pixels "

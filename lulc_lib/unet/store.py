@@ -20,6 +20,7 @@ from lulc_lib import legend
 from lulc_lib.data.scenes import BANDS
 from lulc_lib.errors import InputError
 from lulc_lib.unet.config import TrainConfig
+from lulc_lib.unet.device import pick_device
 from lulc_lib.unet.networks import Network
 from lulc_lib.unet.normalise import Normalisation
 from lulc_lib.unet.registry import get_network
@@ -38,11 +39,6 @@ class StoredModel(NamedTuple):
     model: Network
     normalisation: Normalisation
     config: TrainConfig
-
-
-def pick_device() -> torch.device:
-    """The accelerator if there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def build(config: TrainConfig, seed: int = 0) -> Network:

