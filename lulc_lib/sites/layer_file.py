@@ -1,0 +1,243 @@
+"""One registry layer's file: found in the folder, read as it is, with its CRS."""
+
+from __future__ import annotations
+
+import csv
+import io
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import geopandas as gpd
+import pandas as pd
+import pyogrio
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+
+from lulc_lib.errors import InputError
+from lulc_lib.sites.layers import Layer, find_column
+
+POLISH = "cp1250"
+"""Encoding (Windows-1250) of Polish shapefiles and CSV files that state none and are not UTF-8."""
+
+LONGITUDE = ("lon", "longitude", "long", "lng", "dlugosc", "dlugosc_geograficzna")
+LATITUDE = ("lat", "latitude", "szerokosc", "szerokosc_geograficzna")
+CRS_COLUMN = ("crs", "epsg", "srid")
+
+_UNSTATED_CODE_PAGES = (0x00, 0x57)
+"""dBASE language ids that say nothing (absent, or "whatever the system has")."""
+_NOT_READ = (".zip", ".kml", ".kmz", ".gml", ".json", ".fgb", ".tab", ".xlsx", ".xls", ".csv",
+             ".parquet", ".gdb")
+
+Bounds = tuple[float, float, float, float]
+Note = Callable[[str], None]
+
+
+def find_file(folder: Path, layer: Layer, note: Note) -> Path | None:
+    """The layer's file in a folder, None if there is none; names are matched in any case.
+
+    Raises
+    ------
+    InputError
+        There are two.
+    """
+    same_name = [p for p in sorted(folder.iterdir()) if p.stem.casefold() == layer.name]
+    found = [p for p in same_name if p.suffix.casefold() in layer.suffixes]
+    if len(found) > 1:
+        raise InputError(f"{folder}: holds {' and '.join(p.name for p in found)}; a layer is one "
+                         "file, so move the others away")
+    if not found:
+        for path in same_name:
+            if path.suffix.casefold() in _NOT_READ:
+                note(f"{path.name} is not read; {layer.name} must be "
+                     f"{' or '.join(layer.suffixes)}")
+    return found[0] if found else None
+
+
+def read_file(path: Path, layer: Layer, map_crs: CRS, bounds: Bounds | None, note: Note
+              ) -> gpd.GeoDataFrame:
+    """The file's rows with all their fields, in the file's own CRS.
+
+    Parameters
+    ----------
+    path : GeoPackage, GeoJSON or shapefile; CSV for points.
+    layer : what it should hold.
+    map_crs : CRS of the map: bounds are in it, and so are x and y of a CSV that states none.
+    bounds : (left, bottom, right, top); rows that cannot lie there may be left out.
+    note : told what the user should know.
+
+    Raises
+    ------
+    InputError
+        Unreadable, no shapes, several layers, no CRS, or coordinates that do not fit the CRS.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: is no file")
+    if path.suffix.casefold() == ".csv":
+        return _read_csv(path, map_crs, note)
+    table = _read_vector(path, map_crs, bounds, note)
+    if not isinstance(table, gpd.GeoDataFrame):
+        raise InputError(f"{path.name}: holds no shapes, only a table")
+    if table.crs is None:
+        hint = " (a shapefile has it in a .prj file)" if path.suffix.casefold() == ".shp" else ""
+        raise InputError(f"{path.name}: has no CRS{hint}; a registry layer must state it")
+    return table
+
+
+def _read_vector(path: Path, map_crs: CRS, bounds: Bounds | None, note: Note) -> pd.DataFrame:
+    encoding = _encoding(path, note) if path.suffix.casefold() == ".shp" else None
+    try:
+        name = _layer_name(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            info = pyogrio.read_info(path, layer=name, force_total_bounds=True)
+            near = _bounds_in(info, path.name, map_crs, bounds)
+            return gpd.read_file(path, layer=name, encoding=encoding, bbox=near)
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, RuntimeError, OSError,
+            UnicodeDecodeError) as error:
+        parts = (" (a shapefile is at least .shp, .shx and .dbf; copy them all)"
+                 if path.suffix.casefold() == ".shp" else "")
+        raise InputError(f"{path}: cannot be read as a vector file ({error}){parts}") from error
+
+
+def _layer_name(path: Path) -> str:
+    """The layer to read: the only one with shapes, or the one called like the file."""
+    names = [str(n) for n, kind in pyogrio.list_layers(path) if kind is not None]
+    if not names:
+        raise InputError(f"{path.name}: holds no shapes, only a table")
+    same = [n for n in names if n.casefold() == path.stem.casefold()]
+    if len(names) > 1 and len(same) != 1:
+        raise InputError(f"{path.name}: has {len(names)} layers ({', '.join(names)}); leave one, "
+                         f"or call the one to use {path.stem}")
+    return same[0] if same else names[0]
+
+
+def _bounds_in(info: dict, name: str, map_crs: CRS, bounds: Bounds | None) -> Bounds | None:
+    """Bounds in the file's CRS; an error if the file's coordinates cannot be in its CRS."""
+    if info["crs"] is None:
+        return None
+    crs = CRS.from_user_input(info["crs"])
+    total = info["total_bounds"]
+    if crs.is_geographic and info["features"] and total is not None:
+        check_degrees(total[0::2], total[1::2], name)
+    if bounds is None:
+        return None
+    return gpd.GeoSeries.from_wkt([_box_wkt(bounds)], crs=map_crs).to_crs(crs).total_bounds
+
+
+def check_degrees(longitude: object, latitude: object, name: str) -> None:
+    """Raise InputError unless all are degrees; NaN and infinity (no shape) do not count."""
+    for values, limit, what in ((longitude, 180, "longitude"), (latitude, 90, "latitude")):
+        wrong = [float(v) for v in values if limit + 1e-6 < abs(v) < float("inf")]
+        if wrong:
+            raise InputError(f"{name}: {what} {wrong[0]:.6g} is beyond {limit} degrees; its "
+                             "coordinates are not in the CRS that it states or implies")
+
+
+def _box_wkt(bounds: Bounds) -> str:
+    """A rectangle with points along its sides, so that it stays whole in another CRS."""
+    from shapely import box, segmentize
+
+    left, bottom, right, top = bounds
+    return segmentize(box(*bounds), max(right - left, top - bottom, 1e-9) / 20).wkt
+
+
+def _encoding(path: Path, note: Note) -> str | None:
+    """Encoding of a shapefile's text; None where the file states it."""
+    table = next((p for p in path.parent.glob(f"{path.stem}.*")
+                  if p.suffix.casefold() == ".dbf"), None)
+    stated = any(p.suffix.casefold() == ".cpg" for p in path.parent.glob(f"{path.stem}.*"))
+    if table is None or stated:
+        return None
+    try:
+        data = table.read_bytes()
+    except OSError as error:
+        raise InputError(f"{table}: cannot be read ({error})") from error
+    if len(data) < 32 or data[29] not in _UNSTATED_CODE_PAGES:
+        return None
+    encoding, ascii_only = _guess(data[int.from_bytes(data[8:10], "little"):])
+    if not ascii_only:
+        note(f"{path.name} does not state its encoding (.cpg); its text is read as {encoding}")
+    return encoding
+
+
+def _guess(text: bytes) -> tuple[str, bool]:
+    """UTF-8 if the bytes are, else Windows-1250; and whether it makes no difference."""
+    if text.isascii():
+        return "utf-8", True
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
+        return POLISH, False
+    return "utf-8", False
+
+
+def _read_csv(path: Path, map_crs: CRS, note: Note) -> gpd.GeoDataFrame:
+    """Points from columns lon and lat (WGS 84), or x and y (column crs, else the map's CRS).
+
+    x goes to the east and y to the north, whatever a national standard calls them.
+    """
+    table = _csv_table(path, note)
+    longitude, latitude = find_column(table, LONGITUDE), find_column(table, LATITUDE)
+    if longitude and latitude:
+        x, y = _numbers(table[longitude]), _numbers(table[latitude])
+        check_degrees(x, y, path.name)
+        return gpd.GeoDataFrame(table, geometry=gpd.points_from_xy(x, y), crs=4326)
+    columns = find_column(table, ("x",)), find_column(table, ("y",))
+    if None in columns:
+        raise InputError(f"{path.name}: points need the columns x and y, or lon and lat; it has "
+                         f"{', '.join(map(str, table.columns))}")
+    x, y = (_numbers(table[column]) for column in columns)
+    crs = _csv_crs(table, path.name)
+    if crs is None:
+        crs = map_crs
+        if len(table) and (x.abs().max() <= 180 and y.abs().max() <= 90):
+            raise InputError(f"{path.name}: x and y are at most {x.abs().max():g} and "
+                             f"{y.abs().max():g}, which looks like degrees, and the map's CRS is "
+                             "in metres; call the columns lon and lat, or state a column crs")
+        note(f"{path.name} states no CRS (column crs); x and y are taken in the map's, "
+             f"{map_crs.to_string()}")
+    return gpd.GeoDataFrame(table, geometry=gpd.points_from_xy(x, y), crs=crs)
+
+
+def _csv_table(path: Path, note: Note) -> pd.DataFrame:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error})") from error
+    encoding, ascii_only = _guess(data)
+    if encoding == POLISH and not ascii_only:
+        note(f"{path.name} is not UTF-8; its text is read as {encoding}")
+    try:
+        text = data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
+        first = text.split("\n", 1)[0]
+        comma = max(",;\t", key=first.count)
+        table = pd.read_csv(io.StringIO(text), sep=comma, dtype=str, skipinitialspace=True,
+                            keep_default_na=False, index_col=False)
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error
+            ) as error:
+        raise InputError(f"{path}: cannot be read as CSV ({' '.join(str(error).split())})"
+                         ) from error
+    return table.rename(columns=str.strip)
+
+
+def _numbers(values: pd.Series) -> pd.Series:
+    """Numbers with a decimal point or comma; NaN where there is none."""
+    plain = values.str.replace(r"\s", "", regex=True).str.replace(",", ".", regex=False)
+    return pd.to_numeric(plain, errors="coerce").astype("float64")
+
+
+def _csv_crs(table: pd.DataFrame, name: str) -> CRS | None:
+    """The one CRS of a column crs, None if there is no such column."""
+    column = find_column(table, CRS_COLUMN)
+    if column is None:
+        return None
+    stated = sorted({value.strip() for value in table[column]} - {""})
+    if len(stated) != 1:
+        raise InputError(f"{name}: column {column} states {len(stated)} CRS "
+                         f"({', '.join(stated)}); all rows must have one and the same")
+    try:
+        return CRS.from_user_input(int(stated[0]) if stated[0].isdigit() else stated[0])
+    except CRSError as error:
+        raise InputError(f"{name}: column {column} is {stated[0]!r}; it must be a CRS such as "
+                         "EPSG:2180") from error
