@@ -8,6 +8,7 @@ from lulc_lib import legend
 from lulc_lib.data.scenes import BANDS
 from lulc_lib.errors import InputError
 from lulc_lib.unet import normalise
+from lulc_lib.unet.mixture import Mixture
 from lulc_lib.unet.patches import PatchSampler, split_by_place
 
 
@@ -161,3 +162,48 @@ def test_small_scene_and_no_labels():
     assert (target != legend.IGNORE_INDEX).sum() == 2 * mask.size
     with pytest.raises(InputError, match="no labelled pixel"):
         PatchSampler([np.ones((10, 10, 12), np.float32)], [mask * 0], patch=8)
+
+
+def test_even_mixture_gives_a_scene_its_own_statistics():
+    """With a large concentration all blocks weigh the same, as in the scene itself."""
+    values = np.random.default_rng(0).normal(3, 2, (4, 100, 150)).astype(np.float32)
+    mean, sd = Mixture([values], 1e7, 4).draw(0, np.random.default_rng(1))
+    assert np.allclose(mean[:, 0, 0], values.mean(axis=(1, 2)), atol=1e-2)
+    assert np.allclose(sd[:, 0, 0], values.std(axis=(1, 2)), atol=1e-2)
+
+
+def test_narrow_mixture_gives_the_statistics_of_one_block():
+    values = np.random.default_rng(0).normal(0, 1, (2, 100, 100)).astype(np.float32)
+    values[:, :50, :50] += 5
+    found = [Mixture([values], 1e-4, 2).draw(0, np.random.default_rng(s)) for s in range(12)]
+    blocks = [values[:, r:r + 50, c:c + 50] for r in (0, 50) for c in (0, 50)]
+    for mean, sd in found:
+        near = [np.allclose(mean, b.mean(axis=(1, 2), keepdims=True), atol=1e-2)
+                and np.allclose(sd, b.std(axis=(1, 2), keepdims=True), atol=1e-2) for b in blocks]
+        assert sum(near) == 1
+    assert len({float(m[0, 0, 0]) for m, _ in found}) > 1
+
+
+def test_mixture_leaves_further_channels_and_rejects_no_concentration():
+    values = np.random.default_rng(0).normal(0, 1, (3, 60, 60)).astype(np.float32)
+    out = Mixture([values], 0.1, 2).apply(values[:, :20, :20], 0, np.random.default_rng(0))
+    assert np.array_equal(out[2], values[2, :20, :20])
+    assert not np.allclose(out[:2], values[:2, :20, :20])
+    with pytest.raises(InputError, match="must be above 0"):
+        Mixture([values], 0.0, 2)
+
+
+def test_mixture_touches_the_share_of_patches_asked_for():
+    rng = np.random.default_rng(0)
+    values = rng.normal(0, 1, (2, 80, 80)).astype(np.float32)
+    mask = np.full((80, 80), legend.CODES[0], dtype=np.uint8)
+
+    def kept(share):
+        sampler = PatchSampler([values], [mask], 16, mixture=Mixture([values], 0.1, 2),
+                               mixture_share=share)
+        x, _ = sampler.draw(40, seed=0, step=0)
+        return np.mean([np.isin(np.round(p[0], 5), np.round(values[0], 5)).all() for p in x])
+
+    assert kept(0.0) == 1
+    assert kept(1.0) == 0
+    assert 0.2 < kept(0.5) < 0.8

@@ -29,6 +29,8 @@ class TrainConfig:
     batch: int = 16  # patches in a step
     centre_balance: float = 1.0  # 0 middles as labelled, 1 every class equally often
     radiometric_sd: float = 0.0  # units of the normalised input; shake of gain and offset
+    mixture: float = 0.0  # concentration of another mix of landscapes (mixture.py); 0 none
+    mixture_share: float = 0.5  # of the patches that see another mix
     # labels
     validation_share: float = 0.3  # of the labelled blocks
     block: int = 40  # pixels, edge of a block of the split by place

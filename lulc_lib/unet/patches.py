@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lulc_lib import legend
 from lulc_lib.errors import InputError
 from lulc_lib.unet.loss import label_counts
+from lulc_lib.unet.mixture import Mixture
 
 DRAWS = 200
 """Random draws of validation blocks from which the one with the best class shares is taken."""
@@ -129,6 +130,8 @@ class PatchSampler:
     balance : 0 draws the middle's class as often as it is labelled, 1 every class equally often.
     radiometric_sd : standard deviation of the random gain (about 1) and offset (about 0) of each
         band, in units of the normalised input; 0 shakes nothing.
+    mixture : of the same inputs; a patch is standardised anew with it. None: no patch is.
+    mixture_share : share of the patches that are.
 
     Raises
     ------
@@ -143,8 +146,11 @@ class PatchSampler:
         patch: int,
         balance: float = 1.0,
         radiometric_sd: float = 0.0,
+        mixture: Mixture | None = None,
+        mixture_share: float = 0.5,
     ) -> None:
         self.patch, self.radiometric_sd = patch, radiometric_sd
+        self.mixture, self.mixture_share = mixture, mixture_share
         self.inputs = [_at_least(i, patch, "edge") for i in inputs]
         self.targets = [
             legend.to_index(_at_least(m, patch, "constant", legend.NO_DATA)) for m in masks
@@ -189,6 +195,8 @@ class PatchSampler:
         values, target = np.rot90(values, turns, (-2, -1)), np.rot90(target, turns)
         if mirror:
             values, target = values[..., ::-1], target[..., ::-1]
+        if self.mixture is not None and rng.random() < self.mixture_share:
+            values = self.mixture.apply(values, scene, rng)
         if self.radiometric_sd:
             shake = rng.normal(0, self.radiometric_sd, (2, len(values), 1, 1)).astype(np.float32)
             values = values * (1 + shake[0]) + shake[1]

@@ -13,11 +13,13 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from lulc_lib.data.scenes import BANDS
 from lulc_lib.errors import InputError
 from lulc_lib.unet import normalise, store
 from lulc_lib.unet.config import TrainConfig, steps_per_epoch
 from lulc_lib.unet.device import LAYOUT, pick_device, pick_precision
 from lulc_lib.unet.loss import FocalLoss, class_weights, label_counts
+from lulc_lib.unet.mixture import Mixture
 from lulc_lib.unet.networks import Network
 from lulc_lib.unet.normalise import Normalisation
 from lulc_lib.unet.patches import PatchSampler, split_by_place
@@ -82,9 +84,9 @@ def prepare(
     if config.patience and not any(v.any() for v in validation):
         raise InputError(f"patience is {config.patience}; stopping early needs labels held back: "
                          "validation_share must be above 0")
-    sampler = PatchSampler(
-        inputs, training, config.patch, config.centre_balance, config.radiometric_sd
-    )
+    mixture = Mixture(inputs, config.mixture, len(BANDS)) if config.mixture else None
+    sampler = PatchSampler(inputs, training, config.patch, config.centre_balance,
+                           config.radiometric_sd, mixture, config.mixture_share)
     device = pick_device()
     model = store.build(config, seed).to(device, memory_format=LAYOUT)
     averaged = AveragedModel(
