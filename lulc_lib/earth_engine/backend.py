@@ -1,0 +1,168 @@
+"""Who answers the Earth Engine client: Google with the user's account, or our local server.
+
+Everything after :func:`open_backend` is the same code for both. Credentials are found and used by
+the client's own means: nothing here reads, stores or prints them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import ee
+import google.auth.credentials
+from google.auth._cloud_sdk import get_application_default_credentials_path
+from google.auth.environment_vars import CREDENTIALS
+
+from lulc_lib.earth_engine.faults import Transport, explained
+from lulc_lib.errors import InputError
+
+CHOICES = ("auto", "google", "local")
+GOOGLE, LOCAL = "Google Earth Engine", "local Earth Engine"
+
+
+class Patience(NamedTuple):
+    """How long to wait for an answer.
+
+    Attributes
+    ----------
+    timeout : seconds for a connection and for each part of an answer; Earth Engine itself ends
+        an interactive computation after five minutes.
+    retries : how often the client tries again after 429, 5xx or a lost connection; it waits up to
+        2, 4, 8, … seconds before.
+    """
+
+    timeout: float = 330.0
+    retries: int = 5
+
+
+@dataclass
+class Backend:
+    """What answers the client until :meth:`close`; also a context manager.
+
+    ``name``: ``google`` or ``local``; ``title``: the same in words; ``address``: where it answers;
+    ``note``: in words what was chosen and why.
+    """
+
+    name: str
+    title: str
+    address: str
+    note: str
+    server: Any = None
+
+    def __enter__(self) -> Backend:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
+
+    def compute(self, what: ee.ComputedObject) -> Any:
+        """The value of an Earth Engine object, in one request.
+
+        Raises
+        ------
+        InputError
+            Earth Engine refuses, is out of reach, or its quota is used up; in one line.
+        """
+        with explained(self.title):
+            return what.getInfo()
+
+    def close(self) -> None:
+        """Let go of the client, and stop the local server."""
+        ee.Reset()
+        if self.server is not None:
+            self.server.stop()
+            self.server = None
+
+
+def open_backend(
+    root: Path, choice: str | None = None, project: str | None = None,
+    site: str | None = None, url: str | None = None, patience: Patience | None = None,
+) -> Backend:
+    """The client made ready for one of the back ends.
+
+    Parameters
+    ----------
+    root : folder of the data source, which the local Earth Engine serves.
+    choice : ``google``: the user's account. ``local``: the local Earth Engine; no request leaves
+        this machine. ``auto``: Google if the client finds credentials that work, else local. None:
+        what ``$EE_BACKEND`` says, else ``auto``.
+    project : Google Cloud project; None: ``$EE_PROJECT``, else the client's own setting.
+    site : the only site that the local Earth Engine shall serve; None: all.
+    url : another address than Google's.
+    patience : time-outs and retries.
+
+    Raises
+    ------
+    InputError
+        Unknown choice; for ``google``: no credentials, no project, no permission, or Google cannot
+        be reached.
+    """
+    choice = os.environ.get("EE_BACKEND") or "auto" if choice is None else choice
+    if choice not in CHOICES:
+        raise InputError(f"Earth Engine back end is {choice!r}; it must be one of "
+                         f"{', '.join(CHOICES)}")
+    patience = patience or Patience()
+    project = project or os.environ.get("EE_PROJECT") or None
+    if choice == "google":
+        return _google(ee.data.get_persistent_credentials, project, url, patience)
+    reason = "EE_BACKEND asks for it"
+    if choice == "auto":
+        try:
+            return _google(_credentials_at_hand, project, url, patience)
+        except InputError as error:
+            reason = str(error)
+    return _local(root, site, patience, f"The {LOCAL} answers: {reason}.")
+
+
+def _google(find: Callable[[], Any], project: str | None, url: str | None,
+            patience: Patience) -> Backend:
+    """The client signed in at Google; ``find`` gives the credentials."""
+    with explained(GOOGLE):
+        credentials = find()
+        _initialise(credentials, project, url, Transport(patience.timeout, proxies=True), patience)
+        address = ee.data.DEFAULT_CLOUD_API_BASE_URL if url is None else url
+        return Backend("google", GOOGLE, address, f"{GOOGLE} answers, with your account.")
+
+
+def _local(root: Path, site: str | None, patience: Patience, note: str) -> Backend:
+    from lulc_lib.earth_engine.local import start
+
+    server = start(root, site)
+    try:
+        with explained(LOCAL):
+            _initialise(google.auth.credentials.AnonymousCredentials(), "offline", server.address,
+                        Transport(patience.timeout, proxies=False), patience)
+    except BaseException:
+        server.stop()
+        raise
+    return Backend("local", LOCAL, server.address, note, server)
+
+
+def _initialise(credentials: Any, project: str | None, url: str | None, transport: Transport,
+                patience: Patience) -> None:
+    ee.Reset()
+    ee.data.setMaxRetries(patience.retries)
+    try:
+        ee.Initialize(credentials, url=url, project=project, http_transport=transport)
+    except BaseException:
+        ee.Reset()
+        raise
+
+
+def _credentials_at_hand() -> Any:
+    """The client's credentials, if a file with some is on this machine.
+
+    The file is looked for first, because the search for credentials of last resort asks the
+    network whether this is one of Google's own machines.
+    """
+    kept = (ee.oauth.get_credentials_path(), os.environ.get(CREDENTIALS),
+            get_application_default_credentials_path())
+    if not any(path and Path(path).is_file() for path in kept):
+        raise ee.EEException("no credentials: not authenticated")
+    return ee.data.get_persistent_credentials()

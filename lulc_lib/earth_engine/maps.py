@@ -1,0 +1,111 @@
+"""Class maps of Earth Engine: on an interactive geemap map, as an array, and as a GeoTIFF."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ee
+import geemap
+import ipyleaflet
+import rasterio
+import xarray as xr
+from rasterio.windows import Window
+
+from lulc_lib import legend
+from lulc_lib.data.catalogue import Site
+from lulc_lib.data.map_file import class_map_writer
+from lulc_lib.data.scenes import pixel_centres
+from lulc_lib.earth_engine.backend import Backend
+from lulc_lib.earth_engine.faults import explained
+from lulc_lib.earth_engine.workflow import MAPPED
+from lulc_lib.errors import InputError
+
+CORINE = "COPERNICUS/CORINE/V20/100m/2018"
+CLASS_STYLE = {"min": legend.CODES[0], "max": legend.CODES[-1],
+               "palette": [c.removeprefix("#") for c in legend.COLOURS.values()]}
+"""How a band of legend codes is drawn."""
+
+SCENE_STYLE = {"bands": ["B8", "B4", "B3"], "min": 0, "max": [5000, 2800, 2800], "gamma": 2.0}
+"""Near infrared, red and green of digital numbers, stretched like the study's figures."""
+
+
+def download(backend: Backend, image: ee.Image, site: Site) -> xr.DataArray:
+    """A class map on the site's grid.
+
+    Returns
+    -------
+    (y, x) uint8 legend codes with CRS, NO_DATA where Earth Engine's map is masked.
+
+    Raises
+    ------
+    InputError
+        Earth Engine fails, or a value is no legend code.
+    """
+    with explained(backend.title):
+        pixels = ee.data.computePixels(
+            {"expression": image, "fileFormat": "NUMPY_NDARRAY", "grid": _grid(site)})
+    transform = rasterio.Affine(*site.transform)
+    codes = legend.check_codes(pixels[MAPPED], "Earth Engine's map")
+    found = xr.DataArray(codes, dims=("y", "x"), coords=pixel_centres(transform, codes.shape))
+    return found.rio.write_crs(site.epsg).rio.write_transform(transform)
+
+
+def export(class_map: xr.DataArray, path: Path, tags: Mapping[str, str]) -> None:
+    """Write a class map as a GeoTIFF with colour table and QGIS style, whole or not at all.
+
+    Parameters
+    ----------
+    class_map : (y, x) uint8 legend codes with CRS.
+    path : where to; an old file is replaced.
+    tags : metadata of the file, such as the classifier and the scene.
+    """
+    shape, transform = class_map.shape, class_map.rio.transform()
+    with class_map_writer(path, shape, class_map.rio.crs, transform, tags) as out:
+        out.write(class_map.values[None], Window(0, 0, shape[1], shape[0]))
+        out.finish()
+        out.publish()
+
+
+def corine(backend: Backend) -> ee.Image | None:
+    """CORINE Land Cover in the legend's classes; None if the back end's catalogue has it not.
+
+    A CORINE class that may be several of ours is drawn as the first of them.
+    """
+    walk = legend.corine_crosswalk()
+    image = ee.Image(CORINE)
+    try:
+        backend.compute(image.bandNames())
+    except InputError:
+        return None
+    return image.select([0]).remap(list(walk), [codes[0] for codes in walk.values()])
+
+
+def interactive_map(
+    layers: Mapping[str, tuple[ee.Image, Mapping[str, Any]]], site: Site,
+    split: tuple[str, str] | None = None, points: ee.FeatureCollection | None = None,
+) -> geemap.Map:
+    """A geemap map of images, with the legend, an inspector and two layers left and right.
+
+    No background map is drawn: its tiles would come from the internet.
+
+    Parameters
+    ----------
+    layers : name to image and its style (:data:`CLASS_STYLE`, :data:`SCENE_STYLE`), from the
+        bottom to the top.
+    site : where to look.
+    split : names of the layers left and right of the divider.
+    points : drawn above the images.
+    """
+    view = geemap.Map(
+        ee_initialize=False, basemap=ipyleaflet.TileLayer(url="", name="none"),
+        search_ctrl=False, draw_ctrl=False, height="560px")
+    return view
+
+
+def _grid(site: Site) -> dict[str, Any]:
+    a, b, c, d, e, f = site.transform
+    affine = {"scaleX": a, "shearX": b, "translateX": c, "shearY": d, "scaleY": e, "translateY": f}
+    return {"crsCode": f"EPSG:{site.epsg}", "affineTransform": affine,
+            "dimensions": {"width": site.cols, "height": site.rows}}
