@@ -74,6 +74,19 @@ LAYERS: dict[str, Layer] = {
 }
 
 
+CURRENT = ("aktualn", "obowiazuj", "czynn", "wazn", "active", "valid", "current")
+"""How a status begins (without diacritics) that says that an area is in force."""
+
+
+def is_current(status: str | None) -> bool:
+    """Whether a status says that an area is in force; no status says nothing against it.
+
+    >>> is_current("aktualny"), is_current("zniesiony"), is_current(None)
+    (True, False, True)
+    """
+    return status is None or fold(status).startswith(CURRENT)
+
+
 def fold(text: str) -> str:
     """Lower case without diacritics, for comparing names.
 

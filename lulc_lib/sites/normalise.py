@@ -17,7 +17,7 @@ from shapely.geometry.base import BaseGeometry
 from lulc_lib.errors import InputError
 from lulc_lib.sites.dates import EMPTY_WORDS, parse_date
 from lulc_lib.sites.layer_file import Note
-from lulc_lib.sites.layers import Layer, find_column, fold
+from lulc_lib.sites.layers import Layer, find_column, fold, is_current
 
 EXAMPLES = 3
 """How many different values a note names."""
@@ -81,9 +81,8 @@ def right_shapes(table: gpd.GeoDataFrame, layer: Layer, name: str, note: Note
     shapes[there] = [_only(layer.geometry, s) for s in shapes[there]]
     right = there & ~shapely.is_empty(shapes)
     if there.any() and not right.any():
-        raise InputError(f"{name}: holds {', '.join(before)}; {layer.name} must be "
-                         f"{layer.geometry.lower()}s with an area" if layer.geometry == "Polygon"
-                         else f"{name}: holds {', '.join(before)}; {layer.name} must be points")
+        must = "polygons with an area" if layer.geometry == "Polygon" else "points"
+        raise InputError(f"{name}: holds {', '.join(before)}; {layer.name} must be {must}")
     if (there & ~right).any():
         note(f"{_rows(there & ~right)} dropped: not a {layer.geometry.lower()}")
     return table[right].set_geometry(
@@ -99,8 +98,11 @@ def _only(kind: str, shape: BaseGeometry) -> BaseGeometry:
 
 
 def _rows(which: NDArray[np.bool_]) -> str:
-    count = int(which.sum())
-    return f"{count} row{'' if count == 1 else 's'}"
+    return _count(int(which.sum()))
+
+
+def _count(rows: int) -> str:
+    return f"{rows} row{'' if rows == 1 else 's'}"
 
 
 def _fields(table: gpd.GeoDataFrame, layer: Layer, name: str, note: Note) -> dict[str, list]:
@@ -154,16 +156,23 @@ def _dates(values: Sequence[object], ours: str, theirs: str | None, note: Note
     empty = sum(p.kind == "empty" for p in read)
     if empty and ours != "date":
         where = f"in {theirs}" if theirs else f"as there is no column for {ours}"
-        note(f"{empty} of {len(read)} rows have no {ours} {where}; that side is open")
+        note(f"{empty} of {_count(len(read))} without {ours} {where}: that side is open")
     return [p.day for p in read]
 
 
 def _check_validity(fields: dict[str, list], note: Note) -> None:
-    """Tell of areas that end before they begin."""
-    pairs = zip(fields["valid_from"], fields["valid_to"], strict=True)
-    wrong = sum(a is not None and b is not None and b < a for a, b in pairs)
+    """Tell of areas that end before they begin, and of those that are no longer in force."""
+    begin, end = fields["valid_from"], fields["valid_to"]
+    wrong = sum(a is not None and b is not None and b < a for a, b in zip(begin, end, strict=True))
     if wrong:
-        note(f"{wrong} rows end before they begin, so they are valid on no day")
+        note(f"{_count(wrong)} with an end before the beginning: valid on no day")
+    over = [(status, day) for status, day in zip(fields["status"], end, strict=True)
+            if not is_current(status)]
+    if over:
+        words = ", ".join(sorted({repr(status) for status, _ in over}))
+        endless = sum(day is None for _, day in over)
+        note(f"{_count(len(over))} with status {words}: valid until the last day stated"
+             + (f", and {endless} of them on no day, as none is stated" if endless else ""))
 
 
 def _without_copies(table: gpd.GeoDataFrame, note: Note) -> gpd.GeoDataFrame:

@@ -14,12 +14,9 @@ from pyproj.exceptions import CRSError
 
 from lulc_lib.errors import InputError
 from lulc_lib.sites.layer_file import Bounds, Note, find_file, read_file
-from lulc_lib.sites.layers import LAYERS, Layer, fold
+from lulc_lib.sites.layers import LAYERS, Layer, is_current
 from lulc_lib.sites.normalise import normalise
 from lulc_lib.sites.provenance import read_provenance
-
-CURRENT = ("aktualn", "obowiazuj", "czynn", "wazn", "active", "valid", "current")
-"""How a status begins (without diacritics) that says that an area is in force."""
 
 
 @dataclass(frozen=True)
@@ -91,13 +88,9 @@ def valid_on(areas: gpd.GeoDataFrame, date: dt.date) -> gpd.GeoDataFrame:
     date : the scene's acquisition day.
     """
     begun = np.array([d is None or d <= date for d in areas["valid_from"]], dtype=bool)
-    lasts = np.array([_is_current(s) if d is None else date <= d
+    lasts = np.array([is_current(s) if d is None else date <= d
                       for d, s in zip(areas["valid_to"], areas["status"], strict=True)], dtype=bool)
     return areas[begun & lasts]
-
-
-def _is_current(status: str | None) -> bool:
-    return status is None or fold(status).startswith(CURRENT)
 
 
 def _metric(crs: object) -> CRS:
