@@ -32,6 +32,7 @@ from lulc_lib.data.radiometry import QUANTIFICATION, Offset
 from lulc_lib.data.scene_file import SceneFile, Survey
 from lulc_lib.data.scenes import fill_band
 from lulc_lib.errors import InputError
+from lulc_lib.unet.ensemble import Ensemble
 from lulc_lib.unet.networks import Network
 from lulc_lib.unet.normalise import Normalisation, statistics_of
 from lulc_lib.unet.predict import TILE, check_tiles, probabilities_of, tiles
@@ -186,8 +187,8 @@ class _Reader:
 
 
 def _tile(
-    reader: _Reader, model: Network, core: tuple[slice, slice], window: tuple[slice, slice],
-    tta: bool,
+    reader: _Reader, model: Network | Ensemble, core: tuple[slice, slice],
+    window: tuple[slice, slice], tta: bool,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Legend codes (row, col) and probabilities (class, row, col; NaN: no data) of a tile."""
     inputs, missing = reader.inputs(core, window)

@@ -13,6 +13,7 @@ from torch import Tensor
 from lulc_lib import legend
 from lulc_lib.data.reference import on_grid
 from lulc_lib.errors import InputError
+from lulc_lib.unet.ensemble import Ensemble
 from lulc_lib.unet.networks import Network
 from lulc_lib.unet.normalise import Normalisation
 
@@ -24,7 +25,7 @@ WHOLE = 1200
 
 
 def predict_probabilities(
-    model: Network,
+    model: Network | Ensemble,
     scene: xr.DataArray,
     normalisation: Normalisation,
     tta: bool = False,
@@ -35,7 +36,7 @@ def predict_probabilities(
 
     Parameters
     ----------
-    model : trained network; it is put in evaluation mode and left on its device.
+    model : trained network or ensemble; it is put in evaluation mode and left on its device.
     scene : (band, y, x) float32, reflectance, NaN where a band holds no data, with CRS.
     normalisation : the one the network was trained with.
     tta : average over the eight turned and mirrored copies of the scene (eight times the work).
@@ -92,7 +93,7 @@ def map_of(probabilities: xr.DataArray) -> xr.DataArray:
 
 
 def predict_scene(
-    model: Network,
+    model: Network | Ensemble,
     scene: xr.DataArray,
     normalisation: Normalisation,
     tta: bool = False,
@@ -109,13 +110,13 @@ def predict_scene(
     return map_of(predict_probabilities(model, scene, normalisation, tta, tile, overlap))
 
 
-def map_codes(model: Network, inputs: NDArray[np.float32]) -> NDArray[np.uint8]:
+def map_codes(model: Network | Ensemble, inputs: NDArray[np.float32]) -> NDArray[np.uint8]:
     """(row, col) uint8 legend codes of a normalised (band, row, col) scene, in one pass."""
     model.eval()
     return legend.to_code(probabilities_of(model, inputs, tta=False).argmax(axis=0))
 
 
-def check_tiles(model: Network, tile: int, overlap: int) -> None:
+def check_tiles(model: Network | Ensemble, tile: int, overlap: int) -> None:
     """Raise InputError unless tiles of this size fit the network's poolings."""
     step = 2**model.depth
     for name, value, least in (("tile", tile, step), ("overlap", overlap, 0)):
@@ -142,7 +143,7 @@ def tiles(
 
 @torch.no_grad()
 def probabilities_of(
-    model: Network, inputs: NDArray[np.float32], tta: bool
+    model: Network | Ensemble, inputs: NDArray[np.float32], tta: bool
 ) -> NDArray[np.float32]:
     """(class, row, col) float32 probabilities of (band, row, col) inputs of any size.
 

@@ -15,17 +15,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from lulc_lib import legend
 from lulc_lib.data.scenes import BANDS
 from lulc_lib.errors import InputError
 from lulc_lib.unet.config import TrainConfig
 from lulc_lib.unet.device import pick_device
+from lulc_lib.unet.ensemble import Ensemble
 from lulc_lib.unet.networks import Network
 from lulc_lib.unet.normalise import Normalisation
 from lulc_lib.unet.registry import get_network
 
-FORMAT = "lulc_lib.unet/1"
+FORMAT = "lulc_lib.unet/2"
 """First entry of every file written here."""
 
 
@@ -34,9 +36,9 @@ STUDY_MODEL = "study.pt"
 
 
 class StoredModel(NamedTuple):
-    """A network with what is needed to use it."""
+    """A network, or an ensemble of several, with what is needed to use it."""
 
-    model: Network
+    model: Network | Ensemble
     normalisation: Normalisation
     config: TrainConfig
 
@@ -68,18 +70,25 @@ def study_model() -> Path:
 
 
 def contents(
-    model: Network, normalisation: Normalisation, config: TrainConfig, **more: object
+    model: Network | Ensemble, normalisation: Normalisation, config: TrainConfig,
+    half: bool = False, **more: object,
 ) -> dict[str, object]:
-    """What a file holds, as tensors and plain types."""
+    """What a file holds, as tensors and plain types; ``half``: weights in 16 bits."""
+    members = model.members if isinstance(model, Ensemble) else [model]
     return {
         "format": FORMAT,
         "codes": list(legend.CODES),
         "bands": list(BANDS),
         "config": config.to_dict(),
         "normalisation": normalisation.to_dict(),
-        "weights": {k: v.detach().cpu() for k, v in model.state_dict().items()},
+        "weights": [{k: _stored(v, half) for k, v in m.state_dict().items()} for m in members],
         **more,
     }
+
+
+def _stored(value: Tensor, half: bool) -> Tensor:
+    value = value.detach().cpu().contiguous()
+    return value.half() if half and value.is_floating_point() else value
 
 
 def write_file(values: dict[str, object], path: Path | str) -> None:
@@ -125,15 +134,18 @@ def read_file(path: Path | str) -> dict[str, object]:
 
 
 def save_model(
-    path: Path | str, model: Network, normalisation: Normalisation, config: TrainConfig
+    path: Path | str, model: Network | Ensemble, normalisation: Normalisation,
+    config: TrainConfig, half: bool = False,
 ) -> None:
     """Write a network with its normalisation and configuration to one small file.
 
     Parameters
     ----------
     path : where to; folders are made, an old file is replaced at once.
+    model : a network of ``config``, or an ensemble of such.
+    half : keep the weights in 16 bits: half the size, probabilities change in the third decimal.
     """
-    write_file(contents(model, normalisation, config), path)
+    write_file(contents(model, normalisation, config, half), path)
 
 
 def load_model(path: Path | str, device: torch.device | None = None) -> StoredModel:
@@ -146,7 +158,8 @@ def load_model(path: Path | str, device: torch.device | None = None) -> StoredMo
 
     Returns
     -------
-    model (in evaluation mode), normalisation, config.
+    model (in evaluation mode; an :class:`Ensemble` if the file holds several networks),
+    normalisation, config.
 
     Raises
     ------
@@ -157,8 +170,10 @@ def load_model(path: Path | str, device: torch.device | None = None) -> StoredMo
     try:
         config = TrainConfig.from_dict(values["config"])
         normalisation = Normalisation.from_dict(values["normalisation"])
-        model = build(config)
-        model.load_state_dict(values["weights"])
+        members = [build(config) for _ in values["weights"]]
+        for member, weights in zip(members, values["weights"], strict=True):
+            member.load_state_dict(weights)
+        model = members[0] if len(members) == 1 else Ensemble(members)
     except (KeyError, TypeError, RuntimeError) as error:
         raise InputError(f"{path}: its weights and settings do not fit together") from error
     return StoredModel(model.to(device or pick_device()).eval(), normalisation, config)

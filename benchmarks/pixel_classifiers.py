@@ -1,0 +1,89 @@
+"""How far do pixel classifiers come on a date they have not seen, given the U-Net's own input?
+
+Leaves one training date of a site out at a time, as leave_one_date_out.py does, and trains a random
+forest and a linear support vector machine on every labelled pixel of the other dates.
+
+    python benchmarks/pixel_classifiers.py --write
+
+LULC_DATA names the folder of the published dataset. With --write the rows go to
+results/published/pixel_classifiers.json, which notebook 02 shows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.base import ClassifierMixin
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.svm import LinearSVC
+
+from lulc_lib import legend, paths, results
+from lulc_lib.accuracy import metrics
+from lulc_lib.accuracy.confusion import confusion_matrix
+from lulc_lib.data.series import Series, training_series
+from lulc_lib.unet import normalise
+
+CLASSIFIERS: dict[str, Callable[[int], ClassifierMixin]] = {
+    "random forest, 200 trees": lambda seed: RandomForestClassifier(200, random_state=seed),
+    "linear SVM": lambda seed: LinearSVC(dual=False, random_state=seed),
+}
+COLUMNS = ("overall_accuracy", "macro_f1", "quarry_f1", "road_f1", "seconds")
+
+
+def pixels(series: Series, normalisation: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Date to (pixel, band) float32 input and (pixel,) legend codes of its labelled pixels."""
+    known = normalise.fit(normalisation, list(series.scenes.values()))
+    found = {}
+    for date, scene in series.scenes.items():
+        mask = series.masks[date].values
+        labelled = mask != legend.NO_DATA
+        found[date] = known.apply(scene)[:, labelled].T, mask[labelled]
+    return found
+
+
+def main() -> None:
+    """Score every classifier on every date left out."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--site", default="strzegom")
+    parser.add_argument("--normalisation", default="per_scene")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--write", action="store_true", help="keep the rows as results")
+    args = parser.parse_args()
+    root: Path = paths.published_dir()
+    series = training_series(args.site, root)
+    data, rows = pixels(series, args.normalisation), []
+    for name, make in CLASSIFIERS.items():
+        for date, (x, y) in data.items():
+            start = time.perf_counter()
+            others = [v for d, v in data.items() if d != date]
+            model = make(args.seed).fit(np.concatenate([o[0] for o in others]),
+                                        np.concatenate([o[1] for o in others]))
+            matrix = confusion_matrix(model.predict(x), y)
+            f1 = metrics.per_class(matrix).f1
+            row = {
+                "classifier": name, "left_out": date,
+                "overall_accuracy": metrics.overall_accuracy(matrix),
+                "macro_f1": metrics.macro_f1(matrix), "quarry_f1": f1[legend.code("quarry")],
+                "road_f1": f1[legend.code("road")], "seconds": time.perf_counter() - start,
+            }
+            rows.append(row)
+            print(f"{name:26} {date}  " + "  ".join(f"{c} {row[c]:.3f}" for c in COLUMNS),
+                  flush=True)
+    table = pd.DataFrame(rows)
+    print(table.groupby("classifier")[list(COLUMNS)].mean().round(3))
+    if args.write:
+        values = {"site": args.site, "seed": args.seed, "normalisation": args.normalisation,
+                  "rows": rows}
+        results.write_results("published", "pixel_classifiers", values, series.files, root,
+                              seconds=float(table.seconds.sum()))
+
+
+if __name__ == "__main__":
+    main()
