@@ -2,15 +2,15 @@
 
 The client itself tries again, with growing waits, after 429, 5xx, lost connections and time-outs
 (``googleapiclient.http``); nothing here repeats that. It leaves a request without a time limit,
-tells what failed only by the server's text, and lets several exceptions through that are none of
-its own: that is mended here.
+takes half an answer for a whole one, tells what failed only by the server's text, and lets several
+exceptions through that are none of its own: that is mended here.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from json import JSONDecodeError
 
 import ee
 import google.auth.exceptions
@@ -58,7 +58,8 @@ class Transport:
         Raises
         ------
         ConnectionError, TimeoutError
-            The two that the client takes as a reason to try again.
+            The two that the client takes as a reason to try again; also for an answer that should
+            be JSON and is not.
         """
         try:
             answer = self._session.request(
@@ -67,6 +68,8 @@ class Transport:
             raise TimeoutError(f"no answer within {self._timeout:g} s") from error
         except requests.exceptions.RequestException as error:
             raise ConnectionError(_cause(error)) from error
+        if answer.ok and "alt=json" in uri and not _is_object(answer.content):
+            raise ConnectionError("the answer is damaged: it should be a JSON object")
         return httplib2.Response(dict(answer.headers) | {"status": answer.status_code}), \
             answer.content
 
@@ -103,9 +106,8 @@ def explained(name: str) -> Iterator[None]:
         raise InputError(_with_rule(name, error.resp.status, error.reason)) from error
     except (ConnectionError, TimeoutError) as error:
         raise InputError(f"{name}: cannot be reached ({error}), after all tries") from error
-    except (JSONDecodeError, UnicodeDecodeError, KeyError,
-            googleapiclient.errors.InvalidJsonError) as error:
-        raise InputError(f"{name}: the answer is damaged ({type(error).__name__})") from error
+    except (KeyError, googleapiclient.errors.InvalidJsonError) as error:
+        raise InputError(f"{name}: the answer is damaged ({error})") from error
 
 
 def status_of(error: BaseException) -> int | None:
@@ -119,11 +121,11 @@ def status_of(error: BaseException) -> int | None:
 
 def _line(name: str, error: ee.EEException) -> str:
     text, status = str(error), status_of(error)
-    if status is not None:
-        return _with_rule(name, status, text)
     if "no project found" in text:
         return f"{name}: no Cloud project is known; name it in EE_PROJECT, or once and for all " \
                "with `earthengine set_project`"
+    if status is not None:
+        return _with_rule(name, status, text)
     if "authenticate" in text.lower():
         return f"{name}: there are no credentials; sign in with `earthengine authenticate`"
     return f"{name}: {_one_line(text)}"
@@ -138,6 +140,13 @@ def _with_rule(name: str, status: int, text: str) -> str:
     if any(limit in said.lower() for limit in LIMITS):
         return f"{name}: the computation is too large; take fewer points or less land ({said})"
     return f"{name}: refuses the computation: {said}"
+
+
+def _is_object(body: bytes) -> bool:
+    try:
+        return isinstance(json.loads(body), dict)
+    except ValueError:
+        return False
 
 
 def _one_line(text: str) -> str:
