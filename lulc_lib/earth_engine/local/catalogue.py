@@ -1,0 +1,205 @@
+"""The local catalogue: the scenes of the data room under Earth Engine's names.
+
+Scenes are ``COPERNICUS/S2_SR_HARMONIZED``: digital numbers (reflectance × 10 000, uint16) without
+the 1000 DN that processing baseline 04.00 adds; what falls below 0 becomes 0. DN 0 in the file is
+masked, band by band. Only the study's ten bands are there.
+
+What the files do not tell is not made up. ``system:time_start`` is midnight UTC of the acquisition
+day, as only the day is known. ``CLOUD_COVERAGE_ASSESSMENT`` and the other cloud figures of ESA's
+metadata are absent: sorting by them keeps the order of time, and a filter on them passes no scene.
+``PROCESSING_BASELINE`` is there where the file carries it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+import shapely
+from numpy.typing import NDArray
+
+from lulc_lib.data.catalogue import SITES, PublishedFile, select
+from lulc_lib.data.radiometry import scene_offset
+from lulc_lib.earth_engine.local.elements import Collection
+from lulc_lib.earth_engine.local.errors import EngineError, missing_asset
+from lulc_lib.earth_engine.local.grid import WGS84, Projection, transformer
+from lulc_lib.earth_engine.local.pixels import Band, Image, integer_type
+from lulc_lib.earth_engine.local.shapes import Geometry
+from lulc_lib.earth_engine.local.stored import StoredBand
+from lulc_lib.errors import InputError
+
+SENTINEL = "COPERNICUS/S2_SR_HARMONIZED"
+CORINE = "COPERNICUS/CORINE/V20/100m/2018"
+
+
+@cache
+def earth_engine_name(band: str) -> str:
+    """Earth Engine's name of a band.
+
+    >>> earth_engine_name("B02"), earth_engine_name("B8A")
+    ('B2', 'B8A')
+    """
+    return f"B{int(band[1:])}" if band[1:].isdigit() else band
+
+
+class SceneFile:
+    """The bands of one scene file, read when they are first asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._bands: NDArray[np.uint16] | None = None
+        self._valid: NDArray[np.bool_] | None = None
+        from lulc_lib.data.scenes import BANDS, find_bands
+
+        with rasterio.open(path) as source:
+            self._indexes = find_bands(source.descriptions, path.name)
+            self.shape, self.tags = source.shape, source.tags()
+            epsg = source.crs.to_epsg() if source.crs else None
+            if epsg is None:
+                raise InputError(f"{path.name}: the file has no CRS with an EPSG code")
+            self.projection = Projection(f"EPSG:{epsg}", tuple(source.transform)[:6])
+        self.names = BANDS
+
+    def band(self, k: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Harmonised DN (row, col) and where there are data, of the k-th band."""
+        with self._lock:
+            if self._bands is None:
+                self._read()
+        return self._bands[k].astype(np.float64), self._valid[k]
+
+    def _read(self) -> None:
+        with rasterio.open(self.path) as source:
+            dn = source.read(self._indexes)
+        pixels = dict(zip(self.names, dn, strict=True))
+        offset = scene_offset(self.tags, pixels, None, self.path.name).used
+        self._valid = dn > 0
+        self._bands = np.clip(dn.astype(np.int32) - offset, 0, None).astype(np.uint16)
+
+
+class Catalogue:
+    """Images and collections by asset id.
+
+    Parameters
+    ----------
+    root : folder in the published dataset's layout.
+    site : only this site's scenes; None: those of all sites.
+    corine : a CORINE Land Cover file, polygons or raster; None: what ``root`` has.
+
+    Raises
+    ------
+    InputError
+        There is no scene.
+    """
+
+    def __init__(self, root: Path, site: str | None = None, corine: Path | None = None) -> None:
+        files = [f for f in select(kind="scene", site=site) if f.path_in(root).is_file()]
+        if not files:
+            where = f" of {site}" if site else ""
+            raise InputError(f"{root}: none of the dataset's scenes{where} is there; `lulc data` "
+                             "downloads them")
+        scenes = sorted((_scene(f, root) for f in files),
+                        key=lambda i: (i.properties["system:time_start"], i.identifier))
+        self.images: dict[str, Image] = {i.identifier: i for i in scenes}
+        self.collections = {SENTINEL: Collection(tuple(scenes), "ImageCollection", SENTINEL)}
+        self._corine = corine
+
+    def held(self) -> str:
+        """What there is, in words."""
+        singles = [i for i in self.images if not i.startswith(SENTINEL)]
+        return ", ".join([f"{name} ({len(c.elements)} scenes)"
+                          for name, c in self.collections.items()] + singles)
+
+    def image(self, identifier: str) -> Image:
+        """The image of this id.
+
+        Raises
+        ------
+        EngineError
+            There is none.
+        """
+        found = self.images.get(_plain(identifier))
+        if found is None:
+            raise missing_asset(identifier, self.held())
+        return found
+
+    def collection(self, identifier: str) -> Collection:
+        """The image collection of this id.
+
+        Raises
+        ------
+        EngineError
+            There is none.
+        """
+        found = self.collections.get(_plain(identifier))
+        if found is None:
+            raise missing_asset(identifier, self.held())
+        return found
+
+    def table(self, identifier: str) -> Collection:
+        """The catalogue has no tables.
+
+        Raises
+        ------
+        EngineError
+            Always; it names what there is.
+        """
+        raise missing_asset(identifier, self.held())
+
+
+def _plain(identifier: str) -> str:
+    """An asset id without the name of the public project."""
+    for start in ("projects/earthengine-public/assets/", "projects/earthengine-legacy/assets/"):
+        identifier = identifier.removeprefix(start)
+    return identifier.strip("/")
+
+
+def _scene(file: PublishedFile, root: Path) -> Image:
+    """A scene as an image of the collection."""
+    site = SITES[file.site]
+    stored = SceneFile(file.path_in(root))
+    start = dt.datetime.fromisoformat(file.date).replace(tzinfo=dt.UTC).timestamp() * 1000
+    index = f"{file.date.replace('-', '')}_T{site.mgrs_tile}_{site.name}"
+    properties: dict[str, Any] = {
+        "system:index": index, "system:time_start": int(start), "MGRS_TILE": site.mgrs_tile,
+        "SITE": site.name, "SOURCE_FILE": file.path, "system:asset_size": file.size}
+    baseline = {k.upper(): v for k, v in stored.tags.items()}.get("PROCESSING_BASELINE")
+    if baseline is not None:
+        properties["PROCESSING_BASELINE"] = baseline
+    return Image(_bands(stored), {k: v for k, v in properties.items() if v is not None},
+                 outline(stored.projection, stored.shape), f"{SENTINEL}/{index}", 1)
+
+
+def _bands(stored: SceneFile) -> tuple[Band, ...]:
+    rows, cols = stored.shape
+    return tuple(
+        Band(earth_engine_name(name), integer_type("uint16"),
+             StoredBand(stored.projection, lambda k=k: stored.band(k)).read,
+             stored.projection, (cols, rows))
+        for k, name in enumerate(stored.names))
+
+
+def outline(projection: Projection, shape: Sequence[int]) -> Geometry:
+    """The outline of a raster in longitude and latitude."""
+    rows, cols = shape
+    affine = projection.affine()
+    corners = [affine @ xy for xy in ((0, 0), (cols, 0), (cols, rows), (0, rows))]
+    if projection.crs != WGS84:
+        move = transformer(projection.crs, WGS84).transform
+        corners = [move(*xy) for xy in corners]
+    return Geometry(shapely.Polygon(corners))
+
+
+def check_root(root: Path) -> None:
+    """Raise InputError unless the data folder is there."""
+    if not Path(root).is_dir():
+        raise InputError(f"{root}: no such folder; it must hold the dataset")
+
+
+__all__ = ["CORINE", "SENTINEL", "Catalogue", "EngineError"]

@@ -1,0 +1,114 @@
+"""Features, collections and the smaller values that travel through an expression."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from lulc_lib.earth_engine.local.pixels import Image
+from lulc_lib.earth_engine.local.shapes import Geometry
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A geometry (or none) with properties, and an identifier within its collection."""
+
+    geometry: Geometry | None
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    identifier: str | None = None
+
+
+Element = Feature | Image
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Features or images in order; ``kind`` is ``FeatureCollection`` or ``ImageCollection``."""
+
+    elements: tuple[Element, ...]
+    kind: str = "FeatureCollection"
+    identifier: str | None = None
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+    def with_elements(self, elements: Any) -> Collection:
+        """Other elements, no longer the asset."""
+        return replace(self, elements=tuple(elements), identifier=None)
+
+
+class Date(NamedTuple):
+    """A moment, in milliseconds since 1970-01-01 UTC."""
+
+    millis: float
+
+
+class DateRange(NamedTuple):
+    """A span of time in milliseconds, start included, end not; None: without end."""
+
+    start: float | None
+    end: float | None
+
+
+class ErrorMargin(NamedTuple):
+    """A tolerance; the local Earth Engine computes exactly and does not use it."""
+
+    value: float | None = None
+    unit: str = "meters"
+
+
+class Filter(NamedTuple):
+    """Whether an element passes, and the filter's name."""
+
+    name: str
+    passes: Callable[[Element], bool]
+    pair: Callable[[Element, Element], bool] | None = None
+
+
+class Algorithm(NamedTuple):
+    """A function of the expression: the names of its arguments, and what computes it."""
+
+    names: tuple[str, ...]
+    call: Callable[..., Any]
+
+
+def geometry_of(element: Element) -> Geometry | None:
+    """The geometry of a feature or the footprint of an image."""
+    return element.footprint if isinstance(element, Image) else element.geometry
+
+
+def index_of(element: Element) -> str | None:
+    """The element's name within its collection."""
+    if "system:index" in element.properties:
+        return element.properties["system:index"]
+    if isinstance(element, Image):
+        return element.identifier.rsplit("/", 1)[-1] if element.identifier else None
+    return element.identifier
+
+
+def get(element: Element, name: str) -> Any:
+    """A property; None if it has none of this name. ``system:index`` is always known."""
+    if name == "system:index":
+        return index_of(element)
+    if name in (".geo", "system:footprint") and name not in element.properties:
+        return geometry_of(element)
+    if name == "system:id" and isinstance(element, Image):
+        return element.identifier
+    return element.properties.get(name)
+
+
+def with_properties(element: Element, properties: Mapping[str, Any]) -> Element:
+    """The element with exactly these properties."""
+    return replace(element, properties=dict(properties))
+
+
+def named(element: Element, index: str) -> Element:
+    """The element under another name within its collection."""
+    if isinstance(element, Image):
+        return replace(element, properties={**element.properties, "system:index": index})
+    rest = {k: v for k, v in element.properties.items() if k != "system:index"}
+    return Feature(element.geometry, rest, index)
+
+
+def own_properties(element: Element) -> dict[str, Any]:
+    """The properties that are not the system's."""
+    return {k: v for k, v in element.properties.items() if not k.startswith("system:")}

@@ -1,0 +1,41 @@
+"""The one exception of the local Earth Engine: what was asked cannot be answered, and why."""
+
+from __future__ import annotations
+
+STATUS = {
+    400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED", 411: "INVALID_ARGUMENT", 413: "INVALID_ARGUMENT",
+    421: "PERMISSION_DENIED",
+}
+"""Google's word for an HTTP code, as it stands in an error's JSON."""
+
+
+class EngineError(Exception):
+    """A request that cannot be answered: the client raises it as ``ee.EEException(message)``.
+
+    Parameters
+    ----------
+    message : one line that names the function or value and the rule.
+    code : HTTP status. Never 5xx: the client repeats those for half a minute, and what fails here
+        fails again.
+    """
+
+    def __init__(self, message: str, code: int = 400) -> None:
+        super().__init__(message)
+        self.code = code
+
+    def as_json(self) -> dict[str, dict[str, object]]:
+        """The error in the form of Google's REST interfaces."""
+        return {"error": {"code": self.code, "message": str(self),
+                          "status": STATUS.get(self.code, "INVALID_ARGUMENT")}}
+
+
+def missing_asset(identifier: object, held: str) -> EngineError:
+    """The error for an asset that is not in the local catalogue.
+
+    Parameters
+    ----------
+    identifier : what was asked for.
+    held : what the catalogue holds, in words.
+    """
+    return EngineError(f"{identifier!r} is not in the local catalogue; it holds {held}.", 404)

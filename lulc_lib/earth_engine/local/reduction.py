@@ -1,0 +1,58 @@
+"""Reducers: what turns many values into one, or a few.
+
+A reducer takes the values of its inputs with a weight each. Over a region the weight of a pixel is
+the share of it that the region covers, unless the reducer is unweighted; over lists and columns
+every weight is 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.float64]
+Compute = Callable[[Values, Values], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Reducer:
+    """A reducer of ``inputs`` values at a time.
+
+    ``compute`` takes the values (n, inputs) and weights (n,) of valid rows and gives the outputs by
+    name, in order; ``weighted`` says whether partly covered pixels count in part. ``repeated`` is
+    True where it is applied to each band (a reducer of one input), so outputs carry band names.
+    ``parts`` are the reducers it combines, each with the prefix of its outputs.
+    """
+
+    name: str
+    outputs: tuple[str, ...]
+    compute: Compute
+    inputs: int = 1
+    weighted: bool = True
+    repeated: bool = True
+    parts: tuple[tuple[Reducer, str], ...] = ()
+
+    def over_region(self, values: Values, shares: Values, centred: Values) -> dict[str, Any]:
+        """The outputs over pixels of a region.
+
+        Parameters
+        ----------
+        values : (pixel, inputs) of valid pixels.
+        shares, centred : (pixel,) share that the region covers, and 1 where it holds the centre:
+            the weights of a weighted and of an unweighted reducer.
+        """
+        if self.parts:
+            return {prefix + name: value for part, prefix in self.parts
+                    for name, value in part.over_region(values, shares, centred).items()}
+        weights = shares if self.weighted else centred
+        counted = weights > 0
+        return self.compute(values[counted], weights[counted])
+
+    def unweighted(self) -> Reducer:
+        """The same reducer, for which a pixel counts fully or not at all."""
+        parts = tuple((part.unweighted(), prefix) for part, prefix in self.parts)
+        return replace(self, weighted=False, parts=parts)
