@@ -11,6 +11,7 @@ from pathlib import Path
 import geopandas as gpd
 import pandas as pd
 import pyogrio
+import shapely
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
@@ -92,7 +93,8 @@ def _read_vector(path: Path, map_crs: CRS, bounds: Bounds | None, note: Note) ->
             warnings.simplefilter("ignore", RuntimeWarning)
             info = pyogrio.read_info(path, layer=name, force_total_bounds=True)
             near = _bounds_in(info, path.name, map_crs, bounds)
-            return gpd.read_file(path, layer=name, encoding=encoding, bbox=near)
+            return pyogrio.read_dataframe(path, layer=name, encoding=encoding, bbox=near,
+                                          datetime_as_string=True)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, RuntimeError, OSError,
             UnicodeDecodeError) as error:
         parts = (" (a shapefile is at least .shp, .shx and .dbf; copy them all)"
@@ -122,7 +124,7 @@ def _bounds_in(info: dict, name: str, map_crs: CRS, bounds: Bounds | None) -> Bo
         check_degrees(total[0::2], total[1::2], name)
     if bounds is None:
         return None
-    return gpd.GeoSeries.from_wkt([_box_wkt(bounds)], crs=map_crs).to_crs(crs).total_bounds
+    return tuple(gpd.GeoSeries([outline(bounds)], crs=map_crs).to_crs(crs).total_bounds)
 
 
 def check_degrees(longitude: object, latitude: object, name: str) -> None:
@@ -134,12 +136,10 @@ def check_degrees(longitude: object, latitude: object, name: str) -> None:
                              "coordinates are not in the CRS that it states or implies")
 
 
-def _box_wkt(bounds: Bounds) -> str:
-    """A rectangle with points along its sides, so that it stays whole in another CRS."""
-    from shapely import box, segmentize
-
+def outline(bounds: Bounds) -> shapely.Polygon:
+    """A rectangle with points along its sides, so that it keeps its form in another CRS."""
     left, bottom, right, top = bounds
-    return segmentize(box(*bounds), max(right - left, top - bottom, 1e-9) / 20).wkt
+    return shapely.segmentize(shapely.box(*bounds), max(right - left, top - bottom, 1e-9) / 20)
 
 
 def _encoding(path: Path, note: Note) -> str | None:

@@ -56,8 +56,8 @@ def right_shapes(table: gpd.GeoDataFrame, layer: Layer, name: str, note: Note
                  ) -> gpd.GeoDataFrame:
     """The rows with a shape of the layer's kind: two-dimensional, valid, not empty.
 
-    Invalid polygons are repaired by their structure (what the outer rings enclose less what the
-    inner rings do), and of what results only polygons are kept. Multipoints become one row a
+    Invalid polygons are repaired by their structure (parts that overlap are merged, not cut out of
+    each other), and of what results only polygons are kept. Multipoints become one row a
     point. What is dropped or repaired is told.
 
     Raises

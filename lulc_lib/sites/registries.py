@@ -13,7 +13,7 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from lulc_lib.errors import InputError
-from lulc_lib.sites.layer_file import Bounds, Note, find_file, read_file
+from lulc_lib.sites.layer_file import Bounds, Note, find_file, outline, read_file
 from lulc_lib.sites.layers import LAYERS, Layer, is_current
 from lulc_lib.sites.normalise import normalise
 from lulc_lib.sites.provenance import read_provenance
@@ -131,6 +131,5 @@ def _prefixed(note: Note, name: str) -> Note:
 
 def _covers(fetched: Bounds, crs: CRS, bounds: Bounds) -> bool:
     """Whether an area in degrees (west, south, east, north) covers bounds in ``crs``."""
-    outline = shapely.segmentize(shapely.box(*bounds), (bounds[2] - bounds[0]) / 20 or 1)
-    degrees = gpd.GeoSeries([outline], crs=crs).to_crs(4326)
+    degrees = gpd.GeoSeries([outline(bounds)], crs=crs).to_crs(4326)
     return shapely.box(*fetched).buffer(1e-6).covers(degrees.iloc[0])
