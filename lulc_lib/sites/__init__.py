@@ -1,0 +1,1 @@
+"""From class maps to candidate sites: registries, quarry objects, tracks, rules with reasons."""

@@ -1,0 +1,247 @@
+"""What the registries say about each site: shares, distances, overrun; numbers without verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from lulc_lib.sites.registries import Registries, read_registries, valid_on
+from lulc_lib.sites.settings import Settings
+from lulc_lib.sites.tracking import Tracks
+
+EMPTY = shapely.Polygon()
+
+
+@dataclass(frozen=True)
+class Permits:
+    """Mining areas at a site, date by date.
+
+    ``share``: of the site, in areas valid on the last date it was seen; ``share_ever``: the same
+    in areas of any date, tolerance added; ``distance_m`` to the
+    nearest such area (inf: none); ``dates_with``, ``dates_without``: dates it was seen with and
+    without a permit; ``overrun_ha``: seen at least twice beyond boundary and tolerance while there
+    was a permit; ``name`` of the area with most of it, ``since`` and ``until`` of all areas there
+    (None: unknown or open); ``grown_ha``: dug at least twice since the last permit ended;
+    ``terrain_share``: of the site, in mining terrains valid on that date.
+    """
+
+    share: float
+    share_ever: float
+    distance_m: float
+    dates_with: tuple[date, ...]
+    dates_without: tuple[date, ...]
+    overrun_ha: float
+    name: str = ""
+    since: date | None = None
+    until: date | None = None
+    grown_ha: float = 0.0
+    terrain_share: float = np.nan
+
+
+@dataclass(frozen=True)
+class Place:
+    """A polygon layer at a site: share of the site in it, share with the tolerance added, distance
+    to the nearest polygon (metres, inf: none), name and more of the polygon that holds most."""
+
+    share: float
+    share_with_tolerance: float
+    distance_m: float
+    name: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that is known about one site; None for a layer that is missing.
+
+    ``history`` is the site's row of :class:`lulc_lib.sites.tracking.Tracks` (areas in hectares,
+    dates); ``later_clear``: clear dates after it was last seen, ``last_date``: the last of all
+    dates; ``corine``: ``name`` is the code; ``monitoring_m``: metres to the nearest point (inf:
+    the layer has none), ``monitoring_name``: what that point is called.
+    """
+
+    history: pd.Series
+    later_clear: int
+    last_date: date
+    permits: Permits | None
+    deposit: Place | None
+    corine: Place | None
+    osm: Place | None
+    monitoring_m: float | None
+    monitoring_name: str = ""
+
+
+def registries_for(folder: Path, crs: object, bounds: tuple[float, float, float, float],
+                   settings: Settings) -> Registries:
+    """The registry layers around a map, and only those that cover it.
+
+    A polygon layer without a feature within ``settings.coverage_m`` of the map, and that was not
+    fetched for it, counts as missing: it is of another place.
+
+    Parameters
+    ----------
+    folder : see :func:`lulc_lib.sites.registries.read_registries`.
+    crs : the map's metric CRS.
+    bounds : (left, bottom, right, top) of the map in ``crs``.
+    """
+    left, bottom, right, top = bounds
+    far = settings.coverage_m
+    here = read_registries(folder, crs, bounds)
+    around = read_registries(folder, crs, (left - far, bottom - far, right + far, top + far))
+    tables, missing, notes = {}, list(here.missing), list(here.notes)
+    for name in ("deposits", "mining_areas", "mining_terrains", "corine", "osm_quarries",
+                 "monitoring_points"):
+        table, wider = getattr(here, name), getattr(around, name)
+        if table is not None and wider is not None:
+            table = wider
+            if wider.empty:
+                missing.append(name)
+                notes.append(f"{name}: has nothing within {far / 1000:g} km of the map, so it is "
+                             "of another place and counts as missing")
+                table = None
+        tables[name] = table
+    return Registries(**tables, missing=tuple(missing), notes=tuple(notes))
+
+
+def gather_facts(tracks: Tracks, registries: Registries, settings: Settings) -> dict[int, Facts]:
+    """Site number to its :class:`Facts`.
+
+    Parameters
+    ----------
+    tracks : from :func:`lulc_lib.sites.tracking.track_sites`.
+    registries : in the tracks' CRS (see :func:`registries_for`).
+    """
+    out = {}
+    for number, site in tracks.sites.iterrows():
+        mine = tracks.observations[tracks.observations.site_id == number]
+        seen = mine[mine.seen]
+        points = registries.monitoring_points
+        distance, name = (None, "") if points is None else _nearest_point(site.geometry, points)
+        areas = registries.mining_areas
+        out[number] = Facts(
+            site, int((mine.clear & (mine.date > site.last_seen)).sum()), tracks.dates[-1],
+            None if areas is None else _permits(site, seen, areas, registries, settings),
+            _place(site.geometry, registries.deposits, settings.tolerance_m, detail="mineral"),
+            _place(site.geometry, registries.corine, 0.0, name="code"),
+            _place(site.geometry, registries.osm_quarries, settings.tolerance_m),
+            distance, name)
+    return out
+
+
+def confirmed(shapes: list[BaseGeometry], times: int) -> BaseGeometry:
+    """What at least ``times`` of the shapes cover.
+
+    >>> boxes = [shapely.box(0, 0, 3, 1), shapely.box(1, 0, 4, 1), shapely.box(2, 0, 5, 1)]
+    >>> [confirmed(boxes, n).area for n in (1, 2, 3)]
+    [5.0, 3.0, 1.0]
+    """
+    levels = [EMPTY] * times
+    for one in shapes:
+        for level in range(times - 1, 0, -1):
+            levels[level] = levels[level].union(levels[level - 1].intersection(one))
+        levels[0] = levels[0].union(one)
+    return levels[-1]
+
+
+def _permits(
+    site: pd.Series, seen: gpd.GeoDataFrame, areas: gpd.GeoDataFrame, registries: Registries,
+    settings: Settings,
+) -> Permits:
+    """Mining areas at one site on every date it was seen."""
+    tolerance = settings.tolerance_m
+    near = _around(areas, site.geometry, tolerance)
+    beyond, with_permit, without = [], [], []
+    for day, extent in zip(seen.date, seen.geometry, strict=True):
+        allowed = _union(valid_on(near, day)).buffer(tolerance)
+        share = extent.intersection(allowed).area / extent.area
+        if share >= settings.min_permit_share:
+            with_permit.append(day)
+            beyond.append(extent.difference(allowed))
+        else:
+            without.append(day)
+    times = min(settings.min_dates, max(len(beyond), 1))
+    terrains, last = registries.mining_terrains, site.last_seen
+    return Permits(
+        _share(site.geometry, valid_on(near, last)),
+        _share(site.geometry, near, tolerance), _distance(site.geometry, valid_on(areas, last)),
+        tuple(with_permit), tuple(without), confirmed(beyond, times).area / 1e4,
+        _largest(site.geometry, near, "name"), _earliest(near.valid_from), _latest(near.valid_to),
+        _grown(seen, with_permit, settings),
+        np.nan if terrains is None
+        else _share(site.geometry, valid_on(_around(terrains, site.geometry, 0), last)))
+
+
+def _grown(seen: gpd.GeoDataFrame, permitted: list[date], settings: Settings) -> float:
+    """Hectares dug, and seen at least twice, after the last date with a permit."""
+    if not permitted:
+        return 0.0
+    before = seen[seen.date <= permitted[-1]].geometry.union_all().buffer(settings.tolerance_m)
+    after = [g.difference(before) for d, g in zip(seen.date, seen.geometry, strict=True)
+             if d > permitted[-1]]
+    return confirmed(after, min(settings.min_dates, max(len(after), 1))).area / 1e4
+
+
+def _place(
+    geometry: BaseGeometry, table: gpd.GeoDataFrame | None, tolerance_m: float,
+    name: str = "name", detail: str | None = None,
+) -> Place | None:
+    if table is None:
+        return None
+    near = _around(table, geometry, tolerance_m)
+    return Place(
+        _share(geometry, near), _share(geometry, near, tolerance_m), _distance(geometry, table),
+        _largest(geometry, near, name), _largest(geometry, near, detail) if detail else "")
+
+
+def _around(table: gpd.GeoDataFrame, geometry: BaseGeometry, metres: float) -> gpd.GeoDataFrame:
+    """Rows within some metres of a shape."""
+    rows = table.sindex.query(geometry.buffer(metres), predicate="intersects")
+    return table.iloc[np.sort(rows)]
+
+
+def _share(geometry: BaseGeometry, table: gpd.GeoDataFrame, tolerance_m: float = 0.0) -> float:
+    """Share of a shape's area in the rows, widened by the tolerance."""
+    return float(geometry.intersection(_union(table).buffer(tolerance_m)).area / geometry.area)
+
+
+def _union(table: gpd.GeoDataFrame) -> BaseGeometry:
+    return table.geometry.union_all() if len(table) else EMPTY
+
+
+def _distance(geometry: BaseGeometry, table: gpd.GeoDataFrame) -> float:
+    return float(table.distance(geometry).min()) if len(table) else np.inf
+
+
+def _largest(geometry: BaseGeometry, table: gpd.GeoDataFrame, column: str) -> str:
+    """``column`` of the rows that hold most of a shape, taken together where they agree."""
+    if not len(table):
+        return ""
+    area = table.intersection(geometry).area.groupby(table[column].fillna("").to_numpy()).sum()
+    return str(area.idxmax())
+
+
+def _nearest_point(geometry: BaseGeometry, points: gpd.GeoDataFrame) -> tuple[float, str]:
+    if points.empty:
+        return np.inf, ""
+    away = points.distance(geometry)
+    name = points.loc[away.idxmin(), "name"]
+    return float(away.min()), "" if name is None or pd.isna(name) else str(name)
+
+
+def _earliest(days: pd.Series) -> date | None:
+    return None if not len(days) or any(_no_day(d) for d in days) else min(days)
+
+
+def _latest(days: pd.Series) -> date | None:
+    return None if not len(days) or any(_no_day(d) for d in days) else max(days)
+
+
+def _no_day(value: object) -> bool:
+    return value is None or pd.isna(value)

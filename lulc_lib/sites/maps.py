@@ -1,0 +1,129 @@
+"""Class maps and quarry probabilities of several dates, brought to one grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import xarray as xr
+from rasterio.enums import Resampling
+from rasterio.transform import Affine
+from rasterio.warp import transform_bounds
+
+from lulc_lib import legend
+from lulc_lib.data.map_file import SHARE_NO_DATA, SHARE_STEPS
+from lulc_lib.data.reference import on_grid, read_mask
+from lulc_lib.data.scenes import pixel_centres, scene_date
+from lulc_lib.errors import InputError
+
+
+def read_maps(
+    paths: Sequence[Path], dates: Sequence[str] | None = None
+) -> dict[date, xr.DataArray]:
+    """Class maps by acquisition date, in order of date, all on one grid.
+
+    Parameters
+    ----------
+    paths : one-band rasters of legend codes, one for each date.
+    dates : YYYY-MM-DD or YYYYMMDD for each map; None takes YYYYMMDD from the file names.
+
+    Returns
+    -------
+    Date to (y, x) uint8 legend codes. Maps on different grids are brought, by nearest neighbour,
+    to the grid of the earliest, extended to hold them all; what a map does not cover is NO_DATA.
+
+    Raises
+    ------
+    InputError
+        A date that is missing, not a day or there twice, or a file that is no class map.
+    """
+    days = [_day(p, None) for p in paths] if dates is None else _given(paths, dates)
+    for day in days:
+        if days.count(day) > 1:
+            names = ", ".join(p.name for p, d in zip(paths, days, strict=True) if d == day)
+            raise InputError(f"{names} are all of {day}; give one map for each date")
+    maps = {d: read_mask(p) for d, p in sorted(zip(days, paths, strict=True))}
+    grid = common_grid(list(maps.values()))
+    return {d: to_grid(m, grid, legend.NO_DATA) for d, m in maps.items()}
+
+
+def read_probability(path: Path, grid: xr.DataArray) -> xr.DataArray:
+    """Quarry probability from a raster of ``lulc classify --probabilities``, on a map's grid.
+
+    Returns
+    -------
+    (y, x) float32, 0–1, NaN where there is none.
+
+    Raises
+    ------
+    InputError
+        No such file, or no band that is named after the quarry class.
+    """
+    wanted = f"{legend.code('quarry')} {legend.BY_KEY['quarry'].name}"
+    try:
+        with rasterio.open(path) as src:
+            if wanted not in src.descriptions:
+                raise InputError(f"{path.name}: no band is called {wanted!r}; give what `lulc "
+                                 "classify --probabilities` writes")
+            steps = src.read(src.descriptions.index(wanted) + 1)
+            crs, transform = src.crs, src.transform
+    except rasterio.errors.RasterioError as error:
+        raise InputError(f"{path}: cannot be read as a raster ({error})") from error
+    values = np.where(steps == SHARE_NO_DATA, np.nan, steps / SHARE_STEPS).astype(np.float32)
+    chance = xr.DataArray(values, dims=("y", "x"), coords=pixel_centres(transform, values.shape))
+    return to_grid(chance.rio.write_crs(crs).rio.write_transform(transform), grid, np.nan)
+
+
+def common_grid(maps: Sequence[xr.DataArray]) -> xr.DataArray:
+    """The first map's grid, extended by whole pixels to hold all maps; values are NO_DATA."""
+    first = maps[0]
+    t, crs = first.rio.transform(), first.rio.crs
+    if all(_same(m, first) for m in maps):
+        return first
+    corners = [transform_bounds(m.rio.crs, crs, *m.rio.bounds()) for m in maps]
+    left, bottom = min(c[0] for c in corners), min(c[1] for c in corners)
+    right, top = max(c[2] for c in corners), max(c[3] for c in corners)
+    col, row = np.floor((left - t.c) / t.a + 1e-6), np.floor((top - t.f) / t.e + 1e-6)
+    shape = (int(np.ceil((bottom - t.f) / t.e - 1e-6) - row),
+             int(np.ceil((right - t.c) / t.a - 1e-6) - col))
+    wider = t * Affine.translation(col, row)
+    grid = xr.DataArray(np.full(shape, legend.NO_DATA, np.uint8), dims=("y", "x"),
+                        coords=pixel_centres(wider, shape))
+    return grid.rio.write_crs(crs).rio.write_transform(wider)
+
+
+def to_grid(values: xr.DataArray, grid: xr.DataArray, nodata: float) -> xr.DataArray:
+    """A (y, x) array on another grid by nearest neighbour, ``nodata`` where it has no value."""
+    if _same(values, grid):
+        return values
+    out = values.rio.write_nodata(nodata).rio.reproject(
+        grid.rio.crs, shape=grid.shape, transform=grid.rio.transform(),
+        resampling=Resampling.nearest)
+    return on_grid(out.values, grid)
+
+
+def _same(one: xr.DataArray, other: xr.DataArray) -> bool:
+    return (one.shape == other.shape and one.rio.crs == other.rio.crs
+            and one.rio.transform().almost_equals(other.rio.transform()))
+
+
+def _given(paths: Sequence[Path], dates: Sequence[str]) -> list[date]:
+    if len(paths) != len(dates):
+        raise InputError(f"{len(paths)} maps and {len(dates)} dates were given; there must be a "
+                         "date for each map")
+    return [_day(p, d) for p, d in zip(paths, dates, strict=True)]
+
+
+def _day(path: Path, text: str | None) -> date:
+    """The date given, or the one in the file's name."""
+    named = scene_date(path) if text is None else text
+    if not named:
+        raise InputError(f"{path.name}: no YYYYMMDD in the file's name; say the date with --dates")
+    try:
+        return date.fromisoformat(named)
+    except ValueError:
+        raise InputError(f"date of {path.name} is {named!r}; it must be a day, "
+                         "YYYY-MM-DD") from None

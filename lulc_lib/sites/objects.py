@@ -1,0 +1,219 @@
+"""Quarry pixels to connected objects: pit lakes and holes belong to them, polygons in metres."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyproj
+import xarray as xr
+from numpy.typing import NDArray
+from rasterio.features import shapes
+from scipy import ndimage
+from shapely import box
+from shapely.geometry import shape
+from shapely.geometry.base import BaseGeometry
+from shapely.ops import unary_union
+
+from lulc_lib import legend
+from lulc_lib.errors import InputError
+from lulc_lib.sites.settings import Settings
+
+NEIGHBOURS = np.ones((3, 3), bool)
+"""Pixels that touch at a corner belong together."""
+
+STAIRS = 0.75
+"""Pixels, by which an outline is simplified before its length is taken: pixel stairs make the
+perimeter of a slanted edge up to 1.41 times too long."""
+
+
+class Objects(NamedTuple):
+    """Quarry objects of one date.
+
+    Attributes
+    ----------
+    labels : (row, col) int32, number of the object, 0 elsewhere.
+    clear : (row, col) bool, where the map holds a class.
+    table : one row per object, index its number, CRS in metres: ``area_ha``, ``perimeter_m``,
+        ``compactness`` (1 circle, towards 0 ragged or long), ``elongation`` (short ÷ long side of
+        the smallest rectangle around it), ``water_share`` (pit lakes), ``mean_probability`` (NaN
+        without probabilities), geometry.
+    """
+
+    labels: NDArray[np.int32]
+    clear: NDArray[np.bool_]
+    table: gpd.GeoDataFrame
+
+
+def find_objects(
+    class_map: xr.DataArray, probability: xr.DataArray | None = None,
+    settings: Settings | None = None, min_area_ha: float | None = None,
+) -> Objects:
+    """Connected quarry objects of one class map.
+
+    Parameters
+    ----------
+    class_map : (y, x) uint8 legend codes with CRS; NO_DATA is not clear.
+    probability : (y, x) float, probability 0–1 of the quarry class on the same grid. If given it
+        decides by hysteresis: pixels of at least ``settings.low`` in an object in which some pixel
+        reaches ``settings.high``. Else the pixels mapped as quarry are taken.
+    settings : see :class:`lulc_lib.sites.settings.Settings`.
+    min_area_ha : smallest object in hectares; None is that of ``settings``.
+
+    Raises
+    ------
+    InputError
+        No CRS, or a probability on another grid or outside 0–1.
+    """
+    settings = settings or Settings()
+    smallest = settings.min_area_ha if min_area_ha is None else min_area_ha
+    if class_map.rio.crs is None:
+        raise InputError("the class map has no CRS; objects need one to be measured in metres")
+    chance = _checked(probability, class_map)
+    codes = class_map.values
+    quarry = quarry_pixels(codes, chance, settings)
+    area = pixel_area(class_map)
+    dug = with_holes(with_lakes(quarry, codes, settings.lake_border), settings.max_hole_ha, area)
+    labels, _ = ndimage.label(dug, NEIGHBOURS)
+    labels = _renumbered(labels, np.bincount(labels.ravel()) * area / 1e4 >= smallest)
+    return Objects(labels, codes != legend.NO_DATA, describe(labels, class_map, chance))
+
+
+def quarry_pixels(
+    codes: NDArray[np.uint8], chance: NDArray[np.float32] | None, settings: Settings
+) -> NDArray[np.bool_]:
+    """Where rock is open: (row, col) bool, from legend codes or from probabilities 0–1."""
+    if chance is None:
+        return codes == legend.code("quarry")
+    labels, _ = ndimage.label(chance >= settings.low, NEIGHBOURS)
+    sure = np.unique(labels[chance >= settings.high])
+    return np.isin(labels, sure[sure > 0])
+
+
+def with_lakes(
+    quarry: NDArray[np.bool_], codes: NDArray[np.uint8], least_border: float
+) -> NDArray[np.bool_]:
+    """Quarry pixels and the waters of which at least ``least_border`` of the rim is quarry."""
+    lakes, _ = ndimage.label((codes == legend.code("water")) & ~quarry, NEIGHBOURS)
+    out = quarry.copy()
+    for number, place in enumerate(ndimage.find_objects(lakes), start=1):
+        around = tuple(slice(max(s.start - 1, 0), s.stop + 1) for s in place)
+        lake = lakes[around] == number
+        rim = ndimage.binary_dilation(lake, NEIGHBOURS) & ~lake
+        if rim.any() and quarry[around][rim].mean() >= least_border:
+            out[around] |= lake
+    return out
+
+
+def with_holes(
+    dug: NDArray[np.bool_], most_ha: float, pixel_m2: float
+) -> NDArray[np.bool_]:
+    """Objects without their holes: islands of other classes up to ``most_ha`` hectares."""
+    holes, _ = ndimage.label(ndimage.binary_fill_holes(dug) & ~dug)
+    small = np.bincount(holes.ravel()) * pixel_m2 / 1e4 <= most_ha
+    small[0] = False
+    return dug | small[holes]
+
+
+def describe(
+    labels: NDArray[np.int32], class_map: xr.DataArray, chance: NDArray[np.float32] | None
+) -> gpd.GeoDataFrame:
+    """The table of :class:`Objects`: one row per label, geometry in metres."""
+    table = outlines(labels, class_map)
+    count = len(table)
+    wet = class_map.values == legend.code("water")
+    index = table.index.to_numpy()
+    table["water_share"] = _mean(wet, labels, index)
+    table["mean_probability"] = (
+        np.full(count, np.nan) if chance is None
+        else _mean(np.where(wet, np.nan, chance), labels, index))
+    table["area_ha"] = table.area / 1e4
+    return table.join(shape_of(table.geometry, pixel_area(class_map) ** 0.5))
+
+
+def shape_of(geometry: gpd.GeoSeries, pixel_m: float) -> pd.DataFrame:
+    """Perimeter (metres, pixel stairs cut), compactness and elongation of polygons in metres."""
+    smooth = geometry.simplify(STAIRS * pixel_m)
+    perimeter = smooth.length
+    return pd.DataFrame({
+        "perimeter_m": perimeter,
+        "compactness": (4 * np.pi * geometry.area / perimeter**2).clip(upper=1.0),
+        "elongation": [_elongation(g) for g in geometry],
+    }, index=geometry.index)
+
+
+def outlines(labels: NDArray[np.int32], grid: xr.DataArray) -> gpd.GeoDataFrame:
+    """Polygons of the labels > 0 of a (row, col) array on a grid; index the label, in metres."""
+    parts: dict[int, list[BaseGeometry]] = {}
+    found = shapes(labels.astype(np.int32), mask=labels > 0, connectivity=8,
+                   transform=grid.rio.transform())
+    for geometry, number in found:
+        parts.setdefault(int(number), []).append(shape(geometry).buffer(0))
+    numbers = sorted(parts)
+    table = gpd.GeoDataFrame(index=numbers, geometry=[unary_union(parts[n]) for n in numbers],
+                             crs=grid.rio.crs)
+    return table if is_metric(grid.rio.crs) else table.to_crs(metric_crs(grid))
+
+
+def is_metric(crs: object) -> bool:
+    """Whether lengths in a CRS are metres on the ground; Web Mercator's are not."""
+    crs = pyproj.CRS.from_user_input(crs)
+    units = {axis.unit_name for axis in crs.axis_info}
+    return crs.is_projected and units == {"metre"} and crs.to_epsg() != 3857
+
+
+def metric_crs(grid: xr.DataArray) -> pyproj.CRS:
+    """The grid's own CRS if it is in true metres, else the UTM zone of its middle."""
+    crs = pyproj.CRS.from_user_input(grid.rio.crs)
+    if is_metric(crs):
+        return crs
+    return gpd.GeoSeries([box(*grid.rio.bounds())], crs=crs).estimate_utm_crs()
+
+
+def pixel_area(grid: xr.DataArray) -> float:
+    """Mean area of the grid's pixels, square metres on the ground."""
+    outline = gpd.GeoSeries([box(*grid.rio.bounds())], crs=grid.rio.crs)
+    return float(outline.to_crs(metric_crs(grid)).area.iloc[0]) / grid.sizes["y"] / grid.sizes["x"]
+
+
+def _checked(
+    probability: xr.DataArray | None, class_map: xr.DataArray
+) -> NDArray[np.float32] | None:
+    """The probabilities as (row, col) float32, 0 where they are missing."""
+    if probability is None:
+        return None
+    if probability.shape != class_map.shape:
+        raise InputError(f"probability is {probability.shape}; the class map has "
+                         f"{class_map.shape} pixels")
+    values = probability.values.astype(np.float32)
+    if np.nanmin(values, initial=0) < 0 or np.nanmax(values, initial=0) > 1.001:
+        raise InputError(f"probability reaches from {np.nanmin(values):g} to "
+                         f"{np.nanmax(values):g}; it must lie between 0 and 1")
+    return np.where(class_map.values == legend.NO_DATA, 0, np.nan_to_num(values))
+
+
+def _renumbered(labels: NDArray[np.int32], keep: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Labels 1 … n for those kept, in their order; 0 for the others."""
+    keep[0] = False
+    numbers = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
+    return numbers[labels]
+
+
+def _mean(values: NDArray, labels: NDArray[np.int32], index: NDArray) -> NDArray[np.float64]:
+    """Mean of the finite values within each label."""
+    flat = values.astype(np.float64).ravel()
+    good = np.isfinite(flat)
+    size = int(labels.max()) + 1
+    total = np.bincount(labels.ravel()[good], flat[good], size)
+    count = np.bincount(labels.ravel()[good], minlength=size)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (total / count)[index]
+
+
+def _elongation(geometry: BaseGeometry) -> float:
+    """Short side ÷ long side of the smallest rectangle around a shape."""
+    corners = np.asarray(geometry.minimum_rotated_rectangle.exterior.coords)
+    sides = np.hypot(*np.diff(corners[:3], axis=0).T)
+    return float(sides.min() / sides.max())
