@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -24,7 +25,8 @@ FAST = Policy(connect_timeout=2, read_timeout=0.4, head_timeout=0.4, retries=3, 
 
 @dataclass
 class Fault:
-    """What goes wrong with one answer. ``status`` 0 leaves the status alone."""
+    """What goes wrong with one answer. ``status`` 0 leaves the status alone; ``trickle`` is the
+    wait after each byte, in seconds."""
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
@@ -33,13 +35,15 @@ class Fault:
     corrupt: bool = False
     ignore_range: bool = False
     body: bytes | None = None
+    trickle: float = 0.0
 
 
 class DataServer:
-    """Serves ``files`` (path to bytes) and ``routes`` (path to a function of the request's JSON).
+    """Serves ``files`` (path to bytes) and ``routes`` (path to a function of the request: its JSON
+    or form if it has a body, else its query).
 
     ``faults`` holds for each path a list of :class:`Fault`, used up one a request; ``log`` the
-    requests as (method, path, Range header).
+    requests as (method, path, Range header), ``agents`` their User-Agents.
     """
 
     def __init__(self) -> None:
@@ -48,6 +52,7 @@ class DataServer:
         self.faults: dict[str, list[Fault]] = {}
         self.log: list[tuple[str, str, str]] = []
         self.queries: list[str] = []
+        self.agents: list[str] = []
         self.ranges = True
         self._stop = threading.Event()
 
@@ -107,6 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
         data = self.server_data
         path, _, query = self.path.lstrip("/").partition("?")
         data.queries.append(query)
+        data.agents.append(self.headers.get("User-Agent", ""))
         data.log.append((self.command, path, self.headers.get("Range", "")))
         queue = data.faults.get(path, [])
         fault = queue.pop(0) if queue else Fault()
@@ -115,14 +121,20 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.status:
             return self._send(fault.status, b"", fault, with_body)
         if path in data.routes:
-            length = int(self.headers.get("Content-Length") or 0)
-            request = json.loads(self.rfile.read(length) or b"{}")
-            body = json.dumps(data.routes[path](request)).encode()
+            body = json.dumps(data.routes[path](self._request(query)), ensure_ascii=False).encode()
+            body = body if fault.body is None else fault.body
             fault.headers["Content-Type"] = "application/geo+json"
             return self._send(200, body, fault, with_body)
         if path not in data.files:
             return self._send(404, b"", fault, with_body)
         self._send_file(data.files[path] if fault.body is None else fault.body, fault, with_body)
+
+    def _request(self, query: str) -> dict:
+        """What is asked: the JSON or form in the body, else the query."""
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        if "form" in self.headers.get("Content-Type", ""):
+            return dict(parse_qsl(body))
+        return json.loads(body) if body else dict(parse_qsl(query))
 
     def _send_file(self, body: bytes, fault: Fault, with_body: bool) -> None:
         if fault.corrupt:
@@ -150,6 +162,10 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(0.01)
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
+        elif with_body and fault.trickle:
+            for byte in body:
+                self.wfile.write(bytes([byte]))
+                self.server_data.wait(fault.trickle)
         elif with_body:
             self.wfile.write(body)
 

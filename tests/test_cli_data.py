@@ -100,7 +100,7 @@ def test_stac_hands_over_its_arguments(monkeypatch, capsys):
         (["--stac", "warszawa:2021-07-25"], "site is 'warszawa'; it must be one of"),
         (["--stac", "strzegom:yesterday"], "date is 'yesterday'; it must be a day"),
         (["--stac", "strzegom:2021-07-25", "--service", "x"], "service is 'x'; it must be one of"),
-        (["-o", "x.tif"], "--output and --service belong to --stac"),
+        (["-o", "x.tif"], "--output belongs to --stac"),
     ],
 )
 def test_bad_input_is_one_line_and_code_2(capsys, words, message):

@@ -150,9 +150,9 @@ def test_retry_after_is_honoured_and_capped():
     class Answer:
         headers = {"Retry-After": formatdate(time.time() + 20, usegmt=True)}  # noqa: RUF012
 
-    assert 15 < transfer._retry_after(Answer) <= 20
+    assert 15 < transfer.retry_after(Answer) <= 20
     Answer.headers = {"Retry-After": "soon"}
-    assert transfer._retry_after(Answer) is None
+    assert transfer.retry_after(Answer) is None
 
 
 def test_retry_after_delays_the_next_try(item, server, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""``lulc data``: fetch and verify the published dataset, list it, or fetch a scene by STAC."""
+"""``lulc data``: the published dataset, scenes by STAC, registry layers: fetched and verified."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ def add_data(commands: Subparsers) -> None:
     """``lulc data``: fetch and verify the published dataset, or list it."""
     parser = commands.add_parser(
         "data", formatter_class=argparse.RawDescriptionHelpFormatter,
-        help="fetch and verify the published dataset, list it, or fetch a scene by STAC",
+        help="fetch and verify the published dataset, list it, fetch a scene by STAC or the "
+        "registry layers of an area",
         description="Fetch what is missing of the published dataset and verify every file.\n"
         "The folder is $LULC_DATA, else data/lulc_mining; $LULC_DATA_URL names a mirror.",
         epilog="examples:\n  lulc data\n  lulc data --list\n"
-        "  lulc data --stac kolbuszowa:2021-07-25 --service planetary-computer -o scene.tif",
+        "  lulc data --stac kolbuszowa:2021-07-25 --service planetary-computer -o scene.tif\n"
+        "  lulc data --registries map.tif -o registries",
     )
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--list", action="store_true", dest="list_files",
@@ -29,23 +31,38 @@ def add_data(commands: Subparsers) -> None:
                         help="fetch the Sentinel-2 L2A scene of a site and day (YYYY-MM-DD)")
     action.add_argument("--resolve", metavar="SOURCE",
                         help="make a source ready (auto, published, synthetic); print its name")
+    action.add_argument("--registries", metavar="AREA",
+                        help="fetch the registry layers (MIDAS, CORINE, OSM) of an area: a map "
+                        "(GeoTIFF; with 5 km around it), or W,S,E,N in degrees. A layer fetched "
+                        "within 30 days is kept; remove its file to fetch it again")
+    parser.add_argument("--layer", action="append", metavar="LAYER=NAME",
+                        help="for --registries: the layer's whole name in its service, where the "
+                        "service has several that fit (may be repeated)")
     parser.add_argument("--service", metavar="NAME",
                         help="STAC service for --stac: earth-search (default), "
                         "planetary-computer or cdse")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE",
+    parser.add_argument("-o", "--output", type=Path, metavar="PATH",
                         help="GeoTIFF written by --stac (default: stac/SITE_YYYYMMDD.tif in the "
-                        "data folder)")
+                        "data folder), or folder of --registries (default: registries in it)")
     parser.set_defaults(run=run_data)
 
 
 def run_data(args: argparse.Namespace) -> int:
     """Do what ``lulc data`` was asked for; the exit code."""
-    if args.stac is None and (args.output or args.service):
-        raise InputError("--output and --service belong to --stac SITE:DATE; give that too")
+    if args.stac is None and args.service:
+        raise InputError("--service belongs to --stac SITE:DATE; give that too")
+    if args.registries is None and args.layer:
+        raise InputError("--layer belongs to --registries AREA; give that too")
+    if args.stac is None and args.registries is None and args.output:
+        raise InputError("--output belongs to --stac SITE:DATE or --registries AREA; give one too")
     if args.list_files:
         return _list_files()
     if args.stac is not None:
         return _fetch_by_stac(args.stac, args.service, args.output)
+    if args.registries is not None:
+        from lulc_lib.cli.registries import fetch_layers
+
+        return fetch_layers(args)
     if args.resolve is not None:
         return _resolve(args.resolve)
     return _fetch_all()

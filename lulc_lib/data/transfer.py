@@ -108,7 +108,7 @@ def trouble(error: requests.RequestException) -> tuple[str, bool | None]:
     return "the connection broke", None
 
 
-def _retry_after(response: requests.Response) -> float | None:
+def retry_after(response: requests.Response) -> float | None:
     """Seconds the server asks to wait (a number or an HTTP date), None if it does not."""
     value = response.headers.get("Retry-After", "")
     try:
@@ -206,7 +206,7 @@ class ResumingDownloader:
             self._discard()
             raise _TransientError("the server refused to continue the partial file", 0.0)
         if status == 429 or status >= 500:
-            raise _TransientError(f"the server answers {status}", _retry_after(response))
+            raise _TransientError(f"the server answers {status}", retry_after(response))
         if status not in (200, 206):
             raise InputError(failure(self.file, f"the server answers {status}"))
         if status == 206 and not self._continues(response, start):

@@ -110,7 +110,7 @@ def _fields(table: gpd.GeoDataFrame, layer: Layer, name: str, note: Note) -> dic
     there = [c for c in table.columns if c != table.geometry.name]
     found = {ours: find_column(there, theirs) for ours, theirs in layer.fields.items()}
     for ours in layer.required:
-        if found[ours] is None:
+        if found[ours] is None and len(table):
             raise InputError(f"{name}: no column of {layer.name} holds the {ours}; it has "
                              f"{', '.join(map(str, there)) or 'none'}, looked for were "
                              f"{', '.join(layer.fields[ours])}")
