@@ -2,30 +2,37 @@
 
 Leaves one training date of a site out at a time, trains on the labels of the others, and scores
 the map of the date left out against its own labels. The test scene plays no part. Small runs
-(--epochs, --steps) are enough to rank settings. Any setting can be compared, not the
-normalisation alone:
+(--epochs, --steps) are enough to rank settings:
 
-    python benchmarks/leave_one_date_out.py --normalisation reflectance per_scene
-    python benchmarks/leave_one_date_out.py --set base=24 --dates 20220619 20221012
+    python benchmarks/leave_one_date_out.py --set normalisation=reflectance epochs=1
+    python benchmarks/leave_one_date_out.py --config study --jobs 2 --write left_out
 
-LULC_DATA names the folder of the published dataset. With --write the rows go to
-results/published/normalisation.json, which notebook 02 shows.
+An ensemble's members are scored one by one as well as together. Checkpoints are kept under
+build/, so a run that was stopped goes on. LULC_DATA names the folder of the published dataset. With
+--write the rows go to results/published/NAME.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
+import torch
+import xarray as xr
 
 from lulc_lib import legend, paths, results
 from lulc_lib.accuracy import metrics
 from lulc_lib.accuracy.confusion import confusion_matrix
 from lulc_lib.data.series import Series, training_series
-from lulc_lib.unet import NORMALISATIONS, TrainConfig, get_config, predict_scene, train
+from lulc_lib.unet import TrainConfig, get_config, predict_scene, train
+from lulc_lib.unet.study import train_ensemble
 
-COLUMNS = ("overall_accuracy", "macro_f1", "quarry_f1", "road_f1", "seconds")
+COLUMNS = ("overall_accuracy", "macro_f1", "quarry_f1", "road_f1")
 
 
 def changed(config: TrainConfig, assignments: list[str]) -> TrainConfig:
@@ -33,23 +40,56 @@ def changed(config: TrainConfig, assignments: list[str]) -> TrainConfig:
     for text in assignments:
         name, _, value = text.partition("=")
         kind = type(getattr(config, name))
-        config = config.with_(**{name: kind(value)})
+        new = tuple(filter(None, value.split(","))) if kind is tuple else kind(value)
+        config = config.with_(**{name: new})
     return config
 
 
-def held_out(series: Series, date: str, config: TrainConfig, seed: int) -> dict[str, float]:
-    """Scores of one date's map against its own labels, trained on all other dates."""
-    others = [d for d in series.scenes if d != date]
-    run = train([series.scenes[d] for d in others], [series.masks[d] for d in others], config,
-                seed, progress=False)
-    found = predict_scene(run.model, series.scenes[date], run.normalisation)
-    matrix = confusion_matrix(found, series.masks[date])
+def scores(found: xr.DataArray, reference: xr.DataArray) -> dict[str, float]:
+    """The numbers that settings are compared by."""
+    matrix = confusion_matrix(found, reference)
     f1 = metrics.per_class(matrix).f1
     return {
         "overall_accuracy": metrics.overall_accuracy(matrix),
         "macro_f1": metrics.macro_f1(matrix), "quarry_f1": f1[legend.code("quarry")],
-        "road_f1": f1[legend.code("road")], "seconds": run.seconds,
+        "road_f1": f1[legend.code("road")],
     }
+
+
+def held_out(
+    task: tuple[str, int], series: Series, config: TrainConfig, folder: Path | None, threads: int
+) -> list[dict[str, object]]:
+    """Scores of one date's maps against its own labels, trained on all other dates."""
+    date, seed = task
+    torch.set_num_threads(threads)
+    others = [d for d in series.scenes if d != date]
+    data = [series.scenes[d] for d in others], [series.masks[d] for d in others]
+    place = folder and folder / f"{date}_seed{seed}"
+    if config.members:
+        whole = train_ensemble(*data, config, seed, folder=place, progress=False)
+        models = [("ensemble", whole), *zip(config.members, whole.runs, strict=True)]
+    else:
+        models = [(config.normalisation, train(*data, config, seed, progress=False,
+                                               checkpoint=place and place / "run.checkpoint"))]
+    return [{"model": name, "left_out": date, "seed": seed,
+             **scores(predict_scene(run.model, series.scenes[date], run.normalisation),
+                      series.masks[date]),
+             "seconds": run.seconds} for name, run in models]
+
+
+def all_rows(
+    series: Series, config: TrainConfig, tasks: list[tuple[str, int]], folder: Path | None,
+    jobs: int,
+) -> Iterator[dict[str, object]]:
+    """Rows of every task, in order, several tasks at a time."""
+    threads = max((os.cpu_count() or 1) // jobs, 1)
+    work = partial(held_out, series=series, config=config, folder=folder, threads=threads)
+    with ProcessPoolExecutor(jobs) as pool:
+        for rows in pool.map(work, tasks):
+            for row in rows:
+                print("  ".join(f"{v:.3f}" if isinstance(v, float) else f"{v}"
+                                for v in row.values()), flush=True)
+            yield from rows
 
 
 def arguments() -> argparse.Namespace:
@@ -57,39 +97,30 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--normalisation", nargs="+", default=list(NORMALISATIONS),
-                        choices=list(NORMALISATIONS))
     parser.add_argument("--site", default="strzegom")
     parser.add_argument("--dates", nargs="+", help="dates to leave out, YYYY-MM-DD (default: all)")
     parser.add_argument("--config", default="default", help="named configuration to start from")
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", dest="settings")
-    parser.add_argument("--epochs", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=150, help="steps in an epoch")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--write", action="store_true", help="keep the rows as results")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--jobs", type=int, default=1, help="dates at a time")
+    parser.add_argument("--write", metavar="NAME", help="keep the rows as results under this name")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Compare the settings, print a row per date left out, and keep them if asked to."""
+    """Leave out every date with every seed, print the means, and keep the rows if asked to."""
     args = arguments()
     root: Path = paths.published_dir()
     series = training_series(args.site, root)
-    config = changed(get_config(args.config), args.settings).with_(
-        validation_share=0.0, epochs=args.epochs, steps_per_epoch=args.steps
-    )
-    rows = []
-    for name in args.normalisation:
-        for date in args.dates or list(series.scenes):
-            row = held_out(series, date, config.with_(normalisation=name), args.seed)
-            rows.append({"normalisation": name, "left_out": date, **row})
-            print(f"{name:16} {date}  " + "  ".join(f"{c} {row[c]:.3f}" for c in COLUMNS),
-                  flush=True)
+    config = changed(get_config(args.config), args.settings).with_(validation_share=0.0)
+    tasks = [(date, seed) for seed in args.seeds for date in args.dates or series.scenes]
+    folder = args.write and paths.output_root() / "build" / "left_out" / args.write
+    rows = list(all_rows(series, config, tasks, folder, args.jobs))
     table = pd.DataFrame(rows)
-    print(table.groupby("normalisation")[list(COLUMNS)].mean().round(3))
+    print(table.groupby("model")[list(COLUMNS)].mean().round(3))
     if args.write:
-        values = {"site": args.site, "seed": args.seed, "config": config.to_dict(), "rows": rows}
-        results.write_results("published", "normalisation", values, series.files, root,
+        values = {"site": args.site, "config": config.to_dict(), "rows": rows}
+        results.write_results("published", args.write, values, series.files, root,
                               seconds=float(table.seconds.sum()))
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from lulc_lib.data.scenes import BANDS
 from lulc_lib.unet.networks import UNet
 
 LAYERS: dict[type[nn.Module], str] = {
@@ -73,12 +72,12 @@ def stages(model: UNet, patch: int = 100) -> list[Stage]:
     hooks = [module.register_forward_hook(note) for _, module in rooms]
     was_training = model.training
     try:
-        model.eval()(torch.zeros(1, len(BANDS), patch, patch))
+        model.eval()(torch.zeros(1, model.in_channels, patch, patch))
     finally:
         model.train(was_training)
         for hook in hooks:
             hook.remove()
-    return [Stage("input", "", (len(BANDS), patch, patch), 0), *(
+    return [Stage("input", "", (model.in_channels, patch, patch), 0), *(
         Stage(name, layers_of(m), shapes[m], sum(p.numel() for p in m.parameters()))
         for name, m in rooms)]
 

@@ -16,7 +16,8 @@ class Ensemble(nn.Module):
 
     Parameters
     ----------
-    members : trained networks for the same input and the same classes.
+    members : trained networks for the same classes. A member that knows fewer channels than the
+        input has gets the first ones.
 
     Raises
     ------
@@ -39,5 +40,6 @@ class Ensemble(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Class scores (N, classes, H, W): the logarithm of the members' mean probability."""
-        scores = torch.stack([m(x).log_softmax(dim=1) for m in self.members])
+        scores = torch.stack([m(x[:, :m.in_channels]).log_softmax(dim=1)
+                              for m in self.members])
         return scores.logsumexp(dim=0) - torch.log(torch.tensor(float(len(self.members))))

@@ -69,7 +69,8 @@ class Network(nn.Module):
         for name, value in (("base", base), ("depth", depth), ("convolutions", convolutions)):
             if value < 1:
                 raise InputError(f"{name} is {value}; it must be at least 1")
-        self.depth, self.convolutions, self.batch_norm = depth, convolutions, batch_norm
+        self.in_channels, self.batch_norm = in_channels, batch_norm
+        self.depth, self.convolutions = depth, convolutions
         self.widths = [base * 2**level for level in range(depth + 1)]
         inputs = [in_channels, *self.widths[:-1]]
         self.encoder = nn.ModuleList(

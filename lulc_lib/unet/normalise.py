@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from lulc_lib.data.indices import INDICES, normalised_differences
 from lulc_lib.data.scenes import BANDS, filled
 from lulc_lib.errors import InputError
 
@@ -80,14 +81,19 @@ NORMALISATIONS: dict[str, Callable[[Sequence[xr.DataArray]], Statistics | None]]
     "reflectance": _fixed,
     "training_scenes": band_statistics,
     "per_scene": _per_scene,
+    "per_scene_and_indices": _per_scene,
 }
 """Name to the function that draws from the training scenes what prediction needs to know.
 
 ``reflectance`` divides by a constant; ``training_scenes`` standardises every scene with the mean
 and standard deviation of all training scenes together; ``per_scene`` standardises each scene with
 its own (None: nothing to record), so it forgives haze, season and a wrong radiometric offset, but
-depends on what else is in the scene.
+depends on what else is in the scene. ``per_scene_and_indices`` adds normalised differences, which
+do not depend on that, as further channels.
 """
+
+INDEX_UNIT = 0.5
+"""Normalised difference that becomes 1 in the network's input: about one standard deviation."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ class Normalisation:
     sd: tuple[float, ...] | None = None
 
     def apply(self, scene: xr.DataArray) -> NDArray[np.float32]:
-        """(band, row, col) float32 network input; gaps take the value of the nearest pixel.
+        """(channel, row, col) float32 network input; gaps take the value of the nearest pixel.
 
         Parameters
         ----------
@@ -128,9 +134,19 @@ class Normalisation:
         return self if self.mean else replace(self, mean=statistics[0], sd=statistics[1])
 
     def scaled(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Network input from (band, row, col) float32 reflectance without gaps; settled only."""
+        """Network input (channel, row, col) float32 from (band, row, col) float32 reflectance
+        without gaps; settled only.
+        """
         mean, sd = (np.asarray(v, dtype=np.float32)[:, None, None] for v in (self.mean, self.sd))
-        return (values - mean) / sd
+        bands = (values - mean) / sd
+        if self.channels == len(BANDS):
+            return bands
+        return np.concatenate([bands, normalised_differences(values) / np.float32(INDEX_UNIT)])
+
+    @property
+    def channels(self) -> int:
+        """Channels of the network input."""
+        return channels(self.name)
 
     def to_dict(self) -> dict[str, object]:
         """Plain types, for a file."""
@@ -164,6 +180,16 @@ def fit(name: str, scenes: Sequence[xr.DataArray]) -> Normalisation:
         check_bands(scene)
     statistics = NORMALISATIONS[name](scenes)
     return Normalisation(name) if statistics is None else Normalisation(name, *statistics)
+
+
+def channels(name: str) -> int:
+    """Channels of the network input under a named normalisation.
+
+    >>> channels("per_scene"), channels("per_scene_and_indices")
+    (10, 16)
+    """
+    check_name(name)
+    return len(BANDS) + (len(INDICES) if name.endswith("indices") else 0)
 
 
 def check_name(name: str) -> None:

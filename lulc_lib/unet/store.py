@@ -24,7 +24,7 @@ from lulc_lib.unet.config import TrainConfig
 from lulc_lib.unet.device import pick_device
 from lulc_lib.unet.ensemble import Ensemble
 from lulc_lib.unet.networks import Network
-from lulc_lib.unet.normalise import Normalisation
+from lulc_lib.unet.normalise import Normalisation, channels
 from lulc_lib.unet.registry import get_network
 
 FORMAT = "lulc_lib.unet/2"
@@ -43,15 +43,19 @@ class StoredModel(NamedTuple):
     config: TrainConfig
 
 
-def build(config: TrainConfig, seed: int = 0) -> Network:
+def build(config: TrainConfig, seed: int = 0, in_channels: int | None = None) -> Network:
     """The configuration's network with weights drawn from ``seed``, on the CPU.
 
-    The global random state stays as it was.
+    The global random state stays as it was. ``in_channels``: of its input; None: what the
+    configuration's normalisation gives.
     """
+    if in_channels is None:
+        in_channels = channels(config.normalisation)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = get_network(config.network)
-        return network(base=config.base, depth=config.depth, convolutions=config.convolutions)
+        return network(in_channels=in_channels, base=config.base, depth=config.depth,
+                       convolutions=config.convolutions)
 
 
 def study_model() -> Path:
@@ -170,9 +174,11 @@ def load_model(path: Path | str, device: torch.device | None = None) -> StoredMo
     try:
         config = TrainConfig.from_dict(values["config"])
         normalisation = Normalisation.from_dict(values["normalisation"])
-        members = [build(config) for _ in values["weights"]]
-        for member, weights in zip(members, values["weights"], strict=True):
-            member.load_state_dict(weights)
+        members = []
+        for weights in values["weights"]:
+            first = next(iter(weights.values()))  # (channels out, channels in, row, col)
+            members.append(build(config, in_channels=first.shape[1]))
+            members[-1].load_state_dict(weights)
         model = members[0] if len(members) == 1 else Ensemble(members)
     except (KeyError, TypeError, RuntimeError) as error:
         raise InputError(f"{path}: its weights and settings do not fit together") from error
