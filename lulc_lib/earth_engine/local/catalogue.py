@@ -28,7 +28,7 @@ from lulc_lib.data.catalogue import SITES, PublishedFile, select
 from lulc_lib.data.radiometry import scene_offset
 from lulc_lib.earth_engine.local.elements import Collection
 from lulc_lib.earth_engine.local.errors import EngineError, missing_asset
-from lulc_lib.earth_engine.local.grid import WGS84, Projection, transformer
+from lulc_lib.earth_engine.local.grid import Grid, Projection
 from lulc_lib.earth_engine.local.pixels import Band, Image, integer_type
 from lulc_lib.earth_engine.local.shapes import Geometry
 from lulc_lib.earth_engine.local.stored import StoredBand
@@ -186,14 +186,9 @@ def _bands(stored: SceneFile) -> tuple[Band, ...]:
 
 
 def outline(projection: Projection, shape: Sequence[int]) -> Geometry:
-    """The outline of a raster in longitude and latitude."""
+    """The outline of a north-up raster of (row, col) shape, in its own coordinates."""
     rows, cols = shape
-    affine = projection.affine()
-    corners = [affine @ xy for xy in ((0, 0), (cols, 0), (cols, rows), (0, rows))]
-    if projection.crs != WGS84:
-        move = transformer(projection.crs, WGS84).transform
-        corners = [move(*xy) for xy in corners]
-    return Geometry(shapely.Polygon(corners))
+    return Geometry(shapely.box(*Grid(projection, cols, rows).bounds()), projection.crs, False)
 
 
 def check_root(root: Path) -> None:

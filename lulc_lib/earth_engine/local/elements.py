@@ -72,8 +72,10 @@ class Algorithm(NamedTuple):
 
 
 def geometry_of(element: Element) -> Geometry | None:
-    """The geometry of a feature or the footprint of an image."""
-    return element.footprint if isinstance(element, Image) else element.geometry
+    """The geometry of a feature, or the footprint of an image in longitude and latitude."""
+    if isinstance(element, Image):
+        return None if element.footprint is None else Geometry(element.footprint.lonlat())
+    return element.geometry
 
 
 def index_of(element: Element) -> str | None:

@@ -24,8 +24,8 @@ KINDS = ("constantValue", "integerValue", "bytesValue", "arrayValue", "dictionar
 MOST_NODES = 200_000
 """Most nodes of one expression."""
 
-CHEAP = frozenset(("GeometryConstructors", "Feature", "Element", "ErrorMargin", "Projection", "Number",
-                   "String", "Date", "DateRange", "Filter", "Reducer", "PixelType"))
+CHEAP = frozenset(("GeometryConstructors", "Feature", "Element", "ErrorMargin", "Projection",
+                   "Number", "String", "Date", "DateRange", "Filter", "Reducer", "PixelType"))
 """Families of functions that are computed anew: a collection of points makes thousands of calls,
 which would drive everything else out of the cache."""
 

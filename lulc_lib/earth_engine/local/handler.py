@@ -12,6 +12,7 @@ import re
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from lulc_lib.earth_engine.local import routes_images  # noqa: F401  (adds its addresses)
 from lulc_lib.earth_engine.local.errors import EngineError
 from lulc_lib.earth_engine.local.routes import Answer, Request, respond
 

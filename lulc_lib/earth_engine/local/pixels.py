@@ -50,15 +50,37 @@ def integer_type(name: str) -> PixelType:
     return PixelType("int", int(kind.min), int(kind.max))
 
 
+UNPLACED = Projection(WGS84)
+"""Of bands that are the same everywhere."""
+
 FLOAT, DOUBLE = PixelType("float"), PixelType("double")
 BOOLEAN = PixelType("int", 0, 1)
 
 
+Mask = NDArray[np.bool_] | NDArray[np.float32]
+
+
 class Pixels(NamedTuple):
-    """Values (row, col) or (row, col, k) float64, and where they count (row, col) bool."""
+    """Values (row, col) or (row, col, k) float64, and how much they count (row, col).
+
+    The mask is bool, or float32 from 0 to 1 where it is partial (half-transparent drawings).
+    """
 
     values: NDArray[np.float64]
-    mask: NDArray[np.bool_]
+    mask: Mask
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """(row, col) bool: where the mask is not 0."""
+        return self.mask if self.mask.dtype == bool else self.mask > 0
+
+
+def meet(*masks: Mask) -> Mask:
+    """The smallest of several masks: where all count, and how much."""
+    found = masks[0]
+    for mask in masks[1:]:
+        found = np.minimum(found, mask)
+    return found
 
 
 Reader = Callable[[Grid], Pixels]
@@ -76,7 +98,7 @@ class Band:
     name: str
     type: PixelType
     reader: Reader = field(repr=False)
-    projection: Projection = Projection(WGS84)
+    projection: Projection = UNPLACED
     size: tuple[int, int] | None = None
     number: int = field(default_factory=lambda: next(_NUMBERS), compare=False)
 
@@ -95,13 +117,17 @@ class Band:
 
 @dataclass(frozen=True)
 class Image:
-    """Bands in order, properties, and the footprint (None: everywhere)."""
+    """Bands in order, properties, and the footprint (None: everywhere).
+
+    ``output`` is the grid to be written where no other is asked for; None: that of the first band.
+    """
 
     bands: tuple[Band, ...]
     properties: Mapping[str, Any] = field(default_factory=dict)
     footprint: Geometry | None = None
     identifier: str | None = None
     version: int | None = None
+    output: Grid | None = None
 
     def __post_init__(self) -> None:
         names = [b.name for b in self.bands]
@@ -135,12 +161,12 @@ class Image:
         return self.bands[0]
 
     def with_bands(self, bands: Sequence[Band]) -> Image:
-        """Other bands, the same properties and footprint; no longer the asset."""
-        return replace(self, bands=tuple(bands), identifier=None, version=None)
+        """Other bands, the same properties and footprint."""
+        return replace(self, bands=tuple(bands))
 
     def plain(self, bands: Sequence[Band]) -> Image:
         """Other bands and no properties but the footprint: what arithmetic gives."""
-        return Image(tuple(bands), {}, self.footprint)
+        return Image(tuple(bands), {}, self.footprint, output=self.output)
 
 
 def read_all(image: Image, grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -149,7 +175,7 @@ def read_all(image: Image, grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.
     for band, found in zip(image.bands, pixels, strict=True):
         if found.values.ndim != 2:
             raise EngineError(f"Band {band.name!r} holds arrays; a number per pixel is needed.")
-    return np.stack([p.values for p in pixels]), np.logical_and.reduce([p.mask for p in pixels])
+    return np.stack([p.values for p in pixels]), meet(*(p.mask for p in pixels)) > 0
 
 
 def forget_pixels() -> None:

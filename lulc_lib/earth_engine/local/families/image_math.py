@@ -25,6 +25,7 @@ from lulc_lib.earth_engine.local.pixels import (
     Pixels,
     PixelType,
     integer_type,
+    meet,
 )
 from lulc_lib.earth_engine.local.registry import function
 
@@ -56,8 +57,8 @@ def joined(one: Band, two: Band, name: str, kind: PixelType, compute: Binary) ->
         a, b = one.read(grid), two.read(grid)
         with np.errstate(all="ignore"):
             values = np.asarray(compute(a.values, b.values), dtype=np.float64)
-        whole = np.isfinite(values) if values.ndim == 2 else True
-        return Pixels(values, a.mask & b.mask & whole)
+        whole = np.isfinite(values) if values.ndim == 2 else np.True_
+        return Pixels(values, meet(a.mask, b.mask, whole))
 
     return Band(name, kind, read, place.projection, place.size)
 
@@ -158,8 +159,8 @@ def each(image: Image, compute: Callable[[Any], Any],
             pixels = band.read(grid)
             with np.errstate(all="ignore"):
                 values = np.asarray(compute(pixels.values), dtype=np.float64)
-            whole = np.isfinite(values) if values.ndim == 2 else True
-            return Pixels(values, pixels.mask & whole)
+            whole = np.isfinite(values) if values.ndim == 2 else np.True_
+            return Pixels(values, meet(pixels.mask, whole))
         return band.derived(read, kind(band.type))
     return image.plain([changed(b) for b in image.bands])
 

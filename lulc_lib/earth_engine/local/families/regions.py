@@ -19,7 +19,7 @@ from lulc_lib.earth_engine.local import elements as el
 from lulc_lib.earth_engine.local.errors import EngineError
 from lulc_lib.earth_engine.local.families.sampling import region_grid, working_projection
 from lulc_lib.earth_engine.local.grid import Grid, Projection
-from lulc_lib.earth_engine.local.pixels import Image
+from lulc_lib.earth_engine.local.pixels import Image, meet
 from lulc_lib.earth_engine.local.reduction import Reducer
 from lulc_lib.earth_engine.local.registry import function
 from lulc_lib.earth_engine.local.shapes import Geometry, inside
@@ -57,19 +57,22 @@ def reduced(image: Image, reducer: Reducer, geometry: Geometry, grid: Grid) -> d
     shares, centred = shares[chosen], centred[chosen].astype(np.float64)
     pixels = [b.read(grid) for b in image.bands]
     values = [p.values[chosen] for p in pixels]
-    masks = [p.mask[chosen] for p in pixels]
+    masks = [p.mask[chosen].astype(np.float64) for p in pixels]
     if not reducer.repeated:
         if len(values) != reducer.inputs:
             raise EngineError(f"Image.reduceRegion: the reducer takes {reducer.inputs} bands but "
                               f"the image has {len(values)}.")
-        there = np.logical_and.reduce(masks)
+        mask = meet(*masks)
+        there = mask > 0
         table = np.column_stack([v[there] for v in values])
-        return reducer.over_region(table, shares[there], centred[there])
+        return reducer.over_region(table, np.minimum(shares, mask)[there], centred[there])
     found: dict[str, Any] = {}
     for band, value, mask in zip(image.bands, values, masks, strict=True):
         if value.ndim != 1:
             raise EngineError(f"Image.reduceRegion: band {band.name!r} holds arrays.")
-        outputs = reducer.over_region(value[mask][:, None], shares[mask], centred[mask])
+        there = mask > 0
+        outputs = reducer.over_region(value[there][:, None], np.minimum(shares, mask)[there],
+                                      centred[there])
         for output, result in outputs.items():
             found[band.name if len(outputs) == 1 else f"{band.name}_{output}"] = result
     return found

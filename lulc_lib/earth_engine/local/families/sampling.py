@@ -31,7 +31,7 @@ BLOCK = 512
 
 def working_projection(image: Image, projection: Crs, scale: float | None,
                        where: str) -> Projection:
-    """The projection to sample in: the one given or the first band's, at a scale if one is given."""
+    """The projection to sample in: the one given or the first band's, at the scale given."""
     base = projection or image.first(where).projection
     if scale is not None:
         return base.at_scale(scale)
@@ -53,7 +53,7 @@ class Table:
         self.kinds = [b.type for b in image.bands]
         self.rows, self.cols = rows, cols
         self.values = [p.values[rows, cols] for p in pixels]
-        self.masks = np.stack([p.mask[rows, cols] for p in pixels], axis=1)
+        self.masks = np.stack([p.valid[rows, cols] for p in pixels], axis=1)
         x, y = grid.projection.affine() @ (self.cols + 0.5, self.rows + 0.5)
         if grid.projection.crs != WGS84:
             x, y = transformer(grid.projection.crs, WGS84).transform(x, y)
