@@ -328,7 +328,7 @@ def test_the_packaged_model_is_the_default(write_raster, checkpoint, tmp_path, m
     scene = write_raster("scene.tif", made_dn(), BANDS)
     with monkeypatch.context() as patch:
         patch.setattr(store, "STUDY_MODEL", "study_to_come.pt")
-        with pytest.raises(InputError, match="ships no model yet"):
+        with pytest.raises(InputError, match="missing from this installation"):
             store.study_model()
     monkeypatch.setattr(store.resources, "files", lambda package: tmp_path)
     (tmp_path / store.STUDY_MODEL).write_bytes(checkpoint.read_bytes())

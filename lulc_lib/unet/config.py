@@ -93,7 +93,8 @@ CONFIGS: dict[str, TrainConfig] = {
     for c in (
         TrainConfig("smoke", base=4, depth=2, patch=32, batch=4, epochs=2, steps_per_epoch=10,
                     block=16, learning_rate=0.02),
-        TrainConfig("default", base=16, epochs=10, steps_per_epoch=80),
+        TrainConfig("default", base=16, mixture=0.1, weight_power=0.25, validation_share=0.1,
+                    epochs=10, steps_per_epoch=100, ema=0.99),
         TrainConfig("study", base=16, normalisation="per_scene_and_indices",
                     members=("per_scene", "per_scene_and_indices"), mixture=0.1, weight_power=0.25,
                     validation_share=0.0, epochs=20, steps_per_epoch=100, ema=0.99),

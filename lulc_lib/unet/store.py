@@ -58,18 +58,23 @@ def build(config: TrainConfig, seed: int = 0, in_channels: int | None = None) ->
                        convolutions=config.convolutions)
 
 
+def study_place() -> Path:
+    """Where the package keeps the study's model."""
+    return Path(str(resources.files("lulc_lib.unet") / STUDY_MODEL))
+
+
 def study_model() -> Path:
     """The model file that ships with the package.
 
     Raises
     ------
     InputError
-        This version ships none.
+        It is not there.
     """
-    path = Path(str(resources.files("lulc_lib.unet") / STUDY_MODEL))
+    path = study_place()
     if not path.is_file():
-        raise InputError("this version of lulc_lib ships no model yet: give one with --checkpoint "
-                         "(notebook 02 writes build/unet/…/seed0.pt)")
+        raise InputError(f"{path.name} is missing from this installation of lulc_lib: give a model "
+                         "with --checkpoint (notebook 02 writes some under build/unet)")
     return path
 
 

@@ -1,0 +1,70 @@
+"""What does each training setting do on a date the network has not seen?
+
+Trains variants of a short run of the study's first network, each with one setting changed, with
+several seeds, leaving one training date out at a time as leave_one_date_out.py does. The test scene
+plays no part.
+
+    python benchmarks/ablation.py --jobs 2 --write
+
+LULC_DATA names the folder of the published dataset. With --write the rows go to
+results/published/ablation.json, which notebook 02 shows.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+from leave_one_date_out import COLUMNS, all_rows
+
+from lulc_lib import paths, results
+from lulc_lib.data.series import training_series
+from lulc_lib.unet import get_config
+
+VARIANTS: dict[str, dict[str, object]] = {
+    "per scene, mixture, running mean": {},
+    "no mixture of landscapes": {"mixture": 0.0},
+    "no running mean of the weights": {"ema": 0.0},
+    "with normalised differences": {"normalisation": "per_scene_and_indices"},
+    "reflectance": {"normalisation": "reflectance", "mixture": 0.0},
+    "training scenes' statistics": {"normalisation": "training_scenes", "mixture": 0.0},
+    "cross-entropy (γ 0)": {"gamma": 0.0},
+    "class weights ∝ 1/count": {"weight_power": 1.0},
+    "no class weights": {"weight_power": 0.0},
+    "patches placed as labelled": {"centre_balance": 0.0},
+    "three poolings": {"depth": 3},
+    "a third of the steps": {"epochs": 1},
+}
+DATES = ("2022-06-19", "2023-02-09")
+
+
+def main() -> None:
+    """Train every variant with every seed and date, and print the means."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--site", default="strzegom")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--dates", nargs="+", default=DATES, help="dates to leave out")
+    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
+    parser.add_argument("--write", action="store_true", help="keep the rows as results")
+    args = parser.parse_args()
+    root: Path = paths.published_dir()
+    series = training_series(args.site, root)
+    base = get_config("study").with_(members=(), normalisation="per_scene", epochs=3)
+    tasks, rows = [(date, seed) for seed in args.seeds for date in args.dates], []
+    for name in args.variants:
+        found = all_rows(series, base.with_(**VARIANTS[name]), tasks, None, args.jobs)
+        rows += [{"variant": name, **row} for row in found]
+    table = pd.DataFrame(rows)
+    print(table.groupby("variant")[list(COLUMNS)].mean().round(3).loc[args.variants])
+    if args.write:
+        values = {"site": args.site, "config": base.to_dict(), "rows": rows}
+        results.write_results("published", "ablation", values, series.files, root,
+                              seconds=float(table.seconds.sum()))
+
+
+if __name__ == "__main__":
+    main()
