@@ -8,10 +8,13 @@ from typing import Any
 
 import ee
 import geemap
+import geopandas as gpd
 import ipyleaflet
+import numpy as np
 import rasterio
 import xarray as xr
 from rasterio.windows import Window
+from shapely.geometry import Point
 
 from lulc_lib import legend
 from lulc_lib.data.catalogue import Site
@@ -22,6 +25,9 @@ from lulc_lib.earth_engine.faults import explained
 from lulc_lib.earth_engine.workflow import MAPPED
 from lulc_lib.errors import InputError
 
+ZOOM = 14
+"""Of the interactive map: a site of four kilometres fills it."""
+
 CORINE = "COPERNICUS/CORINE/V20/100m/2018"
 CLASS_STYLE = {"min": legend.CODES[0], "max": legend.CODES[-1],
                "palette": [c.removeprefix("#") for c in legend.COLOURS.values()]}
@@ -31,7 +37,29 @@ SCENE_STYLE = {"bands": ["B8", "B4", "B3"], "min": 0, "max": [5000, 2800, 2800],
 """Near infrared, red and green of digital numbers, stretched like the study's figures."""
 
 
-def download(backend: Backend, image: ee.Image, site: Site) -> xr.DataArray:
+def pixels(backend: Backend, image: ee.Image, site: Site) -> xr.DataArray:
+    """The bands of an image on the site's grid, in one request.
+
+    Returns
+    -------
+    (band, y, x) in the image's number type, with CRS; 0 where Earth Engine's image is masked.
+
+    Raises
+    ------
+    InputError
+        Earth Engine fails.
+    """
+    with explained(backend.title):
+        found = ee.data.computePixels(
+            {"expression": image, "fileFormat": "NUMPY_NDARRAY", "grid": _grid(site)})
+    transform, names = rasterio.Affine(*site.transform), list(found.dtype.names)
+    values = np.stack([found[name] for name in names])
+    out = xr.DataArray(values, dims=("band", "y", "x"),
+                       coords={"band": names, **pixel_centres(transform, values.shape[1:])})
+    return out.rio.write_crs(site.epsg).rio.write_transform(transform)
+
+
+def download(backend: Backend, class_map: ee.Image, site: Site) -> xr.DataArray:
     """A class map on the site's grid.
 
     Returns
@@ -43,13 +71,8 @@ def download(backend: Backend, image: ee.Image, site: Site) -> xr.DataArray:
     InputError
         Earth Engine fails, or a value is no legend code.
     """
-    with explained(backend.title):
-        pixels = ee.data.computePixels(
-            {"expression": image, "fileFormat": "NUMPY_NDARRAY", "grid": _grid(site)})
-    transform = rasterio.Affine(*site.transform)
-    codes = legend.check_codes(pixels[MAPPED], "Earth Engine's map")
-    found = xr.DataArray(codes, dims=("y", "x"), coords=pixel_centres(transform, codes.shape))
-    return found.rio.write_crs(site.epsg).rio.write_transform(transform)
+    codes = pixels(backend, class_map, site).sel(band=MAPPED, drop=True)
+    return codes.copy(data=legend.check_codes(codes.values, "Earth Engine's map"))
 
 
 def export(class_map: xr.DataArray, path: Path, tags: Mapping[str, str]) -> None:
@@ -98,10 +121,28 @@ def interactive_map(
     split : names of the layers left and right of the divider.
     points : drawn above the images.
     """
+    centre = view_of(site)
     view = geemap.Map(
-        ee_initialize=False, basemap=ipyleaflet.TileLayer(url="", name="none"),
-        search_ctrl=False, draw_ctrl=False, height="560px")
+        center=centre, zoom=ZOOM, height="600px", ee_initialize=False, toolbar_ctrl=False,
+        search_ctrl=False, draw_ctrl=False, measure_ctrl=False,
+        basemap=ipyleaflet.TileLayer(url="", name="no background"))
+    for name, (image, style) in layers.items():
+        view.add_layer(image, dict(style), name)
+    if split:
+        left, right = (view.ee_layers[name]["ee_layer"] for name in split)
+        view.split_map(left, right, left_label=split[0], right_label=split[1])
+    view.add_legend(title="Class", legend_dict={legend.NAMES[c]: legend.COLOURS[c][1:]
+                                                for c in legend.CODES})
+    view.add_inspector(opened=False)
     return view
+
+
+def view_of(site: Site) -> tuple[float, float]:
+    """Latitude and longitude of a site's middle."""
+    west, south, east, north = site.bounds
+    middle = gpd.GeoSeries([Point((west + east) / 2, (south + north) / 2)], crs=site.epsg)
+    (point,) = middle.to_crs(4326)
+    return point.y, point.x
 
 
 def _grid(site: Site) -> dict[str, Any]:
