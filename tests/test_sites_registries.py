@@ -410,6 +410,13 @@ def test_no_crs(tmp_path):
         read(tmp_path)
 
 
+def test_a_crs_of_no_place(tmp_path):
+    write(tmp_path / "deposits.gpkg", areas([square()]).set_crs(
+        'LOCAL_CS["site grid",UNIT["m",1]]', allow_override=True))
+    with pytest.raises(InputError, match=r"its CRS is .*must be in a geographic or a projected"):
+        read(tmp_path)
+
+
 def test_metres_in_a_file_of_degrees(tmp_path):
     shapes = {"type": "FeatureCollection", "features": [
         {"type": "Feature", "properties": {}, "geometry": square().__geo_interface__}]}
@@ -540,8 +547,11 @@ def test_a_changed_file_is_the_users_own(tmp_path):
     assert read(tmp_path, bounds=square().bounds).deposits.source.tolist() == ["deposits.geojson"]
 
 
-def test_a_broken_provenance_is_named(tmp_path):
+@pytest.mark.parametrize("change", [
+    None, {"bounds": [1, 2]}, {"fetched": "yesterday"}, {"fetched": "2026-03-01"}, {"odd": 1}])
+def test_a_broken_provenance_is_named(tmp_path, change):
     path, _ = fetched(tmp_path, (16, 50, 17, 52))
-    provenance_path(path).write_text("{")
+    stored = json.loads(provenance_path(path).read_text())
+    provenance_path(path).write_text("{" if change is None else json.dumps(stored | change))
     with pytest.raises(InputError, match=r"deposits\.source\.json: cannot be read"):
         read(tmp_path)

@@ -76,23 +76,22 @@ def read_file(path: Path, layer: Layer, map_crs: CRS, bounds: Bounds | None, not
         raise InputError(f"{path}: is no file")
     if path.suffix.casefold() == ".csv":
         return _read_csv(path, map_crs, note)
-    table = _read_vector(path, map_crs, bounds, note)
-    if not isinstance(table, gpd.GeoDataFrame):
-        raise InputError(f"{path.name}: holds no shapes, only a table")
-    if table.crs is None:
-        hint = " (a shapefile has it in a .prj file)" if path.suffix.casefold() == ".shp" else ""
-        raise InputError(f"{path.name}: has no CRS{hint}; a registry layer must state it")
-    return table
+    return _read_vector(path, map_crs, bounds, note)
 
 
-def _read_vector(path: Path, map_crs: CRS, bounds: Bounds | None, note: Note) -> pd.DataFrame:
+def _read_vector(path: Path, map_crs: CRS, bounds: Bounds | None, note: Note
+                 ) -> gpd.GeoDataFrame:
     encoding = _encoding(path, note) if path.suffix.casefold() == ".shp" else None
     try:
         name = _layer_name(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             info = pyogrio.read_info(path, layer=name, force_total_bounds=True)
-            near = _bounds_in(info, path.name, map_crs, bounds)
+            crs = _crs(info["crs"], path)
+            if crs.is_geographic and info["features"] and info["total_bounds"] is not None:
+                check_degrees(info["total_bounds"][0::2], info["total_bounds"][1::2], path.name)
+            near = None if bounds is None else tuple(
+                gpd.GeoSeries([outline(bounds)], crs=map_crs).to_crs(crs).total_bounds)
             return pyogrio.read_dataframe(path, layer=name, encoding=encoding, bbox=near,
                                           datetime_as_string=True)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, RuntimeError, OSError,
@@ -114,17 +113,16 @@ def _layer_name(path: Path) -> str:
     return same[0] if same else names[0]
 
 
-def _bounds_in(info: dict, name: str, map_crs: CRS, bounds: Bounds | None) -> Bounds | None:
-    """Bounds in the file's CRS; an error if the file's coordinates cannot be in its CRS."""
-    if info["crs"] is None:
-        return None
-    crs = CRS.from_user_input(info["crs"])
-    total = info["total_bounds"]
-    if crs.is_geographic and info["features"] and total is not None:
-        check_degrees(total[0::2], total[1::2], name)
-    if bounds is None:
-        return None
-    return tuple(gpd.GeoSeries([outline(bounds)], crs=map_crs).to_crs(crs).total_bounds)
+def _crs(stated: str | None, path: Path) -> CRS:
+    """The file's CRS; an error if it has none, or one that is tied to no place on Earth."""
+    if stated is None:
+        hint = " (a shapefile has it in a .prj file)" if path.suffix.casefold() == ".shp" else ""
+        raise InputError(f"{path.name}: has no CRS{hint}; a registry layer must state it")
+    crs = CRS.from_user_input(stated)
+    if not (crs.is_geographic or crs.is_projected):
+        raise InputError(f"{path.name}: its CRS is {crs.name} ({crs.type_name}); a registry layer "
+                         "must be in a geographic or a projected one")
+    return crs
 
 
 def check_degrees(longitude: object, latitude: object, name: str) -> None:

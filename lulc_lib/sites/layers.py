@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 SHAPEFILE_WIDTH = 10
@@ -32,7 +32,7 @@ class Layer:
     fields: Mapping[str, tuple[str, ...]]
     dates: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
-    suffixes: tuple[str, ...] = field(default=(".gpkg", ".geojson", ".shp"))
+    suffixes: tuple[str, ...] = (".gpkg", ".geojson", ".shp")
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 from dataclasses import asdict, dataclass
@@ -64,8 +65,8 @@ def read_provenance(path: Path) -> Provenance | None:
         stored = json.loads(beside.read_text(encoding="utf-8"))
         known = Provenance(**{**stored, "bounds": tuple(map(float, stored["bounds"])),
                               "notes": tuple(stored.get("notes", ()))})
-        if len(known.bounds) != 4:
-            raise ValueError("bounds must be four numbers")
+        if len(known.bounds) != 4 or dt.datetime.fromisoformat(known.fetched).tzinfo is None:
+            raise ValueError("bounds must be four numbers, fetched a time with its zone")
         found = hashlib.sha256(path.read_bytes()).hexdigest()
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{beside}: cannot be read ({error}); remove it") from error

@@ -18,7 +18,7 @@ from lulc_lib.errors import InputError
 USER_AGENT = f"lulc_lib/{__version__} (study of open pits on Sentinel-2)"
 ADVICE = "try again later, or put the layer's file into the folder yourself"
 
-PATIENCE = Policy(read_timeout=90.0)
+PATIENCE = Policy(read_timeout=90.0, retries=5, backoff=2.0)
 """Registers are slow: how long one answer may take to go on, and how often to ask."""
 
 TOTAL_TIMEOUT = 600.0
