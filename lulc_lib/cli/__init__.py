@@ -17,9 +17,11 @@ from lulc_lib.cli.accuracy import add_accuracy
 from lulc_lib.cli.classify import add_classify
 from lulc_lib.cli.common import BAD_INPUT, DONE, FAULT, STOPPED, Subparsers
 from lulc_lib.cli.data import add_data
+from lulc_lib.cli.earth_engine import add_earth_engine
 from lulc_lib.errors import InputError
 
-COMMANDS: tuple[Callable[[Subparsers], None], ...] = (add_data, add_classify, add_accuracy)
+COMMANDS: tuple[Callable[[Subparsers], None], ...] = (
+    add_data, add_classify, add_accuracy, add_earth_engine)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -28,7 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="lulc", formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Open-pit mines on Sentinel-2: the study's tools.",
         epilog="examples:\n  lulc data --list\n  lulc classify scene.tif -o map.tif\n"
-        "  lulc accuracy matrix.csv --rows map\n\n"
+        "  lulc accuracy matrix.csv --rows map\n  lulc earth-engine --port 8765\n\n"
         "exit codes: 0 done, 2 what was given cannot be used, 1 a fault of the program",
     )
     parser.add_argument("--version", action="version", version=f"lulc {__version__}")

@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 
 from lulc_lib.data.catalogue import SITES, PublishedFile, select
 from lulc_lib.data.radiometry import scene_offset
+from lulc_lib.earth_engine.local.corine import CORINE, corine_image, find_corine
 from lulc_lib.earth_engine.local.elements import Collection
-from lulc_lib.earth_engine.local.errors import EngineError, missing_asset
+from lulc_lib.earth_engine.local.errors import missing_asset
 from lulc_lib.earth_engine.local.grid import Grid, Projection
 from lulc_lib.earth_engine.local.pixels import Band, Image, integer_type
 from lulc_lib.earth_engine.local.shapes import Geometry
@@ -35,7 +36,6 @@ from lulc_lib.earth_engine.local.stored import StoredBand
 from lulc_lib.errors import InputError
 
 SENTINEL = "COPERNICUS/S2_SR_HARMONIZED"
-CORINE = "COPERNICUS/CORINE/V20/100m/2018"
 
 
 @cache
@@ -56,28 +56,32 @@ class SceneFile:
         self._lock = threading.Lock()
         self._bands: NDArray[np.uint16] | None = None
         self._valid: NDArray[np.bool_] | None = None
-        from lulc_lib.data.scenes import BANDS, find_bands
-
         with rasterio.open(path) as source:
-            self._indexes = find_bands(source.descriptions, path.name)
             self.shape, self.tags = source.shape, source.tags()
             epsg = source.crs.to_epsg() if source.crs else None
             if epsg is None:
                 raise InputError(f"{path.name}: the file has no CRS with an EPSG code")
             self.projection = Projection(f"EPSG:{epsg}", tuple(source.transform)[:6])
-        self.names = BANDS
 
     def band(self, k: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Harmonised DN (row, col) and where there are data, of the k-th band."""
+        """Harmonised DN (row, col) and where there are data, of the study's k-th band.
+
+        Raises
+        ------
+        InputError
+            The file is damaged, a band is missing, or nobody can tell its offset.
+        """
         with self._lock:
             if self._bands is None:
                 self._read()
         return self._bands[k].astype(np.float64), self._valid[k]
 
     def _read(self) -> None:
+        from lulc_lib.data.scenes import BANDS, find_bands
+
         with rasterio.open(self.path) as source:
-            dn = source.read(self._indexes)
-        pixels = dict(zip(self.names, dn, strict=True))
+            dn = source.read(find_bands(source.descriptions, self.path.name))
+        pixels = dict(zip(BANDS, dn, strict=True))
         offset = scene_offset(self.tags, pixels, None, self.path.name).used
         self._valid = dn > 0
         self._bands = np.clip(dn.astype(np.int32) - offset, 0, None).astype(np.uint16)
@@ -99,22 +103,37 @@ class Catalogue:
     """
 
     def __init__(self, root: Path, site: str | None = None, corine: Path | None = None) -> None:
-        files = [f for f in select(kind="scene", site=site) if f.path_in(root).is_file()]
-        if not files:
+        self._files = [f for f in select(kind="scene", site=site) if f.path_in(root).is_file()]
+        if not self._files:
             where = f" of {site}" if site else ""
             raise InputError(f"{root}: none of the dataset's scenes{where} is there; `lulc data` "
                              "downloads them")
-        scenes = sorted((_scene(f, root) for f in files),
-                        key=lambda i: (i.properties["system:time_start"], i.identifier))
-        self.images: dict[str, Image] = {i.identifier: i for i in scenes}
-        self.collections = {SENTINEL: Collection(tuple(scenes), "ImageCollection", SENTINEL)}
-        self._corine = corine
+        if corine is not None and not corine.is_file():
+            raise InputError(f"{corine}: no such file")
+        self._root, self._corine = root, corine or find_corine(root)
+        self._assets: dict[str, Image | Collection] = {}
+        self._lock = threading.Lock()
 
     def held(self) -> str:
         """What there is, in words."""
-        singles = [i for i in self.images if not i.startswith(SENTINEL)]
-        return ", ".join([f"{name} ({len(c.elements)} scenes)"
-                          for name, c in self.collections.items()] + singles)
+        scenes = f"{SENTINEL} ({len(self._files)} scenes)"
+        return f"{scenes}, {CORINE}" if self._corine else scenes
+
+    def find(self, identifier: str) -> Image | Collection | None:
+        """The image or collection of this id; None if there is none."""
+        name = _plain(identifier)
+        with self._lock:
+            if name.startswith(SENTINEL) and SENTINEL not in self._assets:
+                self._open_scenes()
+            if name == CORINE and self._corine is not None and name not in self._assets:
+                self._assets[name] = corine_image(self._corine)
+            return self._assets.get(name)
+
+    def _open_scenes(self) -> None:
+        scenes = sorted((_scene(f, self._root) for f in self._files),
+                        key=lambda i: (i.properties["system:time_start"], i.identifier))
+        self._assets |= {i.identifier: i for i in scenes}
+        self._assets[SENTINEL] = Collection(tuple(scenes), "ImageCollection", SENTINEL)
 
     def image(self, identifier: str) -> Image:
         """The image of this id.
@@ -124,8 +143,8 @@ class Catalogue:
         EngineError
             There is none.
         """
-        found = self.images.get(_plain(identifier))
-        if found is None:
+        found = self.find(identifier)
+        if not isinstance(found, Image):
             raise missing_asset(identifier, self.held())
         return found
 
@@ -137,8 +156,8 @@ class Catalogue:
         EngineError
             There is none.
         """
-        found = self.collections.get(_plain(identifier))
-        if found is None:
+        found = self.find(identifier)
+        if not isinstance(found, Collection):
             raise missing_asset(identifier, self.held())
         return found
 
@@ -177,12 +196,14 @@ def _scene(file: PublishedFile, root: Path) -> Image:
 
 
 def _bands(stored: SceneFile) -> tuple[Band, ...]:
+    from lulc_lib.data.scenes import BANDS
+
     rows, cols = stored.shape
     return tuple(
         Band(earth_engine_name(name), integer_type("uint16"),
              StoredBand(stored.projection, lambda k=k: stored.band(k)).read,
              stored.projection, (cols, rows))
-        for k, name in enumerate(stored.names))
+        for k, name in enumerate(BANDS))
 
 
 def outline(projection: Projection, shape: Sequence[int]) -> Geometry:
@@ -195,6 +216,3 @@ def check_root(root: Path) -> None:
     """Raise InputError unless the data folder is there."""
     if not Path(root).is_dir():
         raise InputError(f"{root}: no such folder; it must hold the dataset")
-
-
-__all__ = ["CORINE", "SENTINEL", "Catalogue", "EngineError"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import uuid
 from collections import OrderedDict
@@ -11,7 +12,9 @@ from typing import Any
 from lulc_lib.earth_engine.local import families
 from lulc_lib.earth_engine.local.catalogue import Catalogue
 from lulc_lib.earth_engine.local.errors import EngineError
+from lulc_lib.earth_engine.local.exports import Exports
 from lulc_lib.earth_engine.local.graph import Evaluator
+from lulc_lib.earth_engine.local.pixels import forget_pixels
 
 MOST_HANDLES = 512
 """Maps, thumbnails and tables that are remembered; the oldest are forgotten first."""
@@ -23,12 +26,17 @@ class Engine:
     Parameters
     ----------
     root, site, corine : see :class:`Catalogue`.
+    exports : folder for exports; None refuses them.
     """
 
-    def __init__(self, root: Path, site: str | None = None, corine: Path | None = None) -> None:
+    def __init__(self, root: Path, site: str | None = None, corine: Path | None = None,
+                 exports: Path | None = None) -> None:
         families.load()
         self.catalogue = Catalogue(root, site, corine)
         self.evaluator = Evaluator(self)
+        self.exports = Exports(exports)
+        self.turn = threading.BoundedSemaphore(os.cpu_count() or 1)
+        """Held while a request is worked on: no more at a time than there are processors."""
         self._handles: OrderedDict[str, Any] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -58,3 +66,9 @@ class Engine:
                 self._handles.move_to_end(name)
                 return self._handles[name]
         raise EngineError(f"{name} is not there (any more); create it again.", 404)
+
+    def stop(self) -> None:
+        """Start nothing more, and give back memory."""
+        self.exports.stop()
+        self.evaluator.cache.clear()
+        forget_pixels()

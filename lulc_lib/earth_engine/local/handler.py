@@ -12,9 +12,15 @@ import re
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from lulc_lib.earth_engine.local import routes_images  # noqa: F401  (adds its addresses)
+from lulc_lib.earth_engine.local import (  # noqa: F401  (each adds its addresses)
+    routes_assets,
+    routes_exports,
+    routes_images,
+    routes_tables,
+)
 from lulc_lib.earth_engine.local.errors import EngineError
 from lulc_lib.earth_engine.local.routes import Answer, Request, respond
+from lulc_lib.errors import InputError
 
 LOOPBACK = ("127.0.0.1", "localhost")
 MOST_BYTES = 10 * 1024 * 1024
@@ -65,6 +71,8 @@ class Handler(BaseHTTPRequestHandler):
                            Request(verb, unquote(parts.path), query, body))
         except EngineError as error:
             return _failure(error)
+        except InputError as error:
+            return _failure(EngineError(str(error)))
         except (ConnectionError, TimeoutError):
             raise
         except Exception as error:

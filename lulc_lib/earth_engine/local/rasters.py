@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import rasterio.shutil
 from numpy.typing import NDArray
 from rasterio import Env
 from rasterio.io import MemoryFile
@@ -72,23 +73,39 @@ def band_array(band: Band, grid: Grid) -> tuple[NDArray[Any], NDArray[np.bool_]]
     return values.astype(kind), pixels.valid
 
 
-def geotiff(bands: Sequence[Band], grid: Grid, tags: Mapping[str, str] | None = None) -> bytes:
-    """A GeoTIFF of bands in a number type that holds them all, with their names and a mask."""
+def geotiff(bands: Sequence[Band], grid: Grid, nodata: float | None = None) -> bytes:
+    """A GeoTIFF of bands in a number type that holds them all, with their names and a mask.
+
+    Parameters
+    ----------
+    nodata : written where a band is masked, and told in the file; None: 0, and a mask.
+    """
     arrays = [band_array(b, grid) for b in bands]
     kind = np.result_type(*(a.dtype for a, _ in arrays))
     mask = np.logical_and.reduce([valid for _, valid in arrays])
+    if nodata is not None:
+        kind = np.result_type(kind, np.min_scalar_type(nodata))
     with Env(GDAL_TIFF_INTERNAL_MASK=True), MemoryFile() as memory:
         with memory.open(
                 driver="GTiff", width=grid.width, height=grid.height, count=len(arrays), dtype=kind,
                 crs=parse_crs(grid.projection.crs).to_wkt(), transform=grid.projection.affine(),
-                compress="deflate", zlevel=1) as out:
-            for k, (values, _) in enumerate(arrays, start=1):
-                out.write(values.astype(kind), k)
+                compress="deflate", zlevel=1, nodata=nodata) as out:
+            for k, (values, valid) in enumerate(arrays, start=1):
+                filled = values.astype(kind)
+                if nodata is not None:
+                    filled[~valid] = nodata
+                out.write(filled, k)
                 out.set_band_description(k, bands[k - 1].name)
-            if not mask.all():
+            if nodata is None and not mask.all():
                 out.write_mask(mask)
-            out.update_tags(**(tags or {}))
         return memory.read()
+
+
+def cloud_optimised(body: bytes) -> bytes:
+    """A GeoTIFF rearranged as a Cloud-Optimised GeoTIFF."""
+    with MemoryFile(body) as source, MemoryFile() as target:
+        rasterio.shutil.copy(source.name, target.name, driver="COG", compress="DEFLATE")
+        return target.read()
 
 
 def structured(bands: Sequence[Band], grid: Grid) -> bytes:

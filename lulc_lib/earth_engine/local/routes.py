@@ -101,7 +101,8 @@ def respond(engine: Engine, address: str, request: Request) -> Answer:
             if parts["project"] not in PROJECTS:
                 raise EngineError(f"Project {parts['project']!r} is not known here; the local "
                                   f"Earth Engine has one project, {PROJECTS[0]!r}.", 403)
-            return action(Call(engine, request, parts))
+            with engine.turn:
+                return action(Call(engine, request, parts))
     if verbs:
         raise EngineError(f"{request.verb} is not possible at {request.path}; it takes "
                           f"{', '.join(sorted(verbs))}.", 405)

@@ -12,7 +12,6 @@ from types import TracebackType
 from lulc_lib.earth_engine.local.catalogue import check_root
 from lulc_lib.earth_engine.local.engine import Engine
 from lulc_lib.earth_engine.local.handler import Handler
-from lulc_lib.earth_engine.local.pixels import forget_pixels
 from lulc_lib.errors import InputError
 
 HOST = "127.0.0.1"
@@ -69,6 +68,8 @@ class LocalServer:
 
     def __init__(self, engine: Engine, port: int = 0) -> None:
         self.engine = engine
+        if not 0 <= port <= 65535:
+            raise InputError(f"port is {port}; it must be 0 (any that is free) to 65535")
         try:
             self._server = _Sockets(port)
         except OSError as error:
@@ -86,8 +87,7 @@ class LocalServer:
             self._server.shutdown()
             self._thread.join()
             self._server.server_close()
-            self.engine.evaluator.cache.clear()
-            forget_pixels()
+            self.engine.stop()
 
     def __enter__(self) -> LocalServer:
         return self
@@ -121,4 +121,4 @@ def start(root: Path, site: str | None = None, port: int = 0,
     """
     root = Path(root)
     check_root(root)
-    return LocalServer(Engine(root, site, corine), port)
+    return LocalServer(Engine(root, site, corine, exports), port)

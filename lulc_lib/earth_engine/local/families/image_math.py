@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from lulc_lib.earth_engine.local.errors import EngineError
 from lulc_lib.earth_engine.local.grid import Grid
@@ -188,6 +187,15 @@ def _rounded(kind: PixelType) -> PixelType:
     return kind if kind.precision == "int" else _LONG
 
 
+def special(name: str) -> Callable[[Any], Any]:
+    """A function of scipy.special, which takes long to import."""
+    def applied(values: Any) -> Any:
+        from scipy import special
+
+        return getattr(special, name)(values)
+    return applied
+
+
 def _half_up(values: Any) -> Any:
     return np.floor(values + 0.5)
 
@@ -213,8 +221,8 @@ for _name, _one, _change, _text in (
     ("sinh", np.sinh, lambda k: DOUBLE, "The hyperbolic sine."),
     ("cosh", np.cosh, lambda k: DOUBLE, "The hyperbolic cosine."),
     ("tanh", np.tanh, lambda k: DOUBLE, "The hyperbolic tangent."),
-    ("erf", special.erf, lambda k: DOUBLE, "The error function."),
-    ("erfc", special.erfc, lambda k: DOUBLE, "One minus the error function."),
-    ("gamma", special.gamma, lambda k: DOUBLE, "The gamma function."),
+    ("erf", special("erf"), lambda k: DOUBLE, "The error function."),
+    ("erfc", special("erfc"), lambda k: DOUBLE, "One minus the error function."),
+    ("gamma", special("gamma"), lambda k: DOUBLE, "The gamma function."),
 ):
     _unary(_name, _one, _change, _text)

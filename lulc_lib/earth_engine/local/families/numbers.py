@@ -6,9 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from scipy import special
-
 from lulc_lib.earth_engine.local.errors import EngineError
+from lulc_lib.earth_engine.local.families.image_math import special
 from lulc_lib.earth_engine.local.pixels import PixelType, integer_type
 from lulc_lib.earth_engine.local.registry import function
 
@@ -106,8 +105,8 @@ for _name, _one, _text in (
     ("cosh", math.cosh, "The hyperbolic cosine."), ("tanh", math.tanh, "The hyperbolic tangent."),
     ("erf", math.erf, "The error function."), ("erfc", math.erfc, "One minus the error function."),
     ("gamma", math.gamma, "The gamma function."),
-    ("digamma", lambda v: float(special.digamma(v)), "The digamma function."),
-    ("erfInv", lambda v: float(special.erfinv(v)), "The inverse of the error function."),
+    ("digamma", special("digamma"), "The digamma function."),
+    ("erfInv", special("erfinv"), "The inverse of the error function."),
     ("bitwiseNot", lambda v: ~int(v), "The bits the number has not."),
     ("bitCount", lambda v: (int(v) & (2**64 - 1)).bit_count(), "The number of bits that are 1."),
 ):

@@ -1,0 +1,70 @@
+"""``lulc earth-engine``: the local Earth Engine as a server for any client on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from lulc_lib.cli.common import DONE, Subparsers
+
+DESCRIPTION = """\
+Start the local Earth Engine: a server on this machine that the unmodified Earth Engine client and
+geemap talk to instead of Google's, with no account. It serves the scenes of the data folder as
+COPERNICUS/S2_SR_HARMONIZED and evaluates what is asked of them. The first line on standard output
+is its address. Ctrl-C stops it."""
+
+EXAMPLES = """\
+examples:
+  lulc earth-engine
+  lulc earth-engine --port 8765 --source synthetic --exports exported
+
+in Python:
+  import ee, google.auth.credentials
+  ee.Initialize(credentials=google.auth.credentials.AnonymousCredentials(),
+                url="http://127.0.0.1:8765", project="offline")"""
+
+
+def add_earth_engine(commands: Subparsers) -> None:
+    """``lulc earth-engine``: start the local Earth Engine."""
+    parser = commands.add_parser(
+        "earth-engine", formatter_class=argparse.RawDescriptionHelpFormatter,
+        help="start the local Earth Engine, which answers the ee and geemap clients",
+        description=DESCRIPTION, epilog=EXAMPLES)
+    parser.add_argument("--port", type=int, default=0, metavar="N",
+                        help="port of 127.0.0.1 (default: any that is free)")
+    parser.add_argument("--source", default="auto", metavar="NAME",
+                        help="auto (default), published or synthetic data")
+    parser.add_argument("--site", metavar="NAME", help="serve only this site's scenes")
+    parser.add_argument("--exports", type=Path, metavar="DIR",
+                        help="folder for ee.batch.Export; without it exports are refused")
+    parser.add_argument("--corine", type=Path, metavar="FILE",
+                        help="CORINE Land Cover 2018, polygons or raster (default: the data "
+                        "folder's registries/corine.*, if there is one)")
+    parser.set_defaults(run=run_earth_engine)
+
+
+def run_earth_engine(args: argparse.Namespace) -> int:
+    """Serve until Ctrl-C or a request to end; the exit code."""
+    from lulc_lib.data.catalogue import find_site
+    from lulc_lib.data.source import resolve_source
+    from lulc_lib.earth_engine.local import start
+
+    if args.site is not None:
+        find_site(args.site)
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, frame: ended.set())
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            source = resolve_source(args.source)
+        with start(source.root, args.site, args.port, args.exports, args.corine) as server:
+            print(server.address, flush=True)
+            held = server.engine.catalogue.held()
+            print(f"Data: {source.name}, {held}. Ctrl-C stops.", file=sys.stderr, flush=True)
+            ended.wait()
+    except KeyboardInterrupt:
+        pass
+    return DONE
