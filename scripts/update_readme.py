@@ -1,6 +1,8 @@
-"""Write the README's table of results from results/published/*.json, and nothing else in it.
+"""Write the tables of results in the README and the model card from results/published/*.json.
 
     python scripts/update_readme.py [--check]
+
+Only what stands between the marks is touched.
 """
 
 from __future__ import annotations
@@ -8,62 +10,96 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
+CARD = ROOT / "lulc_lib" / "unet" / "MODEL_CARD.md"
 START, END = "<!-- results: written by scripts/update_readme.py -->", "<!-- end of results -->"
 
 
 def stored(name: str) -> dict[str, Any]:
-    """Values and provenance of published results."""
-    return json.loads((ROOT / "results" / "published" / f"{name}.json").read_text())
+    """Values of published results."""
+    return json.loads((ROOT / "results" / "published" / f"{name}.json").read_text())["values"]
 
 
-def table() -> str:
-    """The table as Markdown: one row per map, the intervals of its figure, and how it was made."""
-    accuracy, unet = stored("accuracy")["values"], stored("unet")
+def bracketed(found: list[float]) -> str:
+    """An estimate with its interval."""
+    return "{:.3f} [{:.3f}, {:.3f}]".format(*found)
+
+
+def maps_table() -> str:
+    """Markdown: one row per map, the intervals of its figure, and how it was made."""
+    accuracy, unet = stored("accuracy"), stored("unet")
     lines = [
         "| Map of the test scene | Overall accuracy | Macro F1 (9 classes) | Quarry F1 |",
         "|---|---|---|---|",
     ]
     for name, found in accuracy["intervals"].items():
         cells = [found["overall_accuracy"], found["macro_f1"], found["f1"]["10"]]
-        text = [f"{e:.3f} [{low:.3f}, {high:.3f}]" for e, low, high in cells]
-        lines.append(f"| {name} | {' | '.join(text)} |")
-    seeds = [v["overall_accuracy"] for k, v in accuracy["ours"].items()]
+        lines.append(f"| {name} | {' | '.join(map(bracketed, cells))} |")
+    seeds = [v["overall_accuracy"] for v in accuracy["ours"].values()]
     lines += ["", (
         f"{accuracy['reference_pixels']:,} reference pixels in {accuracy['polygons']} polygons; "
         "brackets: 95 % intervals from redrawing whole polygons. Our "
         f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}: overall accuracy {min(seeds):.3f} to "
         f"{max(seeds):.3f}, "
-        f"{len(unet['values']['training_dates'])} training dates."
+        f"{len(unet['training_dates'])} training dates."
     )]
     return "\n".join(lines)
 
 
-def updated(text: str) -> str:
-    """The README's text with a fresh table between its marks."""
+def card_table() -> str:
+    """Markdown: the shipped model on the test scene by class, and on dates left out."""
+    accuracy, left = stored("accuracy"), stored("left_out")["rows"]
+    names = {int(code): name for code, name in accuracy["classes"].items()}
+    found = accuracy["intervals"][next(reversed(accuracy["intervals"]))]
+    lines = [f"Test scene, {accuracy['reference_pixels']:,} reference pixels in "
+             f"{accuracy['polygons']} polygons; 95 % intervals from redrawing whole polygons:", "",
+             "| | F1 |", "|---|---|",
+             f"| overall accuracy | {bracketed(found['overall_accuracy'])} |",
+             f"| macro F1 | {bracketed(found['macro_f1'])} |",
+             *(f"| {names[int(c)]} | {bracketed(v)} |" for c, v in found["f1"].items()), "",
+             "Dates left out, trained on the others (mean of the seeds):", "",
+             "| Date | Overall accuracy | Macro F1 | Quarry F1 |", "|---|---|---|---|"]
+    rows = [r for r in left if r["model"] == "ensemble"]
+    for date in sorted({r["left_out"] for r in rows}):
+        cells = [f"{mean(r[k] for r in rows if r['left_out'] == date):.3f}"
+                 for k in ("overall_accuracy", "macro_f1", "quarry_f1")]
+        lines.append(f"| {date} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+TABLES: dict[Path, Callable[[], str]] = {README: maps_table, CARD: card_table}
+
+
+def updated(text: str, table: str) -> str:
+    """A text with a fresh table between its marks."""
     before, rest = text.split(START)
-    after = rest.split(END)[1]
-    return f"{before}{START}\n{table()}\n{END}{after}"
+    return f"{before}{START}\n{table}\n{END}{rest.split(END)[1]}"
 
 
 def main() -> int:
-    """Write the table; with --check say whether it was already right."""
+    """Write the tables; with --check say whether they were already right."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true")
-    check = parser.parse_args().check
-    text = README.read_text()
-    if text == updated(text):
-        return 0
-    if check:
-        print("README.md shows other numbers than results/published", file=sys.stderr)
+    check, stale = parser.parse_args().check, []
+    for path, table in TABLES.items():
+        text = path.read_text()
+        new = updated(text, table())
+        if text == new:
+            continue
+        stale.append(path.name)
+        if not check:
+            temporary = path.with_suffix(".tmp")
+            temporary.write_text(new)
+            temporary.replace(path)
+    if check and stale:
+        print(f"{', '.join(stale)}: other numbers than results/published", file=sys.stderr)
         return 1
-    temporary = README.with_suffix(".tmp")
-    temporary.write_text(updated(text))
-    temporary.replace(README)
     return 0
 
 

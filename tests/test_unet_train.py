@@ -169,7 +169,11 @@ def test_logs_and_progress(data, tmp_path, capsys):
     pytest.importorskip("tensorboard")
     train(*data, SMOKE.with_(epochs=1, steps_per_epoch=2, validation_share=0.0),
           log_dir=tmp_path / "logs")
-    assert any(p.name.startswith("events") for p in (tmp_path / "logs").iterdir())
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    log = EventAccumulator(str(tmp_path / "logs")).Reload()
+    assert {"loss", "learning_rate", "validation_oa"} <= set(log.Tags()["scalars"])
+    assert log.Scalars("loss")[-1].step == 2
     captured = capsys.readouterr()
     assert "training smoke" in captured.err
     assert captured.out == ""
