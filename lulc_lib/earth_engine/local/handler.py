@@ -52,6 +52,7 @@ class Handler(BaseHTTPRequestHandler):
                    explain: str | None = None) -> None:
         """What the base class refuses (a broken request line), in Google's form."""
         self.close_connection = True
+        self.request_version = "HTTP/1.1"  # else the answer would have no headers
         self._write(_failure(EngineError(message or "Bad request.", code)))
 
     def _serve(self) -> None:
@@ -113,8 +114,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("X-Content-Type-Options", "nosniff")
         for name, value in answer.headers.items():
             self.send_header(name, value)
-        origin = self.headers.get("Origin", "") if self.headers else ""
-        if answer.shared and ORIGIN.match(origin):
+        origin = self.headers.get("Origin", "") if answer.shared else ""
+        if ORIGIN.match(origin):
             self.send_header("Access-Control-Allow-Origin", origin)
             self.send_header("Vary", "Origin")
         if self.close_connection:
