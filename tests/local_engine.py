@@ -1,4 +1,4 @@
-"""What the tests of the local Earth Engine share: a small data folder, and the real client on it."""
+"""What the tests of the local Earth Engine share: two small scenes, and the real client."""
 
 from __future__ import annotations
 
@@ -107,8 +107,8 @@ def initialise(address):
     ee.Initialize(google.auth.credentials.AnonymousCredentials(), url=address, project="offline")
 
 
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory):
+@pytest.fixture(scope="module", name="engine")
+def local_engine(tmp_path_factory):
     """The local Earth Engine on two small scenes, and the client initialised with it."""
     root = tmp_path_factory.mktemp("data")
     dn = write_scenes(root)

@@ -23,8 +23,8 @@ from tests.local_engine import (
     EE_BANDS,
     box,
     centre,
-    engine,  # noqa: F401
     initialise,
+    local_engine,  # noqa: F401  (the fixture engine)
     write_scenes,
 )
 

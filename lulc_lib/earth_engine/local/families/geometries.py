@@ -20,6 +20,12 @@ Margin = ErrorMargin | None
 Crs = Projection | None
 
 
+@function("ErrorMargin")
+def error_margin(value: float | None, unit: str) -> ErrorMargin:
+    """A tolerance; it is not used, as everything is computed exactly."""
+    return ErrorMargin(value, unit)
+
+
 def _build(kind: str, coordinates: Any, crs: Crs, geodesic: bool | None) -> Geometry:
     name = crs.crs if crs else None
     found = from_geojson({"type": kind, "coordinates": coordinates}, name, geodesic)
