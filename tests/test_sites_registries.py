@@ -223,9 +223,16 @@ def test_bad_shapes_are_repaired_or_dropped_and_told(tmp_path):
     assert "1 row dropped: not a polygon" in told
 
 
-def test_parts_that_overlap_are_merged_and_not_cut_out(tmp_path):
-    write(tmp_path / "deposits.gpkg", areas([MultiPolygon([square(), square(50)])]))
-    assert read(tmp_path).deposits.area.round().tolist() == [15_000]
+def test_repair_merges_what_overlaps_and_does_not_cut_it_out(tmp_path):
+    overlap = MultiPolygon([square(), square(50)])
+    nested = MultiPolygon([square(), square(20, 20, 20)])
+    hole_across = Polygon(square().exterior, [square(50).exterior])
+    two_holes = Polygon(square().exterior, [square(10, 10, 40).exterior,
+                                            square(30, 30, 40).exterior])
+    write(tmp_path / "deposits.gpkg", areas([overlap, nested, hole_across, two_holes]))
+    found = read(tmp_path)
+    assert found.deposits.area.round().tolist() == [15_000, 10_000, 5_000, 7_200]
+    assert "4 rows with an invalid shape repaired" in found.notes[0]
 
 
 def test_heights_are_left_out(tmp_path):

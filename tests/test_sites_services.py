@@ -32,7 +32,8 @@ class Layer:
 
     def __init__(self, name, count, fields, **more):
         self.name, self.count, self.fields = name, count, fields
-        self.max_record_count, self.flag_inside, self.pages = 7, False, True
+        self.max_record_count, self.pages = 7, True
+        self.says_more, self.flag_inside = True, False
         self.ignores_offset, self.shuffles, self.counts = False, False, None
         self.about = {"type": "Feature Layer", "geometryType": "esriGeometryPolygon",
                       "capabilities": "Map,Query,Data", "copyrightText": "PIG-PIB"}
@@ -67,6 +68,7 @@ class Layer:
         start = 0 if self.ignores_offset else int(asked.get("resultOffset", 0))
         size = min(int(asked.get("resultRecordCount", 10**9)), self.max_record_count)
         exceeded = {"exceededTransferLimit": True} if start + size < len(found) else {}
+        exceeded = exceeded if self.says_more else {}
         more = {"properties": exceeded} if self.flag_inside else exceeded
         return {"type": "FeatureCollection", "features": found[start:start + size], **more}
 
@@ -379,6 +381,17 @@ def test_another_number_than_counted_is_noticed(world, counts):
     assert f"counts {counts} features there and sent 23" in fetch_one(world).reason
 
 
+@pytest.mark.parametrize("inside", [False, True])
+def test_more_than_counted_is_noticed_where_the_count_ends_with_a_page(world, inside):
+    world.layers[1].counts, world.layers[1].flag_inside = 21, inside
+    assert "counts 21 features there and sent 23" in fetch_one(world).reason
+
+
+def test_a_service_that_never_says_that_there_is_more(world):
+    world.layers[1].says_more = False
+    assert fetch_one(world).count == 23
+
+
 def test_a_layer_without_pages(world):
     world.layers[1].pages = False
     reason = fetch_one(world).reason
@@ -515,9 +528,10 @@ def test_the_question_names_the_area_south_first(world):
     assert 'relation["landuse"="quarry"]' in text
 
 
-def test_rings_cut_into_ways_with_holes_and_an_island(world):
-    outer, hole, island = ring(16.3, 50.95, 0.01), ring(16.302, 50.952, 0.006), ring(
-        16.304, 50.954, 0.002)
+@pytest.mark.parametrize("share", [0.2, 0.95])
+def test_rings_cut_into_ways_with_holes_and_an_island(world, share):
+    outer, hole = ring(16.3, 50.95, 0.01), ring(16.3002, 50.9502, 0.0096)
+    island = ring(16.3003, 50.9503, 0.0096 * share)
     _, found = quarry(world, relation(
         ("outer", outer[:3]), ("inner", hole[2:]), ("outer", outer[2:][::-1]), ("inner", hole[:3]),
         ("outer", island)))
