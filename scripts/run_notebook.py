@@ -18,6 +18,7 @@ import papermill
 from papermill.exceptions import PapermillExecutionError
 
 ROOT = Path(__file__).resolve().parents[1]
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 def output_root(source: str, budget: str) -> Path:
     """Folder above figures/ and results/ for a run: the project, or build/ for a smoke run."""
@@ -48,6 +49,7 @@ def cleaned(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         cell.execution_count = counter
         cell.outputs = [o for o in cell.outputs if not is_progress_bar(o)]
         for output in cell.outputs:
+            output.get("data", {}).pop(WIDGET, None)  # needs the session that made it
             if "image/png" not in output.get("data", {}):
                 output.get("metadata", {}).clear()
             if "execution_count" in output:

@@ -137,7 +137,7 @@ def _local(root: Path, site: str | None, patience: Patience, note: str) -> Backe
     try:
         with explained(LOCAL):
             _initialise(google.auth.credentials.AnonymousCredentials(), "offline", server.address,
-                        Transport(patience.timeout, proxies=False), patience)
+                        Transport(patience.timeout, proxies=False), patience, alone=True)
     except BaseException:
         server.stop()
         raise
@@ -145,9 +145,12 @@ def _local(root: Path, site: str | None, patience: Patience, note: str) -> Backe
 
 
 def _initialise(credentials: Any, project: str | None, url: str | None, transport: Transport,
-                patience: Patience) -> None:
+                patience: Patience, alone: bool = False) -> None:
+    """The client on an address; ``alone``: it asks nobody else."""
     ee.Reset()
     ee.data.setMaxRetries(patience.retries)
+    if alone:  # with a list in hand, the client does not fetch Google's list of old assets
+        ee.deprecation.deprecated_assets = {"": None}
     try:
         ee.Initialize(credentials, url=url, project=project, http_transport=transport)
     except BaseException:

@@ -21,7 +21,7 @@ from lulc_lib.data.catalogue import Site
 from lulc_lib.data.map_file import class_map_writer
 from lulc_lib.data.scenes import pixel_centres
 from lulc_lib.earth_engine.backend import Backend
-from lulc_lib.earth_engine.faults import explained
+from lulc_lib.earth_engine.faults import explained, status_of
 from lulc_lib.earth_engine.workflow import MAPPED
 from lulc_lib.errors import InputError
 
@@ -95,23 +95,31 @@ def corine(backend: Backend) -> ee.Image | None:
     """CORINE Land Cover in the legend's classes; None if the back end's catalogue has it not.
 
     A CORINE class that may be several of ours is drawn as the first of them.
+
+    Raises
+    ------
+    InputError
+        Earth Engine fails for another reason.
     """
     walk = legend.corine_crosswalk()
     image = ee.Image(CORINE)
     try:
         backend.compute(image.bandNames())
-    except InputError:
+    except InputError as error:
+        if status_of(error) != 404 and "not found" not in str(error):
+            raise
         return None
     return image.select([0]).remap(list(walk), [codes[0] for codes in walk.values()])
 
 
 def interactive_map(
-    layers: Mapping[str, tuple[ee.Image, Mapping[str, Any]]], site: Site,
-    split: tuple[str, str] | None = None, points: ee.FeatureCollection | None = None,
+    backend: Backend, layers: Mapping[str, tuple[ee.Image, Mapping[str, Any]]], site: Site,
+    split: tuple[str, str] | None = None,
 ) -> geemap.Map:
     """A geemap map of images, with the legend, an inspector and two layers left and right.
 
-    No background map is drawn: its tiles would come from the internet.
+    No background map is drawn, and geemap's toolbar is left out: the tiles of the one and the icons
+    of the other would come from the internet. The inspector shows its icons' names instead.
 
     Parameters
     ----------
@@ -119,20 +127,27 @@ def interactive_map(
         bottom to the top.
     site : where to look.
     split : names of the layers left and right of the divider.
-    points : drawn above the images.
+
+    Raises
+    ------
+    InputError
+        Earth Engine refuses a layer, or ``split`` names none of them.
     """
-    centre = view_of(site)
+    lost = [name for name in split or () if name not in layers]
+    if lost:
+        raise InputError(f"split names {lost[0]!r}; the layers are {', '.join(layers)}")
     view = geemap.Map(
-        center=centre, zoom=ZOOM, height="600px", ee_initialize=False, toolbar_ctrl=False,
+        center=view_of(site), zoom=ZOOM, height="600px", ee_initialize=False, toolbar_ctrl=False,
         search_ctrl=False, draw_ctrl=False, measure_ctrl=False,
         basemap=ipyleaflet.TileLayer(url="", name="no background"))
-    for name, (image, style) in layers.items():
-        view.add_layer(image, dict(style), name)
+    with explained(backend.title):
+        for name, (image, style) in layers.items():
+            view.add_layer(image, dict(style), name)
     if split:
         left, right = (view.ee_layers[name]["ee_layer"] for name in split)
         view.split_map(left, right, left_label=split[0], right_label=split[1])
-    view.add_legend(title="Class", legend_dict={legend.NAMES[c]: legend.COLOURS[c][1:]
-                                                for c in legend.CODES})
+    view.add_legend(title="Class", position="bottomleft", legend_dict={
+        legend.NAMES[code]: legend.COLOURS[code] for code in legend.CODES})
     view.add_inspector(opened=False)
     return view
 

@@ -54,8 +54,8 @@ def workflow_chart(
         ax.add_patch(FancyBboxPatch(
             (x - BOX_WIDTH / 2, y - BOX_HEIGHT / 2), BOX_WIDTH, BOX_HEIGHT, edgecolor=QUIET,
             boxstyle="round,pad=0.03,rounding_size=0.06", facecolor="#eef3f6", linewidth=1))
-        ax.text(x, y + 0.13, name, ha="center", va="center", fontsize=9.5, fontweight="bold")
-        ax.text(x, y - 0.16, boxes[name][2], ha="center", va="center", fontsize=8.5)
+        ax.text(x, y + 0.11, name, ha="center", va="center", fontsize=9.5, fontweight="bold")
+        ax.text(x, y - 0.13, boxes[name][2], ha="center", va="center", fontsize=8.5)
     for start, end in arrows:
         (x0, y0), (x1, y1) = places[start], places[end]
         ax.annotate("", (x1 - BOX_WIDTH / 2 - 0.05, y1), (x0 + BOX_WIDTH / 2 + 0.05, y0),
