@@ -92,15 +92,26 @@ def save_figure(fig: Figure, name: str, source: str) -> SavedFigure:
     if source == "synthetic":
         fig.text(0.995, 0.006, "SYNTHETIC landscape", ha="right", va="bottom", color=ACCENT,
                  fontsize=11, fontweight="bold")
+    target = figure_path(name, source)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return write_figure(fig, target)
+
+
+def write_figure(fig: Figure, target: Path) -> SavedFigure:
+    """Write a figure to any PNG file: 150 dpi, whole, under 500 KB; close it.
+
+    Raises
+    ------
+    InputError
+        The picture stays over 500 KB.
+    """
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     data = buffer.getvalue()
     if len(data) > MAX_BYTES:
         data = _in_256_colours(buffer)
     if len(data) > MAX_BYTES:
-        raise InputError(f"{name}.png has {len(data)} bytes; it must stay under {MAX_BYTES}")
-    target = figure_path(name, source)
-    target.parent.mkdir(parents=True, exist_ok=True)
+        raise InputError(f"{target.name} has {len(data)} bytes; it must stay under {MAX_BYTES}")
     temporary = target.with_suffix(".tmp")
     temporary.write_bytes(data)
     temporary.replace(target)

@@ -12,11 +12,13 @@ import pandas as pd
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from lulc_lib.sites.layers import LAYERS
 from lulc_lib.sites.registries import Registries, read_registries, valid_on
 from lulc_lib.sites.settings import Settings
 from lulc_lib.sites.tracking import Tracks
 
 EMPTY = shapely.Polygon()
+LAYER_NAMES: tuple[str, ...] = tuple(LAYERS)
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,7 @@ def registries_for(folder: Path, crs: object, bounds: tuple[float, float, float,
     here = read_registries(folder, crs, bounds)
     around = read_registries(folder, crs, (left - far, bottom - far, right + far, top + far))
     tables, missing, notes = {}, list(here.missing), list(here.notes)
-    for name in ("deposits", "mining_areas", "mining_terrains", "corine", "osm_quarries",
-                 "monitoring_points"):
+    for name in LAYER_NAMES:
         table, wider = getattr(here, name), getattr(around, name)
         if table is not None and wider is not None:
             table = wider
@@ -108,6 +109,17 @@ def registries_for(folder: Path, crs: object, bounds: tuple[float, float, float,
                 table = None
         tables[name] = table
     return Registries(**tables, missing=tuple(missing), notes=tuple(notes))
+
+
+def no_registries() -> Registries:
+    """What is known where there is no register at all."""
+    return Registries(missing=LAYER_NAMES)
+
+
+def present_layers(registries: Registries) -> dict[str, gpd.GeoDataFrame]:
+    """The layers that are at hand, name to table."""
+    tables = {name: getattr(registries, name) for name in LAYER_NAMES}
+    return {name: table for name, table in tables.items() if table is not None}
 
 
 def gather_facts(tracks: Tracks, registries: Registries, settings: Settings) -> dict[int, Facts]:

@@ -18,6 +18,7 @@ from lulc_lib.data.map_file import SHARE_NO_DATA, SHARE_STEPS
 from lulc_lib.data.reference import on_grid, read_mask
 from lulc_lib.data.scenes import pixel_centres, scene_date
 from lulc_lib.errors import InputError
+from lulc_lib.sites.objects import is_metric
 
 
 def read_maps(
@@ -34,20 +35,32 @@ def read_maps(
     -------
     Date to (y, x) uint8 legend codes. Maps on different grids are brought, by nearest neighbour,
     to the grid of the earliest, extended to hold them all; what a map does not cover is NO_DATA.
+    A grid that is not in metres is first brought to its UTM zone.
 
     Raises
     ------
     InputError
         A date that is missing, not a day or there twice, or a file that is no class map.
     """
-    days = [_day(p, None) for p in paths] if dates is None else _given(paths, dates)
+    days = map_dates(paths, dates)
+    maps = {d: read_mask(p) for d, p in sorted(zip(days, paths, strict=True))}
+    first = next(iter(maps))
+    maps[first] = in_metres(maps[first])
+    grid = common_grid(list(maps.values()))
+    return {d: to_grid(m, grid, legend.NO_DATA) for d, m in maps.items()}
+
+
+def map_dates(paths: Sequence[Path], dates: Sequence[str] | None = None) -> list[date]:
+    """The date of each file: as stated, or YYYYMMDD in its name; errors as in :func:`read_maps`."""
+    if dates is not None and len(paths) != len(dates):
+        raise InputError(f"{len(paths)} maps and {len(dates)} dates were given; there must be a "
+                         "date for each map")
+    days = [_day(p, t) for p, t in zip(paths, dates or [None] * len(paths), strict=True)]
     for day in days:
         if days.count(day) > 1:
             names = ", ".join(p.name for p, d in zip(paths, days, strict=True) if d == day)
-            raise InputError(f"{names} are all of {day}; give one map for each date")
-    maps = {d: read_mask(p) for d, p in sorted(zip(days, paths, strict=True))}
-    grid = common_grid(list(maps.values()))
-    return {d: to_grid(m, grid, legend.NO_DATA) for d, m in maps.items()}
+            raise InputError(f"{names} are all of {day}; give one file for each date")
+    return days
 
 
 def read_probability(path: Path, grid: xr.DataArray) -> xr.DataArray:
@@ -95,6 +108,17 @@ def common_grid(maps: Sequence[xr.DataArray]) -> xr.DataArray:
     return grid.rio.write_crs(crs).rio.write_transform(wider)
 
 
+def in_metres(class_map: xr.DataArray) -> xr.DataArray:
+    """A class map in a CRS in true metres: as it is, or in its UTM zone by nearest neighbour."""
+    if is_metric(class_map.rio.crs):
+        return class_map
+    zone = class_map.rio.estimate_utm_crs()
+    out = class_map.rio.write_nodata(legend.NO_DATA).rio.reproject(
+        zone, resampling=Resampling.nearest)
+    out.attrs = dict(class_map.attrs)
+    return out
+
+
 def to_grid(values: xr.DataArray, grid: xr.DataArray, nodata: float) -> xr.DataArray:
     """A (y, x) array on another grid by nearest neighbour, ``nodata`` where it has no value."""
     if _same(values, grid):
@@ -108,13 +132,6 @@ def to_grid(values: xr.DataArray, grid: xr.DataArray, nodata: float) -> xr.DataA
 def _same(one: xr.DataArray, other: xr.DataArray) -> bool:
     return (one.shape == other.shape and one.rio.crs == other.rio.crs
             and one.rio.transform().almost_equals(other.rio.transform()))
-
-
-def _given(paths: Sequence[Path], dates: Sequence[str]) -> list[date]:
-    if len(paths) != len(dates):
-        raise InputError(f"{len(paths)} maps and {len(dates)} dates were given; there must be a "
-                         "date for each map")
-    return [_day(p, d) for p, d in zip(paths, dates, strict=True)]
 
 
 def _day(path: Path, text: str | None) -> date:

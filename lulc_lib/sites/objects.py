@@ -12,7 +12,6 @@ import xarray as xr
 from numpy.typing import NDArray
 from rasterio.features import shapes
 from scipy import ndimage
-from shapely import box
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 from shapely.ops import unary_union
@@ -55,7 +54,7 @@ def find_objects(
 
     Parameters
     ----------
-    class_map : (y, x) uint8 legend codes with CRS; NO_DATA is not clear.
+    class_map : (y, x) uint8 legend codes with a CRS in metres; NO_DATA is not clear.
     probability : (y, x) float, probability 0–1 of the quarry class on the same grid. If given it
         decides by hysteresis: pixels of at least ``settings.low`` in an object in which some pixel
         reaches ``settings.high``. Else the pixels mapped as quarry are taken.
@@ -65,12 +64,13 @@ def find_objects(
     Raises
     ------
     InputError
-        No CRS, or a probability on another grid or outside 0–1.
+        A CRS that is not in metres, or a probability on another grid or outside 0–1.
     """
     settings = settings or Settings()
     smallest = settings.min_area_ha if min_area_ha is None else min_area_ha
-    if class_map.rio.crs is None:
-        raise InputError("the class map has no CRS; objects need one to be measured in metres")
+    if not is_metric(class_map.rio.crs):
+        raise InputError(f"the class map's CRS is {class_map.rio.crs}; objects are measured in "
+                         "metres, so it must be a projected CRS in true metres, such as UTM")
     chance = _checked(probability, class_map)
     codes = class_map.values
     quarry = quarry_pixels(codes, chance, settings)
@@ -145,37 +145,30 @@ def shape_of(geometry: gpd.GeoSeries, pixel_m: float) -> pd.DataFrame:
 
 
 def outlines(labels: NDArray[np.int32], grid: xr.DataArray) -> gpd.GeoDataFrame:
-    """Polygons of the labels > 0 of a (row, col) array on a grid; index the label, in metres."""
+    """Polygons of the labels > 0 of a (row, col) array on a grid; index the label."""
     parts: dict[int, list[BaseGeometry]] = {}
     found = shapes(labels.astype(np.int32), mask=labels > 0, connectivity=8,
                    transform=grid.rio.transform())
     for geometry, number in found:
         parts.setdefault(int(number), []).append(shape(geometry).buffer(0))
     numbers = sorted(parts)
-    table = gpd.GeoDataFrame(index=numbers, geometry=[unary_union(parts[n]) for n in numbers],
-                             crs=grid.rio.crs)
-    return table if is_metric(grid.rio.crs) else table.to_crs(metric_crs(grid))
+    return gpd.GeoDataFrame(index=numbers, geometry=[unary_union(parts[n]) for n in numbers],
+                            crs=grid.rio.crs)
 
 
 def is_metric(crs: object) -> bool:
     """Whether lengths in a CRS are metres on the ground; Web Mercator's are not."""
+    if crs is None:
+        return False
     crs = pyproj.CRS.from_user_input(crs)
     units = {axis.unit_name for axis in crs.axis_info}
     return crs.is_projected and units == {"metre"} and crs.to_epsg() != 3857
 
 
-def metric_crs(grid: xr.DataArray) -> pyproj.CRS:
-    """The grid's own CRS if it is in true metres, else the UTM zone of its middle."""
-    crs = pyproj.CRS.from_user_input(grid.rio.crs)
-    if is_metric(crs):
-        return crs
-    return gpd.GeoSeries([box(*grid.rio.bounds())], crs=crs).estimate_utm_crs()
-
-
 def pixel_area(grid: xr.DataArray) -> float:
-    """Mean area of the grid's pixels, square metres on the ground."""
-    outline = gpd.GeoSeries([box(*grid.rio.bounds())], crs=grid.rio.crs)
-    return float(outline.to_crs(metric_crs(grid)).area.iloc[0]) / grid.sizes["y"] / grid.sizes["x"]
+    """Area of a pixel, square metres."""
+    t = grid.rio.transform()
+    return abs(t.a * t.e - t.b * t.d)
 
 
 def _checked(

@@ -164,10 +164,13 @@ def _ground(facts: Facts, settings: Settings) -> list[str]:
         found.append(f"CORINE: {cover.name} {called}")
     if facts.monitoring_m is not None:
         name = f" ({facts.monitoring_name})" if facts.monitoring_name else ""
-        found.append(f"monitoring point{name} {facts.monitoring_m:.0f} m away"
-                     if near_monitoring(facts, settings)
-                     else "unknown to the monitoring programme: no point within "
-                     f"{settings.near_m:g} m")
+        if not near_monitoring(facts, settings):
+            found.append("unknown to the monitoring programme: no point within "
+                         f"{settings.near_m:g} m")
+        elif facts.monitoring_m > 0:
+            found.append(f"monitoring point{name} {facts.monitoring_m:.0f} m away")
+        else:
+            found.append(f"monitoring point{name} inside it")
     if facts.osm is not None and near_osm(facts, settings):
         found.append("OpenStreetMap has a quarry here")
     return found

@@ -38,9 +38,10 @@ class Tracks(NamedTuple):
     sites : one row per site, largest first, index ``site_id``; geometry (metres) is the confirmed
         extent, the core. ``area_ha``, ``perimeter_m``, ``compactness``, ``elongation``,
         ``water_share`` (pit lakes, on the last date), ``first_seen``, ``last_seen``
-        (datetime.date), ``clear_dates``, ``seen_dates``, ``seen_share`` (of the clear dates), ``persistence`` (the same between
-        first and last seen), ``mean_probability`` (over the dates seen), ``growth_ha_per_year``
-        with ``growth_low``, ``growth_high`` (95 % interval; NaN on fewer than three dates seen).
+        (datetime.date), ``clear_dates``, ``seen_dates``, ``seen_share`` (of the clear dates),
+        ``persistence`` (the same between first and last seen), ``mean_probability`` (over the
+        dates seen), ``growth_ha_per_year`` with ``growth_low``, ``growth_high`` (95 % interval;
+        NaN on fewer than three dates seen).
     observations : one row per site and date: ``site_id``, ``date``, ``clear``, ``seen``,
         ``area_ha``, ``mean_probability``; geometry is the extent on that date, None if not seen.
     dates : all dates given, in order.

@@ -1,0 +1,160 @@
+"""Figures of notebook 07: the sites among the registers, areas over time, how sizes fall off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import geopandas as gpd
+import matplotlib.patheffects as pe
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from lulc_lib.figures.site_sheet import area_curve, draw_layers, draw_outlines, key_handles
+from lulc_lib.figures.style import (
+    INK,
+    QUIET,
+    crs_axes,
+    panels,
+    show_false_colour,
+    styled,
+    titled,
+)
+
+PALE = 0.6
+"""Opacity of the scene under the sites."""
+HALO = [pe.withStroke(linewidth=2.5, foreground="white")]
+
+
+@styled
+def overview_map(
+    sites: gpd.GeoDataFrame, scene: xr.DataArray, layers: Mapping[str, gpd.GeoDataFrame],
+    categories: Mapping[str, Any], title: str, caption: str,
+) -> Figure:
+    """All sites, coloured by category and numbered, over a scene and the registers (paper,
+    Figures 13–15 and 18–20).
+
+    Parameters
+    ----------
+    sites : judged sites in the scene's CRS, index the number, with ``category``.
+    scene : (band, y, x) reflectance.
+    layers : register name to table in the scene's CRS; may be empty.
+    categories : category to a value with ``colour``, ``meaning`` and ``programme``.
+    """
+    fig, ax = plt.subplots(figsize=(12.5, 7.6), layout="constrained")
+    show_false_colour(ax, scene)
+    ax.images[-1].set_alpha(PALE)
+    window = scene.rio.bounds()
+    draw_layers(ax, layers, window)
+    for _, site in sites.iterrows():
+        colour = categories[site.category].colour
+        draw_outlines(ax, gpd.GeoSeries([site.geometry]),
+                      {"facecolor": colour + "60", "edgecolor": colour, "linewidth": 1.8})
+    for number, site in sites.iterrows():
+        at = site.geometry.representative_point()
+        ax.text(at.x / 1000, at.y / 1000, str(number), fontsize=11, fontweight="bold",
+                ha="center", va="center", path_effects=HALO, zorder=9)
+    left, bottom, right, top = (v / 1000 for v in window)
+    ax.set(xlim=(left, right), ylim=(bottom, top))
+    crs_axes(ax, scene)
+    counts = sites.category.value_counts()
+    key = [Patch(facecolor=c.colour + "60", edgecolor=c.colour, linewidth=1.8,
+                 label=f"{counts[name]} × {'candidate: ' if c.programme else ''}{c.meaning}")
+           for name, c in categories.items() if counts.get(name)]
+    fig.legend(handles=key + key_handles(layers), loc="outside right upper", fontsize=9)
+    return titled(fig, title, caption)
+
+
+@styled
+def area_curves(
+    observations: gpd.GeoDataFrame, sites: pd.DataFrame, colours: Mapping[int, str],
+    title: str, caption: str, columns: int = 5,
+) -> Figure:
+    """Open area over time, one small panel for each site.
+
+    ``observations``: rows of all sites; ``sites``: index the number, with ``growth_ha_per_year``,
+    ``growth_low``, ``growth_high``; ``colours``: number to colour.
+    """
+    fig, axes = panels(len(sites), columns, panel=2.5, aspect=0.75, sharex=True)
+    for place, (ax, (number, site)) in enumerate(zip(axes, sites.iterrows(), strict=True)):
+        area_curve(ax, observations[observations.site_id == number], colours[number])
+        ax.set_title(f"Site {number}", fontsize=9.5)
+        ax.set_ylabel("open area, ha" if place % columns == 0 else "")
+        ax.tick_params(labelbottom=place + columns >= len(sites))
+        if np.isfinite(site.growth_ha_per_year):
+            ax.text(0.03, 0.04, f"{site.growth_ha_per_year:+.2f} ha a year\n"
+                    f"[{site.growth_low:+.2f}, {site.growth_high:+.2f}]", fontsize=7.5,
+                    transform=ax.transAxes, color=QUIET)
+    return titled(fig, title, caption)
+
+
+@styled
+def sizes(
+    areas: Mapping[str, Sequence[float]], threshold: float, title: str, caption: str,
+) -> Figure:
+    """How many objects are at least so large, by place, with the least size in use.
+
+    ``areas``: place to the areas of its objects in hectares; ``threshold``: hectares.
+    """
+    fig, ax = plt.subplots(figsize=(8.6, 4.4), layout="constrained")
+    colours = ("#ff320d", INK, "#1c74f3")
+    for (name, values), colour in zip(areas.items(), colours, strict=False):
+        ordered = np.sort(np.asarray(values))
+        ax.step(ordered, np.arange(len(ordered), 0, -1), where="pre", color=colour)
+        ax.text(ordered[0] * 0.92, len(ordered), name, color=colour, ha="right", va="center",
+                fontweight="bold", fontsize=9.5)
+        kept = int((ordered >= threshold).sum())
+        ax.plot(threshold, max(kept, 0.8), "o", color=colour, zorder=4)
+        ax.annotate(f"{kept} left", (threshold, max(kept, 0.8)), xytext=(8, 4),
+                    textcoords="offset points", color=colour, fontsize=9.5)
+    ax.axvline(threshold, color=QUIET, linestyle=":", linewidth=1.2)
+    ax.text(threshold, ax.get_ylim()[1], f" least size {threshold:g} ha", color=QUIET, va="top",
+            fontsize=9)
+    ax.set(xscale="log", yscale="log", xlabel="least size, ha", ylabel="objects at least so large")
+    ax.set_xlim(left=ax.get_xlim()[0] * 0.25)
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_major_formatter("{x:g}")
+    return titled(fig, title, caption)
+
+
+@styled
+def rule_curves(
+    rows: pd.DataFrame, labels: Mapping[str, str], title: str, caption: str,
+) -> Figure:
+    """Precision and recall of the candidates as maps, registers or settings change.
+
+    Parameters
+    ----------
+    rows : ``test`` (key of ``labels``), ``level``, ``precision``, ``recall``, each with ``_low``
+        and ``_high``, and ``default`` (bool): the level in use.
+    labels : test to the name of its axis.
+    """
+    fig, axes = panels(len(labels), 3, panel=4.1, aspect=0.72, sharey=True)
+    for ax, (test, name) in zip(axes, labels.items(), strict=True):
+        part = rows[rows.test == test].sort_values("level")
+        for what, colour in (("recall", "#1c5d99"), ("precision", "#c8102e")):
+            _curve(ax, part, what, colour)
+        chosen = part[part.default]
+        if len(chosen):
+            ax.axvline(chosen.level.iloc[0], color=QUIET, linestyle=":", linewidth=1.2)
+        ax.set(xlabel=name, ylim=(0, 1.04))
+    for ax in axes[::3]:
+        ax.set_ylabel("share of sites")
+    handles = [plt.Line2D([], [], color="#1c5d99", marker="o", label="recall: planted candidates "
+                          "found as candidates"),
+               plt.Line2D([], [], color="#c8102e", marker="o", label="precision: candidates that "
+                          "were planted as such")]
+    fig.legend(handles=handles, loc="outside upper right", ncols=2)
+    return titled(fig, title, caption)
+
+
+def _curve(ax: Axes, part: pd.DataFrame, what: str, colour: str) -> None:
+    ax.fill_between(part.level, part[f"{what}_low"], part[f"{what}_high"], color=colour, alpha=0.15,
+                    linewidth=0)
+    ax.plot(part.level, part[what], "o-", color=colour, markersize=4)
+
