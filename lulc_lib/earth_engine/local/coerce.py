@@ -160,12 +160,10 @@ def _collection(value: Any) -> el.Collection:
 
 
 def _element(value: Any) -> el.Element:
-    if isinstance(value, (el.Feature, Image)):
+    if isinstance(value, (el.Feature, Image, el.Collection)):
         return value
     if isinstance(value, Geometry):
         return el.Feature(value)
-    if isinstance(value, el.Collection):  # a collection is an element with properties of its own
-        return el.Feature(None, value.properties)
     if isinstance(value, dict) and value.get("type") == "Feature":
         shape = value.get("geometry")
         return el.Feature(from_geojson(shape) if shape else None,
@@ -182,21 +180,10 @@ def _geometry(value: Any) -> Geometry:
             raise EngineError(f"The {type_name(value)} has no geometry.")
         return found
     if isinstance(value, el.Collection):
-        return collected(value)
+        return el.collected(value)
     if isinstance(value, dict):
         return from_geojson(value)
     raise _Misfit
-
-
-def collected(collection: el.Collection) -> Geometry:
-    """All geometries of a collection's elements as one."""
-    import shapely
-
-    parts = [g for g in map(el.geometry_of, collection.elements) if g is not None]
-    if len(parts) == 1:
-        return parts[0]
-    return Geometry(shapely.union_all([g.lonlat() for g in parts]),
-                    geodesic=all(g.geodesic for g in parts))
 
 
 def _projection(value: Any) -> Projection:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+import shapely
+
 from lulc_lib.earth_engine.local.pixels import Image
 from lulc_lib.earth_engine.local.shapes import Geometry
 
@@ -19,14 +21,11 @@ class Feature:
     identifier: str | None = None
 
 
-Element = Feature | Image
-
-
 @dataclass(frozen=True)
 class Collection:
     """Features or images in order; ``kind`` is ``FeatureCollection`` or ``ImageCollection``."""
 
-    elements: tuple[Element, ...]
+    elements: tuple[Any, ...]
     kind: str = "FeatureCollection"
     identifier: str | None = None
     properties: Mapping[str, Any] = field(default_factory=dict)
@@ -34,6 +33,10 @@ class Collection:
     def with_elements(self, elements: Any) -> Collection:
         """Other elements, no longer the asset."""
         return replace(self, elements=tuple(elements), identifier=None)
+
+
+Element = Feature | Image | Collection
+"""What has properties: a collection can be an element of another."""
 
 
 class Date(NamedTuple):
@@ -72,10 +75,21 @@ class Algorithm(NamedTuple):
 
 
 def geometry_of(element: Element) -> Geometry | None:
-    """The geometry of a feature, or the footprint of an image in longitude and latitude."""
+    """A feature's geometry, an image's footprint (longitude and latitude), a collection's union."""
+    if isinstance(element, Collection):
+        return collected(element)
     if isinstance(element, Image):
         return None if element.footprint is None else Geometry(element.footprint.lonlat())
     return element.geometry
+
+
+def collected(collection: Collection) -> Geometry:
+    """All geometries of a collection's elements as one."""
+    parts = [g for g in map(geometry_of, collection.elements) if g is not None]
+    if len(parts) == 1:
+        return parts[0]
+    return Geometry(shapely.union_all([g.lonlat() for g in parts]),
+                    geodesic=all(g.geodesic for g in parts))
 
 
 def index_of(element: Element) -> str | None:
@@ -107,6 +121,8 @@ def named(element: Element, index: str) -> Element:
     """The element under another name within its collection."""
     if isinstance(element, Image):
         return replace(element, properties={**element.properties, "system:index": index})
+    if isinstance(element, Collection):
+        return replace(element, identifier=index)
     rest = {k: v for k, v in element.properties.items() if k != "system:index"}
     return Feature(element.geometry, rest, index)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lulc_lib.earth_engine.local import elements as el
-from lulc_lib.earth_engine.local.coerce import collected, parse_moment
+from lulc_lib.earth_engine.local.coerce import parse_moment
 from lulc_lib.earth_engine.local.encode import encode
 from lulc_lib.earth_engine.local.errors import EngineError, missing_asset
 from lulc_lib.earth_engine.local.pixels import Image
@@ -44,7 +44,7 @@ def describe(asset: Image | el.Collection, full: bool = True) -> dict[str, Any]:
         return found
     if isinstance(asset, el.Collection):
         return {**found, "properties": encode(dict(asset.properties)),
-                "geometry": plain_geometry(collected(asset))}
+                "geometry": plain_geometry(el.collected(asset))}
     start = asset.properties.get("system:time_start")
     times = {} if start is None else {"startTime": _moment(start), "endTime": _moment(start)}
     own = {k: encode(v) for k, v in el.own_properties(asset).items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lulc_lib.earth_engine.local import elements as el
-from lulc_lib.earth_engine.local.coerce import coerce, collected, type_name
+from lulc_lib.earth_engine.local.coerce import coerce, type_name
 from lulc_lib.earth_engine.local.errors import EngineError
 from lulc_lib.earth_engine.local.grid import Projection
 from lulc_lib.earth_engine.local.pixels import Image
@@ -171,7 +171,7 @@ def _hashable(value: Any) -> Any:
 @function("Collection.geometry")
 def geometry(items: el.Collection, margin: Any) -> Geometry:
     """The union of the elements' geometries."""
-    return collected(items)
+    return el.collected(items)
 
 
 @function("Collection.bounds")
@@ -179,13 +179,13 @@ def bounds(items: el.Collection, margin: Any, proj: Projection | None) -> Geomet
     """The rectangle around the elements' geometries."""
     from lulc_lib.earth_engine.local.families.geometries import bounds as around
 
-    return around(collected(items), margin, proj)
+    return around(el.collected(items), margin, proj)
 
 
 @function("Collection.union")
 def union(items: el.Collection, margin: Any) -> el.Collection:
     """One feature with the union of the geometries."""
-    return el.Collection((el.Feature(collected(items), {}, "union_result"),))
+    return el.Collection((el.Feature(el.collected(items), {}, "union_result"),))
 
 
 @function("Collection.remap")

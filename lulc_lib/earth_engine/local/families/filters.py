@@ -1,6 +1,8 @@
 """``Filter``: whether an element passes.
 
-A comparison with a property that an element lacks is not passed, whatever the comparison.
+A comparison with a property that an element lacks is not passed. The client sends ``neq``, ``lte``
+and ``gte`` as the negation of another comparison, which such an element does pass; Google's service
+may differ there.
 """
 
 from __future__ import annotations
@@ -98,12 +100,8 @@ def _spatial(name: str, relation: str, text: str) -> None:
 
 def _shape(value: Any) -> Geometry:
     found = value
-    if isinstance(value, (el.Feature, el.Image)):
+    if isinstance(value, el.Element):
         found = el.geometry_of(value)
-    elif isinstance(value, el.Collection):
-        from lulc_lib.earth_engine.local.coerce import collected
-
-        found = collected(value)
     if not isinstance(found, Geometry):
         raise EngineError("Filter: a geometry is needed.")
     return found

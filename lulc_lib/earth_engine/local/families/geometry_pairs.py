@@ -8,8 +8,9 @@ from typing import Any
 import shapely
 
 from lulc_lib.earth_engine.local.elements import ErrorMargin
+from lulc_lib.earth_engine.local.errors import EngineError
 from lulc_lib.earth_engine.local.families.geometries import metric_crs
-from lulc_lib.earth_engine.local.grid import WGS84, Projection
+from lulc_lib.earth_engine.local.grid import WGS84, Projection, transformer
 from lulc_lib.earth_engine.local.registry import function
 from lulc_lib.earth_engine.local.shapes import GEOD, Geometry
 
@@ -58,9 +59,13 @@ def separation(left: Geometry, right: Geometry, proj: Crs = None) -> float:
     """Smallest distance between geometries in metres, or in units of a projection."""
     if proj is not None:
         return float(shapely.distance(left.to_crs(proj.crs), right.to_crs(proj.crs)))
-    line = shapely.shortest_line(left.to_crs(metric_crs(left)), right.to_crs(metric_crs(left)))
-    ends = Geometry(line, metric_crs(left), False).lonlat()
-    return abs(GEOD.geometry_length(ends))
+    crs = metric_crs(left)
+    line = shapely.shortest_line(left.to_crs(crs), right.to_crs(crs))
+    if line is None:
+        raise EngineError("Geometry.distance: a geometry is empty.")
+    (x0, y0), (x1, y1) = shapely.get_coordinates(line)
+    (lon0, lon1), (lat0, lat1) = transformer(crs, WGS84).transform([x0, x1], [y0, y1])
+    return float(GEOD.inv(lon0, lat0, lon1, lat1)[2])
 
 
 @function("Geometry.distance")
