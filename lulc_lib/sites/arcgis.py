@@ -56,7 +56,8 @@ def find_layer(ask: Asker, service: str, words: Sequence[Sequence[str]], name: s
         found = "none" if not usable else f"{len(usable)} ({', '.join(i.name for i in usable)})"
         titles = ", ".join(f"{entry['name']} ({entry['id']})" for entry in listed) or "none"
         raise ask.failure(f"the service must have one layer of polygons called {wanted}, and has "
-                          f"{found}; its layers: {titles}; state the layer's whole name", service)
+                          f"{found}; its layers: {titles}; state the layer's whole name "
+                          f"(lulc data --layer {ask.what}=NAME)", service)
     return usable[0]
 
 
