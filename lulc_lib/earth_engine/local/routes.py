@@ -72,7 +72,8 @@ _ROUTES: list[tuple[str, re.Pattern[str], Action]] = []
 
 def route(verb: str, pattern: str) -> Callable[[Action], Action]:
     """Register an action for an address below ``/v1/projects/<project>/``."""
-    whole = re.compile(rf"/v1/projects/(?P<project>[^/:]+)/{pattern}")
+    between = "" if pattern.startswith(":") else "/"
+    whole = re.compile(rf"/v1/projects/(?P<project>[^/:]+){between}{pattern}")
 
     def register(action: Action) -> Action:
         _ROUTES.append((verb, whole, action))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,7 @@ class TextTree:
 def split_trees(text: str) -> list[str]:
     """The single trees of a text that may hold several: each begins with a line ``1) …``."""
     starts = [m.start() for m in re.finditer(r"^\s*1\)", text, re.MULTILINE)]
-    return [text[a:b] for a, b in zip(starts, [*starts[1:], len(text)], strict=True)]
+    return [text[a:b] for a, b in pairwise([*starts, len(text)])]
 
 
 def _read(line: str) -> tuple[int, Node]:
