@@ -29,7 +29,7 @@ from lulc_lib.data.series import Series, training_series
 from lulc_lib.unet import normalise
 
 CLASSIFIERS: dict[str, Callable[[int], ClassifierMixin]] = {
-    "random forest, 200 trees": lambda seed: RandomForestClassifier(200, random_state=seed),
+    "random forest, 100 trees": lambda seed: RandomForestClassifier(100, random_state=seed),
     "linear SVM": lambda seed: LinearSVC(dual=False, random_state=seed),
 }
 COLUMNS = ("overall_accuracy", "macro_f1", "quarry_f1", "road_f1", "seconds")

@@ -22,13 +22,18 @@ def test_probabilities_are_the_members_mean(pair):
     x = torch.randn(2, 10, 21, 18)
     with torch.no_grad():
         found = Ensemble(pair)(x).softmax(dim=1)
-        expected = (pair[0](x).softmax(dim=1) + pair[1](x).softmax(dim=1)) / 2
-    assert torch.allclose(found, expected, atol=1e-6)
+        each = [m(x).softmax(dim=1) for m in pair]
+        weighted = Ensemble(pair, (2, 1))(x).softmax(dim=1)
+    assert torch.allclose(found, (each[0] + each[1]) / 2, atol=1e-6)
+    assert torch.allclose(weighted, (2 * each[0] + each[1]) / 3, atol=1e-6)
     with torch.no_grad():
         assert torch.allclose(Ensemble(pair[:1])(x).softmax(dim=1), pair[0](x).softmax(dim=1),
                               atol=1e-6)
     with pytest.raises(InputError, match="at least one"):
         Ensemble([])
+    for votes in ((1,), (1, 0)):
+        with pytest.raises(InputError, match="one above 0 for each"):
+            Ensemble(pair, votes)
 
 
 @pytest.mark.parametrize("half", [False, True])

@@ -26,6 +26,7 @@ class TrainConfig:
     # input
     normalisation: str = "per_scene"  # name in normalise.NORMALISATIONS
     members: tuple[str, ...] = ()  # normalisations of an ensemble's networks; empty: one network
+    votes: tuple[float, ...] = ()  # how much each of them counts; empty: all the same
     patch: int = 64  # pixels, edge of a patch
     batch: int = 16  # patches in a step
     centre_balance: float = 1.0  # 0 middles as labelled, 1 every class equally often
@@ -84,7 +85,7 @@ class TrainConfig:
         unknown = set(values) - {f.name for f in fields(cls)}
         if unknown:
             raise InputError(f"unknown training settings: {', '.join(sorted(unknown))}")
-        listed = {"members": tuple(values["members"])} if "members" in values else {}
+        listed = {k: tuple(values[k]) for k in ("members", "votes") if k in values}
         return cls(**{**values, **listed})
 
 
@@ -96,8 +97,9 @@ CONFIGS: dict[str, TrainConfig] = {
         TrainConfig("default", base=16, mixture=0.1, weight_power=0.25, validation_share=0.1,
                     epochs=10, steps_per_epoch=100, ema=0.99),
         TrainConfig("study", base=16, normalisation="per_scene_and_indices",
-                    members=("per_scene", "per_scene_and_indices"), mixture=0.1, weight_power=0.25,
-                    validation_share=0.0, epochs=20, steps_per_epoch=100, ema=0.99),
+                    members=("per_scene", "per_scene_and_indices"), votes=(2.0, 1.0), mixture=0.1,
+                    weight_power=0.25, validation_share=0.0, epochs=20, steps_per_epoch=100,
+                    ema=0.99),
         TrainConfig("paper", base=64, normalisation="reflectance", patch=100, batch=4,
                     centre_balance=0.0, weight_power=1.0, epochs=25, steps_per_epoch=None,
                     learning_rate=0.001, schedule="constant", weight_decay=0.001),

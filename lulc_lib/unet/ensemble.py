@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import log
 
 import torch
 from torch import Tensor, nn
@@ -12,23 +13,29 @@ from lulc_lib.unet.networks import Network
 
 
 class Ensemble(nn.Module):
-    """The mean of several networks' probabilities, behind the interface of one network.
+    """The weighted mean of several networks' probabilities, behind the interface of one network.
 
     Parameters
     ----------
     members : trained networks for the same classes. A member that knows fewer channels than the
         input has gets the first ones.
+    votes : how much each member's probability counts, above 0, in any unit; None: all the same.
 
     Raises
     ------
     InputError
-        No member.
+        No member, or votes that do not fit them.
     """
 
-    def __init__(self, members: Sequence[Network]) -> None:
+    def __init__(self, members: Sequence[Network], votes: Sequence[float] | None = None) -> None:
         super().__init__()
         if not len(members):
             raise InputError("an ensemble of 0 networks was asked for; it needs at least one")
+        votes = tuple(votes or [1.0] * len(members))
+        if len(votes) != len(members) or min(votes) <= 0:
+            raise InputError(f"votes are {votes}; there must be one above 0 for each of the "
+                             f"{len(members)} networks")
+        self.shares = [v / sum(votes) for v in votes]
         self.members = nn.ModuleList(members)
         self.depth = max(m.depth for m in members)
 
@@ -39,7 +46,9 @@ class Ensemble(nn.Module):
         return -(-max(m.reach() for m in self.members) // step) * step
 
     def forward(self, x: Tensor) -> Tensor:
-        """Class scores (N, classes, H, W): the logarithm of the members' mean probability."""
-        scores = torch.stack([m(x[:, :m.in_channels]).log_softmax(dim=1)
-                              for m in self.members])
-        return scores.logsumexp(dim=0) - torch.log(torch.tensor(float(len(self.members))))
+        """Class scores (N, classes, H, W): the logarithm of the members' weighted mean
+        probability.
+        """
+        scores = [m(x[:, :m.in_channels]).log_softmax(dim=1) + log(share)
+                  for m, share in zip(self.members, self.shares, strict=True)]
+        return torch.stack(scores).logsumexp(dim=0)

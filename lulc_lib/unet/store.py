@@ -184,7 +184,7 @@ def load_model(path: Path | str, device: torch.device | None = None) -> StoredMo
             first = next(iter(weights.values()))  # (channels out, channels in, row, col)
             members.append(build(config, in_channels=first.shape[1]))
             members[-1].load_state_dict(weights)
-        model = members[0] if len(members) == 1 else Ensemble(members)
+        model = members[0] if len(members) == 1 else Ensemble(members, config.votes)
     except (KeyError, TypeError, RuntimeError) as error:
         raise InputError(f"{path}: its weights and settings do not fit together") from error
     return StoredModel(model.to(device or pick_device()).eval(), normalisation, config)

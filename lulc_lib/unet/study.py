@@ -69,9 +69,10 @@ def train_ensemble(
     for number, view in enumerate(config.members):
         place = None if folder is None else Path(folder) / f"member{number}"
         runs.append(train(
-            scenes, masks, config.with_(normalisation=view, members=()), seed,
+            scenes, masks, config.with_(normalisation=view, members=(), votes=()), seed,
             checkpoint=place and place.with_suffix(".checkpoint"), log_dir=place,
             progress=progress,
         ))
     widest = max((r.normalisation for r in runs), key=lambda n: n.channels)
-    return EnsembleResult(Ensemble([r.model for r in runs]), widest, runs, config, seed)
+    model = Ensemble([r.model for r in runs], config.votes)
+    return EnsembleResult(model, widest, runs, config, seed)
