@@ -95,6 +95,8 @@ def test_select_rename_add(engine):
     (lambda i: i.remap([1, 2], [1]), "'from' has 2"), (lambda i: i.resample("cubic"), "cubic"),
     (lambda i: i.reproject("EPSG:1"), "EPSG:1"), (lambda i: i.reproject("EPSG:32633", [1, 2]), "6"),
     (lambda i: i.reproject("/etc/passwd"), "could not be parsed"),
+    (lambda i: i.reproject('PROJCS["x",EXTENSION["PROJ4","+nadgrids=/etc/passwd"]]'),
+     "could not be parsed"),
     (lambda i: i.reduceRegion(ee.Reducer.mean(), scale=-1), "scale is -1"),
     (lambda i: ee.Image("COPERNICUS/S2/x"), "is not in the local catalogue; it holds COPERNICUS"),
     (lambda i: ee.Image("COPERNICUS/CORINE/V20/100m/2018"), "not in the local catalogue"),

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import ee
+import numpy as np
 import pytest
 import requests
 
@@ -176,16 +178,40 @@ def test_a_circle_of_references_is_refused(engine):
     assert "refers to itself" in refused(engine, body)
 
 
-def test_a_nest_too_deep_is_refused(engine):
+def test_nests_as_deep_as_the_client_sends_them_are_answered(engine):
+    number = ee.Number(0)
+    for _ in range(150):
+        number = number.add(1)
+    assert number.getInfo() == 150
+    image = engine.image().select("B2")
+    for _ in range(120):
+        image = image.add(1)
+    found = engine.pixels(image)["B2"]
+    np.testing.assert_array_equal(found, np.nan_to_num(engine.band("B2") + 120))
+
+
+def test_nests_too_deep_are_refused(engine):
     start, end = json.dumps(call("Number.abs", input=0)).split("0}")
-    inner = start * 5000 + '{"constantValue": 1}' + ("}" + end) * 5000
+    inner = start * 20_000 + '{"constantValue": 1}' + ("}" + end) * 20_000
     body = '{"expression": {"result": "0", "values": {"0": ' + inner + "}}}"
     answer = engine.post(COMPUTE, data=body)
-    assert answer.status_code == 400 and "recursion" in answer.json()["error"]["message"]
+    assert answer.status_code == 400 and re.search("recursion|nested",
+                                                   answer.json()["error"]["message"])
     values = {str(k): call("Number.abs", input={"valueReference": str(k + 1)})
               for k in range(20_000)} | {"20000": {"constantValue": 1}}
     assert "nested" in refused(engine, {"expression": {"result": "0", "values": values}})
     assert ee.Number(1).add(1).getInfo() == 2
+
+
+def test_shared_parts_of_a_function_are_evaluated_once(engine):
+    """A chain of 60 doublings inside a mapped function: 2⁶⁰ evaluations if it were not so."""
+    def doubled(number):
+        number = ee.Number(number)
+        for _ in range(60):
+            number = number.add(number)
+        return number
+
+    assert ee.List([1, 3]).map(doubled).getInfo() == [2**60, 3 * 2**60]
 
 
 def test_bodies_too_large_or_without_an_end(engine):
@@ -234,6 +260,17 @@ def test_pages_of_this_machine_may_read_pictures_and_nothing_else(engine):
         assert found == (origin if allowed else None)
         listed = engine.get("/v1/projects/offline/algorithms", headers=headers)
         assert "Access-Control-Allow-Origin" not in listed.headers
+
+
+def test_what_the_client_can_ask_and_the_server_cannot_do(engine):
+    for ask, words in ((lambda: ee.data.getFeatureViewTilesKey({"assetId": "a/b"}), "featureView"),
+                       (lambda: ee.ImageCollection(COLLECTION).getVideoThumbURL({}),
+                        "videoThumbnails"),
+                       (lambda: ee.data.computeImages({"expression": ee.ImageCollection(
+                           COLLECTION)}), "computeImages")):
+        with pytest.raises(ee.EEException, match=f"{words} is not implemented by the local"):
+            ask()
+    assert ee.data.getProjectConfig()["name"] == "projects/offline/config"
 
 
 def test_an_unknown_function_is_named(engine):

@@ -29,7 +29,14 @@ CHEAP = frozenset(("GeometryConstructors", "Feature", "Element", "ErrorMargin", 
 """Families of functions that are computed anew: a collection of points makes thousands of calls,
 which would drive everything else out of the cache."""
 
-Scope = Mapping[str, Any]
+
+
+class Scope:
+    """The arguments of the functions around a node, and what has been evaluated under them."""
+
+    def __init__(self, arguments: Mapping[str, Any]) -> None:
+        self.arguments = arguments
+        self.values: dict[str, Any] = {}
 
 
 class Expression:
@@ -53,6 +60,7 @@ class Expression:
         self.result: str = body["result"]
         self._hashes: dict[str, str | None] = {}
         self._known: dict[int, str | None] = {}
+        self._texts: dict[tuple[str, tuple[str, ...]], tuple[str, bool]] = {}
         self._kept: list[Any] = []  # so that no id is given to another node
         self._open: set[str] = set()
         self._nodes = 0
@@ -102,8 +110,7 @@ class Expression:
         return self._hashes[name]
 
     def _hash_definition(self, value: Any) -> str | None:
-        """A definition whose body uses nothing but its own arguments could be hashed by its text;
-        it is only ever used inside a call, so a hash of its text and of what it refers to does."""
+        """A function is known by the text of its body, unless that uses others' arguments."""
         names = value.get("argumentNames", []) if isinstance(value, dict) else None
         if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
             raise EngineError("Invalid expression: a function definition needs 'argumentNames'.")
@@ -115,8 +122,11 @@ class Expression:
         """A hash of a function's body, and whether it uses arguments that are not its own."""
         kind, value = split(node)
         if kind == "valueReference":
-            known = self._hashes.get(value)
-            return (known, False) if known else self._text(self.node(value), bound)
+            if self._hashes.get(value):
+                return self._hashes[value], False
+            if (value, bound) not in self._texts:
+                self._texts[value, bound] = self._text(self.node(value), bound)
+            return self._texts[value, bound]
         if kind == "argumentReference":
             return f"argument:{value}", value not in bound
         if kind == "functionDefinitionValue":
@@ -194,7 +204,7 @@ class Evaluator:
         """
         try:
             expression = Expression(body)
-            return self._value(expression, {"valueReference": expression.result}, {})
+            return self._value(expression, {"valueReference": expression.result}, Scope({}))
         except RecursionError:
             raise EngineError("The expression is nested too deeply for the local Earth "
                               "Engine.") from None
@@ -204,16 +214,18 @@ class Evaluator:
         if kind == "constantValue":
             return value
         if kind == "valueReference":
-            return self._value(expression, expression.node(value), scope)
+            if value not in scope.values:
+                scope.values[value] = self._value(expression, expression.node(value), scope)
+            return scope.values[value]
         if kind == "functionInvocationValue":
             key = None if _is_cheap(value) else expression.hash_of(node)
             if key is None:
                 return self._call(expression, value, scope)
             return self.cache.get(key, lambda: self._call(expression, value, scope))
         if kind == "argumentReference":
-            if value not in scope:
+            if value not in scope.arguments:
                 raise EngineError(f"Invalid expression: the argument {value!r} has no value here.")
-            return scope[value]
+            return scope.arguments[value]
         if kind == "arrayValue":
             return [self._value(expression, n, scope) for _, n in children(kind, value)]
         if kind == "dictionaryValue":
@@ -229,8 +241,8 @@ class Evaluator:
         body = {"valueReference": value.get("body")}
 
         def call(*arguments: Any) -> Any:
-            inner = {**scope, **dict(zip(names, arguments, strict=False))}
-            return self._value(expression, body, inner)
+            inner = {**scope.arguments, **dict(zip(names, arguments, strict=False))}
+            return self._value(expression, body, Scope(inner))
 
         return Algorithm(names, call)
 

@@ -22,8 +22,11 @@ WGS84 = "EPSG:4326"
 METRES_PER_DEGREE = math.pi * 6_378_137.0 / 180
 """Length of a degree along the equator: what Earth Engine takes a degree to be in a scale."""
 
-MOST_PIXELS = 100_000_000
-"""Largest number of pixels of a grid that is computed at a time."""
+MOST_PIXELS = 25_000_000
+"""Largest number of pixels of a grid that is computed at a time: 200 MB for each band."""
+
+FILE_WORDS = ("grids", "parameterfile", "extension", "geoid_model")
+"""Words in the WKT of a coordinate system that can name files."""
 
 
 class Projection(NamedTuple):
@@ -90,7 +93,7 @@ def parse_crs(text: str) -> pyproj.CRS:
     try:
         if text.upper().startswith("EPSG:"):
             return pyproj.CRS.from_epsg(int(text[5:]))
-        if "[" in text:
+        if "[" in text and not any(word in text.lower() for word in FILE_WORDS):
             return pyproj.CRS.from_wkt(text)
     except (pyproj.exceptions.CRSError, ValueError):
         pass

@@ -128,3 +128,12 @@ def compute_value(call: Call) -> Answer:
     """The value of an expression: ``getInfo()``."""
     value = call.engine.evaluate(call.request.json().get("expression"))
     return as_json({"result": encode(value)})
+
+
+@route("POST", r"(?P<what>featureView|classifier:export|video:export|map:export|videoMap:export"
+       r"|videoThumbnails|filmstripThumbnails|imageCollection:computeImages|image:import"
+       r"|table:import)")
+def not_implemented(call: Call) -> Answer:
+    """What the client can ask of Google's service and not of this one."""
+    raise EngineError(f"{call.parts['what']} is not implemented by the local Earth Engine; use the "
+                      "google back end for it.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import sys
 import threading
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -15,7 +16,8 @@ from lulc_lib.earth_engine.local.handler import Handler
 from lulc_lib.errors import InputError
 
 HOST = "127.0.0.1"
-PROJECT = "offline"
+FRAMES = 10_000
+"""Python's recursion limit: the client can send graphs nested deeper than the usual 1000 frames."""
 
 
 class _Sockets(ThreadingHTTPServer):
@@ -121,4 +123,5 @@ def start(root: Path, site: str | None = None, port: int = 0,
     """
     root = Path(root)
     check_root(root)
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), FRAMES))
     return LocalServer(Engine(root, site, corine, exports), port)

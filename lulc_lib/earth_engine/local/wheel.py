@@ -79,8 +79,12 @@ def discovery(address: str) -> bytes:
     document = json.loads(text)
     document["rootUrl"] = document["baseUrl"] = f"{address}/"
     projects = document["resources"]["projects"]
-    projects["methods"]["getConfig"] = _method("getConfig", "GET", "{+name}/config", "name")
+    projects["methods"]["getConfig"] = _method("getConfig", "GET", "{+name}", "name")
     rooms = projects["resources"]
+    for room, verb, path in (("featureView", "create", "{+parent}/featureView"),
+                             ("classifier", "export", "{+project}/classifier:export")):
+        parameter = path[2:path.index("}")]
+        rooms[room] = {"methods": {verb: _method(f"{room}.{verb}", "POST", path, parameter, True)}}
     rooms["tables"] = {"methods": {
         "create": _method("tables.create", "POST", "{+parent}/tables", "parent", body=True),
         "getFeatures": _method("tables.getFeatures", "GET", "{+name}:getFeatures", "name"),

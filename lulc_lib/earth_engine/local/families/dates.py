@@ -5,8 +5,9 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 import re
+from functools import cache
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, available_timezones
 
 from lulc_lib.earth_engine.local.coerce import coerce, parse_moment
 from lulc_lib.earth_engine.local.elements import Date, DateRange
@@ -35,10 +36,16 @@ def unit_name(unit: str) -> str:
 
 
 def _zone(name: str | None) -> dt.tzinfo:
-    try:
-        return ZoneInfo(name) if name else dt.UTC
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise EngineError(f"Date: the time zone {str(name)[:40]!r} is not known.") from None
+    if not name:
+        return dt.UTC
+    if name not in _zones():
+        raise EngineError(f"Date: the time zone {name[:40]!r} is not known.")
+    return ZoneInfo(name)
+
+
+@cache
+def _zones() -> set[str]:
+    return available_timezones()
 
 
 def moment(date: Date, zone: str | None = None) -> dt.datetime:

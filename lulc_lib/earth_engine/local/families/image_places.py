@@ -12,6 +12,7 @@ from lulc_lib.earth_engine.local.coerce import coerce
 from lulc_lib.earth_engine.local.errors import EngineError
 from lulc_lib.earth_engine.local.families.projections import Transform, target
 from lulc_lib.earth_engine.local.grid import (
+    MOST_PIXELS,
     WGS84,
     Grid,
     Projection,
@@ -96,7 +97,7 @@ def _covered(work: Projection, cols: Any, rows: Any) -> tuple[Grid, int, int]:
         return Grid(work, 1, 1), 0, 0
     left, top = int(cols.min()), int(rows.min())
     width, height = int(cols.max()) - left + 1, int(rows.max()) - top + 1
-    if width * height > 64_000_000:
+    if width * height > MOST_PIXELS:
         raise EngineError(f"Image.reproject: Reprojection output too large ({width}x{height} "
                           "pixels).")
     return Grid(moved(work, left, top), width, height), left, top
