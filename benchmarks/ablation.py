@@ -50,8 +50,7 @@ def main() -> None:
     args = parser.parse_args()
     root: Path = paths.published_dir()
     series = training_series(args.site, root)
-    base = get_config("study").with_(members=(), normalisation="per_scene", epochs=3,
-                                     steps_per_epoch=80)
+    base = get_config("study").with_(members=(), normalisation="per_scene", epochs=2)
     tasks, rows = [(date, seed) for seed in args.seeds for date in args.dates], []
     for name in args.variants:
         found = all_rows(series, base.with_(**VARIANTS[name]), tasks, None, args.jobs)

@@ -22,7 +22,7 @@ from lulc_lib import paths, results
 from lulc_lib.data.series import training_series
 from lulc_lib.unet import get_config, train
 
-LEARNING_RATES = (0.0003, 0.001, 0.003, 0.01)
+LEARNING_RATES = (0.001, 0.003, 0.01)
 WEIGHT_DECAYS = (0.01, 0.001, 0.0001)  # the paper's, Table 5
 BALANCES = (0.0, 1.0)  # exponent of the class weights: none, every class the same
 

@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+import xarray as xr
 
 from lulc_lib import paths, results
 from lulc_lib.data.scenes import read_scene
@@ -26,18 +27,28 @@ from lulc_lib.data.series import Series, scene_path, training_series
 from lulc_lib.unet import TrainConfig, get_config, load_model, predict_scene
 from lulc_lib.unet.device import pick_device
 from lulc_lib.unet.store import study_place
-from lulc_lib.unet.study import train_ensemble
+from lulc_lib.unet.study import train_ensemble, train_member
 
 SITE = "strzegom"
 
 
-def one_seed(
-    seed: int, series: Series, config: TrainConfig, folder: Path, threads: int
-) -> dict[str, object]:
-    """Train a seed's networks and keep them; how long it took, in which number format."""
+def one_member(
+    task: tuple[int, int], series: Series, config: TrainConfig, folder: Path, threads: int
+) -> None:
+    """Train one member of one seed up to its last checkpoint."""
+    seed, number = task
     torch.set_num_threads(threads)
-    run = train_ensemble(list(series.scenes.values()), list(series.masks.values()), config, seed,
-                         folder=folder / f"seed{seed}")
+    train_member(*labelled(series), config, number, seed, folder=folder / f"seed{seed}")
+
+
+def labelled(series: Series) -> tuple[list[xr.DataArray], list[xr.DataArray]]:
+    """Scenes and masks of the training dates."""
+    return list(series.scenes.values()), list(series.masks.values())
+
+
+def together(seed: int, series: Series, config: TrainConfig, folder: Path) -> dict[str, object]:
+    """Keep a seed's trained members as one model; how long they took, in which number format."""
+    run = train_ensemble(*labelled(series), config, seed, folder=folder / f"seed{seed}")
     run.save(folder / f"seed{seed}.pt", half=True)
     return {"seconds": round(run.seconds, 1), "precision": run.runs[0].precision,
             "loss": [[row["loss"] for row in r.history] for r in run.runs]}
@@ -49,16 +60,18 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--jobs", type=int, default=1, help="seeds at a time")
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
     parser.add_argument("--ship", action="store_true", help="put the first seed into the package")
     args = parser.parse_args()
     root, config = paths.published_dir(), get_config("study")
     series, folder = training_series(SITE, root), paths.output_root() / "build" / "study"
     folder.mkdir(parents=True, exist_ok=True)
-    work = partial(one_seed, series=series, config=config, folder=folder,
+    work = partial(one_member, series=series, config=config, folder=folder,
                    threads=max((os.cpu_count() or 1) // args.jobs, 1))
+    tasks = [(seed, number) for seed in args.seeds for number in range(len(config.members))]
     with ProcessPoolExecutor(args.jobs) as pool:
-        runs = dict(zip(args.seeds, pool.map(work, args.seeds), strict=True))
+        list(pool.map(work, tasks))
+    runs = {seed: together(seed, series, config, folder) for seed in args.seeds}
     test, maps = read_scene(scene_path(SITE, root)), {}
     for seed in args.seeds:
         model, normalisation, _ = load_model(folder / f"seed{seed}.pt")

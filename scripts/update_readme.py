@@ -48,8 +48,20 @@ def maps_table() -> str:
         f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}: overall accuracy {min(seeds):.3f} to "
         f"{max(seeds):.3f}, "
         f"{len(unet['training_dates'])} training dates."
-    )]
+    ), "", earth_engine_line()]
     return "\n".join(lines)
+
+
+def earth_engine_line() -> str:
+    """Overall accuracy of the Earth Engine classifiers over the draws, beside the printed ones."""
+    found = stored("earth_engine")
+    texts = [f"{name} {mean(values):.3f} ({min(values):.3f} to {max(values):.3f}, "
+             f"printed {found['printed_overall_accuracy'][name][0]:.3f})"
+             for name, values in found["overall_accuracy"].items()]
+    points, draws = sum(found["support"].values()), len(found["seeds"])
+    return (f"Earth Engine classifiers, overall accuracy on {points} points, mean and span of "
+            f"{draws} draws: {', '.join(texts)}. These points of the same day are another "
+            "yardstick than the table's pixels of whole polygons.")
 
 
 def card_table() -> str:

@@ -65,14 +65,28 @@ def train_ensemble(
     """
     if not config.members:
         raise InputError(f"configuration {config.name} names no members; an ensemble needs some")
-    runs = []
-    for number, view in enumerate(config.members):
-        place = None if folder is None else Path(folder) / f"member{number}"
-        runs.append(train(
-            scenes, masks, config.with_(normalisation=view, members=(), votes=()), seed,
-            checkpoint=place and place.with_suffix(".checkpoint"), log_dir=place,
-            progress=progress,
-        ))
+    runs = [train_member(scenes, masks, config, number, seed, folder, progress)
+            for number in range(len(config.members))]
     widest = max((r.normalisation for r in runs), key=lambda n: n.channels)
     model = Ensemble([r.model for r in runs], config.votes)
     return EnsembleResult(model, widest, runs, config, seed)
+
+
+def train_member(
+    scenes: Sequence[xr.DataArray],
+    masks: Sequence[xr.DataArray],
+    config: TrainConfig,
+    number: int,
+    seed: int = 0,
+    folder: Path | str | None = None,
+    progress: bool = True,
+) -> TrainResult:
+    """Train member ``number`` of an ensemble alone; the rest as in :func:`train_ensemble`.
+
+    With the same ``folder``, :func:`train_ensemble` later takes it from its checkpoint: members can
+    be trained side by side.
+    """
+    place = None if folder is None else Path(folder) / f"member{number}"
+    view = config.with_(normalisation=config.members[number], members=(), votes=())
+    return train(scenes, masks, view, seed, checkpoint=place and place.with_suffix(".checkpoint"),
+                 log_dir=place, progress=progress)
