@@ -16,6 +16,7 @@ import pyproj
 from numpy.typing import NDArray
 from rasterio.transform import Affine
 
+from lulc_lib.earth_engine.local.cache import OnceCache
 from lulc_lib.earth_engine.local.errors import EngineError
 
 WGS84 = "EPSG:4326"
@@ -24,6 +25,9 @@ METRES_PER_DEGREE = math.pi * 6_378_137.0 / 180
 
 MOST_PIXELS = 25_000_000
 """Largest number of pixels of a grid that is computed at a time: 200 MB for each band."""
+
+POSITION_BYTES = 64 * 1024 * 1024
+"""Memory for the places of pixels, which all bands of a scene share."""
 
 FILE_WORDS = ("grids", "parameterfile", "extension", "geoid_model")
 """Words in the WKT of a coordinate system that can name files."""
@@ -149,16 +153,21 @@ def moved(projection: Projection, col: float, row: float) -> Projection:
     return Projection(projection.crs, (a, b, x, d, e, y))
 
 
-@lru_cache(maxsize=64)
-def pixel_positions(
-    grid: Grid, target: Projection
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+Positions = tuple[NDArray[np.float64], NDArray[np.float64]]
+_POSITIONS = OnceCache(POSITION_BYTES, lambda p: p[0].nbytes + p[1].nbytes)
+
+
+def pixel_positions(grid: Grid, target: Projection) -> Positions:
     """Column and row of a grid's pixel centres among the pixels of another projection.
 
     Returns
     -------
     Two (row, col) float64 arrays, pixel edges at whole numbers; inf where there is no place.
     """
+    return _POSITIONS.get((grid, target), lambda: _positions(grid, target))
+
+
+def _positions(grid: Grid, target: Projection) -> Positions:
     x, y = grid.centres()
     if grid.projection.crs != target.crs:
         x, y = transformer(grid.projection.crs, target.crs).transform(x, y)

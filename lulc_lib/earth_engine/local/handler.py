@@ -7,6 +7,7 @@ Only a client on this machine that names this machine is served: the socket is o
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import re
 from http.server import BaseHTTPRequestHandler
@@ -126,8 +127,6 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def _unzipped(body: bytes) -> bytes:
-    import io
-
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(body)) as source:
             plain = source.read(MOST_BYTES + 1)

@@ -18,6 +18,7 @@ from rasterio.io import MemoryFile
 
 from lulc_lib.earth_engine.local.errors import EngineError
 from lulc_lib.earth_engine.local.families.image_places import default_grid
+from lulc_lib.earth_engine.local.families.images import select
 from lulc_lib.earth_engine.local.grid import Grid, Projection, check_size, parse_crs
 from lulc_lib.earth_engine.local.pixels import Band, Image
 from lulc_lib.earth_engine.local.rendering import encode_picture, picture, rgba
@@ -146,8 +147,6 @@ def write(image: Image, request: Mapping[str, Any], where: str) -> tuple[bytes, 
     kind = str(request.get("fileFormat") or "AUTO_JPEG_PNG").upper()
     names = request.get("bandIds")
     if names:
-        from lulc_lib.earth_engine.local.families.images import select
-
         image = select(image, list(names), None)
     image.first(where)
     given = request.get("grid")

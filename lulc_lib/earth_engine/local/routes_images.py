@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from lulc_lib.earth_engine.local.coerce import coerce
+from lulc_lib.earth_engine.local.families.images import select
+from lulc_lib.earth_engine.local.families.mosaics import mosaic
 from lulc_lib.earth_engine.local.pixels import Image
 from lulc_lib.earth_engine.local.rasters import plain_name, write
 from lulc_lib.earth_engine.local.rendering import encode_picture, picture, rgba, tile_grid
@@ -14,8 +16,6 @@ from lulc_lib.earth_engine.local.routes import Answer, Call, as_json, route
 def _image(call: Call, request: dict[str, Any], where: str) -> Image:
     value = call.engine.evaluate(request.get("expression"))
     if getattr(value, "kind", "") == "ImageCollection":
-        from lulc_lib.earth_engine.local.families.mosaics import mosaic
-
         return mosaic(value)
     return coerce(value, "Image", where)
 
@@ -68,8 +68,6 @@ def create_map(call: Call) -> Answer:
     image = _image(call, request, "maps")
     names = request.get("bandIds")
     if names:
-        from lulc_lib.earth_engine.local.families.images import select
-
         image = select(image, list(names), None)
     shown = picture(image, request.get("visualizationOptions"))
     kind = "PNG" if request.get("fileFormat") != "JPEG" else "JPEG"

@@ -7,6 +7,7 @@ from typing import Any
 from lulc_lib.earth_engine.local import elements as el
 from lulc_lib.earth_engine.local.coerce import coerce, type_name
 from lulc_lib.earth_engine.local.errors import EngineError
+from lulc_lib.earth_engine.local.families.geometries import bounds as around
 from lulc_lib.earth_engine.local.grid import Projection
 from lulc_lib.earth_engine.local.pixels import Image
 from lulc_lib.earth_engine.local.registry import function
@@ -177,8 +178,6 @@ def geometry(items: el.Collection, margin: Any) -> Geometry:
 @function("Collection.bounds")
 def bounds(items: el.Collection, margin: Any, proj: Projection | None) -> Geometry:
     """The rectangle around the elements' geometries."""
-    from lulc_lib.earth_engine.local.families.geometries import bounds as around
-
     return around(el.collected(items), margin, proj)
 
 

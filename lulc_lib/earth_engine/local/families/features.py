@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from lulc_lib.earth_engine.local import elements as el
 from lulc_lib.earth_engine.local.errors import EngineError
+from lulc_lib.earth_engine.local.families import geometries, geometry_pairs  # noqa: F401  (looked up below)
 from lulc_lib.earth_engine.local.grid import Projection
 from lulc_lib.earth_engine.local.pixels import Image
 from lulc_lib.earth_engine.local.registry import find, function
@@ -75,8 +77,6 @@ def matching(selector: str, names: Any) -> list[str]:
     >>> matching("B.*", ["B2", "B3", "SCL"])
     ['B2', 'B3']
     """
-    import re
-
     names = list(names)
     if selector in names:
         return [selector]
@@ -188,8 +188,6 @@ def _on_geometry(name: str, wraps: bool) -> None:
 
 
 def _register() -> None:
-    from lulc_lib.earth_engine.local.families import geometries, geometry_pairs  # noqa: F401
-
     for name in ("area", "perimeter", "length", "distance", "withinDistance", "intersects",
                  "disjoint", "contains", "containedIn"):
         _on_geometry(name, wraps=False)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pyproj
 import shapely
 
 from lulc_lib.earth_engine.local.elements import ErrorMargin
 from lulc_lib.earth_engine.local.errors import EngineError
 from lulc_lib.earth_engine.local.grid import WGS84, Projection, parse_crs
 from lulc_lib.earth_engine.local.registry import function
-from lulc_lib.earth_engine.local.shapes import GEOD, Geometry, from_geojson
+from lulc_lib.earth_engine.local.shapes import GEOD, Geometry, from_geojson, to_geojson
 
 Margin = ErrorMargin | None
 Crs = Projection | None
@@ -134,16 +135,11 @@ def _valid(geometry: Geometry) -> Geometry:
 
 def metric_crs(geometry: Geometry) -> str:
     """A coordinate system centred on a geometry, true to distance from there (WKT)."""
+    if geometry.is_empty():
+        raise EngineError("The geometry is empty; it has no place.")
     place = geometry.lonlat().centroid
-    return parse_metric(round(place.x, 6), round(place.y, 6))
-
-
-def parse_metric(longitude: float, latitude: float) -> str:
-    """WKT of the azimuthal equidistant projection around a place."""
-    import pyproj
-
-    return pyproj.CRS.from_proj4(f"+proj=aeqd +lat_0={latitude} +lon_0={longitude} +ellps=WGS84 "
-                                 "+units=m").to_wkt()
+    return pyproj.CRS.from_proj4(f"+proj=aeqd +lat_0={place.y:.6f} +lon_0={place.x:.6f} "
+                                 "+ellps=WGS84 +units=m").to_wkt()
 
 
 @function("Geometry.area")
@@ -206,8 +202,6 @@ def _back(shape: Any, crs: str) -> Geometry:
 @function("Geometry.coordinates")
 def coordinates(geometry: Geometry) -> list[Any]:
     """The coordinates as nested lists."""
-    from lulc_lib.earth_engine.local.shapes import to_geojson
-
     return to_geojson(geometry).get("coordinates", [])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lulc_lib.earth_engine.local.coerce import coerce
 from lulc_lib.earth_engine.local.errors import EngineError
 from lulc_lib.earth_engine.local.families.image_math import pairs, wider
 from lulc_lib.earth_engine.local.grid import Grid
@@ -20,27 +21,33 @@ from lulc_lib.earth_engine.local.pixels import (
     meet,
 )
 from lulc_lib.earth_engine.local.registry import function
+from lulc_lib.earth_engine.local.shapes import inside
 
 Combine = Callable[[Pixels, Pixels], Pixels]
 
 
-def combined(one: Band, two: Band, combine: Combine, kind: PixelType | None = None) -> Band:
-    """The first band with its pixels changed by those of the second."""
-    place = one if one.size is not None or two.size is None else two
-    found = one.derived(lambda grid: combine(one.read(grid), two.read(grid)), kind)
-    return replace(found, projection=place.projection, size=place.size)
+def matched(image: Image, other: Image) -> list[tuple[Band, Band]]:
+    """Each band of an image with the band of another that goes with it: its only one, or in order.
 
-
-def each_pair(image: Image, other: Image, combine: Combine,
-              kind: Callable[[PixelType, PixelType], PixelType] | None = None) -> Image:
-    """Every band of an image changed by the matching band of another; properties stay."""
-    if len(other.bands) != 1 and len(other.bands) != len(image.bands):
+    Raises
+    ------
+    EngineError
+        The other has neither one band nor as many.
+    """
+    if len(other.bands) not in (1, len(image.bands)):
         raise EngineError(f"Image: {len(other.bands)} bands cannot be matched with "
                           f"{len(image.bands)}.")
-    bands = [combined(a, b, combine, kind(a.type, b.type) if kind else None)
-             for a, b, _ in (pairs(image, other) if len(image.bands) > 1
-                             else [(image.bands[0], other.bands[0], "")])]
-    return image.with_bands(bands)
+    second = other.bands if len(other.bands) > 1 else other.bands * len(image.bands)
+    return list(zip(image.bands, second, strict=True))
+
+
+def each_pair(image: Image, other: Image, combine: Combine) -> Image:
+    """Every band with its pixels changed by those of the matching band; the rest stays."""
+    def changed(one: Band, two: Band) -> Band:
+        place = one if one.size is not None or two.size is None else two
+        found = one.derived(lambda grid: combine(one.read(grid), two.read(grid)))
+        return replace(found, projection=place.projection, size=place.size)
+    return image.with_bands([changed(a, b) for a, b in matched(image, other)])
 
 
 def _count(values: Any) -> Any:
@@ -85,9 +92,6 @@ def unmask(image: Image, value: Image | None, same_footprint: bool) -> Image:
 
     With ``sameFootprint`` nothing is filled in outside the image.
     """
-    from lulc_lib.earth_engine.local.coerce import coerce
-    from lulc_lib.earth_engine.local.shapes import inside
-
     filling = value if value is not None else coerce(0, "Image", "Image.unmask")
     area = image.footprint if same_footprint else None
 
@@ -98,16 +102,8 @@ def unmask(image: Image, value: Image | None, same_footprint: bool) -> Image:
             return Pixels(np.where(a.valid, a.values, b.values), np.where(a.valid, a.mask, there))
         return one.derived(read, wider(one.type, two.type))
 
-    found = image.with_bands([change(a, b) for a, b, _ in _matched(image, filling)])
+    found = image.with_bands([change(a, b) for a, b in matched(image, filling)])
     return found if same_footprint else replace(found, footprint=None)
-
-
-def _matched(image: Image, other: Image) -> list[tuple[Band, Band, str]]:
-    if len(other.bands) != 1 and len(other.bands) != len(image.bands):
-        raise EngineError(f"Image: {len(other.bands)} bands cannot be matched with "
-                          f"{len(image.bands)}.")
-    second = other.bands if len(other.bands) > 1 else other.bands * len(image.bands)
-    return [(a, b, a.name) for a, b in zip(image.bands, second, strict=True)]
 
 
 @function("Image.where")
@@ -117,8 +113,7 @@ def where(image: Image, test: Image, value: Image) -> Image:
     Where the test or the value is masked the image stays as it is.
     """
     bands = []
-    for (one, check, _), (_, new, _) in zip(_matched(image, test), _matched(image, value),
-                                            strict=True):
+    for (one, check), (_, new) in zip(matched(image, test), matched(image, value), strict=True):
         def read(grid: Grid, one: Band = one, check: Band = check, new: Band = new) -> Pixels:
             a, t, v = one.read(grid), check.read(grid), new.read(grid)
             use = t.valid & (t.values != 0) & v.valid & a.valid

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from lulc_lib.earth_engine.local import elements as el
-from lulc_lib.earth_engine.local.coerce import constant_band
+from lulc_lib.earth_engine.local.coerce import coerce, constant_band
 from lulc_lib.earth_engine.local.errors import EngineError
 from lulc_lib.earth_engine.local.pixels import Band, Image, PixelType
 from lulc_lib.earth_engine.local.registry import function
@@ -115,8 +115,6 @@ def add_bands(target: Image, source: Image, names: list[str] | None, overwrite: 
 @function("Image.cat")
 def cat(images: list[Any]) -> Image:
     """The bands of several images in one, with the properties of the first."""
-    from lulc_lib.earth_engine.local.coerce import coerce
-
     parts = [coerce(i, "Image", "Image.cat") for i in images]
     if not parts:
         return Image(())

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lulc_lib.earth_engine.local.errors import EngineError
+from lulc_lib.earth_engine.local.families.mosaics import pixelwise
 from lulc_lib.earth_engine.local.grid import Grid, metres_per_unit, moved
 from lulc_lib.earth_engine.local.pixels import DOUBLE, Band, Image, Pixels, PixelType
 from lulc_lib.earth_engine.local.reduction import Reducer
@@ -169,8 +170,6 @@ def convolve(image: Image, kernel: Any) -> Image:
 
 def statistic(name: str) -> Callable[[Weights, NDArray, Weights], Weights]:
     """A statistic of the neighbours that count, by the name of its reducer."""
-    from lulc_lib.earth_engine.local.families.mosaics import pixelwise
-
     if name == "mode":
         return lambda values, masks, weights: _mode(values, masks)
     if name == "mean":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -170,8 +171,6 @@ def parse(text: str, radix: int) -> Numeric:
 @function("Number.format")
 def formatted(value: Numeric, pattern: str) -> str:
     """The number as text, by a pattern such as ``%.2f``, ``%d``, ``%03d`` or ``%s``."""
-    import re
-
     found = re.fullmatch(r"([^%]*)%([-+0 ,#]*)(\d*)(\.\d+)?([dfeEgsxX])([^%]*)", pattern)
     if found is None:
         raise EngineError(f"Number.format: the pattern {pattern[:40]!r} cannot be read.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -238,8 +239,6 @@ def random_column(items: el.Collection, name: str, seed: int, distribution: str,
     The number depends on the seed and on the element's ``rowKeys`` alone, as in Google's service,
     but it is another number than Google's.
     """
-    import hashlib
-
     if distribution not in ("uniform", "normal"):
         raise EngineError(f"Collection.randomColumn: distribution is {distribution!r}; it must be "
                           "uniform or normal.")

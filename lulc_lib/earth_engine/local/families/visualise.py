@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 from rasterio.features import rasterize
 
 from lulc_lib.earth_engine.local import elements as el
-from lulc_lib.earth_engine.local.coerce import coerce
 from lulc_lib.earth_engine.local.errors import EngineError
 from lulc_lib.earth_engine.local.families.images import select
 from lulc_lib.earth_engine.local.grid import Grid, Projection
@@ -187,9 +187,9 @@ def _drawn(shapes: list[tuple[Geometry, float]], grid: Grid) -> NDArray[np.bool_
                      dtype="uint8").astype(bool)
 
 
-def _layer(layers: list[tuple[list[tuple[Geometry, float]], tuple[int, int, int, float]]],
-           footprint: Geometry) -> Image:
+def _layer(layers: list[tuple[list[tuple[Geometry, float]], tuple[int, int, int, float]]]) -> Image:
     """Red, green and blue of shapes drawn in colours, the last on top."""
+    @lru_cache(maxsize=1)
     def read_all(grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         colours, alpha = np.zeros((3, *grid.shape)), np.zeros(grid.shape, dtype=np.float32)
         for shapes, (red, green, blue, opacity) in layers:
@@ -224,7 +224,7 @@ def style(items: el.Collection, line: str, point_size: int, point_shape: str, wi
               if g.shape.geom_type in ("Point", "MultiPoint")]
     layers = [(areas, inner), (outlines, edge), (points, edge),
               ([(g, point_size / 2) for g, _ in points], inner if fill is not None else edge)]
-    return _layer([(s, c) for s, c in layers if s and c[3] > 0], coerce(items, "Geometry", ""))
+    return _layer([(s, c) for s, c in layers if s and c[3] > 0])
 
 
 def _boundary(geometry: Geometry) -> Geometry:
