@@ -15,6 +15,7 @@ OUT := build/$(SOURCE)-$(BUDGET)
 COMMON := lulc_lib/legend.py lulc_lib/paths.py lulc_lib/results.py scripts/run_notebook.py requirements.txt
 DATA := $(shell find lulc_lib/data -name '*.py' -o -name '*.csv')
 UNET := $(wildcard lulc_lib/unet/*.py)
+EARTH_ENGINE := $(shell find lulc_lib/earth_engine -name '*.py')
 ACCURACY := $(shell find lulc_lib/accuracy -name '*.py' -o -name '*.csv')
 FIGURES := $(wildcard lulc_lib/figures/*)
 
@@ -24,6 +25,7 @@ help: ## list the commands
 	@echo "make COMMAND [SOURCE=auto|published|synthetic] [BUDGET=smoke|default|paper]"
 	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' Makefile | expand -t 14
 	@echo "LULC_DATA=FOLDER names a folder that holds the published dataset."
+	@echo "EE_BACKEND=auto|google|local names who answers notebook 03 (EE_PROJECT=... at Google)."
 
 env: ## build or repair the virtual environment in .venv
 	@$(PYTHON) scripts/setup_environment.py --folder $(VENV)
@@ -38,14 +40,15 @@ reproduce: env ## run every notebook; regenerate every figure and table
 smoke: env ## the same with tiny trainings, into build/ only
 	@$(MAKE) --no-print-directory reproduce BUDGET=smoke
 
-notebooks: $(OUT)/01_prepare_scenes.ipynb $(OUT)/02_train_unet.ipynb $(OUT)/04_accuracy_metrics.ipynb \
-  $(OUT)/05_accuracy_pitfalls.ipynb
+notebooks: $(OUT)/01_prepare_scenes.ipynb $(OUT)/02_train_unet.ipynb \
+  $(OUT)/03_earth_engine_classifiers.ipynb $(OUT)/04_accuracy_metrics.ipynb $(OUT)/05_accuracy_pitfalls.ipynb
 	@if [ $(SOURCE)-$(BUDGET) = published-default ]; then $(PY) scripts/update_readme.py; fi
 	@echo "Figures: $$($(PY) scripts/run_notebook.py --where figures --source $(SOURCE) --budget $(BUDGET))"
 
 # An executed notebook depends on its source, the rooms it calls, and the results it reads.
 $(OUT)/01_prepare_scenes.ipynb: $(COMMON) $(DATA) $(FIGURES)
 $(OUT)/02_train_unet.ipynb: $(COMMON) $(DATA) $(UNET) $(ACCURACY) $(FIGURES)
+$(OUT)/03_earth_engine_classifiers.ipynb: $(COMMON) $(DATA) $(EARTH_ENGINE) $(ACCURACY) $(FIGURES) $(OUT)/02_train_unet.ipynb
 $(OUT)/04_accuracy_metrics.ipynb: $(COMMON) $(DATA) $(ACCURACY) $(FIGURES) $(OUT)/01_prepare_scenes.ipynb $(OUT)/02_train_unet.ipynb
 $(OUT)/05_accuracy_pitfalls.ipynb: $(COMMON) $(ACCURACY) $(FIGURES)
 

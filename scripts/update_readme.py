@@ -60,7 +60,8 @@ def earth_engine_line() -> str:
              for name, values in found["overall_accuracy"].items()]
     points, draws = sum(found["support"].values()), len(found["seeds"])
     return (f"Earth Engine classifiers, overall accuracy on {points} points, mean and span of "
-            f"{draws} draws: {', '.join(texts)}. These points of the same day are another "
+            f"{draws} draws (bands as DN ÷ {found['dn_per_unit']}, which matters to the SVM): "
+            f"{', '.join(texts)}. These points of the same day are another "
             "yardstick than the table's pixels of whole polygons.")
 
 

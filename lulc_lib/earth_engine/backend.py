@@ -111,7 +111,7 @@ def open_backend(
     project = project or os.environ.get("EE_PROJECT") or None
     if choice == "google":
         return _google(ee.data.get_persistent_credentials, project, url, patience)
-    reason = "EE_BACKEND asks for it"
+    reason = "it was asked for"
     if choice == "auto":
         try:
             return _google(_credentials_at_hand, project, url, patience)

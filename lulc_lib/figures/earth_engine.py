@@ -145,6 +145,7 @@ def _differences(
     ax.axhline(theirs, color=ACCENT, linewidth=1.2, linestyle="--")
     ax.annotate(f"printed: {theirs:+.1f} points", (0, theirs), xytext=(0, 4), color=ACCENT,
                 textcoords="offset points", fontsize=8.5)
+    ax.set_ylim(top=max(gain.max(), theirs, 0) + 0.12 * np.ptp([*gain, theirs, 0]))
     ax.set_title(f"{first} minus {second}, same points")
     ax.set(xticks=[], xlabel=f"{gain.size} draws of the points, sorted",
            ylabel="difference of overall accuracy, points")
