@@ -5,9 +5,10 @@ the map of the date left out against its own labels. The test scene plays no par
 (--epochs, --steps) are enough to rank settings:
 
     python benchmarks/leave_one_date_out.py --set normalisation=reflectance epochs=1
-    python benchmarks/leave_one_date_out.py --config study --jobs 2 --write left_out
+    python benchmarks/leave_one_date_out.py --config study --tta --jobs 2 --write left_out
 
-An ensemble's members are scored one by one as well as together; quarters_accuracy is the overall
+An ensemble's members are scored one by one as well as together. Scores that start with tta_ (with
+--tta) are those of the mean over turned and mirrored copies; quarters_accuracy is the overall
 accuracy when each quarter of the scene is mapped as if it were the whole scene. With --write the
 rows go to results/published/NAME.json, and checkpoints are kept under build/, so a run that was
 stopped goes on. LULC_DATA names the folder of the published dataset.
@@ -72,7 +73,8 @@ def by_quarters(model: nn.Module, scene: xr.DataArray, known: Normalisation) -> 
 
 
 def held_out(
-    task: tuple[str, int], series: Series, config: TrainConfig, folder: Path | None, threads: int
+    task: tuple[str, int], series: Series, config: TrainConfig, folder: Path | None,
+    threads: int, tta: bool,
 ) -> list[dict[str, object]]:
     """Scores of one date's maps against its own labels, trained on all other dates."""
     date, seed = task
@@ -88,20 +90,22 @@ def held_out(
                                                checkpoint=place and place / "run.checkpoint"))]
     scene, mask, rows = series.scenes[date], series.masks[date], []
     for name, run in models:
-        whole = scores(predict_scene(run.model, scene, run.normalisation), mask)
+        whole, turned = (scores(predict_scene(run.model, scene, run.normalisation, t), mask)
+                         for t in (False, tta))
         parts = scores(by_quarters(run.model, scene, run.normalisation), mask)
         rows.append({"model": name, "left_out": date, "seed": seed, **whole,
+                     **({f"tta_{k}": v for k, v in turned.items()} if tta else {}),
                      "quarters_accuracy": parts["overall_accuracy"], "seconds": run.seconds})
     return rows
 
 
 def all_rows(
     series: Series, config: TrainConfig, tasks: list[tuple[str, int]], folder: Path | None,
-    jobs: int,
+    jobs: int, tta: bool = False,
 ) -> Iterator[dict[str, object]]:
     """Rows of every task, in order, several tasks at a time."""
     threads = max((os.cpu_count() or 1) // jobs, 1)
-    work = partial(held_out, series=series, config=config, folder=folder, threads=threads)
+    work = partial(held_out, series=series, config=config, folder=folder, threads=threads, tta=tta)
     with ProcessPoolExecutor(jobs) as pool:
         for rows in pool.map(work, tasks):
             for row in rows:
@@ -121,6 +125,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", dest="settings")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--jobs", type=int, default=1, help="dates at a time")
+    parser.add_argument("--tta", action="store_true", help="score turned and mirrored copies too")
     parser.add_argument("--write", metavar="NAME", help="keep the rows as results under this name")
     return parser.parse_args()
 
@@ -133,9 +138,9 @@ def main() -> None:
     config = changed(get_config(args.config), args.settings).with_(validation_share=0.0)
     tasks = [(date, seed) for seed in args.seeds for date in args.dates or series.scenes]
     folder = args.write and paths.output_root() / "build" / "left_out" / args.write
-    rows = list(all_rows(series, config, tasks, folder, args.jobs))
+    rows = list(all_rows(series, config, tasks, folder, args.jobs, args.tta))
     table = pd.DataFrame(rows)
-    print(table.groupby("model")[list(COLUMNS)].mean().round(3))
+    print(table.groupby("model").mean(numeric_only=True).round(3).T)
     if args.write:
         values = {"site": args.site, "config": config.to_dict(), "rows": rows}
         results.write_results("published", args.write, values, series.files, root,

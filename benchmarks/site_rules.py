@@ -1,0 +1,217 @@
+"""How far can the candidate sites be trusted, and which settings follow?
+
+On many synthetic landscapes, whose quarries and their permits are known, the site rules run on
+maps and registers that are made worse step by step, and on maps of a network trained on each
+landscape's own labels. Precision and recall of the candidates, by category, are summed up over the
+landscapes; the intervals come from drawing whole landscapes anew.
+
+    python benchmarks/site_rules.py --seeds 20 --write
+    python benchmarks/site_rules.py --seeds 3 --tests register tolerance
+
+With --write the rows go to results/synthetic/site_rules.json, which notebook 07 shows. Trained
+networks are kept in build/site_rules/, so a run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from lulc_lib import paths, results
+from lulc_lib.data import series
+from lulc_lib.data.landscape import VERSION, degrade, landscape_ready, registries, write_landscape
+from lulc_lib.data.landscape.layout import make_layout
+from lulc_lib.data.landscape.plan import SCENES, STRZEGOM, stream
+from lulc_lib.data.landscape.truth import class_map
+from lulc_lib.data.scenes import pixel_centres, read_scene
+from lulc_lib.sites.evaluate import compare_sites
+from lulc_lib.sites.facts import registries_for
+from lulc_lib.sites.reasons import judge_sites
+from lulc_lib.sites.registries import Registries
+from lulc_lib.sites.settings import Settings
+from lulc_lib.sites.tracking import Tracks, track_sites
+
+TESTS: dict[str, tuple[str, tuple[float, ...]]] = {
+    "label noise": ("share of quarry pixels in error", (0, 0.05, 0.1, 0.2, 0.3, 0.4)),
+    "erosion": ("pixels lost at every edge", (0, 1, 2, 3, 4)),
+    "map shift": ("shift of each map, pixels", (0, 1, 2, 3, 5)),
+    "missed": ("share of quarries missed on each date", (0, 0.1, 0.2, 0.3, 0.5)),
+    "register": ("shift of every registered shape, metres", (0, 10, 20, 30, 50, 70, 100)),
+    "least size": ("least size of a site, hectares", (0.1, 0.2, 0.5, 1, 1.5, 2, 3)),
+    "tolerance": ("tolerance, metres", (0, 5, 10, 15, 20, 30, 40, 50)),
+    "least overrun": ("least overrun, hectares", (0.05, 0.1, 0.2, 0.3, 0.5, 1)),
+    "our maps": ("", (0,)),
+}
+"""Test to what is varied, and its levels."""
+
+NOISE, SHIFT_M = 0.1, 20.0
+"""Label noise under which settings are compared, and shift of the registers for the boundary's."""
+REPLICATES = 2000
+NETWORK = {"base": 8, "epochs": 1, "steps_per_epoch": 300, "validation_share": 0.0}
+"""The network of "our maps": small enough for twenty landscapes on two CPU cores."""
+
+
+class Landscape(NamedTuple):
+    """One seed's true maps, its registers as they are read, and the planted sites."""
+
+    seed: int
+    maps: dict[date, xr.DataArray]
+    registries: Registries
+    dug_to_the_edge: gpd.GeoDataFrame
+    planted: gpd.GeoDataFrame
+
+
+def make_landscape(seed: int) -> Landscape:
+    """The landscape of a seed, without rendering its scenes."""
+    layout = make_layout(seed, STRZEGOM)
+    days = sorted(s.date for s in SCENES if s.site is STRZEGOM)
+    maps = {d: on_grid(class_map(layout, d)) for d in days}
+    tables = registries.mining_registers(seed, layout)
+    tables |= {"corine": registries.corine(layout),
+               "osm_quarries": registries.osm_quarries(seed, layout)}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, table in tables.items():
+            table.to_file(Path(folder) / f"{name}.gpkg", layer=name)
+        points = registries.monitoring_points(seed, layout)
+        points.to_csv(Path(folder) / "monitoring_points.csv", index=False)
+        first = maps[days[0]]
+        read = registries_for(Path(folder), first.rio.crs, first.rio.bounds(), Settings())
+    pits = {f"Strzegom {p.site_id}": p for p in layout.pits}
+    tight = [g if pits[n].category == "overrun" else pits[n].outline.simplify(5)
+             for n, g in zip(read.mining_areas["name"], read.mining_areas.geometry, strict=True)]
+    edge = read.mining_areas.set_geometry(gpd.GeoSeries(tight, crs=read.mining_areas.crs))
+    return Landscape(seed, maps, read, edge, registries.planted_sites(layout))
+
+
+def on_grid(codes: np.ndarray) -> xr.DataArray:
+    """(row, col) codes as a map on the site's grid."""
+    t = STRZEGOM.transform
+    out = xr.DataArray(codes, dims=("y", "x"), coords=pixel_centres(t, codes.shape))
+    return out.rio.write_crs(STRZEGOM.epsg).rio.write_transform(t)
+
+
+def worse_maps(place: Landscape, test: str, level: float) -> dict[date, xr.DataArray]:
+    """The true maps with one kind of error."""
+    rng = stream(place.seed, "degrade", test)
+    codes = [m.values for m in place.maps.values()]
+    if test == "label noise":
+        worse = degrade.label_noise(codes, level, rng)
+    elif test == "erosion":
+        worse = [degrade.eroded(c, int(level)) for c in codes]
+    elif test == "map shift":
+        worse = [degrade.shifted(c, level, rng) for c in codes]
+    else:
+        worse = [degrade.missed(c, level, rng) for c in codes]
+    return {d: on_grid(c) for d, c in zip(place.maps, worse, strict=True)}
+
+
+def shifted(place: Landscape, metres: float, to_the_edge: bool = False) -> Registries:
+    """The registers with every shape moved; ``to_the_edge``: licensed pits fill their area."""
+    rng = stream(place.seed, "registers moved")
+    areas = place.dug_to_the_edge if to_the_edge else place.registries.mining_areas
+    return replace(place.registries, mining_areas=degrade.moved(areas, metres, rng),
+                   deposits=degrade.moved(place.registries.deposits, metres, rng))
+
+
+def runs(place: Landscape, tests: list[str]) -> Iterator[tuple[str, float, pd.DataFrame]]:
+    """Every test and level with its counts (see :func:`compare_sites`)."""
+    noisy = worse_maps(place, "label noise", NOISE)
+    tracks = track_sites(noisy)
+    edge = shifted(place, SHIFT_M, to_the_edge=True)
+    for test in tests:
+        for level in TESTS[test][1]:
+            settings = Settings()
+            if test == "least size":
+                settings = Settings(min_area_ha=level)
+                found = track_sites(noisy, settings=settings), place.registries
+            elif test == "tolerance":
+                settings, found = Settings(tolerance_m=level), (tracks, edge)
+            elif test == "least overrun":
+                settings, found = Settings(min_overrun_ha=level), (tracks, edge)
+            elif test == "register":
+                found = track_sites(place.maps), shifted(place, level)
+            elif test == "our maps":
+                found = network_tracks(place.seed), place.registries
+            else:
+                found = track_sites(worse_maps(place, test, level)), place.registries
+            yield test, level, compare_sites(judge_sites(*found, settings), place.planted)
+
+
+def network_tracks(seed: int) -> Tracks:
+    """Tracks in the maps of a small network trained on the landscape's own labels."""
+    from lulc_lib.unet import get_config, load_model, map_of, predict_probabilities, train
+
+    root, model = (paths.project_root() / "build" / "site_rules" / f"{kind}{seed}"
+                   for kind in ("landscape", "network"))
+    if not landscape_ready(root, seed):
+        write_landscape(root, seed)
+    known = series.training_series("strzegom", root)
+    if not model.exists():
+        config = get_config("default").with_(**NETWORK)
+        train(list(known.scenes.values()), list(known.masks.values()), config, seed=seed,
+              progress=False).save(model)
+    stored = load_model(model)
+    test = read_scene(series.scene_path("strzegom", root))
+    maps = {}
+    for day, scene in (known.scenes | {test.attrs["date"]: test}).items():
+        chance = predict_probabilities(stored.model, scene, stored.normalisation)
+        maps[date.fromisoformat(day)] = map_of(chance)
+    return track_sites(maps)
+
+
+def summed(counts: pd.DataFrame, rng: np.random.Generator) -> dict[str, float]:
+    """Precision and recall over landscapes (one row each), with 95 % intervals from drawing whole
+    landscapes; and the sums."""
+    values = counts[["planted", "recovered", "found", "right"]].to_numpy(float)
+    draws = values[rng.integers(0, len(values), (REPLICATES, len(values)))].sum(axis=1)
+    total = values.sum(axis=0)
+    row = dict(zip(("planted", "recovered", "found", "right"), total.astype(int), strict=True))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for name, top, below in (("recall", 1, 0), ("precision", 3, 2)):
+            row[name] = total[top] / total[below]
+            low, high = np.nanquantile(draws[:, top] / draws[:, below], (0.025, 0.975)) if (
+                total[below]) else (np.nan, np.nan)
+            row |= {f"{name}_low": low, f"{name}_high": high}
+    return {k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}
+
+
+def main() -> None:
+    """Run the tests, print precision and recall of the candidates, and keep them if asked to."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=20, help="landscapes, numbered from 0")
+    parser.add_argument("--tests", nargs="+", default=list(TESTS), choices=list(TESTS))
+    parser.add_argument("--write", action="store_true", help="keep the rows as results")
+    args = parser.parse_args()
+    parts = []
+    for seed in range(args.seeds):
+        for test, level, counts in runs(make_landscape(seed), args.tests):
+            parts.append(counts.rename_axis("category").reset_index().assign(
+                seed=seed, test=test, level=level))
+        print(f"landscape {seed + 1} of {args.seeds}", flush=True)
+    table, rng = pd.concat(parts), np.random.default_rng(0)
+    whole = table.set_index(["test", "level", "category", "seed"]).sort_index()
+    rows = [{"test": t, "level": v, "category": c, **summed(part, rng)}
+            for (t, v, c), part in whole.groupby(level=[0, 1, 2], sort=False)]
+    shown = pd.DataFrame(rows).query("category == 'any candidate'")
+    print(shown.drop(columns="category").to_string(index=False))
+    if args.write:
+        values = {"seeds": args.seeds, "landscape_version": VERSION, "noise": NOISE,
+                  "shift_m": SHIFT_M, "network": NETWORK, "rows": rows,
+                  "settings": Settings().__dict__,
+                  "axes": {t: name for t, (name, _) in TESTS.items()}}
+        results.write_results("synthetic", "site_rules", values, [], paths.project_root())
+
+
+if __name__ == "__main__":
+    main()
