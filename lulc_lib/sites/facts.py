@@ -18,6 +18,8 @@ from lulc_lib.sites.settings import Settings
 from lulc_lib.sites.tracking import Tracks
 
 EMPTY = shapely.Polygon()
+SUPPORT_HA = 0.05
+"""Hectares outside a boundary that support what another date shows farther out."""
 LAYER_NAMES: tuple[str, ...] = tuple(LAYERS)
 
 
@@ -26,12 +28,12 @@ class Permits:
     """Mining areas at a site, date by date.
 
     ``share``: of the site, in areas valid on the last date it was seen; ``share_ever``: the same
-    in areas of any date, tolerance added; ``distance_m`` to the
-    nearest such area (inf: none); ``dates_with``, ``dates_without``: dates it was seen with and
-    without a permit; ``overrun_ha``: seen at least twice beyond boundary and tolerance while there
-    was a permit; ``name`` of the area with most of it, ``since`` and ``until`` of all areas there
-    (None: unknown or open); ``grown_ha``: dug at least twice since the last permit ended;
-    ``terrain_share``: of the site, in mining terrains valid on that date.
+    in areas of any date, tolerance added; ``distance_m`` to the nearest valid area (inf: none);
+    ``dates_with``, ``dates_without``: dates it was seen with and without a permit; ``overrun_ha``:
+    beyond boundary and tolerance while there was a permit (see :func:`overrun_of`); ``name`` of
+    the area with most of it, ``since`` and ``until`` of all areas there (None: unknown or open);
+    ``grown_ha``: dug at least twice since the last permit ended; ``terrain_share``: of the site,
+    in mining terrains valid on the last date it was seen.
     """
 
     share: float
@@ -169,25 +171,47 @@ def _permits(
     """Mining areas at one site on every date it was seen."""
     tolerance = settings.tolerance_m
     near = _around(areas, site.geometry, tolerance)
-    beyond, with_permit, without = [], [], []
+    outside, beyond, with_permit, without = [], [], [], []
     for day, extent in zip(seen.date, seen.geometry, strict=True):
-        allowed = _union(valid_on(near, day)).buffer(tolerance)
-        share = extent.intersection(allowed).area / extent.area
-        if share >= settings.min_permit_share:
+        allowed = _union(valid_on(near, day))
+        widened = allowed.buffer(tolerance)
+        if extent.intersection(widened).area >= settings.min_permit_share * extent.area:
             with_permit.append(day)
-            beyond.append(extent.difference(allowed))
+            outside.append(extent.difference(allowed))
+            beyond.append(extent.difference(widened))
         else:
             without.append(day)
-    times = min(settings.min_dates, max(len(beyond), 1))
+    overrun = overrun_of(outside, beyond, settings) if beyond else EMPTY
     terrains, last = registries.mining_terrains, site.last_seen
     return Permits(
         _share(site.geometry, valid_on(near, last)),
         _share(site.geometry, near, tolerance), _distance(site.geometry, valid_on(areas, last)),
-        tuple(with_permit), tuple(without), confirmed(beyond, times).area / 1e4,
+        tuple(with_permit), tuple(without), overrun.area / 1e4,
         _largest(site.geometry, near, "name"), _earliest(near.valid_from), _latest(near.valid_to),
         _grown(seen, with_permit, settings),
         np.nan if terrains is None
         else _share(site.geometry, valid_on(_around(terrains, site.geometry, 0), last)))
+
+
+def overrun_of(
+    outside: list[BaseGeometry], beyond: list[BaseGeometry], settings: Settings
+) -> BaseGeometry:
+    """Where a permit was overrun, by more than one date's word.
+
+    What lies beyond the tolerance on ``min_dates`` dates; and what lies there on the last date,
+    if another date shows at least :data:`SUPPORT_HA` outside the plain boundary at the same place:
+    a pit that grows leaves its newest ground seen only once.
+
+    Parameters
+    ----------
+    outside, beyond : by date, the extent outside the boundary and beyond the tolerance as well.
+    """
+    twice = confirmed(beyond, min(settings.min_dates, len(beyond)))
+    reach = settings.tolerance_m + 1.0
+    supported = [part for part in shapely.get_parts(beyond[-1])
+                 if any(o.intersection(part.buffer(reach)).area >= SUPPORT_HA * 1e4
+                        for o in outside[:-1])]
+    return shapely.union_all([twice, *supported])
 
 
 def _grown(seen: gpd.GeoDataFrame, permitted: list[date], settings: Settings) -> float:

@@ -102,7 +102,7 @@ def common_grid(maps: Sequence[xr.DataArray]) -> xr.DataArray:
     col, row = np.floor((left - t.c) / t.a + 1e-6), np.floor((top - t.f) / t.e + 1e-6)
     shape = (int(np.ceil((bottom - t.f) / t.e - 1e-6) - row),
              int(np.ceil((right - t.c) / t.a - 1e-6) - col))
-    wider = t * Affine.translation(col, row)
+    wider = Affine(t.a, t.b, t.c + col * t.a, t.d, t.e, t.f + row * t.e)
     grid = xr.DataArray(np.full(shape, legend.NO_DATA, np.uint8), dims=("y", "x"),
                         coords=pixel_centres(wider, shape))
     return grid.rio.write_crs(crs).rio.write_transform(wider)

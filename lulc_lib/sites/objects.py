@@ -152,8 +152,8 @@ def outlines(labels: NDArray[np.int32], grid: xr.DataArray) -> gpd.GeoDataFrame:
     for geometry, number in found:
         parts.setdefault(int(number), []).append(shape(geometry).buffer(0))
     numbers = sorted(parts)
-    return gpd.GeoDataFrame(index=numbers, geometry=[unary_union(parts[n]) for n in numbers],
-                            crs=grid.rio.crs)
+    return gpd.GeoDataFrame(geometry=[unary_union(parts[n]) for n in numbers], crs=grid.rio.crs,
+                            index=np.array(numbers, dtype=np.int64))
 
 
 def is_metric(crs: object) -> bool:

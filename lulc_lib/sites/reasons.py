@@ -52,8 +52,8 @@ def judge_sites(
     One row per site, index ``site_id``, columns :data:`COLUMNS` and the confirmed extent in
     metres. Areas in hectares, distances in metres (NaN: the layer is missing or empty), shares
     0–1, dates as YYYY-MM-DD, ``reasons`` joined by :data:`SEPARATOR`, ``programme_category`` 1–3
-    or missing. ``overrun_ha`` is what was seen at least twice beyond boundary and tolerance at a
-    site that has a permit; 0 at one that has none.
+    or missing. ``overrun_ha`` is what lies beyond boundary and tolerance at a site that has a
+    permit (:func:`lulc_lib.sites.facts.overrun_of`); 0 at one that has none.
     """
     settings = settings or Settings()
     facts = gather_facts(tracks, registries, settings)
@@ -131,8 +131,8 @@ def _permit(facts: Facts, verdict: Verdict, settings: Settings) -> list[str]:
     called = f" ({permits.name})" if permits.name else ""
     if verdict.category == OVERRUN:
         return [f"{permits.overrun_ha:.1f} ha lie beyond the mining area's boundary{called} and "
-                f"the tolerance of {settings.tolerance_m:g} m, seen at least "
-                f"{'twice' if len(permits.dates_with) > 1 else 'once'}"]
+                f"the tolerance of {settings.tolerance_m:g} m"
+                + ("" if len(permits.dates_with) > 1 else ", seen on one date only")]
     if permits.dates_with and not permits.dates_without:
         until = f", valid until {permits.until}" if permits.until else ""
         return [f"{permits.share:.0%} lies in a valid mining area{called}{until}"]

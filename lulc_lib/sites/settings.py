@@ -25,8 +25,8 @@ class Settings:
     min_dates: int = 2  # clear dates on which a site must be seen, if there are as many
     persistence: float = 0.5  # least share of clear dates between first and last seen
     # rules
-    tolerance_m: float = 30.0  # metres; registry and map boundaries may differ by this much
-    min_overrun_ha: float = 0.5  # hectares beyond boundary and tolerance that make an overrun
+    tolerance_m: float = 15.0  # metres; registry and map boundaries may differ by this much
+    min_overrun_ha: float = 0.2  # hectares beyond boundary and tolerance that make an overrun
     min_permit_share: float = 0.25  # share of a site in mining areas from which it has a permit
     min_deposit_share: float = 0.5  # share of a site in a deposit from which it lies in it
     near_m: float = 200.0  # metres; a point or outline within this distance concerns the site
