@@ -4,10 +4,9 @@
 
 Every label of the training dates is used: the settings were chosen beforehand, on dates left out
 (benchmarks/leave_one_date_out.py --config study). Each seed's model is kept with 16-bit weights in
-build/study/, and it is this file that maps the test scene, plainly and as the mean over turned and
-mirrored copies. With --ship the model of the first seed becomes lulc_lib/unet/study.pt. Maps and
-settings go to results/published/study.json. A run that was stopped goes on from its checkpoints.
-LULC_DATA names the folder of the published dataset.
+build/study/, and it is this file that maps the test scene. With --ship the model of the first seed
+becomes lulc_lib/unet/study.pt. Maps and settings go to results/published/study.json. A run that
+was stopped goes on from its checkpoints. LULC_DATA names the folder of the published dataset.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ import os
 import shutil
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from itertools import product
 from pathlib import Path
 
 import torch
@@ -74,14 +72,14 @@ def main() -> None:
     with ProcessPoolExecutor(args.jobs) as pool:
         list(pool.map(work, tasks))
     runs = {seed: together(seed, series, config, folder) for seed in args.seeds}
-    test, maps = read_scene(scene_path(SITE, root)), {False: {}, True: {}}
-    for seed, tta in product(args.seeds, maps):
+    test, maps = read_scene(scene_path(SITE, root)), {}
+    for seed in args.seeds:
         model, normalisation, _ = load_model(folder / f"seed{seed}.pt")
-        maps[tta][seed] = results.pack_map(predict_scene(model, test, normalisation, tta=tta))
+        maps[seed] = results.pack_map(predict_scene(model, test, normalisation))
     values = {
         "site": SITE, "config": config.to_dict(), "training_dates": list(series.scenes),
         "parameters": sum(p.numel() for p in model.parameters()), "runs": runs,
-        "maps": maps[False], "maps_tta": maps[True], "shipped_seed": args.seeds[0],
+        "maps": maps, "shipped_seed": args.seeds[0],
     }
     seconds = sum(r["seconds"] for r in runs.values())
     written = results.write_results("published", "study", values,
