@@ -7,7 +7,8 @@ import types
 import ee
 import pytest
 
-from lulc_lib.earth_engine import backend
+from lulc_lib.data.catalogue import SITES
+from lulc_lib.earth_engine import backend, maps
 from lulc_lib.earth_engine.backend import Patience, open_backend
 from lulc_lib.errors import InputError
 from tests.earth_engine_server import (
@@ -179,6 +180,18 @@ def test_overload_is_waited_out_and_in_the_end_explained(signed_in, tmp_path, st
     with pytest.raises(InputError, match=says):
         engine.compute(ee.Number(2))
     assert signed_in.asked(COMPUTE) == 6
+
+
+@pytest.mark.parametrize("status, says", [(403, "register the Cloud project"), (429, "quota")])
+def test_pixels_and_layers_are_explained_too(signed_in, tmp_path, status, says):
+    engine = google(signed_in, tmp_path)
+    site, image = SITES["strzegom"], ee.Image(1)
+    for path in ("image:computePixels", "maps"):
+        signed_in.faults[f"/v1/projects/{PROJECT}/{path}"] = [refusal(status, "no")] * 9
+    with pytest.raises(InputError, match=says):
+        maps.pixels(engine, image, site)
+    with pytest.raises(InputError, match=says):
+        maps.interactive_map(engine, {"Layer": (image, {})}, site)
 
 
 def test_a_slow_answer_is_given_up_and_asked_for_again(signed_in, tmp_path):
