@@ -25,7 +25,7 @@ and the map is the one that a single pass over the whole scene would give."""
 
 EXAMPLES = """\
 examples:
-  lulc classify scene_20230709.tif -o map_20230709.tif --checkpoint model.pt
+  lulc classify scene_20230709.tif -o map_20230709.tif
   lulc classify scene.tif -o map.tif --probabilities chance.tif --entropy doubt.tif --tta
 
 Probabilities and entropy are uint8 with the band scale 1/250: value / 250 is the share from 0 to
