@@ -43,7 +43,7 @@ def add_classify(commands: Subparsers) -> None:
                         help="class map to write (.tif)")
     parser.add_argument("--checkpoint", type=Path, metavar="FILE",
                         help="model file or training checkpoint (default: the model that ships "
-                        "with the package, if this version has one)")
+                        "with the package)")
     parser.add_argument("--probabilities", type=Path, metavar="FILE",
                         help="also write the probability of each class (.tif, a band per class)")
     parser.add_argument("--entropy", type=Path, metavar="FILE",
