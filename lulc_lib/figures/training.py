@@ -173,11 +173,11 @@ def ablation(rows: pd.DataFrame, title: str, caption: str) -> Figure:
     """What each change does to the scores on dates left out.
 
     ``rows``: one per variant, date left out and seed: ``variant``, ``left_out``, ``seed``,
-    ``overall_accuracy``, ``macro_f1``, ``road_f1``. A dot is a seed's mean over the dates; the
-    grey line is the mean of the first variant.
+    ``overall_accuracy``, ``macro_f1``, ``quarters_accuracy``. A dot is a seed's mean over the
+    dates; the grey line is the mean of the first variant.
     """
     panels = (("overall_accuracy", "overall accuracy"), ("macro_f1", "macro F1"),
-              ("road_f1", "road F1"))
+              ("quarters_accuracy", "overall accuracy, quarters mapped alone"))
     variants = list(dict.fromkeys(rows["variant"]))
     fig, axes = plt.subplots(1, 3, figsize=(12.5, 0.42 * len(variants) + 1.7),
                              layout="constrained", sharey=True)
