@@ -140,7 +140,7 @@ def left_out(rows: pd.DataFrame, title: str, caption: str) -> Figure:
     """Scores on dates left out, by date and method: overall accuracy, macro F1, quarry F1.
 
     ``rows``: one per method, date and seed: ``method``, ``left_out``, ``overall_accuracy``,
-    ``macro_f1``, ``quarry_f1``. Seeds of one method are dots of one colour; the bar is their mean.
+    ``macro_f1``, ``quarry_f1``. Seeds of one method are dots of one colour.
     """
     panels = (("overall_accuracy", "overall accuracy"), ("macro_f1", "macro F1"),
               ("quarry_f1", "quarry F1"))
@@ -152,13 +152,8 @@ def left_out(rows: pd.DataFrame, title: str, caption: str) -> Figure:
             part = rows[rows["method"] == method]
             height = np.array([dates.index(d) for d in part["left_out"]])
             at = height + 0.18 * (number - (len(methods) - 1) / 2)
-            ax.plot(part[column], at, "o", color=colours[method], alpha=0.75, markersize=5,
+            ax.plot(part[column], at, "o", color=colours[method], alpha=0.8, markersize=7,
                     label=method)
-            means = part.groupby("left_out")[column].mean()
-            ax.vlines(means, [dates.index(d) + 0.18 * (number - (len(methods) - 1) / 2) - 0.08
-                              for d in means.index],
-                      [dates.index(d) + 0.18 * (number - (len(methods) - 1) / 2) + 0.08
-                       for d in means.index], color=colours[method], linewidth=2)
         ax.set(title=name, xlabel="on the date left out")
         ax.grid(axis="x", color="#e3e3e3", linewidth=0.7)
     axes[0].set_yticks(range(len(dates)), dates)
