@@ -148,7 +148,7 @@ def interactive_map(
         view.split_map(left, right, left_label=split[0], right_label=split[1])
     view.add_legend(title="Class", position="bottomleft", legend_dict={
         legend.NAMES[code]: legend.COLOURS[code] for code in legend.CODES})
-    view.add_inspector(names=list(layers)[::-1], opened=False)
+    view.add_inspector(opened=False)
     return view
 
 
