@@ -35,7 +35,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--site", default="strzegom")
     parser.add_argument("--config", default="default", help="named configuration to start from")
     parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=40, help="steps in an epoch")
+    parser.add_argument("--steps", type=int, default=24, help="steps in an epoch (24: the paper's)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--write", action="store_true", help="keep the rows as results")
     return parser.parse_args()
