@@ -3,7 +3,7 @@
 import ee
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
@@ -314,6 +314,7 @@ def test_inputs_default_to_the_sampled_bands(training):
     assert model.schema().getInfo() == EE_BANDS
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=60),
        st.permutations(range(7)))
 def test_matrices_agree_in_any_order(pairs, order):

@@ -188,6 +188,7 @@ def test_what_the_catalogue_says_of_itself(engine):
     assert asset["bands"][0]["grid"]["affineTransform"]["translateX"] == EAST
     assert ee.data.getAsset(COLLECTION)["type"] == "IMAGE_COLLECTION"
     assert ee.data.getInfo("LANDSAT/none") is None
+    assert asset["endTime"] == "2023-07-09T23:59:59Z"
     images = ee.data.listImages({"parent": COLLECTION, "startTime": "2023-01-01T00:00:00.000Z",
                                  "properties": ["MGRS_TILE=33UWS"]})["images"]
     assert len(images) == 1

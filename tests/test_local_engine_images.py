@@ -48,6 +48,7 @@ def test_a_scene_says_what_it_is(engine):
         "crs_transform": [10, 0, EAST, 0, -10, NORTH]}
     properties = info["properties"]
     assert properties["system:time_start"] == 1_688_860_800_000
+    assert properties["system:time_end"] - properties["system:time_start"] == 86_399_999
     assert properties["MGRS_TILE"] == "33UWS"
     assert "CLOUD_COVERAGE_ASSESSMENT" not in properties  # the file does not tell
     assert engine.image().get("CLOUD_COVERAGE_ASSESSMENT").getInfo() is None

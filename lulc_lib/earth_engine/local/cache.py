@@ -9,10 +9,11 @@ from typing import Any
 
 
 class _Slot:
-    """A value that is there or on its way."""
+    """A value that is there or on its way: the gate is open when it is there."""
 
     def __init__(self) -> None:
-        self.done = threading.Event()
+        self.gate = threading.Lock()
+        self.gate.acquire()
         self.value: Any = None
         self.error: BaseException | None = None
         self.size = 0
@@ -40,46 +41,47 @@ class OnceCache:
         """The value of ``key``, computed if it is not held."""
         with self._lock:
             slot = self._slots.get(key)
-            mine = slot is None
-            if slot is None:
-                slot = self._slots[key] = _Slot()
-            else:
+            if slot is not None:
                 self._slots.move_to_end(key)
-        if mine:
-            self._fill(key, slot, compute)
-        else:
-            slot.done.wait()
+            else:
+                mine = self._slots[key] = _Slot()
+        if slot is None:
+            return self._fill(key, mine, compute)
+        with slot.gate:
+            pass
         if slot.error is not None:
             raise slot.error
         return slot.value
 
-    def _fill(self, key: Hashable, slot: _Slot, compute: Callable[[], Any]) -> None:
-        size = 0
+    def _fill(self, key: Hashable, slot: _Slot, compute: Callable[[], Any]) -> Any:
+        """Compute a value; the gate is opened whatever happens, also at the end of the stack."""
         try:
             slot.value = compute()
-            size = self._size(slot.value)
+            slot.size = self._size(slot.value)
         except BaseException as error:
             slot.error = error
-        with self._lock:
-            if slot.error is not None:
-                self._slots.pop(key, None)
-            else:
-                slot.size = size
-                self._held += size
-            slot.done.set()
-            self._trim()
+            raise
+        finally:
+            with self._lock:
+                if slot.error is not None:
+                    self._slots.pop(key, None)
+                self._held += slot.size
+            slot.gate.release()
+        self._trim()
+        return slot.value
 
     def _trim(self) -> None:
-        for key in list(self._slots):
-            if self._held <= self._limit:
-                return
-            if self._slots[key].done.is_set():
-                self._held -= self._slots.pop(key).size
+        with self._lock:
+            for key in list(self._slots):
+                if self._held <= self._limit:
+                    return
+                if not self._slots[key].gate.locked():
+                    self._held -= self._slots.pop(key).size
 
     def clear(self) -> None:
         """Forget every value that is there."""
         with self._lock:
-            for key in [k for k, s in self._slots.items() if s.done.is_set()]:
+            for key in [k for k, s in self._slots.items() if not s.gate.locked()]:
                 self._held -= self._slots.pop(key).size
 
     def __len__(self) -> int:

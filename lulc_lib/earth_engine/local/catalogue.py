@@ -4,10 +4,11 @@ Scenes are ``COPERNICUS/S2_SR_HARMONIZED``: digital numbers (reflectance × 10 0
 the 1000 DN that processing baseline 04.00 adds; what falls below 0 becomes 0. DN 0 in the file is
 masked, band by band. Only the study's ten bands are there.
 
-What the files do not tell is not made up. ``system:time_start`` is midnight UTC of the acquisition
-day, as only the day is known. ``CLOUD_COVERAGE_ASSESSMENT`` and the other cloud figures of ESA's
-metadata are absent: sorting by them keeps the order of time, and a filter on them passes no scene.
-``PROCESSING_BASELINE`` is there where the file carries it.
+What the files do not tell is not made up. ``system:time_start`` and ``system:time_end`` are the
+acquisition day's first and last millisecond in UTC, as only the day is known.
+``CLOUD_COVERAGE_ASSESSMENT`` and the other cloud figures of ESA's metadata are absent: sorting by
+them keeps the order of time, and a filter on them passes no scene. ``PROCESSING_BASELINE`` is there
+where the file carries it.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ from lulc_lib.earth_engine.local.stored import StoredBand
 from lulc_lib.errors import InputError
 
 SENTINEL = "COPERNICUS/S2_SR_HARMONIZED"
+DAY = 86_400_000
+"""Milliseconds."""
 
 
 @cache
@@ -186,7 +189,8 @@ def _scene(file: PublishedFile, root: Path) -> Image:
     start = dt.datetime.fromisoformat(file.date).replace(tzinfo=dt.UTC).timestamp() * 1000
     index = f"{file.date.replace('-', '')}_T{site.mgrs_tile}_{site.name}"
     properties: dict[str, Any] = {
-        "system:index": index, "system:time_start": int(start), "MGRS_TILE": site.mgrs_tile,
+        "system:index": index, "system:time_start": int(start),
+        "system:time_end": int(start) + DAY - 1, "MGRS_TILE": site.mgrs_tile,
         "SITE": site.name, "SOURCE_FILE": file.path, "system:asset_size": file.size}
     baseline = {k.upper(): v for k, v in stored.tags.items()}.get("PROCESSING_BASELINE")
     if baseline is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -202,9 +203,18 @@ def _projection(value: Any) -> Projection:
 
 
 def parse_moment(text: str) -> float:
-    """Milliseconds since 1970 of an ISO 8601 date or date and time; UTC unless it says other."""
+    """Milliseconds since 1970 of an ISO 8601 date or date and time; UTC unless it says other.
+
+    Raises
+    ------
+    EngineError
+        It is none; a year or a month alone is one.
+    """
+    plain = text.strip()
+    if re.fullmatch(r"\d{4}(-\d\d)?", plain):
+        plain += "-01" if len(plain) == 7 else "-01-01"
     try:
-        moment = dt.datetime.fromisoformat(text.strip())
+        moment = dt.datetime.fromisoformat(plain)
     except ValueError:
         raise EngineError(f"Date: Bad date/time {text!r}; ISO 8601 is needed, such as 2023-07-09 "
                           "or 2023-07-09T10:00:00.") from None

@@ -46,7 +46,8 @@ def describe(asset: Image | el.Collection, full: bool = True) -> dict[str, Any]:
         return {**found, "properties": encode(dict(asset.properties)),
                 "geometry": plain_geometry(el.collected(asset))}
     start = asset.properties.get("system:time_start")
-    times = {} if start is None else {"startTime": _moment(start), "endTime": _moment(start)}
+    end = asset.properties.get("system:time_end", start)
+    times = {} if start is None else {"startTime": _moment(start), "endTime": _moment(end)}
     own = {k: encode(v) for k, v in el.own_properties(asset).items()}
     return {**found, **times, "properties": own, "geometry": plain_geometry(el.geometry_of(asset)),
             "bands": [_band(b) for b in encode(asset)["bands"]]}
@@ -133,7 +134,7 @@ def _clause(name: str, sign: str, value: str) -> Callable[[Image], bool]:
 
     def test(image: Image) -> bool:
         if name in ("startTime", "endTime"):
-            own = image.properties.get("system:time_start")
+            own = image.properties.get(f"system:time_{name.removesuffix('Time')}")
             return own is not None and SIGNS[sign](own, parse_moment(plain.replace("Z", "+00:00")))
         own = image.properties.get(name.removeprefix("properties."))
         if own is None:

@@ -32,7 +32,7 @@ def feature(geometry: Geometry | None, metadata: Mapping[str, Any],
     return el.Feature(geometry, properties, index)
 
 
-@function("Feature.geometry", "Image.geometry")
+@function("Feature.geometry", "Image.geometry", "Element.geometry")
 def geometry(element: el.Element, margin: Margin, proj: Crs,
              geodesics: bool | None) -> Geometry | None:
     """The geometry of a feature or the footprint of an image."""
