@@ -10,7 +10,7 @@ from shapely.geometry import Point, box
 from lulc_lib import legend
 from lulc_lib.data.scenes import pixel_centres
 from lulc_lib.errors import InputError
-from lulc_lib.sites.objects import find_objects, shape_of
+from lulc_lib.sites.objects import find_objects, label_objects, shape_of
 from lulc_lib.sites.settings import Settings
 
 QUARRY, WATER, FIELD, FOREST = (
@@ -36,14 +36,14 @@ def pit():
 
 def test_area_and_outline_of_a_square(pit):
     found = find_objects(grid_map(pit))
-    row = found.table.loc[1]
+    row = found.loc[1]
     assert row.area_ha == pytest.approx(4.0)
     assert row.geometry.equals(box(600_200, 5_599_600, 600_400, 5_599_800))
     assert row.perimeter_m == pytest.approx(800)
     assert row.compactness == pytest.approx(np.pi / 4)
     assert row.elongation == pytest.approx(1.0)
     assert np.isnan(row.mean_probability)
-    assert found.table.crs.to_epsg() == 32633
+    assert found.crs.to_epsg() == 32633
 
 
 def test_a_disc_has_the_perimeter_of_a_circle_in_spite_of_its_stairs():
@@ -51,7 +51,7 @@ def test_a_disc_has_the_perimeter_of_a_circle_in_spite_of_its_stairs():
     rows, cols = np.mgrid[:100, :100]
     inside = np.hypot(cols + 0.5 - 50, rows + 0.5 - 50) < 30
     found = find_objects(grid_map(np.where(inside, QUARRY, FIELD).astype(np.uint8)))
-    row = found.table.loc[1]
+    row = found.loc[1]
     assert row.area_ha == pytest.approx(disc.area / 1e4, rel=0.01)
     assert row.perimeter_m == pytest.approx(disc.length, rel=0.12)
     assert row.geometry.length > 1.25 * disc.length
@@ -62,15 +62,15 @@ def test_small_objects_are_dropped_and_corners_connect(pit):
     pit[5:7, 5:12] = QUARRY  # 0.14 ha
     pit[40, 40] = QUARRY  # touches the pit at a corner
     found = find_objects(grid_map(pit))
-    assert list(found.table.index) == [1]
-    assert found.table.area_ha[1] == pytest.approx(4.01)
-    assert len(find_objects(grid_map(pit), min_area_ha=0.1).table) == 2
-    assert len(find_objects(grid_map(pit), settings=Settings(min_area_ha=5.0)).table) == 0
+    assert list(found.index) == [1]
+    assert found.area_ha[1] == pytest.approx(4.01)
+    assert len(find_objects(grid_map(pit), min_area_ha=0.1)) == 2
+    assert len(find_objects(grid_map(pit), settings=Settings(min_area_ha=5.0))) == 0
 
 
 def test_water_in_a_pit_belongs_to_it(pit):
     pit[25:30, 25:35] = WATER
-    row = find_objects(grid_map(pit)).table.loc[1]
+    row = find_objects(grid_map(pit)).loc[1]
     assert row.area_ha == pytest.approx(4.0)
     assert row.water_share == pytest.approx(0.5 / 4.0)
 
@@ -78,25 +78,25 @@ def test_water_in_a_pit_belongs_to_it(pit):
 def test_a_lake_at_the_rim_belongs_if_quarry_surrounds_most_of_it(pit):
     rim = pit.copy()
     rim[18:24, 25:30] = WATER  # two rows outside the pit, four inside
-    assert find_objects(grid_map(rim)).table.area_ha[1] == pytest.approx(4.1)
-    assert find_objects(grid_map(rim), settings=Settings(lake_border=0.9)).table.area_ha[1] == (
+    assert find_objects(grid_map(rim)).area_ha[1] == pytest.approx(4.1)
+    assert find_objects(grid_map(rim), settings=Settings(lake_border=0.9)).area_ha[1] == (
         pytest.approx(3.8))
 
 
 def test_a_lake_that_cuts_a_pit_in_two_joins_it(pit):
     pit[20:40, 28:32] = WATER
-    assert len(find_objects(grid_map(pit)).table) == 1
+    assert len(find_objects(grid_map(pit))) == 1
 
 
 def test_a_river_beside_a_pit_stays_a_river(pit):
     pit[:, 40:43] = WATER
-    assert find_objects(grid_map(pit)).table.area_ha[1] == pytest.approx(4.0)
+    assert find_objects(grid_map(pit)).area_ha[1] == pytest.approx(4.0)
 
 
 def test_holes_are_filled_up_to_a_size(pit):
     pit[25:30, 25:30] = FOREST  # 0.25 ha
-    assert find_objects(grid_map(pit)).table.area_ha[1] == pytest.approx(4.0)
-    open_ = find_objects(grid_map(pit), settings=Settings(max_hole_ha=0.2)).table
+    assert find_objects(grid_map(pit)).area_ha[1] == pytest.approx(4.0)
+    open_ = find_objects(grid_map(pit), settings=Settings(max_hole_ha=0.2))
     assert open_.area_ha[1] == pytest.approx(3.75)
     assert len(open_.geometry[1].interiors) == 1
 
@@ -108,23 +108,24 @@ def test_hysteresis_keeps_what_is_connected_to_something_sure(pit):
     chance[40:50, 40:50] = 0.45  # unsure alone
     empty = grid_map(np.full_like(pit, FIELD))
     found = find_objects(empty, empty.copy(data=chance))
-    assert found.table.area_ha.tolist() == pytest.approx([1.0])
-    assert found.table.mean_probability[1] == pytest.approx((99 * 0.45 + 0.9) / 100, rel=1e-5)
+    assert found.area_ha.tolist() == pytest.approx([1.0])
+    assert found.mean_probability[1] == pytest.approx((99 * 0.45 + 0.9) / 100, rel=1e-5)
     labels, _ = ndimage.label(chance >= 0.35)  # by another route
     keep = {labels[p] for p in zip(*np.nonzero(chance >= 0.6), strict=True)}
-    assert (np.isin(labels, list(keep)) == (found.labels > 0)).all()
+    by_label = label_objects(empty, empty.copy(data=chance), Settings()).labels
+    assert (np.isin(labels, list(keep)) == (by_label > 0)).all()
 
 
 def test_no_data_is_not_clear(pit):
     pit[:10] = legend.NO_DATA
-    found = find_objects(grid_map(pit))
+    found = label_objects(grid_map(pit), None, Settings())
     assert not found.clear[:10].any() and found.clear[10:].all()
 
 
 def test_a_map_without_quarry_has_no_objects(pit):
     found = find_objects(grid_map(np.full_like(pit, FIELD)))
-    assert len(found.table) == 0 and not found.labels.any()
-    assert {"area_ha", "perimeter_m", "mean_probability"} <= set(found.table.columns)
+    assert len(found) == 0
+    assert {"area_ha", "perimeter_m", "mean_probability"} <= set(found.columns)
 
 
 def test_elongation_of_a_strip():

@@ -106,7 +106,7 @@ def test_interactive_map_has_the_layers_and_escapes_what_registers_say(judged, t
     _, layers, sites = judged
     page = write_web_map(tmp_path / "map.html", sites, layers).read_text()
     for words in ("Mining areas", "CORINE land cover", "OSM quarries", "Monitoring points",
-                  "1 × candidate: extraction without a concession", "A lead for an inspector"):
+                  "candidate: extraction without a concession", "A lead for an inspector"):
         assert words in page
     assert "<Nowa>" not in page.replace("\\u003cNowa\\u003e", "")
     assert [p.name for p in tmp_path.iterdir()] == ["map.html"]

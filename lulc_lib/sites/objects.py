@@ -28,28 +28,37 @@ STAIRS = 0.75
 perimeter of a slanted edge up to 1.41 times too long."""
 
 
-class Objects(NamedTuple):
-    """Quarry objects of one date.
+class Labels(NamedTuple):
+    """Connected quarry objects of one date, of any size.
 
-    Attributes
-    ----------
-    labels : (row, col) int32, number of the object, 0 elsewhere.
-    clear : (row, col) bool, where the map holds a class.
-    table : one row per object, index its number, CRS in metres: ``area_ha``, ``perimeter_m``,
-        ``compactness`` (1 circle, towards 0 ragged or long), ``elongation`` (short ÷ long side of
-        the smallest rectangle around it), ``water_share`` (pit lakes), ``mean_probability`` (NaN
-        without probabilities), geometry.
+    ``labels``: (row, col) int32, number of the object, 0 elsewhere; ``clear``: (row, col) bool,
+    where the map holds a class; ``chance``: (row, col) float32 quarry probability, or None.
     """
 
     labels: NDArray[np.int32]
     clear: NDArray[np.bool_]
-    table: gpd.GeoDataFrame
+    chance: NDArray[np.float32] | None
+
+
+def label_objects(
+    class_map: xr.DataArray, probability: xr.DataArray | None, settings: Settings
+) -> Labels:
+    """Connected quarry objects, pit lakes and holes among them; parameters and errors as in
+    :func:`find_objects`."""
+    if not is_metric(class_map.rio.crs):
+        raise InputError(f"the class map's CRS is {class_map.rio.crs}; objects are measured in "
+                         "metres, so it must be a projected CRS in true metres, such as UTM")
+    chance, codes = _checked(probability, class_map), class_map.values
+    quarry = with_lakes(quarry_pixels(codes, chance, settings), codes, settings.lake_border)
+    dug = with_holes(quarry, settings.max_hole_ha, pixel_area(class_map))
+    labels, _ = ndimage.label(dug, NEIGHBOURS)
+    return Labels(labels, codes != legend.NO_DATA, chance)
 
 
 def find_objects(
     class_map: xr.DataArray, probability: xr.DataArray | None = None,
     settings: Settings | None = None, min_area_ha: float | None = None,
-) -> Objects:
+) -> gpd.GeoDataFrame:
     """Connected quarry objects of one class map.
 
     Parameters
@@ -61,6 +70,13 @@ def find_objects(
     settings : see :class:`lulc_lib.sites.settings.Settings`.
     min_area_ha : smallest object in hectares; None is that of ``settings``.
 
+    Returns
+    -------
+    One row per object: ``area_ha``, ``perimeter_m``, ``compactness`` (1 circle, towards 0 ragged
+    or long), ``elongation`` (short ÷ long side of the smallest rectangle around it),
+    ``water_share`` (pit lakes), ``mean_probability`` (NaN without probabilities), geometry in
+    metres.
+
     Raises
     ------
     InputError
@@ -68,17 +84,9 @@ def find_objects(
     """
     settings = settings or Settings()
     smallest = settings.min_area_ha if min_area_ha is None else min_area_ha
-    if not is_metric(class_map.rio.crs):
-        raise InputError(f"the class map's CRS is {class_map.rio.crs}; objects are measured in "
-                         "metres, so it must be a projected CRS in true metres, such as UTM")
-    chance = _checked(probability, class_map)
-    codes = class_map.values
-    quarry = quarry_pixels(codes, chance, settings)
-    area = pixel_area(class_map)
-    dug = with_holes(with_lakes(quarry, codes, settings.lake_border), settings.max_hole_ha, area)
-    labels, _ = ndimage.label(dug, NEIGHBOURS)
-    labels = _renumbered(labels, np.bincount(labels.ravel()) * area / 1e4 >= smallest)
-    return Objects(labels, codes != legend.NO_DATA, describe(labels, class_map, chance))
+    found = label_objects(class_map, probability, settings)
+    labels = at_least(found.labels, smallest * 1e4 / pixel_area(class_map))
+    return describe(labels, class_map, found.chance)
 
 
 def quarry_pixels(
@@ -117,10 +125,17 @@ def with_holes(
     return dug | small[holes]
 
 
+def at_least(labels: NDArray[np.int32], pixels: float) -> NDArray[np.int32]:
+    """Labels of at least so many pixels, numbered 1 … n in their order; 0 for the others."""
+    keep = np.bincount(labels.ravel()) >= pixels
+    keep[0] = False
+    return np.where(keep, np.cumsum(keep), 0).astype(np.int32)[labels]
+
+
 def describe(
     labels: NDArray[np.int32], class_map: xr.DataArray, chance: NDArray[np.float32] | None
 ) -> gpd.GeoDataFrame:
-    """The table of :class:`Objects`: one row per label, geometry in metres."""
+    """One row per label, index its number; columns of :func:`find_objects`."""
     table = outlines(labels, class_map)
     count = len(table)
     wet = class_map.values == legend.code("water")
@@ -185,13 +200,6 @@ def _checked(
         raise InputError(f"probability reaches from {np.nanmin(values):g} to "
                          f"{np.nanmax(values):g}; it must lie between 0 and 1")
     return np.where(class_map.values == legend.NO_DATA, 0, np.nan_to_num(values))
-
-
-def _renumbered(labels: NDArray[np.int32], keep: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """Labels 1 … n for those kept, in their order; 0 for the others."""
-    keep[0] = False
-    numbers = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
-    return numbers[labels]
 
 
 def _mean(values: NDArray, labels: NDArray[np.int32], index: NDArray) -> NDArray[np.float64]:

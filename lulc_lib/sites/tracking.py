@@ -19,7 +19,14 @@ from numpy.typing import NDArray
 from scipy import ndimage, stats
 
 from lulc_lib.errors import InputError
-from lulc_lib.sites.objects import NEIGHBOURS, Objects, describe, find_objects, pixel_area
+from lulc_lib.sites.objects import (
+    NEIGHBOURS,
+    Labels,
+    at_least,
+    describe,
+    label_objects,
+    pixel_area,
+)
 from lulc_lib.sites.settings import Settings
 
 CLEAR = 0.5
@@ -80,25 +87,22 @@ def track_sites(
             raise InputError(f"the map of {day} lies on another grid than that of {dates[0]}; "
                              "bring all maps to one grid first")
     chances = dict(probabilities or {})
-    found = {d: find_objects(maps[d], chances.get(d), settings, min_area_ha=0.0) for d in dates}
+    found = {d: label_objects(maps[d], chances.get(d), settings) for d in dates}
     cores = find_cores(list(found.values()), settings, pixel_area(grid))
-    seen = [_seen(found[d], cores, maps[d], chances.get(d), settings) for d in dates]
+    seen = [_seen(found[d], cores, maps[d], settings) for d in dates]
     observations = _observations(seen, dates)
     sites = describe(cores, maps[dates[-1]], None).drop(columns="mean_probability")
     return _kept(_histories(sites, observations), observations, dates, settings)
 
 
 def find_cores(
-    found: list[Objects], settings: Settings, pixel_m2: float
+    found: list[Labels], settings: Settings, pixel_m2: float
 ) -> NDArray[np.int32]:
     """Numbered cores (row, col) int32: land that was quarry on ``min_dates`` clear dates."""
     seen = sum((o.labels > 0).astype(np.int16) for o in found)
     clear = sum(o.clear.astype(np.int16) for o in found)
     confirmed = (seen > 0) & (seen >= np.minimum(settings.min_dates, np.maximum(clear, 1)))
-    labels, _ = ndimage.label(confirmed, NEIGHBOURS)
-    keep = np.bincount(labels.ravel()) * pixel_m2 / 1e4 >= settings.min_area_ha
-    keep[0] = False
-    return np.where(keep, np.cumsum(keep), 0).astype(np.int32)[labels]
+    return at_least(ndimage.label(confirmed, NEIGHBOURS)[0], settings.min_area_ha * 1e4 / pixel_m2)
 
 
 def assign(objects: NDArray[np.int32], cores: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -127,8 +131,7 @@ def assign(objects: NDArray[np.int32], cores: NDArray[np.int32]) -> NDArray[np.i
 
 
 def _seen(
-    found: Objects, cores: NDArray[np.int32], class_map: xr.DataArray,
-    probability: xr.DataArray | None, settings: Settings,
+    found: Labels, cores: NDArray[np.int32], class_map: xr.DataArray, settings: Settings
 ) -> gpd.GeoDataFrame:
     """One row per core: whether it was clear and seen on this date, extent and area."""
     count = int(cores.max())
@@ -140,8 +143,7 @@ def _seen(
     is_clear = clear >= CLEAR * np.maximum(size, 1)
     is_seen = is_clear & (open_ > 0) & (open_ >= least)
     extent[~np.isin(extent, 1 + np.flatnonzero(is_seen))] = 0
-    chance = None if probability is None else probability.values.astype(np.float32)
-    table = describe(extent, class_map, chance)[["area_ha", "mean_probability", "geometry"]]
+    table = describe(extent, class_map, found.chance)[["area_ha", "mean_probability", "geometry"]]
     table = table.reindex(range(1, count + 1))
     table["area_ha"] = table["area_ha"].fillna(0.0)
     return table.assign(clear=is_clear, seen=is_seen)
