@@ -172,7 +172,7 @@ def ablation(rows: pd.DataFrame, title: str, caption: str) -> Figure:
     dates; the grey line is the mean of the first variant.
     """
     panels = (("overall_accuracy", "overall accuracy"), ("macro_f1", "macro F1"),
-              ("quarters_accuracy", "overall accuracy, quarters mapped alone"))
+              ("quarters_accuracy", "overall accuracy by quarters"))
     variants = list(dict.fromkeys(rows["variant"]))
     fig, axes = plt.subplots(1, 3, figsize=(12.5, 0.42 * len(variants) + 1.7),
                              layout="constrained", sharey=True)
