@@ -48,8 +48,8 @@ def main() -> None:
     series = training_series(args.site, root)
     scenes, masks = list(series.scenes.values()), list(series.masks.values())
     base = get_config(args.config).with_(
-        gamma=0.0, centre_balance=0.0, schedule="constant", epochs=args.epochs,
-        steps_per_epoch=args.steps,
+        gamma=0.0, centre_balance=0.0, schedule="constant", ema=0.0, mixture=0.0,
+        epochs=args.epochs, steps_per_epoch=args.steps,
     )
     rows, seconds = [], 0.0
     for rate, decay, balance in product(LEARNING_RATES, WEIGHT_DECAYS, BALANCES):
