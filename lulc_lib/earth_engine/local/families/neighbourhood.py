@@ -210,8 +210,11 @@ def _focal(name: str, reducer: str, text: str) -> None:
             _weights(shapes[kind], radius, units, False, 1.0))
         if not 1 <= iterations <= 20:
             raise EngineError(f"{where}: iterations is {iterations}; it must be 1 to 20.")
+        def kind_of(own: PixelType) -> PixelType:
+            return DOUBLE if reducer in ("mean", "median") else own
+
         for _ in range(iterations):
-            image = _around(image, chosen, statistic(reducer), lambda k: k, False)
+            image = _around(image, chosen, statistic(reducer), kind_of, False)
         return image
 
     applied.__doc__ = text
