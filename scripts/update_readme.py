@@ -75,7 +75,8 @@ def card_table() -> str:
              "| Score | Estimate |", "|---|---|",
              f"| overall accuracy | {bracketed(found['overall_accuracy'])} |",
              f"| macro F1 | {bracketed(found['macro_f1'])} |",
-             *(f"| F1, {names[int(c)].lower()} | {bracketed(v)} |" for c, v in found["f1"].items()), "",
+             *(f"| F1, {names[int(c)].lower()} | {bracketed(v)} |"
+               for c, v in found["f1"].items()), "",
              "Dates left out, trained on the others (mean of the seeds):", "",
              "| Date | Overall accuracy | Macro F1 | Quarry F1 |", "|---|---|---|---|"]
     rows = [r for r in left if r["model"] == "ensemble"]
