@@ -115,14 +115,14 @@ def command(landscape):
 def test_the_command_serves_until_it_is_stopped(command, ending):
     process, address = command()
     assert address.startswith("http://127.0.0.1:")
-    assert requests.get(f"{address}/v1/projects/offline/algorithms", timeout=10).ok
+    assert requests.get(f"{address}/v1/projects/offline/algorithms", timeout=60).ok
     port = address.rsplit(":", 1)[1]
     second, nothing = command("--port", port)
-    message = second.communicate(timeout=30)[1]
+    message = second.communicate(timeout=120)[1]
     assert (nothing, second.returncode) == ("", 2)
     assert message.count("\n") == 1 and port in message and "Traceback" not in message
     process.send_signal(ending)
-    told = process.communicate(timeout=20)[1]
+    told = process.communicate(timeout=120)[1]
     assert process.returncode == 0 and "Ctrl-C stops" in told and "Traceback" not in told
 
 
@@ -131,6 +131,6 @@ def test_the_command_serves_until_it_is_stopped(command, ending):
     (["--site", "atlantis"], "atlantis"), (["--corine", "none.tif"], "none.tif")])
 def test_bad_arguments_are_named_and_end_with_exit_code_2(command, arguments, words):
     process, first = command(*arguments)
-    told = process.communicate(timeout=30)[1]
+    told = process.communicate(timeout=120)[1]
     assert (first, process.returncode) == ("", 2)
     assert words in told and "Traceback" not in told
