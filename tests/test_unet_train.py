@@ -292,7 +292,7 @@ def test_configurations():
     assert (paper.patch, paper.batch, paper.epochs, paper.gamma) == (100, 4, 25, 2)
     assert (paper.learning_rate, paper.weight_decay, paper.base) == (0.001, 0.001, 64)
     assert TrainConfig.from_dict(paper.to_dict()) == paper
-    with pytest.raises(InputError, match=r"'huge'.*smoke, default, paper"):
+    with pytest.raises(InputError, match=r"'huge'.*smoke, default, study, paper"):
         get_config("huge")
     with pytest.raises(InputError, match="patch is 8"):
         paper.with_(patch=8)
