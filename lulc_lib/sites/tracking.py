@@ -1,8 +1,8 @@
 """Objects of all dates to sites: where rock was open more than once, when, and how it grew.
 
 A site's core is the land that was quarry on at least two clear dates (on one, where only one is
-clear), so a flicker of one date makes no site and does not shape one. What each date's map shows
-around a core is that date's extent of the site.
+clear) and on most of those between, so a flicker makes no site and does not shape one. What each
+date's map shows around a core is that date's extent of the site.
 """
 
 from __future__ import annotations
@@ -98,10 +98,21 @@ def track_sites(
 def find_cores(
     found: list[Labels], settings: Settings, pixel_m2: float
 ) -> NDArray[np.int32]:
-    """Numbered cores (row, col) int32: land that was quarry on ``min_dates`` clear dates."""
-    seen = sum((o.labels > 0).astype(np.int16) for o in found)
-    clear = sum(o.clear.astype(np.int16) for o in found)
-    confirmed = (seen > 0) & (seen >= np.minimum(settings.min_dates, np.maximum(clear, 1)))
+    """Numbered cores (row, col) int32: land that was quarry on ``min_dates`` clear dates, and on a
+    share ``persistence`` of those between its first and its last.
+
+    ``found``: objects by date, in order.
+    """
+    clear, seen, first, last = np.zeros((4, *found[0].labels.shape), np.int16)
+    for one in found:
+        is_open = one.labels > 0
+        clear += one.clear  # clear dates so far
+        first[is_open & (seen == 0)] = clear[is_open & (seen == 0)]
+        last[is_open] = clear[is_open]
+        seen += is_open
+    between = last - first + 1
+    confirmed = (seen > 0) & (seen >= np.minimum(settings.min_dates, np.maximum(clear, 1))) & (
+        seen >= settings.persistence * between)
     return at_least(ndimage.label(confirmed, NEIGHBOURS)[0], settings.min_area_ha * 1e4 / pixel_m2)
 
 
