@@ -74,6 +74,14 @@ def test_casts_of_numbers():
                 assert apply(f"Number.{name}", value) == expected, name
 
 
+def test_what_the_client_builds_itself_but_others_may_send():
+    box_ = apply("GeometryConstructors.BBox", 1, 2, 3, 4)
+    assert box_.shape.equals(shapely.box(1, 2, 3, 4)) and not box_.geodesic
+    assert apply("Image.cat", [1, 2]).names == ["constant", "constant_1"]
+    feature = apply("Element.setMulti", apply("Feature", None, {"a": 1}, None), {"a": None, "b": 2})
+    assert feature.properties == {"b": 2}
+
+
 def test_functions_of_one_image(engine):
     share = engine.image().select("B8").divide(10_000)
     values = engine.band("B8") / 10_000

@@ -103,7 +103,8 @@ def start(root: Path, site: str | None = None, port: int = 0,
           exports: Path | None = None, corine: Path | None = None) -> LocalServer:
     """Start the local Earth Engine; it is ready when this returns.
 
-    The unmodified client then talks to it::
+    It runs in a thread of this process, whose recursion limit is raised to :data:`FRAMES`. The
+    unmodified client then talks to it::
 
         ee.Initialize(credentials=google.auth.credentials.AnonymousCredentials(),
                       url=server.address, project="offline")
