@@ -101,7 +101,9 @@ def command(landscape):
         process = subprocess.Popen(
             [sys.executable, "-m", "lulc_lib", "earth-engine", "--source", "synthetic", *arguments],
             cwd=landscape.parents[1], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(ROOT)})
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            # a run in the background ignores Ctrl-C and would hand that on
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         started.append(process)
         return process, process.stdout.readline().strip()
 
