@@ -8,6 +8,7 @@ from lulc_lib import legend
 from lulc_lib.data.scenes import BANDS
 from lulc_lib.errors import InputError
 from lulc_lib.unet import normalise
+from lulc_lib.unet.lasting import carried_over
 from lulc_lib.unet.mixture import Mixture
 from lulc_lib.unet.patches import PatchSampler, split_by_place
 
@@ -207,3 +208,19 @@ def test_mixture_touches_the_share_of_patches_asked_for():
     assert kept(0.0) == 1
     assert kept(1.0) == 0
     assert 0.2 < kept(0.5) < 0.8
+
+
+def test_lasting_labels_are_carried_over_only_where_the_dates_agree_and_grids_are_the_same():
+    road, urban, ripe = (legend.code(k) for k in ("road", "urban", "crops_ripe"))
+    codes = [np.array([[road, 0, urban, ripe, road]], np.uint8),
+             np.array([[0, urban, road, 0, ripe]], np.uint8),
+             np.zeros((1, 5), np.uint8)]
+    grid, moved = grid_of(np.zeros((1, 5))), grid_of(np.zeros((1, 5)), x0=500_010.0)
+    before = [c.copy() for c in codes]
+    found = carried_over(codes, [grid, grid, moved], ["road", "urban"])
+    assert found[0].tolist() == [[road, urban, urban, ripe, road]]  # third and fifth: they disagree
+    assert found[1].tolist() == [[road, urban, road, 0, ripe]]  # ripe does not last
+    assert not found[2].any()
+    assert all(np.array_equal(a, b) for a, b in zip(codes, before, strict=True))
+    same = carried_over(codes, [grid, grid, grid], [])
+    assert all(np.array_equal(a, b) for a, b in zip(same, codes, strict=True))

@@ -1,5 +1,7 @@
 """The study's model: members with different views, their files, and networks described."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -8,11 +10,19 @@ from torch import nn
 from lulc_lib.data.indices import INDICES, normalised_differences
 from lulc_lib.data.scenes import BANDS
 from lulc_lib.errors import InputError
-from lulc_lib.unet import get_config, load_model, map_of, predict_probabilities, predict_scene
+from lulc_lib.unet import (
+    get_config,
+    load_model,
+    map_of,
+    predict_probabilities,
+    predict_scene,
+    train,
+)
 from lulc_lib.unet.config import TrainConfig
 from lulc_lib.unet.describe import differences, stages
 from lulc_lib.unet.networks import OriginalUNet, UNet
 from lulc_lib.unet.normalise import Normalisation, fit
+from lulc_lib.unet.side_by_side import train_seeds
 from lulc_lib.unet.store import study_model
 from lulc_lib.unet.study import train_ensemble
 from tests.test_unet_train import landscape
@@ -114,3 +124,25 @@ def test_the_shipped_model_is_small_safe_and_the_studys():
     assert stored.config == get_config("study")
     assert len(stored.model.members) == len(stored.config.members)
     map_of(predict_probabilities(stored.model, landscape(4)[0], stored.normalisation))
+
+
+def test_seeds_trained_side_by_side_are_those_trained_alone(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    config = get_config("smoke").with_(epochs=2, steps_per_epoch=4)
+    found = train_seeds(*data, config, [4, 2], tmp_path, progress=False)
+    assert list(found) == [4, 2]
+    for seed, run in found.items():
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        alone = train(*data, config, seed, progress=False)
+        torch.set_num_threads(threads)
+        assert run.seed == seed
+        assert run.history == alone.history
+        assert all(torch.equal(a, b) for a, b in zip(
+            run.model.parameters(), alone.model.parameters(), strict=True))
+    names = sorted(p.name for p in tmp_path.iterdir())
+    assert names == ["seed2", "seed2.checkpoint", "seed4", "seed4.checkpoint"]
+    with pytest.raises(InputError, match="each once"):
+        train_seeds(*data, config, [1, 1], tmp_path)
+    with pytest.raises(InputError, match="2 scenes and 1 masks"):
+        train_seeds(data[0], data[1][:1], config, [1, 2], tmp_path)

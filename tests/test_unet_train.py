@@ -21,6 +21,7 @@ from lulc_lib.unet import (
 )
 from lulc_lib.unet.config import CONFIGS, TrainConfig
 from lulc_lib.unet.normalise import Normalisation
+from lulc_lib.unet.run import prepare, running_mean
 from lulc_lib.unet.store import build
 
 SMOKE = get_config("smoke")
@@ -129,10 +130,42 @@ def test_running_mean_of_the_weights_is_the_exponential_one(data, tmp_path):
         if not value.is_floating_point():
             continue
         mean = steps[0][name]
-        for later in steps[1:]:
-            mean = 0.8 * mean + 0.2 * later[name]
+        for number, later in enumerate(steps[1:], start=1):
+            kept = min(0.8, (number + 1) / (number + 10))  # less at first
+            mean = kept * mean + (1 - kept) * later[name]
         assert torch.allclose(value, mean, atol=1e-6), name
     assert not torch.equal(value, steps[-1][name])
+
+
+def test_running_mean_soon_forgets_the_first_weights():
+    mean, one = [torch.zeros(1)], [torch.ones(1)]
+    update = running_mean(0.99)
+    for step in range(1, 21):
+        update(mean, one, torch.tensor(step))
+    assert mean[0] > 0.999  # 0.18 if 0.99 of the old value stayed every time
+    for step in (100_000, 100_001):
+        mean = [torch.zeros(1)]
+        update(mean, one, torch.tensor(step))
+        assert torch.allclose(mean[0], torch.tensor([0.01]))
+
+
+def test_lasting_labels_are_trained_on_at_every_date_but_not_where_places_are_held_back(data):
+    scenes, masks = data
+    first, second = masks[0], xr.zeros_like(masks[0])
+    config = SMOKE.with_(lasting=("conifer",), validation_share=0.3)
+    run = prepare(scenes, [first, second], config, seed=0)
+    plain = prepare(scenes, [first, second], config.with_(lasting=()), seed=0)
+    conifer = legend.to_index(np.array(legend.code("conifer")))
+    kept = [t == conifer for t in run.sampler.targets]
+    assert np.array_equal(kept[0], plain.sampler.targets[0] == conifer)
+    assert np.array_equal(kept[1], kept[0])
+    assert kept[1].any()
+    assert set(np.unique(run.sampler.targets[1])) == {conifer, legend.IGNORE_INDEX}
+    for one, other in zip(run.validation, plain.validation, strict=True):
+        assert np.array_equal(one, other)
+    assert not (kept[1] & (run.validation[0] > 0)).any()
+    with pytest.raises(InputError, match="class key is 'pit'"):
+        SMOKE.with_(lasting=("pit",))
 
 
 def test_early_stopping_keeps_the_best_epoch(data):

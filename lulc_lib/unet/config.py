@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 
 from lulc_lib.errors import InputError
+from lulc_lib.legend import code
 from lulc_lib.unet.device import PRECISIONS
 from lulc_lib.unet.normalise import check_name
 from lulc_lib.unet.registry import get_network
@@ -34,6 +35,7 @@ class TrainConfig:
     mixture: float = 0.0  # concentration of another mix of landscapes (mixture.py); 0 none
     mixture_share: float = 0.5  # of the patches that see another mix
     # labels
+    lasting: tuple[str, ...] = ()  # classes whose labels hold on every date (lasting.py)
     validation_share: float = 0.3  # of the labelled blocks
     block: int = 40  # pixels, edge of a block of the split by place
     # loss
@@ -53,6 +55,8 @@ class TrainConfig:
         get_network(self.network)
         for name in (self.normalisation, *self.members):
             check_name(name)
+        for key in self.lasting:
+            code(key)
         for name, known in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
             if getattr(self, name) not in known:
                 raise InputError(
@@ -85,7 +89,7 @@ class TrainConfig:
         unknown = set(values) - {f.name for f in fields(cls)}
         if unknown:
             raise InputError(f"unknown training settings: {', '.join(sorted(unknown))}")
-        listed = {k: tuple(values[k]) for k in ("members", "votes") if k in values}
+        listed = {k: tuple(values[k]) for k in ("members", "votes", "lasting") if k in values}
         return cls(**{**values, **listed})
 
 

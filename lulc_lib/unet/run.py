@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 import xarray as xr
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lulc_lib.data.scenes import BANDS
@@ -18,6 +19,7 @@ from lulc_lib.errors import InputError
 from lulc_lib.unet import normalise, store
 from lulc_lib.unet.config import TrainConfig, steps_per_epoch
 from lulc_lib.unet.device import LAYOUT, pick_device, pick_precision
+from lulc_lib.unet.lasting import carried_over
 from lulc_lib.unet.loss import FocalLoss, class_weights, label_counts
 from lulc_lib.unet.mixture import Mixture
 from lulc_lib.unet.networks import Network
@@ -81,6 +83,7 @@ def prepare(
     normalisation = normalise.fit(config.normalisation, scenes)
     inputs = [normalisation.apply(s) for s in scenes]
     training, validation = split_by_place(masks, config.validation_share, config.block, seed)
+    training = carried_over(training, masks, config.lasting)
     if config.patience and not any(v.any() for v in validation):
         raise InputError(f"patience is {config.patience}; stopping early needs labels held back: "
                          "validation_share must be above 0")
@@ -90,11 +93,11 @@ def prepare(
     device = pick_device()
     model = store.build(config, seed).to(device, memory_format=LAYOUT)
     averaged = AveragedModel(
-        model, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True
+        model, multi_avg_fn=running_mean(config.ema), use_buffers=True
     ) if config.ema else None
     weight = torch.from_numpy(class_weights(label_counts(training), config.weight_power))
     optimiser = torch.optim.Adam(
-        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
     return Run(
         config, seed, device, pick_precision(config.precision, device), model, averaged, optimiser,
@@ -102,6 +105,20 @@ def prepare(
         _fingerprint([*inputs, *training, *validation]),
         steps_per_epoch(config, sum(m.size for m in training)),
     )
+
+
+def running_mean(decay: float) -> Callable[[list[Tensor], list[Tensor], int], None]:
+    """Rule of the running mean: ``decay`` of the old weights stays at every step, less at first.
+
+    After n steps at most (n + 1) / (n + 10) stays, so that the first weights, which were drawn at
+    random, are soon forgotten also in a short run.
+    """
+
+    def update(mean: list[Tensor], weights: list[Tensor], steps: int) -> None:
+        kept = min(decay, (int(steps) + 1) / (int(steps) + 10))
+        get_ema_multi_avg_fn(kept)(mean, weights, steps)
+
+    return update
 
 
 def _check(scenes: Sequence[xr.DataArray], masks: Sequence[xr.DataArray]) -> None:
