@@ -35,6 +35,12 @@ def output_root() -> Path:
     return Path(named).resolve() if named else project_root()
 
 
+def shown(path: Path) -> str:
+    """A path as it is printed: from the project's root if it lies below, else whole."""
+    root = project_root()
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
 def synthetic_dir() -> Path:
     """Folder of the generated synthetic landscape, laid out like the published dataset."""
     return project_root() / "data" / "synthetic"

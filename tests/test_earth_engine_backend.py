@@ -7,6 +7,7 @@ import types
 import ee
 import pytest
 
+from lulc_lib import paths
 from lulc_lib.data.catalogue import SITES
 from lulc_lib.earth_engine import backend, maps
 from lulc_lib.earth_engine.backend import Patience, open_backend
@@ -46,7 +47,7 @@ def local(server, monkeypatch):
     calls = []
 
     class Server:
-        address = server.url
+        address, exports = server.url, paths.project_root() / "exports"
 
         def stop(self):
             calls.append("stopped")
@@ -94,6 +95,7 @@ def test_auto_takes_google_when_the_credentials_work(signed_in, local, tmp_path)
 def test_auto_without_credentials_asks_nobody_and_says_so(server, local, tmp_path):
     with open_backend(tmp_path, "auto", site="strzegom", url=server.url) as engine:
         assert engine.name == "local" and "no credentials" in engine.note
+        assert engine.note.endswith(" Exports come to exports.")
     assert local == [(tmp_path, "strzegom"), "stopped"]
     assert server.asked(TOKEN) == 0
 

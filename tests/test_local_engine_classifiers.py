@@ -10,6 +10,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
+from lulc_lib.earth_engine.local import machines
 from lulc_lib.earth_engine.local.confusion import count_pairs
 from lulc_lib.earth_engine.local.forests import bag, fit_forest
 from lulc_lib.earth_engine.local.tree_text import TextTree, tree_to_text
@@ -77,6 +78,25 @@ def test_the_linear_machine_is_libsvms(engine, training):
         sampled, "class", INPUTS), SVC(C=10, kernel="rbf", gamma=1e-6).fit(rows, labels))
     check_map(engine, ee.Classifier.libsvm(kernelType="RBF").train(sampled, "class", INPUTS),
               SVC(C=1, kernel="rbf", gamma=1 / len(INPUTS)).fit(rows, labels))
+
+
+def test_a_machine_that_finds_no_end_says_so(engine, training, monkeypatch, recwarn):
+    """Digital numbers and a cost of 1: an all but hard margin. libsvm itself counts its steps."""
+    sampled, rows, labels = training
+    monkeypatch.setattr(machines, "STEPS", 50)
+    check_map(engine, ee.Classifier.libsvm(cost=1.5).train(sampled, "class", INPUTS),
+              SVC(C=1.5, kernel="linear", max_iter=50).fit(rows, labels))
+    told = [str(w.message) for w in recwarn if "Classifier.libsvm" in str(w.message)]
+    pairs = len(np.unique(labels)) * (len(np.unique(labels)) - 1) // 2
+    assert told and f"of {pairs} pairs of classes were not solved within libsvm's 50" in told[0]
+    assert "divide the bands" in told[0]
+
+
+def test_a_machine_that_ends_says_nothing(engine, training, recwarn):
+    sampled = training[0]
+    ee.Classifier.libsvm(cost=0.0001).train(sampled, "class", INPUTS).explain().getInfo()
+    assert not [w for w in recwarn if "libsvm" in str(w.message)]
+    assert machines.STEPS == 10_000_000  # as in libsvm's own Solver
 
 
 def test_neighbours_and_means(engine, training):

@@ -19,6 +19,7 @@ from rasterio.transform import from_origin
 from shapely.geometry import box as rectangle
 
 from lulc_lib.earth_engine import local
+from lulc_lib.earth_engine.backend import open_backend
 from lulc_lib.earth_engine.local import routes_exports
 from lulc_lib.earth_engine.local.corine import corine_image
 from lulc_lib.errors import InputError
@@ -167,14 +168,20 @@ def test_exports_wait_their_turn_and_can_be_cancelled(engine, monkeypatch):
         ee.data.getOperation("projects/offline/operations/NONE")
 
 
-def test_without_a_folder_exports_are_refused(engine, tmp_path):
-    write_scenes(tmp_path)
+def test_exports_have_a_folder_of_their_own(engine, tmp_path, monkeypatch):
+    """Nobody names a folder; it is made only when the first file comes."""
+    write_scenes(tmp_path / "data")
+    monkeypatch.setenv("LULC_OUTPUT", str(tmp_path / "out"))
+    folder = tmp_path / "out" / "build" / "earth_engine" / "exports"
     try:
-        with local.start(tmp_path) as server:
-            initialise(server.address)
-            task = ee.batch.Export.image.toDrive(ee.Image(1), "x", region=box(0, 0, 1, 1), scale=10)
-            with pytest.raises(ee.EEException, match="without a folder"):
-                task.start()
+        with open_backend(tmp_path / "data", "local") as running:
+            assert f"Exports come to {folder}" in running.note and not folder.exists()
+            task = ee.batch.Export.image.toDrive(ee.Image(7).toByte(), "x", scale=10,
+                                                 region=box(0, 0, 4, 4))
+            task.start()
+            assert finished(task)["destination_uris"] == [(folder / "x.tif").as_uri()]
+        with rasterio.open(folder / "x.tif") as source:
+            assert (source.read(1)[source.dataset_mask() > 0] == 7).all()
     finally:
         initialise(engine.address)
 

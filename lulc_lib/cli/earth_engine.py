@@ -40,7 +40,7 @@ def add_earth_engine(commands: Subparsers) -> None:
                         help="auto (default), published or synthetic data")
     parser.add_argument("--site", metavar="NAME", help="serve only this site's scenes")
     parser.add_argument("--exports", type=Path, metavar="DIR",
-                        help="folder for ee.batch.Export; without it exports are refused")
+                        help="folder for ee.batch.Export (default: build/earth_engine/exports)")
     parser.add_argument("--corine", type=Path, metavar="FILE",
                         help="CORINE Land Cover 2018, polygons or raster (default: the data "
                         "folder's registries/corine.*, if there is one)")
@@ -49,6 +49,7 @@ def add_earth_engine(commands: Subparsers) -> None:
 
 def run_earth_engine(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C or a request to end; the exit code."""
+    from lulc_lib import paths
     from lulc_lib.data.catalogue import find_site
     from lulc_lib.data.source import resolve_source
     from lulc_lib.earth_engine.local import start
@@ -63,7 +64,8 @@ def run_earth_engine(args: argparse.Namespace) -> int:
         with start(source.root, args.site, args.port, args.exports, args.corine) as server:
             print(server.address, flush=True)
             held = server.engine.catalogue.held()
-            print(f"Data: {source.name}, {held}. Ctrl-C stops.", file=sys.stderr, flush=True)
+            print(f"Data: {source.name}, {held}. Exports come to {paths.shown(server.exports)}. "
+                  "Ctrl-C stops.", file=sys.stderr, flush=True)
             ended.wait()
     except KeyboardInterrupt:
         pass

@@ -18,6 +18,7 @@ import google.auth.credentials
 from google.auth._cloud_sdk import get_application_default_credentials_path
 from google.auth.environment_vars import CREDENTIALS
 
+from lulc_lib import paths
 from lulc_lib.earth_engine.faults import Transport, explained
 from lulc_lib.errors import InputError
 
@@ -141,6 +142,7 @@ def _local(root: Path, site: str | None, patience: Patience, note: str) -> Backe
     except BaseException:
         server.stop()
         raise
+    note += f" Exports come to {paths.shown(server.exports)}."
     return Backend("local", LOCAL, server.address, note, server)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from lulc_lib.earth_engine.local import families
 from lulc_lib.earth_engine.local.catalogue import Catalogue
 from lulc_lib.earth_engine.local.errors import EngineError
-from lulc_lib.earth_engine.local.exports import Exports
+from lulc_lib.earth_engine.local.exports import Exports, exports_folder
 from lulc_lib.earth_engine.local.graph import Evaluator
 from lulc_lib.earth_engine.local.pixels import forget_pixels
 
@@ -26,7 +26,7 @@ class Engine:
     Parameters
     ----------
     root, site, corine : see :class:`Catalogue`.
-    exports : folder for exports; None refuses them.
+    exports : folder for exports; None: ``build/earth_engine/exports`` of the project.
     """
 
     def __init__(self, root: Path, site: str | None = None, corine: Path | None = None,
@@ -34,7 +34,7 @@ class Engine:
         families.load()
         self.catalogue = Catalogue(root, site, corine)
         self.evaluator = Evaluator(self)
-        self.exports = Exports(exports)
+        self.exports = Exports(exports or exports_folder())
         self.turn = threading.BoundedSemaphore(os.cpu_count() or 1)
         """Held while a request is worked on: no more at a time than there are processors."""
         self._handles: OrderedDict[str, Any] = OrderedDict()

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lulc_lib import paths
 from lulc_lib.earth_engine.local.errors import EngineError
 from lulc_lib.earth_engine.local.rasters import plain_name
 
@@ -63,16 +64,22 @@ class Operation:
         return found
 
 
+def exports_folder() -> Path:
+    """Where exports come unless a folder is named: ``build/earth_engine/exports`` of the project,
+    or below the working directory outside of it."""
+    return paths.output_root() / "build" / "earth_engine" / "exports"
+
+
 class Exports:
     """The exports of a server.
 
     Parameters
     ----------
-    folder : where the files come; None refuses every export.
+    folder : where the files come; made when the first does.
     """
 
-    def __init__(self, folder: Path | None) -> None:
-        self.folder = None if folder is None else Path(folder).resolve()
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder).resolve()
         self._operations: dict[str, Operation] = {}
         self._requests: dict[str, str] = {}
         self._todo: queue.Queue[Operation | None] = queue.Queue()
@@ -86,12 +93,8 @@ class Exports:
         Raises
         ------
         EngineError
-            There is no export folder, or the destination is no file.
+            The destination is no file.
         """
-        if self.folder is None:
-            raise EngineError("Exports are refused: the local Earth Engine was started without a "
-                              "folder for them (start(..., exports=FOLDER), or lulc earth-engine "
-                              "--exports FOLDER).")
         path = self.folder / destination(request, ending)
         identifier = str(request.get("requestId") or "")
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,13 +13,19 @@ from lulc_lib.earth_engine.local.errors import EngineError
 from lulc_lib.earth_engine.local.learners import no_shares
 
 KERNELS = {"LINEAR": "linear", "POLY": "poly", "RBF": "rbf", "SIGMOID": "sigmoid"}
+STEPS = 10_000_000
+"""After so many steps libsvm ends the search for a pair of classes, solved or not. scikit-learn's
+libsvm has no such end; here it is put back."""
+
 METRICS = {"EUCLIDEAN": "euclidean", "MANHATTAN": "manhattan", "BRAYCURTIS": "braycurtis"}
 
 
 class SupportVectors:
     """libsvm's classifier, as scikit-learn carries it: pairs of classes vote.
 
-    Inputs are not scaled, as in Google's service.
+    Inputs are not scaled, as in Google's service. On digital numbers, where a cost of 1 means an
+    all but hard margin, some pairs of classes reach :data:`STEPS`; a warning then says so. What
+    libsvm leaves behind there depends on rounding, so Google's answer can be another one.
     """
 
     def __init__(self, machine: Any, name: str) -> None:
@@ -46,11 +53,14 @@ def fit_svm(rows: NDArray[np.float64], labels: NDArray[np.int64],
             options: Mapping[str, Any]) -> SupportVectors:
     """A C-SVC or nu-SVC with libsvm's defaults (C = 1, nu = 0.5, tolerance 0.001).
 
+    Warns where libsvm gives up (:data:`STEPS`).
+
     Raises
     ------
     EngineError
         Another kind of machine, a margin decision, or a value out of its range.
     """
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.svm import SVC, NuSVC
 
     name = "Classifier.libsvm"
@@ -64,7 +74,7 @@ def fit_svm(rows: NDArray[np.float64], labels: NDArray[np.int64],
     shape = {"kernel": KERNELS[kernel], "shrinking": options["shrinking"],
              "degree": 3 if options["degree"] is None else options["degree"],
              "gamma": "auto" if options["gamma"] is None else options["gamma"],
-             "coef0": options["coef0"] or 0.0, "cache_size": 200}
+             "coef0": options["coef0"] or 0.0, "cache_size": 200, "max_iter": STEPS}
     try:
         if kind == "C_SVC":
             machine = SVC(C=1.0 if options["cost"] is None else options["cost"], **shape)
@@ -73,9 +83,15 @@ def fit_svm(rows: NDArray[np.float64], labels: NDArray[np.int64],
         else:
             raise EngineError(f"{name}: svmType {kind!r} is not implemented by the local Earth "
                               "Engine.")
-        return SupportVectors(machine.fit(rows, labels), name)
+        machine.fit(rows, labels)
     except ValueError as error:
         raise EngineError(f"{name}: {error}.") from None
+    unsolved = int((machine.n_iter_ >= STEPS).sum())
+    if unsolved:
+        warnings.warn(f"{name}: {unsolved} of {machine.n_iter_.size} pairs of classes were not "
+                      f"solved within libsvm's {STEPS:,} steps; divide the bands (by 100, say) or "
+                      "lower the cost", ConvergenceWarning, stacklevel=2)
+    return SupportVectors(machine, name)
 
 
 class Neighbours:

@@ -66,10 +66,11 @@ class LocalServer:
     ----------
     address : such as ``http://127.0.0.1:41234``.
     engine : what evaluates the requests.
+    exports : folder in which ``ee.batch.Export`` leaves its files.
     """
 
     def __init__(self, engine: Engine, port: int = 0) -> None:
-        self.engine = engine
+        self.engine, self.exports = engine, engine.exports.folder
         if not 0 <= port <= 65535:
             raise InputError(f"port is {port}; it must be 0 (any that is free) to 65535")
         try:
@@ -114,7 +115,7 @@ def start(root: Path, site: str | None = None, port: int = 0,
     root : folder in the published dataset's layout (published or synthetic).
     site : serve only this site's scenes; None: all there are.
     port : of 127.0.0.1; 0 takes one that is free.
-    exports : folder for ``ee.batch.Export``; None: exports are refused.
+    exports : folder for ``ee.batch.Export``; None: ``build/earth_engine/exports`` of the project.
     corine : a CORINE Land Cover file; None: the registry in ``root``, if it has one.
 
     Raises
