@@ -11,6 +11,9 @@ from lulc_lib.unet.device import PRECISIONS
 from lulc_lib.unet.normalise import check_name
 from lulc_lib.unet.registry import get_network
 
+LASTING: tuple[str, ...] = ("conifer", "mixed_forest", "urban", "road")
+"""Classes of land that was the same on every date of the study's sites; pits and lakes were not."""
+
 SCHEDULES: tuple[str, ...] = ("constant", "one_cycle")
 
 
@@ -98,12 +101,12 @@ CONFIGS: dict[str, TrainConfig] = {
     for c in (
         TrainConfig("smoke", base=4, depth=2, patch=32, batch=4, epochs=2, steps_per_epoch=10,
                     block=16, learning_rate=0.02),
-        TrainConfig("default", base=16, mixture=0.1, weight_power=0.25, validation_share=0.1,
-                    epochs=10, steps_per_epoch=100, ema=0.99),
+        TrainConfig("default", base=16, mixture=0.1, lasting=LASTING, weight_power=0.25,
+                    validation_share=0.1, epochs=10, steps_per_epoch=100, ema=0.99),
         TrainConfig("study", base=16, normalisation="per_scene_and_indices",
                     members=("per_scene", "per_scene_and_indices"), votes=(2.0, 1.0), mixture=0.1,
-                    weight_power=0.25, validation_share=0.0, epochs=20, steps_per_epoch=100,
-                    ema=0.99),
+                    lasting=LASTING, weight_power=0.25, validation_share=0.0, epochs=30,
+                    steps_per_epoch=100, ema=0.99),
         TrainConfig("paper", base=64, normalisation="reflectance", patch=100, batch=4,
                     centre_balance=0.0, weight_power=1.0, epochs=25, steps_per_epoch=None,
                     learning_rate=0.001, schedule="constant", weight_decay=0.001),

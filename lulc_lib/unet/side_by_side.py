@@ -50,10 +50,10 @@ def train_seeds(
         raise InputError(f"seeds are {list(seeds)}; there must be at least one, each once")
     work = partial(_one, scenes=scenes, masks=masks, config=config, folder=Path(folder),
                    progress=progress)
-    jobs = min(os.cpu_count() or 1, len(seeds))
+    jobs = min(2 * (os.cpu_count() or 1), len(seeds))
     if pick_device().type != "cpu" or jobs == 1:
         return {seed: work(seed) for seed in seeds}
-    work = partial(work, threads=(os.cpu_count() or 1) // jobs)
+    work = partial(work, threads=max((os.cpu_count() or 1) // jobs, 1))
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
         return dict(zip(seeds, pool.map(work, seeds), strict=True))
 
