@@ -81,6 +81,13 @@ def test_synthetic_figures_say_so(output):
     assert path["synthetic"].parent == output / "figures" / "synthetic"
 
 
+def test_a_synthetic_panel_of_a_published_run_says_so(output):
+    saved = save_figure(plt.figure(figsize=(4, 3)), "fig99_panel", "published", synthetic=True)
+    assert saved.path.parent == output / "figures" / "published"
+    marked = (np.asarray(Image.open(saved.path).convert("RGB")) == [200, 16, 46]).all(axis=2)
+    assert marked.sum() > 100
+
+
 def test_large_figures_are_reduced_and_unknown_sources_refused(output):
     fig, ax = plt.subplots(figsize=(8, 8))
     noise = np.random.default_rng(0).random((1200, 1200, 3))

@@ -189,6 +189,8 @@ def test_the_command_without_registers_and_with_sheets(landscape, tmp_path, caps
     (["OUT/none_20230709.tif", "-o", "OUT/x.gpkg"], "none_20230709.tif"),
     (["MAP", "--probabilities", "MAP", "-o", "OUT/x.gpkg"], "no band is called"),
     (["MAP", "--scenes", "OTHER", "-o", "OUT/x.gpkg"], "no map is of that date"),
+    (["MAP", "--html", "OUT/no/x.html", "-o", "OUT/x.gpkg"], "a folder that is there"),
+    (["MAP", "--sheets", "MAP", "-o", "OUT/x.gpkg"], "name one for the sheets"),
 ])
 def test_bad_input_is_one_line_and_exit_code_two(landscape, tmp_path, capsys, words, message):
     named = {"MAP": landscape / "truth" / "strzegom_20230709_33u.tif",

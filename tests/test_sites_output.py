@@ -154,9 +154,11 @@ def test_a_long_series_shows_some_dates_first_and_last_among_them():
 def test_overview_and_curves_draw_with_and_without_registers(judged):
     found, layers, sites = judged
     for given in (present_layers(layers), {}):
-        fig = draw.overview_map(sites, scene(DAYS[-1]), given, CATEGORIES, "title", "caption")
+        fig = draw.overview_map(sites, scene(DAYS[-1]), given, CATEGORIES, "title", "caption",
+                                {1: "(A)"})
         assert isinstance(fig, Figure)
-        key = [t.get_text() for t in fig.legends[0].get_texts()]
+        assert "1 (A)" in [t.get_text() for t in fig.axes[0].texts]
+        key = [" ".join(t.get_text().split()) for t in fig.legends[0].get_texts()]
         assert key[0].startswith("1 × candidate: extraction without a concession")
         assert ("mining area" in key) == bool(given)
     assert draw.area_curves(found.observations, tracks().sites, {1: "#c8102e"}, "t", "c")

@@ -150,7 +150,7 @@ def test_newest_ground_counts_where_an_earlier_date_already_overstepped():
 
 
 def test_a_neighbours_mining_area_is_no_permit():
-    beside = box(600_000, 5_599_600, 600_230, 5_599_800)  # covers 15 % of the pit
+    beside = box(600_000, 5_599_600, 600_210, 5_599_800)  # covers 5 %, 20 % with the tolerance
     assert judged(mining_areas=areas(beside)).category == "outside_deposit"
 
 
@@ -176,6 +176,14 @@ def test_open_after_the_permit_ended_and_not_growing_is_abandoned():
 def test_a_permit_that_ended_before_the_first_date_counts_as_abandoned():
     site = judged(mining_areas=areas(PIT.buffer(20), until=date(2015, 12, 31)))
     assert site.category == "abandoned"
+
+
+def test_digging_on_long_after_the_permit_ended_is_extraction_too():
+    """The permit ended before the first date: what is dug since that date counts."""
+    site = judged(tracks(grow=6), mining_areas=areas(PIT.buffer(300), until=date(2015, 12, 31)),
+                  deposits=table(PIT.buffer(400), mineral=None))
+    assert site.category == "in_deposit_unlicensed"
+    assert "ha were dug since" in site.reasons
 
 
 def test_digging_on_after_the_permit_ended_is_extraction_without_a_concession():

@@ -80,7 +80,7 @@ def run_sites(args: argparse.Namespace) -> int:
 
     settings = Settings(min_area_ha=args.min_area, tolerance_m=args.tolerance)
     check_output(args.output, [*args.maps, *(args.scenes or []), *(args.probabilities or [])])
-    _check_html(args.html)
+    _check_places(args.html, args.sheets)
     maps = read_maps(args.maps, args.dates)
     chances = _probabilities(args, maps)
     scenes = _scenes(args, maps)
@@ -99,11 +99,13 @@ def run_sites(args: argparse.Namespace) -> int:
     return DONE
 
 
-def _check_html(path: Path | None) -> None:
+def _check_places(html: Path | None, sheets: Path | None) -> None:
     from lulc_lib.errors import InputError
 
-    if path is not None and (path.is_dir() or not path.parent.is_dir()):
-        raise InputError(f"--html {path}: name a file in a folder that is there")
+    if html is not None and (html.is_dir() or not html.parent.is_dir()):
+        raise InputError(f"--html {html}: name a file in a folder that is there")
+    if sheets is not None and any(p.exists() and not p.is_dir() for p in (sheets, *sheets.parents)):
+        raise InputError(f"--sheets {sheets}: is no folder; name one for the sheets")
 
 
 def _probabilities(

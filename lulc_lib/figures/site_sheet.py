@@ -23,6 +23,7 @@ from shapely.geometry.polygon import orient
 from lulc_lib import legend
 from lulc_lib.figures.style import (
     ACCENT,
+    HALO,
     INK,
     QUIET,
     extent_km,
@@ -84,12 +85,10 @@ def evidence_sheet(
     for ax in axes[len(views):]:
         ax.axis("off")
     scale_bar(axes[0], _bar(window), north=False)
-    classes, chance, register = middle.subplots(1, 3)
+    classes, *chance, register = middle.subplots(1, 3 if last in probabilities else 2)
     _classes(classes, maps[last], last, window, observations)
-    if last in probabilities:
-        _chance(chance, middle, probabilities[last], last, window, site)
-    else:
-        chance.axis("off")
+    if chance:
+        _chance(chance[0], middle, probabilities[last], last, window, site)
     _register(register, site, layers, window, scenes.get(last, maps[last]), colour)
     left, right = bottom.subplots(1, 2, width_ratios=[1.0, 1.25])
     area_curve(left, observations, colour)
@@ -235,14 +234,14 @@ def _corine(
     if corine is None:
         return
     parts = corine.clip(window, keep_geom_type=True)
-    draw_outlines(ax, parts.geometry,
-                  {"facecolor": "none", "edgecolor": "#999999", "linewidth": 0.7})
+    style = {"facecolor": "none", "edgecolor": "#999999", "linewidth": 0.7}
+    draw_outlines(ax, parts.geometry, style)
     side = window[2] - window[0]
     for code, shape in zip(parts["code"], parts.geometry, strict=True):
         point = shape.representative_point()
         if shape.area > 0.01 * side**2:
-            ax.text(point.x / 1000, point.y / 1000, code, fontsize=7.5, color="#555555",
-                    ha="center", va="center", clip_on=True)
+            ax.text(point.x / 1000, point.y / 1000, code, fontsize=8, color="#555555", zorder=4,
+                    ha="center", va="center", clip_on=True, path_effects=HALO)
 
 
 def _reasons(ax: Axes, reasons: list[str]) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import geopandas as gpd
-import matplotlib.patheffects as pe
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -14,9 +14,11 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from shapely.geometry.base import BaseGeometry
 
 from lulc_lib.figures.site_sheet import area_curve, draw_layers, draw_outlines, key_handles
 from lulc_lib.figures.style import (
+    HALO,
     INK,
     QUIET,
     crs_axes,
@@ -26,15 +28,21 @@ from lulc_lib.figures.style import (
     titled,
 )
 
-PALE = 0.6
+PALE = 0.65
 """Opacity of the scene under the sites."""
-HALO = [pe.withStroke(linewidth=2.5, foreground="white")]
+FILL = "50"
+"""Opacity of a site's fill, two hexadecimal digits."""
+SMALL_HA = 4.0
+"""A site of less than this has its number beside it."""
+KEY_WIDTH = 34
+"""Characters in a line of the map's key."""
 
 
 @styled
 def overview_map(
     sites: gpd.GeoDataFrame, scene: xr.DataArray, layers: Mapping[str, gpd.GeoDataFrame],
     categories: Mapping[str, Any], title: str, caption: str,
+    names: Mapping[int, str] | None = None,
 ) -> Figure:
     """All sites, coloured by category and numbered, over a scene and the registers (paper,
     Figures 13–15 and 18–20).
@@ -45,29 +53,44 @@ def overview_map(
     scene : (band, y, x) reflectance.
     layers : register name to table in the scene's CRS; may be empty.
     categories : category to a value with ``colour``, ``meaning`` and ``programme``.
+    names : what to write behind some of the numbers.
     """
-    fig, ax = plt.subplots(figsize=(12.5, 7.6), layout="constrained")
+    fig, ax = plt.subplots(figsize=(10.8, 7.9), layout="constrained")
     show_false_colour(ax, scene)
     ax.images[-1].set_alpha(PALE)
     window = scene.rio.bounds()
     draw_layers(ax, layers, window)
-    for _, site in sites.iterrows():
+    for number, site in sites.iterrows():
         colour = categories[site.category].colour
         draw_outlines(ax, gpd.GeoSeries([site.geometry]),
-                      {"facecolor": colour + "60", "edgecolor": colour, "linewidth": 1.8})
-    for number, site in sites.iterrows():
-        at = site.geometry.representative_point()
-        ax.text(at.x / 1000, at.y / 1000, str(number), fontsize=11, fontweight="bold",
-                ha="center", va="center", path_effects=HALO, zorder=9)
+                      {"facecolor": colour + FILL, "edgecolor": colour, "linewidth": 1.8})
+        _number(ax, site.geometry, f"{number} {(names or {}).get(number, '')}".strip(), window)
     left, bottom, right, top = (v / 1000 for v in window)
     ax.set(xlim=(left, right), ylim=(bottom, top))
     crs_axes(ax, scene)
     counts = sites.category.value_counts()
-    key = [Patch(facecolor=c.colour + "60", edgecolor=c.colour, linewidth=1.8,
-                 label=f"{counts[name]} × {'candidate: ' if c.programme else ''}{c.meaning}")
-           for name, c in categories.items() if counts.get(name)]
+    key = [Patch(facecolor=c.colour + FILL, edgecolor=c.colour, linewidth=1.8, label=textwrap.fill(
+        f"{counts[name]} × {'candidate: ' if c.programme else ''}{c.meaning}", KEY_WIDTH))
+        for name, c in categories.items() if counts.get(name)]
     fig.legend(handles=key + key_handles(layers), loc="outside right upper", fontsize=9)
     return titled(fig, title, caption)
+
+
+def _number(
+    ax: Axes, shape: BaseGeometry, text: str, window: tuple[float, float, float, float]
+) -> None:
+    """A site's number: inside a large one, beside a small one, away from the map's edge."""
+    style = {"fontsize": 11, "fontweight": "bold", "va": "center", "path_effects": HALO,
+             "zorder": 9}
+    if shape.area > SMALL_HA * 1e4:
+        at = shape.representative_point()
+        ax.text(at.x / 1000, at.y / 1000, text, ha="center", **style)
+        return
+    left, bottom, right, top = shape.bounds
+    near_edge = right > window[2] - 0.1 * (window[2] - window[0])
+    ax.annotate(text, ((left if near_edge else right) / 1000, (bottom + top) / 2000),
+                xytext=(-4 if near_edge else 4, 0), textcoords="offset points",
+                ha="right" if near_edge else "left", **style)
 
 
 @styled
@@ -75,7 +98,8 @@ def area_curves(
     observations: gpd.GeoDataFrame, sites: pd.DataFrame, colours: Mapping[int, str],
     title: str, caption: str, columns: int = 5,
 ) -> Figure:
-    """Open area over time, one small panel for each site.
+    """Open area over time, one small panel for each site; over it the growth in hectares a year
+    with its interval.
 
     ``observations``: rows of all sites; ``sites``: index the number, with ``growth_ha_per_year``,
     ``growth_low``, ``growth_high``; ``colours``: number to colour.
@@ -87,9 +111,9 @@ def area_curves(
         ax.set_ylabel("open area, ha" if place % columns == 0 else "")
         ax.tick_params(labelbottom=place + columns >= len(sites))
         if np.isfinite(site.growth_ha_per_year):
-            ax.text(0.03, 0.04, f"{site.growth_ha_per_year:+.2f} ha a year\n"
-                    f"[{site.growth_low:+.2f}, {site.growth_high:+.2f}]", fontsize=7.5,
-                    transform=ax.transAxes, color=QUIET)
+            ax.set_title(f"{site.growth_ha_per_year:+.1f} [{site.growth_low:+.1f}, "
+                         f"{site.growth_high:+.1f}]", loc="right", fontsize=8.5, color=QUIET,
+                         fontweight="bold" if site.growth_low * site.growth_high > 0 else "normal")
     return titled(fig, title, caption)
 
 
@@ -106,7 +130,7 @@ def sizes(
     for (name, values), colour in zip(areas.items(), colours, strict=False):
         ordered = np.sort(np.asarray(values))
         ax.step(ordered, np.arange(len(ordered), 0, -1), where="pre", color=colour)
-        ax.text(ordered[0] * 0.92, len(ordered), name, color=colour, ha="right", va="center",
+        ax.text(ordered[0] * 1.08, len(ordered), name, color=colour, va="center",
                 fontweight="bold", fontsize=9.5)
         kept = int((ordered >= threshold).sum())
         ax.plot(threshold, max(kept, 0.8), "o", color=colour, zorder=4)
@@ -116,7 +140,6 @@ def sizes(
     ax.text(threshold, ax.get_ylim()[1], f" least size {threshold:g} ha", color=QUIET, va="top",
             fontsize=9)
     ax.set(xscale="log", yscale="log", xlabel="least size, ha", ylabel="objects at least so large")
-    ax.set_xlim(left=ax.get_xlim()[0] * 0.25)
     ax.xaxis.set_major_formatter("{x:g}")
     ax.yaxis.set_major_formatter("{x:g}")
     return titled(fig, title, caption)

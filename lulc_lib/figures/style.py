@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.patheffects as pe
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
@@ -25,6 +26,8 @@ from lulc_lib.errors import InputError
 DPI, SCREEN_DPI = 150, 85
 MAX_BYTES = 500_000
 INK, QUIET, ACCENT = "#222222", "#6b6b6b", "#c8102e"
+HALO = [pe.withStroke(linewidth=2.5, foreground="white")]
+"""Around text on a map."""
 OURS, PUBLISHED = "#1c5d99", "#8a8a8a"
 STYLE = {
     "font.family": "DejaVu Sans", "font.size": 10, "axes.titlesize": 11, "axes.titleweight": "bold",
@@ -76,11 +79,14 @@ class SavedFigure:
         return self.data, {"width": round(width * SCREEN_DPI / DPI)}
 
 
-def save_figure(fig: Figure, name: str, source: str) -> SavedFigure:
+def save_figure(
+    fig: Figure, name: str, source: str, synthetic: bool | None = None
+) -> SavedFigure:
     """Write a figure to ``figures/<source>/<name>.png``: 150 dpi, whole, under 500 KB; close it.
 
-    A figure of the synthetic landscape says so inside the picture. A picture that would be too
-    large is reduced to 256 colours, the legend's among them.
+    A figure of the synthetic landscape says so inside the picture; ``synthetic`` says whether it
+    is one (None: if the source is). A picture that would be too large is reduced to 256 colours,
+    the legend's among them.
 
     Raises
     ------
@@ -89,7 +95,7 @@ def save_figure(fig: Figure, name: str, source: str) -> SavedFigure:
     """
     if source not in ("published", "synthetic"):
         raise InputError(f"source is {source!r}; it must be 'published' or 'synthetic'")
-    if source == "synthetic":
+    if synthetic if synthetic is not None else source == "synthetic":
         fig.text(0.995, 0.006, "SYNTHETIC landscape", ha="right", va="bottom", color=ACCENT,
                  fontsize=11, fontweight="bold")
     target = figure_path(name, source)

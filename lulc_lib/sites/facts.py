@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 import geopandas as gpd
@@ -32,8 +33,9 @@ class Permits:
     ``dates_with``, ``dates_without``: dates it was seen with and without a permit; ``overrun_ha``:
     beyond boundary and tolerance while there was a permit (see :func:`overrun_of`); ``name`` of
     the area with most of it, ``since`` and ``until`` of all areas there (None: unknown or open);
-    ``grown_ha``: dug at least twice since the last permit ended; ``terrain_share``: of the site,
-    in mining terrains valid on the last date it was seen.
+    ``grown_ha``: dug since the last date with a permit, or since the first date if there is none,
+    and seen twice; ``terrain_share``: of the site, in mining terrains valid on the last date it was
+    seen.
     """
 
     share: float
@@ -172,9 +174,9 @@ def _permits(
     tolerance = settings.tolerance_m
     near = _around(areas, site.geometry, tolerance)
     outside, beyond, with_permit, without = [], [], [], []
+    widen = cache(lambda ids: _widened(near.loc[list(ids)], tolerance))
     for day, extent in zip(seen.date, seen.geometry, strict=True):
-        allowed = _union(valid_on(near, day))
-        widened = allowed.buffer(tolerance)
+        allowed, widened = widen(tuple(valid_on(near, day).index))
         if extent.intersection(widened).area >= settings.min_permit_share * extent.area:
             with_permit.append(day)
             outside.append(extent.difference(allowed))
@@ -215,12 +217,14 @@ def overrun_of(
 
 
 def _grown(seen: gpd.GeoDataFrame, permitted: list[date], settings: Settings) -> float:
-    """Hectares dug, and seen at least twice, after the last date with a permit."""
-    if not permitted:
+    """Hectares dug, and seen at least twice, after the last date with a permit (after the first
+    date, if there is none with one)."""
+    start = permitted[-1] if permitted else seen.date.min()
+    if start == seen.date.max():
         return 0.0
-    before = seen[seen.date <= permitted[-1]].geometry.union_all().buffer(settings.tolerance_m)
+    before = seen[seen.date <= start].geometry.union_all().buffer(settings.tolerance_m)
     after = [g.difference(before) for d, g in zip(seen.date, seen.geometry, strict=True)
-             if d > permitted[-1]]
+             if d > start]
     return confirmed(after, min(settings.min_dates, max(len(after), 1))).area / 1e4
 
 
@@ -238,13 +242,21 @@ def _place(
 
 def _around(table: gpd.GeoDataFrame, geometry: BaseGeometry, metres: float) -> gpd.GeoDataFrame:
     """Rows within some metres of a shape."""
-    rows = table.sindex.query(geometry.buffer(metres), predicate="intersects")
+    rows = table.sindex.query(geometry, predicate="dwithin", distance=metres)
     return table.iloc[np.sort(rows)]
 
 
 def _share(geometry: BaseGeometry, table: gpd.GeoDataFrame, tolerance_m: float = 0.0) -> float:
     """Share of a shape's area in the rows, widened by the tolerance."""
-    return float(geometry.intersection(_union(table).buffer(tolerance_m)).area / geometry.area)
+    if not len(table):
+        return 0.0
+    return float(geometry.intersection(_widened(table, tolerance_m)[1]).area / geometry.area)
+
+
+def _widened(table: gpd.GeoDataFrame, tolerance_m: float) -> tuple[BaseGeometry, BaseGeometry]:
+    """All rows as one shape, and the same with the tolerance added."""
+    whole = _union(table)
+    return whole, whole.buffer(tolerance_m)
 
 
 def _union(table: gpd.GeoDataFrame) -> BaseGeometry:
@@ -257,8 +269,8 @@ def _distance(geometry: BaseGeometry, table: gpd.GeoDataFrame) -> float:
 
 def _largest(geometry: BaseGeometry, table: gpd.GeoDataFrame, column: str) -> str:
     """``column`` of the rows that hold most of a shape, taken together where they agree."""
-    if not len(table):
-        return ""
+    if len(table) < 2:
+        return "" if table.empty or pd.isna(table[column].iloc[0]) else str(table[column].iloc[0])
     area = table.intersection(geometry).area.groupby(table[column].fillna("").to_numpy()).sum()
     return str(area.idxmax())
 

@@ -136,6 +136,14 @@ def describe(
     labels: NDArray[np.int32], class_map: xr.DataArray, chance: NDArray[np.float32] | None
 ) -> gpd.GeoDataFrame:
     """One row per label, index its number; columns of :func:`find_objects`."""
+    table = measure(labels, class_map, chance)
+    return table.join(shape_of(table.geometry, pixel_area(class_map) ** 0.5))
+
+
+def measure(
+    labels: NDArray[np.int32], class_map: xr.DataArray, chance: NDArray[np.float32] | None
+) -> gpd.GeoDataFrame:
+    """The same without what tells the shape of an object."""
     table = outlines(labels, class_map)
     count = len(table)
     wet = class_map.values == legend.code("water")
@@ -145,7 +153,7 @@ def describe(
         np.full(count, np.nan) if chance is None
         else _mean(np.where(wet, np.nan, chance), labels, index))
     table["area_ha"] = table.area / 1e4
-    return table.join(shape_of(table.geometry, pixel_area(class_map) ** 0.5))
+    return table
 
 
 def shape_of(geometry: gpd.GeoSeries, pixel_m: float) -> pd.DataFrame:

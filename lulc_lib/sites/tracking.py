@@ -25,6 +25,7 @@ from lulc_lib.sites.objects import (
     at_least,
     describe,
     label_objects,
+    measure,
     pixel_area,
 )
 from lulc_lib.sites.settings import Settings
@@ -154,7 +155,7 @@ def _seen(
     is_clear = clear >= CLEAR * np.maximum(size, 1)
     is_seen = is_clear & (open_ > 0) & (open_ >= least)
     extent[~np.isin(extent, 1 + np.flatnonzero(is_seen))] = 0
-    table = describe(extent, class_map, found.chance)[["area_ha", "mean_probability", "geometry"]]
+    table = measure(extent, class_map, found.chance)[["area_ha", "mean_probability", "geometry"]]
     table = table.reindex(range(1, count + 1))
     table["area_ha"] = table["area_ha"].fillna(0.0)
     return table.assign(clear=is_clear, seen=is_seen)

@@ -76,7 +76,8 @@ def write_web_map(path: Path, sites: gpd.GeoDataFrame, registries: Registries) -
 
 def _sites(part: gpd.GeoDataFrame, category: Any) -> folium.FeatureGroup:
     label = ("candidate: " if category.programme else "") + category.meaning
-    group = folium.FeatureGroup(f"{len(part)} × {label}")
+    swatch = f"<span style='color: {category.colour}'>■</span>"
+    group = folium.FeatureGroup(f"{swatch} {len(part)} × {label}")
     for number, site in part.iterrows():
         folium.GeoJson(
             site.geometry.__geo_interface__,
