@@ -7,6 +7,7 @@ the client's own means: nothing here reads, stores or prints them.
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,9 @@ class Patience(NamedTuple):
 @dataclass
 class Backend:
     """What answers the client until :meth:`close`; also a context manager.
+
+    The local server also stops with the process, and when nobody holds its back end any more: a
+    notebook's cell that is run again leaves none behind.
 
     ``name``: ``google`` or ``local``; ``title``: the same in words; ``address``: where it answers;
     ``note``: in words what was chosen and why.
@@ -143,7 +147,9 @@ def _local(root: Path, site: str | None, patience: Patience, note: str) -> Backe
         server.stop()
         raise
     note += f" Exports come to {paths.shown(server.exports)}."
-    return Backend("local", LOCAL, server.address, note, server)
+    backend = Backend("local", LOCAL, server.address, note, server)
+    weakref.finalize(backend, server.stop)
+    return backend
 
 
 def _initialise(credentials: Any, project: str | None, url: str | None, transport: Transport,

@@ -22,6 +22,7 @@ from lulc_lib.data.map_file import class_map_writer
 from lulc_lib.data.scenes import pixel_centres
 from lulc_lib.earth_engine.backend import Backend
 from lulc_lib.earth_engine.faults import explained, status_of
+from lulc_lib.earth_engine.icons import without_font
 from lulc_lib.earth_engine.workflow import MAPPED
 from lulc_lib.errors import InputError
 
@@ -119,7 +120,8 @@ def interactive_map(
     """A geemap map of images, with the legend, an inspector and two layers left and right.
 
     No background map is drawn, and geemap's toolbar is left out: the tiles of the one and the icons
-    of the other would come from the internet. The inspector shows its icons' names instead.
+    of the other would come from the internet. So would those of the inspector and the legend, which
+    are drawn with plain characters instead.
 
     Parameters
     ----------
@@ -149,6 +151,8 @@ def interactive_map(
     view.add_legend(title="Class", position="bottomleft", legend_dict={
         legend.NAMES[code]: legend.COLOURS[code] for code in legend.CODES})
     view.add_inspector(opened=False)
+    for widget in (view._inspector, *(shown.widget for shown in view.legends)):
+        without_font(widget)
     return view
 
 

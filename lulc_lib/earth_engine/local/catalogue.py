@@ -51,6 +51,11 @@ def earth_engine_name(band: str) -> str:
     return f"B{int(band[1:])}" if band[1:].isdigit() else band
 
 
+NO_CORINE = (". For CORINE, put a file registries/corine.gpkg into the data folder: polygons with "
+             "level-3 codes in a column code_18; or name one with lulc earth-engine --corine")
+"""What to do where the data folder has no CORINE, for the message."""
+
+
 class SceneFile:
     """The bands of one scene file, read when they are first asked for."""
 
@@ -148,7 +153,8 @@ class Catalogue:
         """
         found = self.find(identifier)
         if not isinstance(found, Image):
-            raise missing_asset(identifier, self.held())
+            hint = NO_CORINE if _plain(identifier) == CORINE else ""
+            raise missing_asset(identifier, self.held() + hint)
         return found
 
     def collection(self, identifier: str) -> Collection:
