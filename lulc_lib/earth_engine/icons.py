@@ -8,6 +8,8 @@ character that every font has.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from anywidget import AnyWidget
 
@@ -28,16 +30,30 @@ OWN = 'icon="point_scan"'
 """The inspector's own icon, the only one that is an attribute."""
 
 
-def without_font(widget: AnyWidget) -> None:
-    """Draw a geemap widget's icons with characters instead of an icon font.
+@contextmanager
+def without_font(*kinds: type[AnyWidget]) -> Iterator[None]:
+    """Widgets made inside the block draw their icons with characters instead of an icon font.
+
+    A browser keeps the first text of a widget that it meets, so this cannot be done afterwards.
+
+    Parameters
+    ----------
+    kinds : geemap's classes of widgets.
 
     Raises
     ------
     InputError
-        The widget's text has no such icons: this geemap is not the one of requirements.txt.
+        A class has no such icons: this geemap is not the one of requirements.txt.
     """
-    text, count = ICON.subn(lambda m: m[1] + SIGNS[m[2]] + m[3], str(widget._esm))
-    if not count:
-        raise InputError(f"geemap's {type(widget).__name__} has no icons that are known; install "
-                         "the geemap of requirements.txt")
-    widget._esm = text.replace(OWN, 'icon=""')
+    texts = {kind: kind._esm for kind in kinds}
+    try:
+        for kind, text in texts.items():
+            plain, count = ICON.subn(lambda m: m[1] + SIGNS[m[2]] + m[3], str(text))
+            if not count:
+                raise InputError(f"geemap's {kind.__name__} has no icons that are known; install "
+                                 "the geemap of requirements.txt")
+            kind._esm = plain.replace(OWN, 'icon=""')
+        yield
+    finally:
+        for kind, text in texts.items():
+            kind._esm = text

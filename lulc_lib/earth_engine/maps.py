@@ -13,6 +13,7 @@ import ipyleaflet
 import numpy as np
 import rasterio
 import xarray as xr
+from geemap import map_widgets
 from rasterio.windows import Window
 from shapely.geometry import Point
 
@@ -148,11 +149,10 @@ def interactive_map(
     if split:
         left, right = (view.ee_layers[name]["ee_layer"] for name in split)
         view.split_map(left, right, left_label=split[0], right_label=split[1])
-    view.add_legend(title="Class", position="bottomleft", legend_dict={
-        legend.NAMES[code]: legend.COLOURS[code] for code in legend.CODES})
-    view.add_inspector(opened=False)
-    for widget in (view._inspector, *(shown.widget for shown in view.legends)):
-        without_font(widget)
+    colours = {legend.NAMES[code]: legend.COLOURS[code] for code in legend.CODES}
+    with without_font(map_widgets.Legend, map_widgets.Inspector):
+        view.add_legend(title="Class", position="bottomleft", legend_dict=colours)
+        view.add_inspector(opened=False)
     return view
 
 
