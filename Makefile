@@ -17,6 +17,8 @@ DATA := $(shell find lulc_lib/data -name '*.py' -o -name '*.csv')
 UNET := $(wildcard lulc_lib/unet/*.py)
 EARTH_ENGINE := $(shell find lulc_lib/earth_engine -name '*.py')
 ACCURACY := $(shell find lulc_lib/accuracy -name '*.py' -o -name '*.csv')
+SITES := $(shell find lulc_lib/sites -name '*.py' -o -name '*.csv')
+MODEL := lulc_lib/unet/study.pt
 FIGURES := $(wildcard lulc_lib/figures/*)
 
 .PHONY: help env data reproduce notebooks smoke lab test check bench clean
@@ -41,7 +43,8 @@ smoke: env ## the same with tiny trainings, into build/ only
 	@$(MAKE) --no-print-directory reproduce BUDGET=smoke
 
 notebooks: $(OUT)/01_prepare_scenes.ipynb $(OUT)/02_train_unet.ipynb \
-  $(OUT)/03_earth_engine_classifiers.ipynb $(OUT)/04_accuracy_metrics.ipynb $(OUT)/05_accuracy_pitfalls.ipynb
+  $(OUT)/03_earth_engine_classifiers.ipynb $(OUT)/04_accuracy_metrics.ipynb $(OUT)/05_accuracy_pitfalls.ipynb \
+  $(OUT)/07_illegal_sites.ipynb
 	@if [ $(SOURCE)-$(BUDGET) = published-default ]; then $(PY) scripts/update_readme.py; fi
 	@echo "Figures: $$($(PY) scripts/run_notebook.py --where figures --source $(SOURCE) --budget $(BUDGET))"
 
@@ -51,6 +54,7 @@ $(OUT)/02_train_unet.ipynb: $(COMMON) $(DATA) $(UNET) $(ACCURACY) $(FIGURES)
 $(OUT)/03_earth_engine_classifiers.ipynb: $(COMMON) $(DATA) $(EARTH_ENGINE) $(ACCURACY) $(FIGURES) $(OUT)/02_train_unet.ipynb
 $(OUT)/04_accuracy_metrics.ipynb: $(COMMON) $(DATA) $(ACCURACY) $(FIGURES) $(OUT)/01_prepare_scenes.ipynb $(OUT)/02_train_unet.ipynb
 $(OUT)/05_accuracy_pitfalls.ipynb: $(COMMON) $(ACCURACY) $(FIGURES)
+$(OUT)/07_illegal_sites.ipynb: $(COMMON) $(DATA) $(UNET) $(MODEL) $(SITES) $(FIGURES) results/synthetic/site_rules.json
 
 $(OUT)/%.ipynb: notebooks/%.ipynb
 	@$(PY) scripts/run_notebook.py $< --output $@ --source $(SOURCE) --budget $(BUDGET)

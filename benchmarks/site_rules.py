@@ -56,7 +56,7 @@ TESTS: dict[str, tuple[str, tuple[float, ...]]] = {
     "missed": ("share of quarries missed on each date", (0, 0.1, 0.2, 0.3, 0.5)),
     "register": ("shift of every registered shape, metres", (0, 10, 20, 30, 50, 70, 100)),
     "least size": ("least size of a site, hectares", (0.1, 0.2, 0.5, 1, 1.5, 2, 3)),
-    "tolerance": ("tolerance, metres", (0, 5, 10, 15, 20, 30, 40, 50)),
+    "tolerance": ("tolerance, metres", (0, 5, 10, 15, 20, 25, 30, 40, 50)),
     "least overrun": ("least overrun, hectares", (0.05, 0.1, 0.2, 0.3, 0.5, 1)),
     "study model": ("", (0,)),
     "left open": ("", (0,)),
@@ -230,13 +230,14 @@ def counted(seed: int, tests: list[str]) -> pd.DataFrame:
     return table[table.test.isin(tests)]
 
 
-def summed(counts: pd.DataFrame, rng: np.random.Generator) -> dict[str, float]:
+def summed(counts: pd.DataFrame) -> dict[str, float]:
     """Precision and recall over landscapes (one row each), with 95 % intervals; and the sums.
 
     An interval is the wider of two: from drawing whole landscapes anew, and Wilson's over the
     sites, since where nothing failed the first has no width.
     """
     values = counts[["planted", "recovered", "found", "right"]].to_numpy(float)
+    rng = np.random.default_rng(0)
     draws = values[rng.integers(0, len(values), (REPLICATES, len(values)))].sum(axis=1)
     total = values.sum(axis=0)
     row = dict(zip(("planted", "recovered", "found", "right"), total.astype(int), strict=True))
@@ -262,9 +263,8 @@ def main() -> None:
     for seed in range(args.seeds):
         parts.append(counted(seed, args.tests))
         print(f"landscape {seed + 1} of {args.seeds}", flush=True)
-    table, rng = pd.concat(parts), np.random.default_rng(0)
-    whole = table.set_index(["test", "level", "category", "seed"]).sort_index()
-    rows = [{"test": t, "level": v, "category": c, **summed(part, rng)}
+    whole = pd.concat(parts).set_index(["test", "level", "category", "seed"]).sort_index()
+    rows = [{"test": t, "level": v, "category": c, **summed(part)}
             for (t, v, c), part in whole.groupby(level=[0, 1, 2], sort=False)]
     shown = pd.DataFrame(rows).query("category == 'any candidate'")
     print(shown.drop(columns="category").to_string(index=False))

@@ -1,13 +1,16 @@
 """Truth against findings, maps and registers made worse, and the whole chain on a landscape."""
 
+import importlib.util
 from datetime import date
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
 from shapely.geometry import box
 
-from lulc_lib import legend
+from lulc_lib import legend, results
+from lulc_lib.accuracy.uncertainty import wilson
 from lulc_lib.cli import main
 from lulc_lib.data.landscape import degrade, write_landscape
 from lulc_lib.errors import InputError
@@ -17,6 +20,7 @@ from lulc_lib.sites.maps import read_maps
 from lulc_lib.sites.reasons import judge_sites
 from lulc_lib.sites.settings import Settings
 from lulc_lib.sites.tracking import track_sites
+from tests.conftest import ROOT
 
 QUARRY = legend.code("quarry")
 
@@ -215,3 +219,45 @@ def test_the_published_strzegom_map_has_sites(published):
     maps = read_maps([published / "accuracy_analysis" / "strzegom_20230709_33u_class.tif"])
     sites = track_sites(maps).sites
     assert 10 <= len(sites) <= 20 and sites.area_ha.max() > 40
+
+
+# --- the benchmark ---------------------------------------------------------------------------
+
+spec = importlib.util.spec_from_file_location("site_rules", ROOT / "benchmarks" / "site_rules.py")
+bench = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(bench)
+
+
+def test_stored_rates_are_of_the_defaults_and_reach_the_aim():
+    kept = results.read_results("synthetic", "site_rules", root=ROOT)
+    assert kept["settings"] == Settings().__dict__, "run benchmarks/site_rules.py --write again"
+    assert kept["seeds"] >= 20
+    rows = {(r["test"], r["category"]): r for r in kept["rows"]}
+    total = rows["study model", ANY_CANDIDATE]
+    assert total["planted"] == 6 * kept["seeds"]
+    assert total["recall"] >= 0.95 and total["precision"] >= 0.9
+
+
+def test_intervals_hold_the_rate_and_have_a_width_where_nothing_failed():
+    names = ["planted", "recovered", "found", "right"]
+    perfect = bench.summed(pd.DataFrame([[6, 6, 6, 6]] * 10, columns=names))
+    low, estimate, high = wilson(60, 60).low, 1.0, 1.0
+    assert (perfect["recall_low"], perfect["recall"], perfect["recall_high"]) == pytest.approx(
+        (low, estimate, high), abs=1e-4)
+    uneven = bench.summed(pd.DataFrame([[6, 6, 6, 6]] * 5 + [[6, 0, 4, 0]] * 5, columns=names))
+    assert uneven["recall"] == 0.5 and uneven["precision"] == 0.6
+    assert uneven["recall_low"] < wilson(30, 60).low < 0.5 < uneven["recall_high"]
+    nothing = bench.summed(pd.DataFrame([[6, 0, 0, 0]] * 3, columns=names))
+    assert nothing["recall"] == 0 and np.isnan(nothing["precision"])
+
+
+def test_pits_left_open_are_found_as_abandoned():
+    place = bench.make_landscape(0)
+    maps = bench.left_open(place, place.maps)
+    assert all((maps[d] != place.maps[d]).any() for d in list(maps)[-3:])
+    assert (maps[min(maps)] == place.maps[min(maps)]).all()
+    judged = judge_sites(track_sites(maps), place.registries)
+    truth = bench.abandoned(place.planted)
+    counts = compare_sites(judged, truth)
+    assert counts.loc["abandoned"].tolist() == [2, 2, 2, 2]
+    assert set(judged[judged.category == "abandoned"].programme_category) == {3}

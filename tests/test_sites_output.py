@@ -162,4 +162,24 @@ def test_overview_and_curves_draw_with_and_without_registers(judged):
         assert key[0].startswith("1 × candidate: extraction without a concession")
         assert ("mining area" in key) == bool(given)
     assert draw.area_curves(found.observations, tracks().sites, {1: "#c8102e"}, "t", "c")
-    assert draw.sizes({"one": [0.1, 0.4], "other": [0.2, 3.0]}, 0.5, "t", "c")
+    fig = draw.sizes({"one": [0.1, 0.4, 3.0], "none": []}, 0.5, "t", "c")
+    said = [t.get_text() for t in fig.axes[0].texts]
+    assert "1 left" in said and "none: no object" in said
+
+
+@pytest.mark.parametrize("count", [3, 4])
+def test_rule_curves_mark_the_setting_in_use(count):
+    """With and without a panel to spare for the key."""
+    tests = [f"test {n}" for n in range(count)]
+    rows = pd.DataFrame([
+        {"test": t, "level": v, "default": t == "test 1" and v == 30, "recall": 0.9,
+         "precision": 0.8, **{f"{what}_{end}": 0.7 for what in ("recall", "precision")
+                              for end in ("low", "high")}}
+        for t in tests for v in (0, 30, 60)])
+    fig = draw.rule_curves(rows, dict.fromkeys(tests, "metres"), dict.fromkeys(tests, "about"),
+                           "t", "c")
+    dotted = {ax for ax in fig.axes for line in ax.lines if line.get_linestyle() == ":"}
+    assert len(dotted) == 1
+    assert (fig.axes[1] in dotted) and list(fig.axes[1].lines[-1].get_xdata()) == [30, 30]
+    spare = fig.axes[count:]
+    assert bool(fig.legends) == (not spare) and all(ax.get_legend() for ax in spare[:1])

@@ -34,6 +34,8 @@ FILL = "50"
 """Opacity of a site's fill, two hexadecimal digits."""
 SMALL_HA = 4.0
 """A site of less than this has its number beside it."""
+RATES = {"recall": "#1c5d99", "precision": "#c8102e"}
+"""Colours of the two rates."""
 KEY_WIDTH = 34
 """Characters in a line of the map's key."""
 
@@ -129,13 +131,17 @@ def sizes(
     colours = ("#ff320d", INK, "#1c74f3")
     for (name, values), colour in zip(areas.items(), colours, strict=False):
         ordered = np.sort(np.asarray(values))
+        if not len(ordered):
+            ax.text(0.02, 0.05, f"{name}: no object", color=colour, transform=ax.transAxes)
+            continue
         ax.step(ordered, np.arange(len(ordered), 0, -1), where="pre", color=colour)
         ax.text(ordered[0] * 1.08, len(ordered), name, color=colour, va="center",
                 fontweight="bold", fontsize=9.5)
         kept = int((ordered >= threshold).sum())
         ax.plot(threshold, max(kept, 0.8), "o", color=colour, zorder=4)
-        ax.annotate(f"{kept} left", (threshold, max(kept, 0.8)), xytext=(8, 4),
-                    textcoords="offset points", color=colour, fontsize=9.5)
+        ax.annotate(f"{kept} left", (threshold, max(kept, 0.8)), xytext=(-8, -8 if kept else 0),
+                    textcoords="offset points", color=colour, fontsize=9.5, ha="right",
+                    va="center")
     ax.axvline(threshold, color=QUIET, linestyle=":", linewidth=1.2)
     ax.text(threshold, ax.get_ylim()[1], f" least size {threshold:g} ha", color=QUIET, va="top",
             fontsize=9)
@@ -147,7 +153,8 @@ def sizes(
 
 @styled
 def rule_curves(
-    rows: pd.DataFrame, labels: Mapping[str, str], title: str, caption: str,
+    rows: pd.DataFrame, labels: Mapping[str, str], groups: Mapping[str, str], title: str,
+    caption: str,
 ) -> Figure:
     """Precision and recall of the candidates as maps, registers or settings change.
 
@@ -156,23 +163,30 @@ def rule_curves(
     rows : ``test`` (key of ``labels``), ``level``, ``precision``, ``recall``, each with ``_low``
         and ``_high``, and ``default`` (bool): the level in use.
     labels : test to the name of its axis.
+    groups : test to the panel's title.
     """
     fig, axes = panels(len(labels), 3, panel=4.1, aspect=0.72, sharey=True)
     for ax, (test, name) in zip(axes, labels.items(), strict=True):
         part = rows[rows.test == test].sort_values("level")
-        for what, colour in (("recall", "#1c5d99"), ("precision", "#c8102e")):
+        for what, colour in RATES.items():
             _curve(ax, part, what, colour)
         chosen = part[part.default]
         if len(chosen):
             ax.axvline(chosen.level.iloc[0], color=QUIET, linestyle=":", linewidth=1.2)
         ax.set(xlabel=name, ylim=(0, 1.04))
+        ax.set_title(groups[test], fontsize=10)
     for ax in axes[::3]:
         ax.set_ylabel("share of sites")
-    handles = [plt.Line2D([], [], color="#1c5d99", marker="o", label="recall: planted candidates "
-                          "found as candidates"),
-               plt.Line2D([], [], color="#c8102e", marker="o", label="precision: candidates that "
-                          "were planted as such")]
-    fig.legend(handles=handles, loc="outside upper right", ncols=2)
+    names = ("recall: planted candidates\nfound as candidates",
+             "precision: candidates that\nwere planted as such")
+    handles = [plt.Line2D([], [], color=colour, marker="o", label=name)
+               for colour, name in zip(RATES.values(), names, strict=True)]
+    handles.append(plt.Line2D([], [], color=QUIET, linestyle=":", label="setting in use"))
+    spare = fig.axes[len(labels):]
+    if spare:
+        spare[0].legend(handles=handles, loc="center left", fontsize=10, labelspacing=1.0)
+    else:
+        fig.legend(handles=handles, loc="outside right upper")
     return titled(fig, title, caption)
 
 

@@ -12,9 +12,9 @@ class Settings:
     """How objects are found, tracked and judged.
 
     The defaults of ``min_area_ha``, ``tolerance_m`` and ``min_overrun_ha`` follow from curves on
-    the synthetic landscape (``benchmarks/site_rules.py``; notebook 07 shows them). With registers
-    that are off by 20 m and permits dug to their edge, a tolerance of 30 m holds precision and
-    recall together highest; an overrun then needs no more than 0.2 ha; and a least size above
+    the synthetic landscape (``benchmarks/site_rules.py``; notebook 07 shows them): tolerance and
+    least overrun are the smallest with which candidates keep a recall of 0.95 and a precision of
+    0.9 even where registers are off by 20 m and permits are dug to their edge; a least size above
     0.5 ha gains little precision and loses small pits.
     """
 
@@ -28,8 +28,8 @@ class Settings:
     min_dates: int = 2  # clear dates on which a site must be seen, if there are as many
     persistence: float = 0.5  # least share of clear dates between first and last seen
     # rules
-    tolerance_m: float = 30.0  # metres; registry and map boundaries may differ by this much
-    min_overrun_ha: float = 0.2  # hectares beyond boundary and tolerance that make an overrun
+    tolerance_m: float = 25.0  # metres; registry and map boundaries may differ by this much
+    min_overrun_ha: float = 0.3  # hectares beyond boundary and tolerance that make an overrun
     min_permit_share: float = 0.25  # share of a site in mining areas from which it has a permit
     min_deposit_share: float = 0.5  # share of a site in a deposit from which it lies in it
     near_m: float = 200.0  # metres; a point or outline within this distance concerns the site
