@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import product
+from itertools import cycle, product
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,6 +25,9 @@ from lulc_lib.figures.style import (
     styled,
     titled,
 )
+
+LINES = (("-", "o"), ("--", "s"), (":", "^"))
+"""Line and mark of each seed."""
 
 
 @styled
@@ -59,17 +62,16 @@ def learning_curves(histories: Mapping[int, pd.DataFrame], title: str, caption: 
               ("validation_macro_f1", "macro F1, held back"))
     fig, axes = plt.subplots(1, 3, figsize=(12.5, 3.9), layout="constrained")
     for ax, (column, name) in zip(axes, panels, strict=True):
-        for number, (seed, rows) in enumerate(histories.items()):
-            ax.plot(rows["step"], rows[column], color=OURS, alpha=1 - 0.3 * number, marker=".")
-            ax.annotate(f"seed {seed}", (rows["step"].iloc[-1], rows[column].iloc[-1]),
-                        xytext=(4, -10 * number + 4), textcoords="offset points", fontsize=8)
+        for (seed, rows), (line, mark) in zip(histories.items(), cycle(LINES), strict=False):
+            ax.plot(rows["step"], rows[column], color=OURS, linestyle=line, marker=mark,
+                    markersize=4, label=f"seed {seed}")
         ax.set(title=name, xlabel="training step (batches)")
-        ax.margins(x=0.14)
         if column == "loss":
             ax.set_yscale("log")
         else:
-            ax.set_ylim(0, 1)
+            ax.set_ylim(top=1)
         ax.grid(axis="y", color="#e3e3e3", linewidth=0.7)
+    axes[0].legend()
     return titled(fig, title, caption)
 
 

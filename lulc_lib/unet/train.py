@@ -100,8 +100,9 @@ def train(
     total = config.epochs * run.steps
     with (
         closing(_Log(log_dir)) as log,
-        tqdm(total=total, initial=len(run.history) * run.steps, desc=f"training {config.name}",
-             unit="step", file=sys.stderr, disable=not progress) as bar,
+        tqdm(total=total, initial=len(run.history) * run.steps, unit="step", mininterval=1,
+             desc=f"training {config.name}, seed {seed}", file=sys.stderr,
+             disable=not progress) as bar,
     ):
         while not run.is_over():
             start = time.perf_counter()
