@@ -81,7 +81,10 @@ def sites_line() -> str:
 
 def card_table() -> str:
     """Markdown: the shipped model on the test scene by class, and on dates left out."""
-    accuracy, left = stored("accuracy"), stored("left_out")["rows"]
+    accuracy, left_out = stored("accuracy"), stored("left_out")
+    config, rows = left_out["config"], [r for r in left_out["rows"] if r["model"] == "ensemble"]
+    steps, seeds = config["epochs"] * config["steps_per_epoch"], {r["seed"] for r in rows}
+    labels = "lasting labels carried over" if config.get("lasting") else "labels as drawn"
     names = {int(code): name for code, name in accuracy["classes"].items()}
     found = accuracy["intervals"][next(reversed(accuracy["intervals"]))]
     lines = [f"Test scene, {accuracy['reference_pixels']:,} reference pixels in "
@@ -91,9 +94,9 @@ def card_table() -> str:
              f"| macro F1 | {bracketed(found['macro_f1'])} |",
              *(f"| F1, {names[int(c)].lower()} | {bracketed(v)} |"
                for c, v in found["f1"].items()), "",
-             "Dates left out, trained on the others (mean of the seeds):", "",
+             f"Dates left out, trained on the others ({steps} steps a network, {labels}, "
+             f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}):", "",
              "| Date | Overall accuracy | Macro F1 | Quarry F1 |", "|---|---|---|---|"]
-    rows = [r for r in left if r["model"] == "ensemble"]
     for date in sorted({r["left_out"] for r in rows}):
         cells = [f"{mean(r[k] for r in rows if r['left_out'] == date):.3f}"
                  for k in ("overall_accuracy", "macro_f1", "quarry_f1")]
