@@ -25,7 +25,7 @@ from lulc_lib.data.landscape.plan import BANDS, SCENES, SITES, Scene, Site, stre
 from lulc_lib.data.landscape.render import render
 from lulc_lib.data.landscape.truth import class_map
 
-VERSION = 1
+VERSION = 2
 """Version of the generator: raised whenever the same seed would give other files."""
 MANIFEST = "landscape.json"
 FIXED_TIME = "2023-07-09T00:00:00.000Z"
