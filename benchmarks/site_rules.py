@@ -1,18 +1,20 @@
 """How far can the candidate sites be trusted, and which settings follow?
 
-On many synthetic landscapes, whose quarries and their permits are known, the site rules run on true
-maps and registers that are made worse step by step, and on the maps that the study's model makes of
-the landscapes' scenes, which it has never seen. Settings are compared on the study model's maps;
-the rates at the settings chosen are then counted on as many landscapes again that played no part in
-the choice, and on the first few of these also with the maps of a network trained for a minute on
-the landscape's own labels. No planted quarry is left open when it is given up, so one test leaves
-the reclaimed ones as they were mapped last. Precision and recall of the candidates, by category,
-are summed up over the landscapes; the intervals come from drawing whole landscapes anew (or from
-Wilson's formula over the sites, where that is wider).
+On many synthetic landscapes, whose quarries and their permits are known, the site rules run on
+true maps and registers that are made worse step by step, and on the maps that the study's model
+makes of the landscapes' scenes, which it has never seen. Settings are compared on the study model's
+maps. The rates at the settings chosen are then counted on as many other landscapes, numbered from
+40, that played no part in the choice; on the first few of these also with the maps of a network
+trained for a minute on the landscape's own labels. No planted quarry is left open when it is given
+up, so one test leaves the reclaimed ones as they were mapped last. Precision and recall of the
+candidates, by category, are summed up over the landscapes; the intervals come from drawing whole
+landscapes anew (or from Wilson's formula over the sites, where that is wider).
 
     python benchmarks/site_rules.py --seeds 20 --write
     python benchmarks/site_rules.py --seeds 3 --tests register tolerance
+    python benchmarks/site_rules.py --seeds 40 --pairs
 
+--pairs tries tolerance and least overrun together and prints the rates of each pair.
 With --write the rows go to results/synthetic/site_rules.json, which notebook 07 shows. Landscapes
 and what was counted on them are kept in build/site_rules/ (delete it after a change of the rules),
 so a run that was stopped goes on.
@@ -42,7 +44,7 @@ from lulc_lib.data.landscape.layout import make_layout
 from lulc_lib.data.landscape.plan import SCENES, STRZEGOM, stream
 from lulc_lib.data.landscape.truth import class_map
 from lulc_lib.data.scenes import pixel_centres, read_scene
-from lulc_lib.sites.evaluate import compare_sites
+from lulc_lib.sites.evaluate import ANY_CANDIDATE, compare_sites
 from lulc_lib.sites.facts import registries_for
 from lulc_lib.sites.reasons import judge_sites
 from lulc_lib.sites.registries import Registries
@@ -58,7 +60,7 @@ TESTS: dict[str, tuple[str, tuple[float, ...]]] = {
     "register": ("shift of every registered shape, metres", (0, 10, 20, 30, 50, 70, 100)),
     "least size": ("least size of a site, hectares", (0.1, 0.2, 0.5, 1, 1.5, 2, 3)),
     "tolerance": ("tolerance, metres", (0, 5, 10, 15, 20, 25, 30, 40, 50)),
-    "least overrun": ("least overrun, hectares", (0.05, 0.1, 0.2, 0.3, 0.5, 1)),
+    "least overrun": ("least overrun, hectares", (0.05, 0.1, 0.2, 0.25, 0.3, 0.5, 1)),
     "study model": ("", (0,)),
     "left open": ("", (0,)),
     "own network": ("", (0,)),
@@ -66,7 +68,13 @@ TESTS: dict[str, tuple[str, tuple[float, ...]]] = {
 """Test to what is varied, and its levels."""
 
 JUDGED = ("study model", "left open", "own network")
-"""Tests at the settings chosen, on landscapes that the choice did not see."""
+"""Tests at the settings chosen, on landscapes that the choice did not see …"""
+FIRST_JUDGED = 40
+"""… whose numbers start here."""
+
+PAIRS = ((15, 0.5), (15, 0.75), (20, 0.1), (20, 0.2), (20, 0.3), (20, 0.4), (20, 0.5), (25, 0.1),
+         (25, 0.15), (25, 0.2), (25, 0.25), (25, 0.3), (30, 0.05), (30, 0.1), (30, 0.2))
+"""Tolerance, metres, and least overrun, hectares, tried together."""
 
 SHIFT_M = 20.0
 """Metres, by which the registers are off where the settings of the boundary are compared."""
@@ -232,6 +240,25 @@ def counted(seed: int, tests: list[str]) -> pd.DataFrame:
     return table[table.test.isin(tests)]
 
 
+def pairs_table(seeds: int) -> pd.DataFrame:
+    """Recall and precision of the candidates on the study model's maps for every one of PAIRS:
+    with registers as they are, and off by SHIFT_M with licensed pits dug to the edge."""
+    rows = []
+    for seed in range(seeds):
+        place = make_landscape(seed)
+        tracks, edge = track_sites(model_maps(seed, own=False)), shifted(place, SHIFT_M, True)
+        for tolerance, overrun in PAIRS:
+            settings = Settings(tolerance_m=tolerance, min_overrun_ha=overrun)
+            for case, registers in (("as they are", place.registries), ("off", edge)):
+                counts = compare_sites(judge_sites(tracks, registers, settings), place.planted)
+                rows.append({"tolerance_m": tolerance, "min_overrun_ha": overrun,
+                             "registers": case, **counts.loc[ANY_CANDIDATE]})
+    total = pd.DataFrame(rows).groupby(["tolerance_m", "min_overrun_ha", "registers"]).sum()
+    rates = pd.DataFrame({"recall": total.recovered / total.planted,
+                          "precision": total.right / total.found})
+    return rates.unstack("registers")
+
+
 def summed(counts: pd.DataFrame) -> dict[str, float]:
     """Precision and recall over landscapes (one row each), with 95 % intervals; and the sums.
 
@@ -257,18 +284,23 @@ def main() -> None:
     """Run the tests, print precision and recall of the candidates, and keep them if asked to."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=20,
-                        help="landscapes to compare on, numbered from 0; as many follow to judge")
+    parser.add_argument("--seeds", type=int, default=20, choices=range(1, FIRST_JUDGED + 1),
+                        metavar="N", help="landscapes to compare on; as many others to judge on")
+    parser.add_argument("--pairs", action="store_true", help="try two settings together, and stop")
     parser.add_argument("--tests", nargs="+", default=list(TESTS), choices=list(TESTS))
     parser.add_argument("--write", action="store_true", help="keep the rows as results")
     args = parser.parse_args()
     parts = []
-    for seed in range(2 * args.seeds):
-        tests = [t for t in args.tests if (t in JUDGED) == (seed >= args.seeds)
-                 and (t != "own network" or seed < args.seeds + OWN)]
+    if args.pairs:
+        print(pairs_table(args.seeds).round(3).to_string())
+        return
+    first = FIRST_JUDGED
+    for seed in (*range(args.seeds), *range(first, first + args.seeds)):
+        tests = [t for t in args.tests if (t in JUDGED) == (seed >= first)
+                 and (t != "own network" or seed < first + OWN)]
         if tests:
             parts.append(counted(seed, tests))
-            print(f"landscape {seed + 1} of {2 * args.seeds}", flush=True)
+            print(f"landscape {seed}", flush=True)
     whole = pd.concat(parts).set_index(["test", "level", "category", "seed"]).sort_index()
     rows = [{"test": t, "level": v, "category": c, **summed(part)}
             for (t, v, c), part in whole.groupby(level=[0, 1, 2], sort=False)]
