@@ -13,6 +13,7 @@ from rasterio.transform import from_origin
 
 from lulc_lib.data.scenes import BANDS
 from lulc_lib.earth_engine import local
+from lulc_lib.earth_engine.local.registry import bind, find
 
 ROWS, COLS = 40, 50
 EAST, NORTH = 585_420.0, 5_652_250.0
@@ -117,3 +118,15 @@ def local_engine(tmp_path_factory):
         initialise(server.address)
         yield Local(server, dn, root, exports)
     ee.Reset()
+
+
+def apply(name, *values):
+    """A function applied without HTTP."""
+    found = find(name)
+    names = [a.name for a in found.signature.arguments]
+    return found.compute(*bind(found.signature, dict(zip(names, values, strict=False))))
+
+
+def asked(graph):
+    """Values of many objects in one request."""
+    return ee.Dictionary(graph).getInfo()

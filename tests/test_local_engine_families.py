@@ -10,29 +10,18 @@ import pytest
 import shapely
 from scipy import ndimage, special
 
-from lulc_lib.earth_engine.local.registry import bind, find
 from tests.local_engine import (
     COLLECTION,
     EAST,
     EPSG,
     NORTH,
+    apply,
+    asked,
     box,
     local_engine,  # noqa: F401  (the fixture engine)
 )
 
 pytestmark = pytest.mark.usefixtures("engine")
-
-
-def apply(name, *values):
-    """A function applied without HTTP."""
-    found = find(name)
-    names = [a.name for a in found.signature.arguments]
-    return found.compute(*bind(found.signature, dict(zip(names, values, strict=False))))
-
-
-def asked(graph):
-    """Values of many objects in one request."""
-    return ee.Dictionary(graph).getInfo()
 
 
 ONE = {"acos": math.acos, "asin": math.asin, "atan": math.atan, "cos": math.cos, "sin": math.sin,

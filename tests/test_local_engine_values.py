@@ -12,23 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lulc_lib.earth_engine.local.encode import encode
-from lulc_lib.earth_engine.local.registry import bind, find
-from tests.local_engine import local_engine  # noqa: F401  (the fixture engine)
+from tests.local_engine import (
+    apply,
+    asked,
+    local_engine,  # noqa: F401  (the fixture engine)
+)
 
 pytestmark = pytest.mark.usefixtures("engine")
 FINITE = st.floats(-1e6, 1e6, allow_nan=False)
-
-
-def apply(name, *values):
-    """A function applied without HTTP."""
-    found = find(name)
-    names = [a.name for a in found.signature.arguments]
-    return found.compute(*bind(found.signature, dict(zip(names, values, strict=False))))
-
-
-def asked(graph):
-    """Values of many objects in one request."""
-    return ee.Dictionary(graph).getInfo()
 
 
 def test_arithmetic_over_http():
