@@ -31,6 +31,10 @@ VARIANTS: dict[str, dict[str, object]] = {
     "training scenes' statistics": {"normalisation": "training_scenes", "mixture": 0.0},
     "cross-entropy (γ 0)": {"gamma": 0.0},
     "no class weights": {"weight_power": 0.0},
+    "stronger class weights": {"weight_power": 0.5},
+    "labels as drawn": {"lasting": ()},
+    "three poolings": {"depth": 3},
+    "one pass over the scene": {"tta": False},
     "patches placed as labelled": {"centre_balance": 0.0},
 }
 DATES = ("2022-06-19", "2023-02-09")

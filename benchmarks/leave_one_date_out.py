@@ -5,11 +5,12 @@ the map of the date left out against its own labels. The test scene plays no par
 (--epochs, --steps) are enough to rank settings:
 
     python benchmarks/leave_one_date_out.py --set normalisation=reflectance epochs=1
-    python benchmarks/leave_one_date_out.py --config study --tta --jobs 2 --write left_out
+    python benchmarks/leave_one_date_out.py --config study --one-pass --seeds 0 1 2 --jobs 2 --write left_out
 
-An ensemble's members are scored one by one as well as together. Scores that start with tta_ (with
---tta) are those of the mean over turned and mirrored copies; quarters_accuracy is the overall
-accuracy when each quarter of the scene is mapped as if it were the whole scene. With --write the
+An ensemble's members are scored one by one as well as together. Maps are made as the settings say
+(``tta``: the mean over turned and mirrored copies); scores that start with one_pass_ (with
+--one-pass) are those of the scene as it lies. quarters_accuracy is the overall accuracy when each
+quarter of the scene is mapped as if it were the whole scene. With --write the
 rows go to results/published/NAME.json, and checkpoints are kept under build/, so a run that was
 stopped goes on. LULC_DATA names the folder of the published dataset.
 """
@@ -43,7 +44,8 @@ def changed(config: TrainConfig, assignments: list[str]) -> TrainConfig:
     for text in assignments:
         name, _, value = text.partition("=")
         kind = type(getattr(config, name))
-        new = tuple(filter(None, value.split(","))) if kind is tuple else kind(value)
+        new = (tuple(filter(None, value.split(","))) if kind is tuple
+               else value.lower() == "true" if kind is bool else kind(value))
         config = config.with_(**{name: new})
     return config
 
@@ -59,7 +61,9 @@ def scores(found: xr.DataArray, reference: xr.DataArray) -> dict[str, float]:
     }
 
 
-def by_quarters(model: nn.Module, scene: xr.DataArray, known: Normalisation) -> xr.DataArray:
+def by_quarters(
+    model: nn.Module, scene: xr.DataArray, known: Normalisation, tta: bool
+) -> xr.DataArray:
     """Class map of a scene whose quarters are mapped alone, each as if it were the whole scene.
 
     What is then in the scene is another mix of landscapes: a model that leans on it falls back.
@@ -68,13 +72,13 @@ def by_quarters(model: nn.Module, scene: xr.DataArray, known: Normalisation) -> 
     found = xr.zeros_like(scene[0], dtype="uint8")
     for part in ((slice(0, rows), slice(0, cols)), (slice(0, rows), slice(cols, None)),
                  (slice(rows, None), slice(0, cols)), (slice(rows, None), slice(cols, None))):
-        found[part] = predict_scene(model, scene[:, *part], known).values
+        found[part] = predict_scene(model, scene[:, *part], known, tta).values
     return found
 
 
 def held_out(
     task: tuple[str, int], series: Series, config: TrainConfig, folder: Path | None,
-    threads: int, tta: bool,
+    threads: int, one_pass: bool,
 ) -> list[dict[str, object]]:
     """Scores of one date's maps against its own labels, trained on all other dates."""
     date, seed = task
@@ -90,22 +94,24 @@ def held_out(
                                                checkpoint=place and place / "run.checkpoint"))]
     scene, mask, rows = series.scenes[date], series.masks[date], []
     for name, run in models:
-        whole, turned = (scores(predict_scene(run.model, scene, run.normalisation, t), mask)
-                         for t in (False, tta))
-        parts = scores(by_quarters(run.model, scene, run.normalisation), mask)
-        rows.append({"model": name, "left_out": date, "seed": seed, **whole,
-                     **({f"tta_{k}": v for k, v in turned.items()} if tta else {}),
+        known = run.model, scene, run.normalisation
+        once = scores(predict_scene(*known), mask) if one_pass else {}
+        parts = scores(by_quarters(*known, config.tta), mask)
+        rows.append({"model": name, "left_out": date, "seed": seed,
+                     **scores(predict_scene(*known, config.tta), mask),
+                     **{f"one_pass_{k}": v for k, v in once.items()},
                      "quarters_accuracy": parts["overall_accuracy"], "seconds": run.seconds})
     return rows
 
 
 def all_rows(
     series: Series, config: TrainConfig, tasks: list[tuple[str, int]], folder: Path | None,
-    jobs: int, tta: bool = False,
+    jobs: int, one_pass: bool = False,
 ) -> Iterator[dict[str, object]]:
     """Rows of every task, in order, several tasks at a time."""
     threads = max((os.cpu_count() or 1) // jobs, 1)
-    work = partial(held_out, series=series, config=config, folder=folder, threads=threads, tta=tta)
+    work = partial(held_out, series=series, config=config, folder=folder, threads=threads,
+                   one_pass=one_pass)
     with ProcessPoolExecutor(jobs) as pool:
         for rows in pool.map(work, tasks):
             for row in rows:
@@ -125,7 +131,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", dest="settings")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--jobs", type=int, default=1, help="dates at a time")
-    parser.add_argument("--tta", action="store_true", help="score turned and mirrored copies too")
+    parser.add_argument("--one-pass", action="store_true", help="score maps without copies too")
     parser.add_argument("--write", metavar="NAME", help="keep the rows as results under this name")
     return parser.parse_args()
 
@@ -138,7 +144,7 @@ def main() -> None:
     config = changed(get_config(args.config), args.settings).with_(validation_share=0.0)
     tasks = [(date, seed) for seed in args.seeds for date in args.dates or series.scenes]
     folder = args.write and paths.output_root() / "build" / "left_out" / args.write
-    rows = list(all_rows(series, config, tasks, folder, args.jobs, args.tta))
+    rows = list(all_rows(series, config, tasks, folder, args.jobs, args.one_pass))
     table = pd.DataFrame(rows)
     print(table.groupby("model").mean(numeric_only=True).round(3).T)
     if args.write:

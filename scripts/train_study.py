@@ -75,7 +75,7 @@ def main() -> None:
     test, maps = read_scene(scene_path(SITE, root)), {}
     for seed in args.seeds:
         model, normalisation, _ = load_model(folder / f"seed{seed}.pt")
-        maps[seed] = results.pack_map(predict_scene(model, test, normalisation))
+        maps[seed] = results.pack_map(predict_scene(model, test, normalisation, config.tta))
     values = {
         "site": SITE, "config": config.to_dict(), "training_dates": list(series.scenes),
         "parameters": sum(p.numel() for p in model.parameters()), "runs": runs,

@@ -26,7 +26,8 @@ and the map is the one that a single pass over the whole scene would give."""
 EXAMPLES = """\
 examples:
   lulc classify scene_20230709.tif -o map_20230709.tif
-  lulc classify scene.tif -o map.tif --probabilities chance.tif --entropy doubt.tif --tta
+  lulc classify scene.tif -o map.tif --probabilities chance.tif --entropy doubt.tif
+  lulc classify whole_tile.tif -o map.tif --no-tta
 
 Probabilities and entropy are uint8 with the band scale 1/250: value / 250 is the share from 0 to
 1, 255 is no data. Entropy is a share of the largest possible (all classes equally probable)."""
@@ -48,9 +49,10 @@ def add_classify(commands: Subparsers) -> None:
                         help="also write the probability of each class (.tif, a band per class)")
     parser.add_argument("--entropy", type=Path, metavar="FILE",
                         help="also write how undecided the network is (.tif)")
-    parser.add_argument("--tta", action="store_true",
+    parser.add_argument("--tta", action=argparse.BooleanOptionalAction,
                         help="average over the eight turned and mirrored copies of the scene: "
-                        "eight times the work, a little more accurate")
+                        "eight times the work, fewer wrong pixels (default: as the model's settings "
+                        "say; for the one that ships: yes)")
     parser.add_argument("--offset", type=int, metavar="DN",
                         help="DN to subtract, 0 or 1000 (default: from metadata and pixels)")
     parser.set_defaults(run=run_classify)

@@ -92,7 +92,8 @@ def map_and_confidence(
     show_classes(axes[1], class_map)
     axes[1].set_title("Class map")
     sure = np.where(class_map.values == legend.NO_DATA, np.nan, probabilities.max("class").values)
-    drawn = axes[2].imshow(sure, cmap="magma", vmin=0, vmax=1, extent=extent_km(class_map))
+    drawn = axes[2].imshow(sure, cmap="magma", vmin=1 / len(legend.CODES), vmax=1,
+                           extent=extent_km(class_map))
     frame(axes[2])
     axes[2].set_title("Probability of that class")
     bar = fig.colorbar(drawn, cax=axes[2].inset_axes([1.02, 0, 0.035, 1]))

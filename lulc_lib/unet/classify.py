@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +57,8 @@ class ClassifyOptions:
     probabilities : GeoTIFF with a band per class, share 0–1 stored in steps of 1/250; None: none.
     entropy : GeoTIFF of the probabilities' entropy as a share of the largest possible, likewise:
         0 certain, 1 all classes equally probable.
-    tta : average over the eight turned and mirrored copies (eight times the work).
+    tta : average over the eight turned and mirrored copies (eight times the work); None: as the
+        model's settings say.
     offset : DN to subtract; None decides from the file's metadata and pixels.
     tile : pixels, a multiple of 2**depth; None: as large as memory of about 1 GB allows.
     overlap : pixels, a multiple of 2**depth; None: as many as the network can see, so that tiles
@@ -68,7 +69,7 @@ class ClassifyOptions:
 
     probabilities: Path | None = None
     entropy: Path | None = None
-    tta: bool = False
+    tta: bool | None = None
     offset: int | None = None
     tile: int | None = None
     overlap: int | None = None
@@ -105,6 +106,8 @@ def classify_file(
         changed.
     """
     options = options or ClassifyOptions()
+    if options.tta is None:
+        options = replace(options, tta=stored.config.tta)
     outputs = {"output": Path(output), "probabilities": options.probabilities,
                "entropy": options.entropy}
     check_outputs(outputs, [Path(scene)])

@@ -19,7 +19,8 @@ SCHEDULES: tuple[str, ...] = ("constant", "one_cycle")
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that decides a training run, except the data and the seed."""
+    """Everything that decides a training run and how its network makes maps, except the data and
+    the seed."""
 
     name: str
     # network
@@ -53,6 +54,8 @@ class TrainConfig:
     ema: float = 0.0  # decay of the running mean of the weights, which then makes the maps; 0 none
     patience: int = 0  # epochs without a better macro F1 on labels held back; 0 never stops early
     precision: str = "auto"  # name in device.PRECISIONS
+    # maps
+    tta: bool = False  # mean over the eight turned and mirrored copies of a scene
 
     def __post_init__(self) -> None:
         get_network(self.network)
@@ -102,11 +105,11 @@ CONFIGS: dict[str, TrainConfig] = {
         TrainConfig("smoke", base=4, depth=2, patch=32, batch=4, epochs=2, steps_per_epoch=10,
                     block=16, learning_rate=0.02),
         TrainConfig("default", base=16, mixture=0.1, lasting=LASTING, weight_power=0.25,
-                    validation_share=0.1, epochs=10, steps_per_epoch=100, ema=0.99),
+                    validation_share=0.1, epochs=10, steps_per_epoch=100, ema=0.99, tta=True),
         TrainConfig("study", base=16, normalisation="per_scene_and_indices",
                     members=("per_scene", "per_scene_and_indices"), votes=(2.0, 1.0), mixture=0.1,
                     lasting=LASTING, weight_power=0.25, validation_share=0.0, epochs=30,
-                    steps_per_epoch=100, ema=0.99),
+                    steps_per_epoch=100, ema=0.99, tta=True),
         TrainConfig("paper", base=64, normalisation="reflectance", patch=100, batch=4,
                     centre_balance=0.0, weight_power=1.0, epochs=25, steps_per_epoch=None,
                     learning_rate=0.001, schedule="constant", weight_decay=0.001),
