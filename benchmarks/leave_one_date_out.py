@@ -5,7 +5,7 @@ the map of the date left out against its own labels. The test scene plays no par
 (--epochs, --steps) are enough to rank settings:
 
     python benchmarks/leave_one_date_out.py --set normalisation=reflectance epochs=1
-    python benchmarks/leave_one_date_out.py --config study --one-pass --seeds 0 1 2 --jobs 2 --write left_out
+    python benchmarks/leave_one_date_out.py --config study --one-pass --jobs 2 --write left_out
 
 An ensemble's members are scored one by one as well as together. Maps are made as the settings say
 (``tta``: the mean over turned and mirrored copies); scores that start with one_pass_ (with

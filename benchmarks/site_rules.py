@@ -2,11 +2,12 @@
 
 On many synthetic landscapes, whose quarries and their permits are known, the site rules run on
 true maps and registers that are made worse step by step, and on the maps that the study's model
-makes of the landscapes' scenes, which it has never seen, in one pass over each scene. Settings are compared on the study model's
-maps. The rates at the settings chosen are then counted on as many other landscapes, numbered from
-40, that played no part in the choice; on the first few of these also with the maps of a network
-trained for a minute on the landscape's own labels. No planted quarry is left open when it is given
-up, so one test leaves the reclaimed ones as they were mapped last. Precision and recall of the
+makes of the landscapes' scenes, which it has never seen, in one pass over each scene. Settings are
+compared on the study model's maps. The rates at the settings chosen are then counted on as many
+other landscapes, numbered from 40, that played no part in the choice; on the first few of these
+also with the maps of a network trained for a minute on the landscape's own labels. No planted
+quarry is left open when it is given up, so one test leaves the reclaimed ones as they were mapped
+last. Precision and recall of the
 candidates, by category, are summed up over the landscapes; the intervals come from drawing whole
 landscapes anew (or from Wilson's formula over the sites, where that is wider).
 

@@ -74,9 +74,9 @@ def sites_line() -> str:
     recall, precision = (bracketed([row[k], row[f"{k}_low"], row[f"{k}_high"]])
                          for k in ("recall", "precision"))
     return (f"Candidate sites on {rules['seeds']} synthetic landscapes that our model never saw "
-            f"(each scene mapped in one pass), {row['planted']} planted: recall {recall}, precision {precision}. On the published "
-            f"map of Kolbuszowa, where no quarry is, {false['left']} of {false['objects']} false "
-            "objects reach the least size of a site.")
+            f"(each scene mapped in one pass), {row['planted']} planted: recall {recall}, "
+            f"precision {precision}. On the published map of Kolbuszowa, where no quarry is, "
+            f"{false['left']} of {false['objects']} false objects reach the least size of a site.")
 
 
 def card_table() -> str:

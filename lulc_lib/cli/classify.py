@@ -51,8 +51,8 @@ def add_classify(commands: Subparsers) -> None:
                         help="also write how undecided the network is (.tif)")
     parser.add_argument("--tta", action=argparse.BooleanOptionalAction,
                         help="average over the eight turned and mirrored copies of the scene: "
-                        "eight times the work, fewer wrong pixels (default: as the model's settings "
-                        "say; for the one that ships: yes)")
+                        "eight times the work, fewer wrong pixels (default: as the model's "
+                        "settings say; for the one that ships: yes)")
     parser.add_argument("--offset", type=int, metavar="DN",
                         help="DN to subtract, 0 or 1000 (default: from metadata and pixels)")
     parser.set_defaults(run=run_classify)
