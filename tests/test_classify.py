@@ -103,6 +103,20 @@ def test_tta_equals_one_pass_at_odd_sizes(write_raster, stored, tmp_path):
     assert np.array_equal(rasterio.open(tmp_path / "map.tif").read(1), expected.values)
 
 
+@pytest.mark.parametrize(("words", "done"), [([], "true"), (["--no-tta"], "false")])
+def test_copies_as_the_model_says_unless_told(write_raster, stored, tmp_path, words, done):
+    path = write_raster("scene.tif", made_dn(), BANDS)
+    model, out = tmp_path / "m.pt", tmp_path / "m.tif"
+    save_model(model, *stored[:2], CONFIG.with_(tta=True))
+    assert main(["classify", str(path), "-o", str(out), "--checkpoint", str(model), *words]) == 0
+    pair = [predict_scene(stored.model, read_scene(path), stored.normalisation, tta).values
+            for tta in (False, True)]
+    assert (pair[0] != pair[1]).any()
+    with rasterio.open(out) as file:
+        assert file.tags()["tta"] == done
+        assert np.array_equal(file.read(1), pair[done == "true"])
+
+
 @pytest.mark.parametrize("name", ["reflectance", "training_scenes"])
 def test_other_normalisations(write_raster, stored, tmp_path, name):
     path = write_raster("scene.tif", made_dn(), BANDS)
