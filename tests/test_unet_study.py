@@ -1,12 +1,17 @@
 """The study's model: members with different views, their files, and networks described."""
 
 import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from lulc_lib import paths
 from lulc_lib.data.indices import INDICES, normalised_differences
 from lulc_lib.data.scenes import BANDS
 from lulc_lib.errors import InputError
@@ -146,3 +151,48 @@ def test_seeds_trained_side_by_side_are_those_trained_alone(data, tmp_path, monk
         train_seeds(*data, config, [1, 1], tmp_path)
     with pytest.raises(InputError, match="2 scenes and 1 masks"):
         train_seeds(data[0], data[1][:1], config, [1, 2], tmp_path)
+
+
+KILLED = """
+import multiprocessing, sys, threading, time
+from lulc_lib.unet import get_config
+from lulc_lib.unet.side_by_side import train_seeds
+from tests.test_unet_train import landscape
+
+def tell():
+    while len(multiprocessing.active_children()) < 2:
+        time.sleep(0.05)
+    print(*(c.pid for c in multiprocessing.active_children()), flush=True)
+
+if __name__ == "__main__":
+    threading.Thread(target=tell, daemon=True).start()
+    scene, mask = landscape(1)[:2]
+    train_seeds([scene], [mask], get_config("smoke").with_(epochs=100_000), [0, 1], sys.argv[1])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc which processes run")
+def test_trainings_end_with_the_process_that_started_them(tmp_path):
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED)
+    with subprocess.Popen([sys.executable, script, tmp_path / "run"], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True,
+                          env=os.environ | {"PYTHONPATH": str(paths.project_root())}) as parent:
+        workers = [int(pid) for pid in parent.stdout.readline().split()]
+        assert len(workers) == 2 and all(map(runs, workers))
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "run" / "seed1.checkpoint").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        parent.kill()
+    while any(map(runs, workers)) and time.monotonic() < deadline + 30:
+        time.sleep(0.1)
+    assert not any(map(runs, workers))
+    assert load_model(tmp_path / "run" / "seed1.checkpoint").config.epochs == 100_000
+
+
+def runs(pid):
+    """Whether a process is there and not just waiting to be forgotten."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
+    except FileNotFoundError:
+        return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -54,8 +55,18 @@ def train_seeds(
     if pick_device().type != "cpu" or jobs == 1:
         return {seed: work(seed) for seed in seeds}
     work = partial(work, threads=max((os.cpu_count() or 1) // jobs, 1))
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _end_with_parent) as pool:
         return dict(zip(seeds, pool.map(work, seeds), strict=True))
+
+
+def _end_with_parent() -> None:
+    """Let this process end when the one that started it is gone, say with a restarted kernel."""
+
+    def wait() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _one(
