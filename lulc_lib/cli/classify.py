@@ -21,7 +21,7 @@ have been added (processing baseline 04.00 and later) is decided from metadata a
 
 MAP is a uint8 Cloud-Optimised GeoTIFF of class codes with a colour table; a QGIS style with the
 classes' names (.qml) is written beside it. Memory stays at about 1-2 GB whatever the scene's size,
-and the map is the one that a single pass over the whole scene would give."""
+and the map is the one that the whole scene at once would give."""
 
 EXAMPLES = """\
 examples:

@@ -167,19 +167,19 @@ def left_out(rows: pd.DataFrame, title: str, caption: str) -> Figure:
 
 
 @styled
-def ablation(rows: pd.DataFrame, title: str, caption: str) -> Figure:
+def ablation(
+    rows: pd.DataFrame, panels: Mapping[str, str], title: str, caption: str
+) -> Figure:
     """What each change does to the scores on dates left out.
 
-    ``rows``: one per variant, date left out and seed: ``variant``, ``left_out``, ``seed``,
-    ``overall_accuracy``, ``macro_f1``, ``quarters_accuracy``. A dot is a seed's mean over the
-    dates; the grey line is the mean of the first variant.
+    ``rows``: one per variant, date left out and seed: ``variant``, ``left_out``, ``seed`` and the
+    columns of ``panels``, which maps a column to its name; a panel each. A dot is a seed's mean
+    over the dates; the grey line is the mean of the first variant.
     """
-    panels = (("overall_accuracy", "overall accuracy"), ("macro_f1", "macro F1"),
-              ("quarters_accuracy", "overall accuracy by quarters"))
     variants = list(dict.fromkeys(rows["variant"]))
-    fig, axes = plt.subplots(1, 3, figsize=(12.5, 0.42 * len(variants) + 1.7),
+    fig, axes = plt.subplots(1, len(panels), figsize=(12.5, 0.42 * len(variants) + 1.7),
                              layout="constrained", sharey=True)
-    for ax, (column, name) in zip(axes, panels, strict=True):
+    for ax, (column, name) in zip(axes, panels.items(), strict=True):
         means = rows.groupby(["variant", "seed"])[column].mean()
         ax.axvline(means[variants[0]].mean(), color=QUIET, linewidth=1)
         for y, variant in enumerate(variants):
