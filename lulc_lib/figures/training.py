@@ -189,7 +189,7 @@ def ablation(
         ax.set(title=name, xlabel="mean over the dates left out")
         ax.grid(axis="x", color="#e3e3e3", linewidth=0.7)
     axes[0].set_yticks(range(len(variants)), variants)
-    axes[0].invert_yaxis()
+    axes[0].set_ylim(len(variants) - 0.4, -0.6)
     return titled(fig, title, caption)
 
 
