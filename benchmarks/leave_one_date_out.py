@@ -94,11 +94,11 @@ def held_out(
                                                checkpoint=place and place / "run.checkpoint"))]
     scene, mask, rows = series.scenes[date], series.masks[date], []
     for name, run in models:
-        known = run.model, scene, run.normalisation
-        once = scores(predict_scene(*known), mask) if one_pass else {}
-        parts = scores(by_quarters(*known, config.tta), mask)
+        means = run.model, scene, run.normalisation
+        once = scores(predict_scene(*means), mask) if one_pass else {}
+        parts = scores(by_quarters(*means, config.tta), mask)
         rows.append({"model": name, "left_out": date, "seed": seed,
-                     **scores(predict_scene(*known, config.tta), mask),
+                     **scores(predict_scene(*means, config.tta), mask),
                      **{f"one_pass_{k}": v for k, v in once.items()},
                      "quarters_accuracy": parts["overall_accuracy"], "seconds": run.seconds})
     return rows
