@@ -10,9 +10,9 @@ the map of the date left out against its own labels. The test scene plays no par
 An ensemble's members are scored one by one as well as together. Maps are made as the settings say
 (``tta``: the mean over turned and mirrored copies); scores that start with one_pass_ (with
 --one-pass) are those of the scene as it lies. quarters_accuracy is the overall accuracy when each
-quarter of the scene is mapped as if it were the whole scene. With --write the
-rows go to results/published/NAME.json, and checkpoints are kept under build/, so a run that was
-stopped goes on. LULC_DATA names the folder of the published dataset.
+quarter of the scene is mapped as if it were the whole scene. With --write the rows go to
+results/published/NAME.json, and checkpoints are kept under build/, so a run that was stopped goes
+on. LULC_DATA names the folder of the published dataset.
 """
 
 from __future__ import annotations

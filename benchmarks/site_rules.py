@@ -7,9 +7,9 @@ compared on the study model's maps. The rates at the settings chosen are then co
 other landscapes, numbered from 40, that played no part in the choice; on the first few of these
 also with the maps of a network trained for a minute on the landscape's own labels. No planted
 quarry is left open when it is given up, so one test leaves the reclaimed ones as they were mapped
-last. Precision and recall of the
-candidates, by category, are summed up over the landscapes; the intervals come from drawing whole
-landscapes anew (or from Wilson's formula over the sites, where that is wider).
+last. Precision and recall of the candidates, by category, are summed up over the landscapes; the
+intervals come from drawing whole landscapes anew (or from Wilson's formula over the sites, where
+that is wider).
 
     python benchmarks/site_rules.py --seeds 20 --write
     python benchmarks/site_rules.py --seeds 3 --tests register tolerance
