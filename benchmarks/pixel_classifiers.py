@@ -1,4 +1,4 @@
-"""How far do pixel classifiers come on a date they have not seen, given the U-Net's own input?
+"""How far do pixel classifiers come on a date they have not seen, given the study's own input?
 
 Leaves one training date of a site out at a time, as leave_one_date_out.py does, and trains a random
 forest and a linear support vector machine on every labelled pixel of the other dates.
@@ -26,10 +26,11 @@ from lulc_lib import legend, paths, results
 from lulc_lib.accuracy import metrics
 from lulc_lib.accuracy.confusion import confusion_matrix
 from lulc_lib.data.series import Series, training_series
-from lulc_lib.unet import normalise
+from lulc_lib.unet import get_config, normalise
 
 CLASSIFIERS: dict[str, Callable[[int], ClassifierMixin]] = {
-    "random forest, 100 trees": lambda seed: RandomForestClassifier(100, random_state=seed),
+    "random forest, 100 trees": lambda seed: RandomForestClassifier(100, random_state=seed,
+                                                                    n_jobs=-1),
     "linear SVM": lambda seed: LinearSVC(dual=False, random_state=seed),
 }
 COLUMNS = ("overall_accuracy", "macro_f1", "quarry_f1", "road_f1", "seconds")
@@ -52,7 +53,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--site", default="strzegom")
-    parser.add_argument("--normalisation", default="per_scene")
+    parser.add_argument("--normalisation", default=get_config("study").normalisation)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--write", action="store_true", help="keep the rows as results")
     args = parser.parse_args()

@@ -186,7 +186,7 @@ def channels(name: str) -> int:
     """Channels of the network input under a named normalisation.
 
     >>> channels("per_scene"), channels("per_scene_and_indices")
-    (10, 16)
+    (10, 14)
     """
     check_name(name)
     return len(BANDS) + (len(INDICES) if name.endswith("indices") else 0)
