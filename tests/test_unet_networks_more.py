@@ -15,7 +15,7 @@ from lulc_lib.errors import InputError
 from lulc_lib.unet.config import TrainConfig, get_config
 from lulc_lib.unet.loss import FocalLoss
 from lulc_lib.unet.networks import OriginalUNet, UNet
-from lulc_lib.unet.networks_more import FCN, PixelNetwork, UNetPlusPlus
+from lulc_lib.unet.networks_more import FCN, UNetPlusPlus
 from lulc_lib.unet.normalise import Normalisation
 from lulc_lib.unet.registry import NETWORKS
 from lulc_lib.unet.store import build, load_model, save_model
@@ -70,13 +70,6 @@ def test_parameters_of_fcn(base, depth, scales):
     assert count(FCN, base=base, depth=depth) == total
 
 
-@pytest.mark.parametrize(("base", "hidden"), [(16, 3), (3, 1)])
-def test_parameters_of_the_pixel_network(base, hidden):
-    wide = 4 * base
-    total = 10 * wide + (hidden - 1) * wide**2 + hidden * 2 * wide + wide * CLASSES + CLASSES
-    assert count(PixelNetwork, base=base, convolutions=hidden) == total
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("size", [(8, 8), (9, 15), (17, 23), (40, 10)])
 def test_any_size(kind, size):
@@ -86,11 +79,8 @@ def test_any_size(kind, size):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_too_small_and_bad_settings(kind):
-    if kind is PixelNetwork:
-        assert kind(base=2, depth=3).eval()(torch.zeros(1, 10, 1, 40)).shape == (1, CLASSES, 1, 40)
-    else:
-        with pytest.raises(InputError, match=r"7×40.*at least 8"):
-            kind(base=2, depth=3)(torch.zeros(1, 10, 7, 40))
+    with pytest.raises(InputError, match=r"7×40.*at least 8"):
+        kind(base=2, depth=3)(torch.zeros(1, 10, 7, 40))
     with pytest.raises(InputError, match="base is 0"):
         kind(base=0)
 
@@ -136,16 +126,6 @@ def test_fcn_starts_as_bilinear_interpolation_of_its_scores():
     expected = functional.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
     inner = np.s_[..., 1:-1, 1:-1]
     torch.testing.assert_close(net.up[0](coarse)[inner], expected[inner])
-
-
-def test_pixel_network_takes_no_notice_of_neighbours():
-    torch.manual_seed(0)
-    model = PixelNetwork(base=2).eval()
-    x = torch.randn(1, 10, 6, 7)
-    other = torch.randn(1, 10, 6, 7)
-    other[..., 3, 4] = x[..., 3, 4]
-    torch.testing.assert_close(model(other)[..., 3, 4], model(x)[..., 3, 4])
-    assert model.margin == model.reach() == 0
 
 
 @pytest.mark.parametrize(("kind", "depth"), [(UNet, 2), (OriginalUNet, 2), (UNetPlusPlus, 2),
@@ -200,9 +180,8 @@ def test_chosen_by_name():
     for name, kind in NETWORKS.items():
         model = build(smoke.with_(network=name, convolutions=2))
         assert type(model) is kind
-        depth = 0 if kind is PixelNetwork else smoke.depth
-        assert (model.depth, model.convolutions) == (depth, 2)
-    with pytest.raises(InputError, match=r"'resnet'.*unet, .*unet_plus_plus, fcn, pixel"):
+        assert (model.depth, model.convolutions) == (smoke.depth, 2)
+    with pytest.raises(InputError, match=r"'resnet'.*unet, unet_original, unet_plus_plus, fcn"):
         smoke.with_(network="resnet")
     with pytest.raises(InputError, match="original U-Net has 2"):
         build(smoke.with_(network="unet_original"))

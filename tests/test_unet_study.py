@@ -26,7 +26,6 @@ from lulc_lib.unet import (
 from lulc_lib.unet.config import TrainConfig
 from lulc_lib.unet.describe import differences, stages
 from lulc_lib.unet.networks import OriginalUNet, UNet
-from lulc_lib.unet.networks_more import PixelNetwork
 from lulc_lib.unet.normalise import Normalisation, fit
 from lulc_lib.unet.side_by_side import train_seeds
 from lulc_lib.unet.store import study_model
@@ -35,8 +34,7 @@ from tests.test_unet_train import landscape
 
 VIEWS = ("per_scene", "per_scene_and_indices")
 CONFIG = get_config("smoke").with_(epochs=1, steps_per_epoch=6, members=VIEWS, mixture=0.1,
-                                   networks=("unet", "pixel"), votes=(2.0, 1.0),
-                                   normalisation=VIEWS[1])
+                                   votes=(2.0, 1.0), normalisation=VIEWS[1])
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +52,6 @@ def trained(data, tmp_path_factory):
 def test_every_member_sees_its_view(trained):
     run, folder = trained
     assert [m.in_channels for m in run.model.members] == [10, 14]
-    assert [type(m) for m in run.model.members] == [UNet, PixelNetwork]
     assert run.normalisation.name == VIEWS[1]
     assert run.seconds == sum(r.seconds for r in run.runs)
     names = sorted(p.name for p in folder.iterdir())
@@ -81,11 +78,9 @@ def test_file_of_the_ensemble(trained, tmp_path):
 
 def test_an_ensemble_needs_members(data):
     with pytest.raises(InputError, match="names no members"):
-        train_ensemble(*data, CONFIG.with_(members=(), networks=()), progress=False)
+        train_ensemble(*data, CONFIG.with_(members=()), progress=False)
     with pytest.raises(InputError, match="normalisation is 'best'"):
-        CONFIG.with_(members=("best", "per_scene"))
-    with pytest.raises(InputError, match="one for each of the 2 members, or none"):
-        CONFIG.with_(networks=("unet",))
+        CONFIG.with_(members=("best",))
 
 
 def test_indices_by_hand():

@@ -14,9 +14,6 @@ from lulc_lib.unet.registry import get_network
 LASTING: tuple[str, ...] = ("conifer", "mixed_forest", "urban", "road")
 """Classes of land that was the same on every date of the study's sites; pits and lakes were not."""
 
-LISTS = ("members", "networks", "votes", "lasting")
-"""Settings of several values: tuples here, lists in a file."""
-
 SCHEDULES: tuple[str, ...] = ("constant", "one_cycle")
 
 
@@ -34,7 +31,6 @@ class TrainConfig:
     # input
     normalisation: str = "per_scene"  # name in normalise.NORMALISATIONS
     members: tuple[str, ...] = ()  # normalisations of an ensemble's networks; empty: one network
-    networks: tuple[str, ...] = ()  # their names in registry.NETWORKS; empty: all are ``network``
     votes: tuple[float, ...] = ()  # how much each of them counts; empty: all the same
     patch: int = 64  # pixels, edge of a patch
     batch: int = 16  # patches in a step
@@ -62,11 +58,7 @@ class TrainConfig:
     tta: bool = False  # mean over the eight turned and mirrored copies of a scene
 
     def __post_init__(self) -> None:
-        for name in (self.network, *self.networks):
-            get_network(name)
-        if self.networks and len(self.networks) != len(self.members):
-            raise InputError(f"networks are {self.networks}; there must be one for each of the "
-                             f"{len(self.members)} members, or none")
+        get_network(self.network)
         for name in (self.normalisation, *self.members):
             check_name(name)
         for key in self.lasting:
@@ -89,13 +81,6 @@ class TrainConfig:
         if self.learning_rate <= 0:
             raise InputError(f"learning_rate is {self.learning_rate}; it must be above 0")
 
-    def member(self, number: int) -> TrainConfig:
-        """Settings of one network of an ensemble, to be trained alone and judged in one pass."""
-        return self.with_(
-            network=self.networks[number] if self.networks else self.network,
-            normalisation=self.members[number], members=(), networks=(), votes=(), tta=False,
-        )
-
     def with_(self, **changes: object) -> TrainConfig:
         """A copy with some settings changed."""
         return replace(self, **changes)
@@ -110,7 +95,7 @@ class TrainConfig:
         unknown = set(values) - {f.name for f in fields(cls)}
         if unknown:
             raise InputError(f"unknown training settings: {', '.join(sorted(unknown))}")
-        listed = {k: tuple(values[k]) for k in LISTS if k in values}
+        listed = {k: tuple(values[k]) for k in ("members", "votes", "lasting") if k in values}
         return cls(**{**values, **listed})
 
 
@@ -122,8 +107,7 @@ CONFIGS: dict[str, TrainConfig] = {
         TrainConfig("default", base=16, mixture=0.1, lasting=LASTING, weight_power=0.25,
                     validation_share=0.1, epochs=10, steps_per_epoch=100, ema=0.99, tta=True),
         TrainConfig("study", base=16, normalisation="per_scene_and_indices",
-                    members=("per_scene", "per_scene_and_indices", "per_scene_and_indices"),
-                    networks=("unet", "unet", "pixel"), votes=(2.0, 3.0, 1.0), mixture=0.1,
+                    members=("per_scene", "per_scene_and_indices"), votes=(2.0, 3.0), mixture=0.1,
                     lasting=LASTING, weight_power=0.25, validation_share=0.0, epochs=30,
                     steps_per_epoch=100, ema=0.99, tta=True),
         TrainConfig("paper", base=64, normalisation="reflectance", patch=100, batch=4,

@@ -40,55 +40,15 @@ def pad_to(x: Tensor, like: Tensor) -> Tensor:
     return functional.pad(x, (0, cols, 0, rows), mode="replicate") if rows or cols else x
 
 
-def check_sizes(**sizes: int) -> None:
-    """Refuse arguments that are below 1, by name.
-
-    Raises
-    ------
-    InputError
-        One of them is.
-    """
-    for name, value in sizes.items():
-        if value < 1:
-            raise InputError(f"{name} is {value}; it must be at least 1")
-
-
 class Network(nn.Module):
     """From bands to class scores (logits) on the same grid: the part that all networks share.
 
     Parameters
     ----------
     in_channels : bands of the input.
-    depth : number of 2×2 poolings. Rows and columns must be at least 2**depth, else any number.
-    """
-
-    def __init__(self, in_channels: int, depth: int) -> None:
-        super().__init__()
-        self.in_channels, self.depth = in_channels, depth
-
-    def reach(self) -> int:
-        """Pixels around a place that its scores can depend on."""
-        raise NotImplementedError
-
-    @property
-    def margin(self) -> int:
-        """Pixels around a place that its scores can depend on, rounded up to 2**depth.
-
-        Tiles that start on multiples of 2**depth and overlap by this much give the same scores
-        as the whole scene.
-        """
-        step = 2**self.depth
-        return -(-self.reach() // step) * step
-
-
-class EncoderNetwork(Network):
-    """A network that looks at coarser and coarser versions of the scene.
-
-    Parameters
-    ----------
-    in_channels, depth : as in :class:`Network`.
     classes : classes of the legend, in the order of ``legend.CODES``.
     base : channels of the first block; each pooling doubles them.
+    depth : number of 2×2 poolings. Rows and columns must be at least 2**depth, else any number.
     convolutions : 3×3 convolutions in each block.
     batch_norm : batch normalisation after each of them.
 
@@ -105,9 +65,12 @@ class EncoderNetwork(Network):
         convolutions: int = 3,
         batch_norm: bool = True,
     ) -> None:
-        check_sizes(base=base, depth=depth, convolutions=convolutions)
-        super().__init__(in_channels, depth)
-        self.convolutions, self.batch_norm = convolutions, batch_norm
+        super().__init__()
+        for name, value in (("base", base), ("depth", depth), ("convolutions", convolutions)):
+            if value < 1:
+                raise InputError(f"{name} is {value}; it must be at least 1")
+        self.in_channels, self.batch_norm = in_channels, batch_norm
+        self.depth, self.convolutions = depth, convolutions
         self.widths = [base * 2**level for level in range(depth + 1)]
         inputs = [in_channels, *self.widths[:-1]]
         self.encoder = nn.ModuleList(
@@ -144,9 +107,23 @@ class EncoderNetwork(Network):
             reach.append(reach[-1] + 2 ** (level - 1) + self.convolutions * 2**level)
         return reach
 
+    def reach(self) -> int:
+        """Pixels around a place that its scores can depend on."""
+        raise NotImplementedError
 
-class UNet(EncoderNetwork):
-    """The paper's U-Net; parameters as in :class:`EncoderNetwork`, whose defaults are the paper's.
+    @property
+    def margin(self) -> int:
+        """Pixels around a place that its scores can depend on, rounded up to 2**depth.
+
+        Tiles that start on multiples of 2**depth and overlap by this much give the same scores
+        as the whole scene.
+        """
+        step = 2**self.depth
+        return -(-self.reach() // step) * step
+
+
+class UNet(Network):
+    """The paper's U-Net; parameters as in :class:`Network`, whose defaults are the paper's.
 
     Source: Table 4.
     """
@@ -189,9 +166,9 @@ class UNet(EncoderNetwork):
 class OriginalUNet(UNet):
     """The first U-Net: two convolutions with ReLU a block and no batch normalisation.
 
-    Parameters as in :class:`EncoderNetwork`. Its convolutions are padded here, so that the scores
-    cover the whole input. Without batch normalisation the first weights matter: they are drawn with
-    a standard deviation of √(2 / inputs of a neuron), as its authors did.
+    Parameters as in :class:`Network`. Its convolutions are padded here, so that the scores cover
+    the whole input. Without batch normalisation the first weights matter: they are drawn with a
+    standard deviation of √(2 / inputs of a neuron), as its authors did.
 
     Source: Ronneberger et al. 2015, Figure 1 and section 3.
     """

@@ -1,9 +1,6 @@
-"""The two networks that the paper's authors piloted, U-Net++ and a fully convolutional network, and
-one that sees no neighbourhood."""
+"""The two networks that the paper's authors piloted: U-Net++ and a fully convolutional network."""
 
 from __future__ import annotations
-
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -11,15 +8,15 @@ from torch.nn import functional
 
 from lulc_lib import legend
 from lulc_lib.data.scenes import BANDS
-from lulc_lib.unet.networks import EncoderNetwork, Network, check_sizes, pad_to
+from lulc_lib.unet.networks import Network, pad_to
 
 
-class UNetPlusPlus(EncoderNetwork):
+class UNetPlusPlus(Network):
     """U-Net with nested skip connections, without deep supervision.
 
-    Parameters as in :class:`lulc_lib.unet.networks.EncoderNetwork`. Node (level, step) joins all
-    earlier nodes of its level with the node one level below, brought to its size; step 0 is the
-    encoder, and the scores are read from the last node of level 0.
+    Parameters as in :class:`lulc_lib.unet.networks.Network`. Node (level, step) joins all earlier
+    nodes of its level with the node one level below, brought to its size; step 0 is the encoder,
+    and the scores are read from the last node of level 0.
 
     Source: Zhou et al. 2018, equation 1 and Figure 1a.
     """
@@ -70,13 +67,13 @@ class UNetPlusPlus(EncoderNetwork):
         return self.head(found[0][-1])
 
 
-class FCN(EncoderNetwork):
+class FCN(Network):
     """Fully convolutional network: class scores at three scales, added and brought to full size.
 
-    Parameters as in :class:`lulc_lib.unet.networks.EncoderNetwork`. The two finer scales are the
-    two levels above the deepest (fewer if there are not as many); with ``depth`` 5 their pixels are
-    8, 16 and 32 wide, the arrangement called FCN-8s. It has one block of ours where the first one
-    has VGG-16, so it is light. Doubling is a learned 4×4 transposed convolution that starts as
+    Parameters as in :class:`lulc_lib.unet.networks.Network`. The two finer scales are the two
+    levels above the deepest (fewer if there are not as many); with ``depth`` 5 their pixels are 8,
+    16 and 32 wide, the arrangement called FCN-8s. It has one block of ours where the first
+    one has VGG-16, so it is light. Doubling is a learned 4×4 transposed convolution that starts as
     bilinear interpolation; the last enlargement is bilinear.
 
     Source: Long et al. 2015, Figure 3 and section 4.
@@ -120,40 +117,6 @@ class FCN(EncoderNetwork):
                 total, scale_factor=float(2**self.finest), mode="bilinear", align_corners=False
             )
         return pad_to(total, x)                             # (N, classes, H, W)
-
-
-class PixelNetwork(Network):
-    """A network that sees one pixel at a time: what a U-Net knows without the neighbourhood.
-
-    Hidden layers of ``4 * base`` channels, as many as ``convolutions``, each a 1×1 convolution with
-    batch normalisation and ReLU. ``depth`` is there for the common interface: nothing is pooled.
-    """
-
-    def __init__(
-        self,
-        in_channels: int = len(BANDS),
-        classes: int = len(legend.CODES),
-        base: int = 16,
-        depth: int = 0,
-        convolutions: int = 3,
-    ) -> None:
-        check_sizes(base=base, convolutions=convolutions)
-        super().__init__(in_channels, depth=0)
-        self.convolutions = convolutions
-        layers: list[nn.Module] = []
-        widths = [in_channels, *[4 * base] * convolutions]
-        for inputs, outputs in pairwise(widths):
-            layers += [nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs),
-                       nn.ReLU(inplace=True)]
-        self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], classes, 1))
-
-    def reach(self) -> int:
-        """Pixels around a place that its scores can depend on: none."""
-        return 0
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Class scores (N, classes, H, W) of normalised bands ``x`` (N, in_channels, H, W)."""
-        return self.layers(x)
 
 
 def _doubling(channels: int) -> nn.ConvTranspose2d:

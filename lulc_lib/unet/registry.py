@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from lulc_lib.errors import InputError
 from lulc_lib.unet.networks import Network, OriginalUNet, UNet
-from lulc_lib.unet.networks_more import FCN, PixelNetwork, UNetPlusPlus
+from lulc_lib.unet.networks_more import FCN, UNetPlusPlus
 
 NETWORKS: dict[str, type[Network]] = {
     "unet": UNet,
     "unet_original": OriginalUNet,
     "unet_plus_plus": UNetPlusPlus,
     "fcn": FCN,
-    "pixel": PixelNetwork,
 }
-"""Name in ``TrainConfig.network`` to network: the paper's U-Net, the first one, the two that the
-paper's authors piloted, and one without a neighbourhood."""
+"""Name in ``TrainConfig.network`` to network: the paper's U-Net, the first one, and the two that
+the paper's authors piloted."""
 
 
 def get_network(name: str) -> type[Network]:

@@ -43,16 +43,19 @@ class StoredModel(NamedTuple):
     config: TrainConfig
 
 
-def build(config: TrainConfig, seed: int = 0) -> Network:
+def build(config: TrainConfig, seed: int = 0, in_channels: int | None = None) -> Network:
     """The configuration's network with weights drawn from ``seed``, on the CPU.
 
-    The global random state stays as it was.
+    The global random state stays as it was. ``in_channels``: of its input; None: what the
+    configuration's normalisation gives.
     """
+    if in_channels is None:
+        in_channels = channels(config.normalisation)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = get_network(config.network)
-        return network(in_channels=channels(config.normalisation), base=config.base,
-                       depth=config.depth, convolutions=config.convolutions)
+        return network(in_channels=in_channels, base=config.base, depth=config.depth,
+                       convolutions=config.convolutions)
 
 
 def study_place() -> Path:
@@ -177,9 +180,9 @@ def load_model(path: Path | str, device: torch.device | None = None) -> StoredMo
         config = TrainConfig.from_dict(values["config"])
         normalisation = Normalisation.from_dict(values["normalisation"])
         members = []
-        for number, weights in enumerate(values["weights"]):
-            of_one = config.member(number) if config.members else config
-            members.append(build(of_one))
+        for weights in values["weights"]:
+            first = next(iter(weights.values()))  # (channels out, channels in, row, col)
+            members.append(build(config, in_channels=first.shape[1]))
             members[-1].load_state_dict(weights)
         model = members[0] if len(members) == 1 else Ensemble(members, config.votes)
     except (KeyError, TypeError, RuntimeError) as error:

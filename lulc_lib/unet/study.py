@@ -87,6 +87,6 @@ def train_member(
     be trained side by side.
     """
     place = None if folder is None else Path(folder) / f"member{number}"
-    return train(scenes, masks, config.member(number), seed,
-                 checkpoint=place and place.with_suffix(".checkpoint"), log_dir=place,
-                 progress=progress)
+    view = config.with_(normalisation=config.members[number], members=(), votes=(), tta=False)
+    return train(scenes, masks, view, seed, checkpoint=place and place.with_suffix(".checkpoint"),
+                 log_dir=place, progress=progress)
