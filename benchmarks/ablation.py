@@ -37,7 +37,6 @@ VARIANTS: dict[str, dict[str, object]] = {
     "stronger class weights": {"weight_power": 0.5},
     "labels as drawn": {"lasting": ()},
     "three poolings": {"depth": 3},
-    "one pass over the scene": {"tta": False},
     "patches placed as labelled": {"centre_balance": 0.0},
 }
 ROADS = ("per scene, mixture, running mean", "labels as drawn", "stronger class weights",
