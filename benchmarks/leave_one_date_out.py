@@ -34,6 +34,7 @@ from lulc_lib.accuracy import metrics
 from lulc_lib.accuracy.confusion import confusion_matrix
 from lulc_lib.data.series import Series, training_series
 from lulc_lib.unet import Normalisation, TrainConfig, get_config, predict_scene, train
+from lulc_lib.unet.side_by_side import end_with_parent
 from lulc_lib.unet.study import train_ensemble
 
 COLUMNS = ("overall_accuracy", "macro_f1", "quarry_f1", "road_f1", "quarters_accuracy")
@@ -112,7 +113,7 @@ def all_rows(
     threads = max((os.cpu_count() or 1) // jobs, 1)
     work = partial(held_out, series=series, config=config, folder=folder, threads=threads,
                    one_pass=one_pass)
-    with ProcessPoolExecutor(jobs) as pool:
+    with ProcessPoolExecutor(jobs, initializer=end_with_parent) as pool:
         for rows in pool.map(work, tasks):
             for row in rows:
                 print("  ".join(f"{v:.3f}" if isinstance(v, float) else f"{v}"

@@ -26,6 +26,7 @@ from lulc_lib.data.scenes import read_scene
 from lulc_lib.data.series import Series, scene_path, training_series
 from lulc_lib.unet import TrainConfig, get_config, load_model, predict_scene
 from lulc_lib.unet.device import pick_device
+from lulc_lib.unet.side_by_side import end_with_parent
 from lulc_lib.unet.store import study_place
 from lulc_lib.unet.study import train_ensemble, train_member
 
@@ -69,7 +70,7 @@ def main() -> None:
     work = partial(one_member, series=series, config=config, folder=folder,
                    threads=max((os.cpu_count() or 1) // args.jobs, 1))
     tasks = [(seed, number) for seed in args.seeds for number in range(len(config.members))]
-    with ProcessPoolExecutor(args.jobs) as pool:
+    with ProcessPoolExecutor(args.jobs, initializer=end_with_parent) as pool:
         list(pool.map(work, tasks))
     runs = {seed: together(seed, series, config, folder) for seed in args.seeds}
     test, maps = read_scene(scene_path(SITE, root)), {}

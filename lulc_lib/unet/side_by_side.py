@@ -55,11 +55,11 @@ def train_seeds(
     if pick_device().type != "cpu" or jobs == 1:
         return {seed: work(seed) for seed in seeds}
     work = partial(work, threads=max((os.cpu_count() or 1) // jobs, 1))
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _end_with_parent) as pool:
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), end_with_parent) as pool:
         return dict(zip(seeds, pool.map(work, seeds), strict=True))
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Let this process end when the one that started it is gone, say with a restarted kernel."""
 
     def wait() -> None:
