@@ -20,6 +20,7 @@ ACCURACY := $(shell find lulc_lib/accuracy -name '*.py' -o -name '*.csv')
 SITES := $(shell find lulc_lib/sites -name '*.py' -o -name '*.csv')
 MODEL := lulc_lib/unet/study.pt
 FIGURES := $(wildcard lulc_lib/figures/*)
+COMPARED := $(foreach name,sweep ablation ablation_roads left_out pixel_classifiers study,results/published/$(name).json)
 
 .PHONY: help env data reproduce notebooks smoke lab test check bench clean
 
@@ -50,7 +51,7 @@ notebooks: $(OUT)/01_prepare_scenes.ipynb $(OUT)/02_train_unet.ipynb \
 
 # An executed notebook depends on its source, the rooms it calls, and the results it reads.
 $(OUT)/01_prepare_scenes.ipynb: $(COMMON) $(DATA) $(FIGURES)
-$(OUT)/02_train_unet.ipynb: $(COMMON) $(DATA) $(UNET) $(ACCURACY) $(FIGURES)
+$(OUT)/02_train_unet.ipynb: $(COMMON) $(DATA) $(UNET) $(ACCURACY) $(FIGURES) $(COMPARED)
 $(OUT)/03_earth_engine_classifiers.ipynb: $(COMMON) $(DATA) $(EARTH_ENGINE) $(ACCURACY) $(FIGURES) $(OUT)/02_train_unet.ipynb
 $(OUT)/04_accuracy_metrics.ipynb: $(COMMON) $(DATA) $(ACCURACY) $(FIGURES) $(OUT)/01_prepare_scenes.ipynb $(OUT)/02_train_unet.ipynb
 $(OUT)/05_accuracy_pitfalls.ipynb: $(COMMON) $(ACCURACY) $(FIGURES)
