@@ -33,7 +33,15 @@ from lulc_lib import legend, paths, results
 from lulc_lib.accuracy import metrics
 from lulc_lib.accuracy.confusion import confusion_matrix
 from lulc_lib.data.series import Series, training_series
-from lulc_lib.unet import Normalisation, TrainConfig, get_config, predict_scene, train
+from lulc_lib.unet import (
+    Normalisation,
+    TrainConfig,
+    TrainResult,
+    get_config,
+    map_of,
+    predict_probabilities,
+    train,
+)
 from lulc_lib.unet.side_by_side import end_with_parent
 from lulc_lib.unet.study import train_ensemble
 
@@ -62,19 +70,28 @@ def scores(found: xr.DataArray, reference: xr.DataArray) -> dict[str, float]:
     }
 
 
-def by_quarters(
+def quarters(
     model: nn.Module, scene: xr.DataArray, known: Normalisation, tta: bool
 ) -> xr.DataArray:
-    """Class map of a scene whose quarters are mapped alone, each as if it were the whole scene.
+    """Class probabilities of a scene whose quarters are mapped alone, each as if it were the whole
+    scene.
 
     What is then in the scene is another mix of landscapes: a model that leans on it falls back.
     """
     rows, cols = (n // 2 for n in scene.shape[1:])
-    found = xr.zeros_like(scene[0], dtype="uint8")
-    for part in ((slice(0, rows), slice(0, cols)), (slice(0, rows), slice(cols, None)),
-                 (slice(rows, None), slice(0, cols)), (slice(rows, None), slice(cols, None))):
-        found[part] = predict_scene(model, scene[:, *part], known, tta).values
-    return found
+    down, right = (slice(0, rows), slice(rows, None)), (slice(0, cols), slice(cols, None))
+    return xr.concat([
+        xr.concat([predict_probabilities(model, scene[:, y, x], known, tta) for x in right], "x")
+        for y in down], "y")
+
+
+def ways(
+    run: TrainResult, scene: xr.DataArray, tta: bool, one_pass: bool
+) -> dict[str, xr.DataArray]:
+    """Class probabilities of a scene, by how they were made: the beginning of the scores' names."""
+    means = run.model, scene, run.normalisation
+    found = {"": predict_probabilities(*means, tta), "quarters_": quarters(*means, tta)}
+    return found | ({"one_pass_": predict_probabilities(*means)} if one_pass else {})
 
 
 def held_out(
@@ -89,20 +106,30 @@ def held_out(
     place = folder and folder / f"{date}_seed{seed}"
     if config.members:
         whole = train_ensemble(*data, config, seed, folder=place, progress=False)
-        models = [("ensemble", whole), *zip(config.members, whole.runs, strict=True)]
+        names, runs = config.members, whole.runs
     else:
-        models = [(config.normalisation, train(*data, config, seed, progress=False,
-                                               checkpoint=place and place / "run.checkpoint"))]
-    scene, mask, rows = series.scenes[date], series.masks[date], []
-    for name, run in models:
-        means = run.model, scene, run.normalisation
-        once = scores(predict_scene(*means), mask) if one_pass else {}
-        parts = scores(by_quarters(*means, config.tta), mask)
-        rows.append({"model": name, "left_out": date, "seed": seed,
-                     **scores(predict_scene(*means, config.tta), mask),
-                     **{f"one_pass_{k}": v for k, v in once.items()},
-                     "quarters_accuracy": parts["overall_accuracy"], "seconds": run.seconds})
-    return rows
+        names, runs = (config.normalisation,), [train(
+            *data, config, seed, progress=False, checkpoint=place and place / "run.checkpoint")]
+    scene, mask = series.scenes[date], series.masks[date]
+    found = [ways(run, scene, config.tta, one_pass) for run in runs]
+    seconds = [run.seconds for run in runs]
+    if config.members:  # the ensemble's probabilities are the weighted mean of its members'
+        shares = whole.model.shares
+        joined = {way: p.copy(data=sum(s * f[way].values for s, f in zip(shares, found,
+                                                                         strict=True)))
+                  for way, p in found[0].items()}
+        names, found = ("ensemble", *names), [joined, *found]
+        seconds = [whole.seconds, *seconds]
+    return [{"model": name, "left_out": date, "seed": seed, **all_scores(p, mask), "seconds": t}
+            for name, p, t in zip(names, found, seconds, strict=True)]
+
+
+def all_scores(found: dict[str, xr.DataArray], mask: xr.DataArray) -> dict[str, float]:
+    """The scores of every way of mapping; by quarters the overall accuracy alone."""
+    each = {way: scores(map_of(p), mask) for way, p in found.items()}
+    accuracy = each.pop("quarters_")["overall_accuracy"]
+    return {f"{way}{k}": v for way, part in each.items() for k, v in part.items()} | {
+        "quarters_accuracy": accuracy}
 
 
 def all_rows(
