@@ -91,7 +91,9 @@ def ways(
     """Class probabilities of a scene, by how they were made: the beginning of the scores' names."""
     means = run.model, scene, run.normalisation
     found = {"": predict_probabilities(*means, tta), "quarters_": quarters(*means, tta)}
-    return found | ({"one_pass_": predict_probabilities(*means)} if one_pass else {})
+    if one_pass:
+        found["one_pass_"] = predict_probabilities(*means) if tta else found[""]
+    return found
 
 
 def held_out(

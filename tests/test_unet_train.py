@@ -301,6 +301,7 @@ def test_bad_model_files(trained, tmp_path):
         load_model(tmp_path / "nowhere.pt")
     values = torch.load(path, weights_only=True)
     for key, value, words in (("codes", [1, 2], "trained with codes"),
+                              ("indices", ["NDVI", "NDRE"], r"indices \['NDVI', 'NDRE'\]; ours"),
                               ("config", {**values["config"], "base": 8}, "do not fit")):
         torch.save({**values, key: value}, foreign)
         with pytest.raises(InputError, match=words):

@@ -34,6 +34,8 @@ FILL = "50"
 """Opacity of a site's fill, two hexadecimal digits."""
 SMALL_HA = 4.0
 """A site of less than this has its number beside it."""
+LETTER = 0.016
+"""Width of a letter of a site's number, as a share of the map's."""
 RATES = {"recall": "#1c5d99", "precision": "#c8102e"}
 """Colours of the two rates."""
 KEY_WIDTH = 34
@@ -89,7 +91,7 @@ def _number(
         ax.text(at.x / 1000, at.y / 1000, text, ha="center", **style)
         return
     left, bottom, right, top = shape.bounds
-    near_edge = right > window[2] - 0.1 * (window[2] - window[0])
+    near_edge = right > window[2] - LETTER * (len(text) + 1) * (window[2] - window[0])
     ax.annotate(text, ((left if near_edge else right) / 1000, (bottom + top) / 2000),
                 xytext=(-4 if near_edge else 4, 0), textcoords="offset points",
                 ha="right" if near_edge else "left", **style)

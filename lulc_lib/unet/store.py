@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from lulc_lib import legend
+from lulc_lib.data.indices import INDICES
 from lulc_lib.data.scenes import BANDS
 from lulc_lib.errors import InputError
 from lulc_lib.unet.config import TrainConfig
@@ -30,6 +31,8 @@ from lulc_lib.unet.registry import get_network
 FORMAT = "lulc_lib.unet/2"
 """First entry of every file written here."""
 
+LEARNED_FROM = {"codes": list(legend.CODES), "bands": list(BANDS), "indices": list(INDICES)}
+"""What the channels of a network and its classes are, in order; written to every file."""
 
 STUDY_MODEL = "study.pt"
 """Name of the study's model file in this package."""
@@ -86,8 +89,7 @@ def contents(
     members = model.members if isinstance(model, Ensemble) else [model]
     return {
         "format": FORMAT,
-        "codes": list(legend.CODES),
-        "bands": list(BANDS),
+        **LEARNED_FROM,
         "config": config.to_dict(),
         "normalisation": normalisation.to_dict(),
         "weights": [{k: _stored(v, half) for k, v in m.state_dict().items()} for m in members],
@@ -123,7 +125,8 @@ def read_file(path: Path | str) -> dict[str, object]:
     Raises
     ------
     InputError
-        No such file, truncated, not written by this package, or for another legend or other bands.
+        No such file, truncated, not written by this package, or for another legend, other bands or
+        other indices.
     """
     path = Path(path)
     if not path.is_file():
@@ -136,7 +139,7 @@ def read_file(path: Path | str) -> dict[str, object]:
         raise InputError(f"{path}: cannot be read; {rule}") from error
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise InputError(f"{path}: is not in the format {FORMAT}; {rule}")
-    for key, ours in (("codes", list(legend.CODES)), ("bands", list(BANDS))):
+    for key, ours in LEARNED_FROM.items():
         if values.get(key) != ours:
             raise InputError(f"{path}: was trained with {key} {values.get(key)}; ours are {ours}")
     return values
