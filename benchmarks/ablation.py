@@ -35,12 +35,13 @@ VARIANTS: dict[str, dict[str, object]] = {
     "cross-entropy (γ 0)": {"gamma": 0.0},
     "no class weights": {"weight_power": 0.0},
     "stronger class weights": {"weight_power": 0.5},
+    "leaning on label shares": {"prior": 0.08},
     "labels as drawn": {"lasting": ()},
     "three poolings": {"depth": 3},
     "patches placed as labelled": {"centre_balance": 0.0},
 }
 ROADS = ("per scene, mixture, running mean", "labels as drawn", "stronger class weights",
-         "three poolings")
+         "leaning on label shares", "three poolings")
 """Variants that are meant for thin objects. One pass over the scene is scored in every run."""
 DATES = ("2022-06-19", "2023-02-09")
 
@@ -63,7 +64,7 @@ def main() -> None:
     root: Path = paths.published_dir()
     series = training_series(args.site, root)
     base = get_config("study").with_(members=(), normalisation="per_scene",
-                                     epochs=args.epochs)
+                                     prior=0.0, epochs=args.epochs)
     folder = args.write and paths.output_root() / "build" / "left_out" / args.write
     tasks, rows = [(date, seed) for seed in args.seeds for date in args.dates], []
     for name in names:

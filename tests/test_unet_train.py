@@ -20,6 +20,7 @@ from lulc_lib.unet import (
     train,
 )
 from lulc_lib.unet.config import CONFIGS, TrainConfig
+from lulc_lib.unet.loss import label_counts
 from lulc_lib.unet.normalise import Normalisation
 from lulc_lib.unet.run import prepare, running_mean
 from lulc_lib.unet.store import build
@@ -166,6 +167,19 @@ def test_lasting_labels_are_trained_on_at_every_date_but_not_where_places_are_he
     assert not (kept[1] & (run.validation[0] > 0)).any()
     with pytest.raises(InputError, match="class key is 'pit'"):
         SMOKE.with_(lasting=("pit",))
+
+
+def test_maps_lean_on_the_labels_class_shares(data, tmp_path):
+    path, scene = tmp_path / "run.checkpoint", landscape(9)[0]
+    plain, leaning = (train(*data, SMOKE.with_(prior=p), checkpoint=path, progress=False)
+                      for p in (0.0, 0.5))  # the second trains no more: it has the same weights
+    shares = label_counts(m.values for m in data[1]).clip(1)[:, None, None] ** 0.5
+    one, other = (predict_probabilities(r.model, scene, r.normalisation).values
+                  for r in (plain, leaning))
+    expected = one * shares / (one * shares).sum(axis=0)
+    assert np.allclose(other, expected, atol=1e-5, equal_nan=True)
+    assert np.nanmax(np.abs(other - one)) > 0.05
+    assert leaning.config.prior == 0.5
 
 
 def test_early_stopping_keeps_the_best_epoch(data):

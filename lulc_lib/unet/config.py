@@ -55,6 +55,7 @@ class TrainConfig:
     patience: int = 0  # epochs without a better macro F1 on labels held back; 0 never stops early
     precision: str = "auto"  # name in device.PRECISIONS
     # maps
+    prior: float = 0.0  # exponent of the classes' shares of the labels (prior.py); 0 none
     tta: bool = False  # mean over the eight turned and mirrored copies of a scene
 
     def __post_init__(self) -> None:

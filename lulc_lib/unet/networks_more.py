@@ -93,6 +93,11 @@ class FCN(Network):
         self.scores = nn.ModuleList(nn.Conv2d(self.widths[level], classes, 1) for level in levels)
         self.up = nn.ModuleList(_doubling(classes) for _ in levels[1:])
 
+    @property
+    def head(self) -> nn.Conv2d:
+        """The last convolution; its bias adds to the scores."""
+        return self.scores[-1]
+
     def reach(self) -> int:
         """Pixels around a place that its scores can depend on."""
         enlarging = sum(2**level for level in range(self.finest + 1, self.depth + 1))

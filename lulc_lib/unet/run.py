@@ -165,7 +165,9 @@ def resume(run: Run, path: Path | str) -> None:
     for key, value in mine.items():
         if key not in values:
             raise InputError(f"{path}: is a model file; training can go on from a checkpoint only")
-        theirs = TrainConfig.from_dict(values[key]) if key == "config" else values[key]
+        theirs = values[key]
+        if key == "config":  # the prior acts when training is over: any will do
+            theirs = TrainConfig.from_dict(theirs).with_(prior=run.config.prior)
         if theirs != value:
             what = "data" if key == "fingerprint" else key
             raise InputError(f"{path}: belongs to a run with another {what}; delete it or name "

@@ -1,7 +1,8 @@
 """Model files and training checkpoints: tensors and plain types only, written whole or not at all.
 
 One format for both: a checkpoint is a model file with the optimiser's state and the history added,
-so whatever reads a model also reads a checkpoint.
+so whatever reads a model also reads a checkpoint (whose network does not lean on label shares yet,
+see prior.py).
 """
 
 from __future__ import annotations

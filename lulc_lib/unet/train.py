@@ -20,9 +20,11 @@ from lulc_lib.accuracy.metrics import macro_f1, overall_accuracy
 from lulc_lib.unet import store
 from lulc_lib.unet.config import TrainConfig
 from lulc_lib.unet.device import LAYOUT, autocast
+from lulc_lib.unet.loss import label_counts
 from lulc_lib.unet.networks import Network
 from lulc_lib.unet.normalise import Normalisation
 from lulc_lib.unet.predict import map_codes
+from lulc_lib.unet.prior import lean
 from lulc_lib.unet.run import Run, prepare, resume, save
 
 WARM_UP = 0.2
@@ -36,7 +38,8 @@ class TrainResult:
     Attributes
     ----------
     model : the network, in evaluation mode: its running mean with ``ema``, that of the best epoch
-        with ``patience``.
+        with ``patience``; with ``prior`` it then leans on the labels' class shares, which neither
+        the checkpoint nor ``history`` knows of.
     normalisation : to be used in prediction.
     history : one row per epoch: ``epoch``, ``step``, ``loss`` (mean over the epoch's batches),
         ``learning_rate``, ``validation_oa``, ``validation_macro_f1`` (over the classes that the
@@ -118,6 +121,7 @@ def train(
     if run.best is not None:
         run.judged.load_state_dict(run.best)
     model = run.judged.to(memory_format=torch.contiguous_format).eval()  # as after load_model
+    lean(model, label_counts(m.values for m in masks), config.prior)
     return TrainResult(model, run.normalisation, run.history, run.seconds,
                        str(run.precision).removeprefix("torch."), config, seed)
 
