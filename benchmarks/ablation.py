@@ -35,7 +35,7 @@ VARIANTS: dict[str, dict[str, object]] = {
     "cross-entropy (γ 0)": {"gamma": 0.0},
     "no class weights": {"weight_power": 0.0},
     "stronger class weights": {"weight_power": 0.5},
-    "leaning on label shares": {"prior": 0.08},
+    "leaning on label shares": {"prior": 0.1},
     "labels as drawn": {"lasting": ()},
     "three poolings": {"depth": 3},
     "patches placed as labelled": {"centre_balance": 0.0},

@@ -27,6 +27,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 import xarray as xr
+from numpy.typing import ArrayLike
 from torch import nn
 
 from lulc_lib import legend, paths, results
@@ -59,8 +60,8 @@ def changed(config: TrainConfig, assignments: list[str]) -> TrainConfig:
     return config
 
 
-def scores(found: xr.DataArray, reference: xr.DataArray) -> dict[str, float]:
-    """The numbers that settings are compared by."""
+def scores(found: ArrayLike, reference: ArrayLike) -> dict[str, float]:
+    """The numbers that settings are compared by, of legend codes against others."""
     matrix = confusion_matrix(found, reference)
     f1 = metrics.per_class(matrix).f1
     return {
