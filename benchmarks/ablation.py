@@ -63,7 +63,7 @@ def main() -> None:
     names = ROADS if args.variants == ["ROADS"] else args.variants
     root: Path = paths.published_dir()
     series = training_series(args.site, root)
-    base = get_config("study").with_(members=(), normalisation="per_scene",
+    base = get_config("study").with_(members=(), votes=(), normalisation="per_scene",
                                      prior=0.0, epochs=args.epochs)
     folder = args.write and paths.output_root() / "build" / "left_out" / args.write
     tasks, rows = [(date, seed) for seed in args.seeds for date in args.dates], []
