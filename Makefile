@@ -20,7 +20,7 @@ ACCURACY := $(shell find lulc_lib/accuracy -name '*.py' -o -name '*.csv')
 SITES := $(shell find lulc_lib/sites -name '*.py' -o -name '*.csv')
 MODEL := lulc_lib/unet/study.pt
 FIGURES := $(wildcard lulc_lib/figures/*)
-COMPARED := $(foreach name,sweep ablation ablation_roads left_out pixel_classifiers study,results/published/$(name).json)
+COMPARED := $(foreach name,sweep ablation ablation_roads left_out left_out_plain pixel_classifiers study,results/published/$(name).json)
 
 .PHONY: help env data reproduce notebooks smoke lab test check bench clean
 

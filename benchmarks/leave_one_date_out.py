@@ -2,10 +2,16 @@
 
 Leaves one training date of a site out at a time, trains on the labels of the others, and scores
 the map of the date left out against its own labels. The test scene plays no part. Small runs
-(--epochs, --steps) are enough to rank settings:
+(few epochs) are enough to rank settings:
 
     python benchmarks/leave_one_date_out.py --set normalisation=reflectance epochs=1
-    python benchmarks/leave_one_date_out.py --config study --one-pass --jobs 2 --write left_out
+    python benchmarks/leave_one_date_out.py --config study --one-pass --seeds 0 1 2 --jobs 2 \\
+        --write left_out
+    python benchmarks/leave_one_date_out.py --config study --set prior=0 --seeds 0 1 2 --jobs 2 \\
+        --write left_out_plain
+
+The last is the study's model without leaning on label shares (lulc_lib/unet/prior.py), which acts
+after training: a copy of build/left_out/left_out as build/left_out/left_out_plain saves hours.
 
 An ensemble's members are scored one by one as well as together. Maps are made as the settings say
 (``tta``: the mean over turned and mirrored copies); scores that start with one_pass_ (with
