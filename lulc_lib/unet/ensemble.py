@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from math import log
 
 import torch
@@ -51,4 +52,4 @@ class Ensemble(nn.Module):
         """
         scores = [m(x[:, :m.in_channels]).log_softmax(dim=1) + log(share)
                   for m, share in zip(self.members, self.shares, strict=True)]
-        return torch.stack(scores).logsumexp(dim=0)
+        return reduce(torch.logaddexp, scores)
