@@ -20,6 +20,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / "requirements.txt"
+PACKAGES = {"lulc-lib": ROOT, "ee-local": ROOT / "ee_local"}
+"""Our own distributions and where each lies; installed editable."""
+
 OLDEST = (3, 11)
 LIST_INSTALLED = (
     "import importlib.metadata as m, json;"
@@ -40,8 +43,8 @@ def pins(text: str) -> dict[str, str]:
 
 def stamp_text(folder: Path) -> str:
     """What the stamp of a complete environment holds: place, Python, hash of the requirements."""
-    project = (ROOT / "pyproject.toml").read_bytes()
-    digest = hashlib.sha256(REQUIREMENTS.read_bytes() + project).hexdigest()
+    projects = b"".join((place / "pyproject.toml").read_bytes() for place in PACKAGES.values())
+    digest = hashlib.sha256(REQUIREMENTS.read_bytes() + projects).hexdigest()
     return f"{folder}\n{sys.version_info[:3]}\n{digest}\n"
 
 
@@ -63,8 +66,7 @@ def fault(folder: Path) -> str:
         name for name, version in pins(REQUIREMENTS.read_text()).items()
         if installed.get(name, "").split("+")[0] != version
     ]
-    if "lulc-lib" not in installed:
-        wrong.append("lulc_lib")
+    wrong += [name for name in PACKAGES if name not in installed]
     return f"missing or in another version: {', '.join(wrong[:5])}" if wrong else ""
 
 
@@ -79,7 +81,8 @@ def build(folder: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     pip = [folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install"]
     subprocess.run([*pip, "-r", REQUIREMENTS], check=True)
-    subprocess.run([*pip, "--no-deps", "--editable", ROOT], check=True)
+    for place in PACKAGES.values():
+        subprocess.run([*pip, "--no-deps", "--editable", place], check=True)
     temporary = stamp.with_suffix(".tmp")
     temporary.write_text(stamp_text(folder))
     temporary.replace(stamp)

@@ -125,7 +125,7 @@ def _is_table(path: Path) -> bool:
 
 
 def _judge_table(args: argparse.Namespace) -> Judged:
-    from lulc_lib.accuracy.assess.read import read_judged
+    from lulc_lib.accuracy.assess.confusion_inputs import read_judged
 
     if args.reference is not None:
         hint = "; class names go in --labels" if args.reference.suffix.lower() == ".json" else ""

@@ -60,10 +60,10 @@ def add_classify(commands: Subparsers) -> None:
 
 def run_classify(args: argparse.Namespace) -> int:
     """Classify the scene; the exit code."""
-    from lulc_lib.data.map_file import check_outputs
+    from lulc_lib.data.geotiff import check_outputs
     from lulc_lib.data.scene_file import SceneFile, check_offset
+    from lulc_lib.unet.checkpoint import load_model, study_model
     from lulc_lib.unet.classify import ClassifyOptions, classify_file
-    from lulc_lib.unet.store import load_model, study_model
 
     outputs = {"--output": args.output, "--probabilities": args.probabilities,
                "--entropy": args.entropy}

@@ -49,10 +49,10 @@ def add_earth_engine(commands: Subparsers) -> None:
 
 def run_earth_engine(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C or a request to end; the exit code."""
+    from ee_local import start
     from lulc_lib import paths
     from lulc_lib.data.catalogue import find_site
     from lulc_lib.data.source import resolve_source
-    from lulc_lib.earth_engine.local import start
 
     if args.site is not None:
         find_site(args.site)

@@ -146,7 +146,7 @@ def _scenes(
 def _registries(
     folder: Path | None, maps: dict[date, xr.DataArray], settings: Settings
 ) -> Registries:
-    from lulc_lib.sites.facts import no_registries, registries_for
+    from lulc_lib.sites.evidence import no_registries, registries_for
 
     grid = next(iter(maps.values()))
     if folder is None:
@@ -161,7 +161,7 @@ def _sheets(
     """An evidence sheet for every site that an inspector should look at; the folder."""
     from lulc_lib.figures.site_sheet import evidence_sheet
     from lulc_lib.figures.style import write_figure
-    from lulc_lib.sites.facts import present_layers
+    from lulc_lib.sites.evidence import present_layers
     from lulc_lib.sites.rules import CANDIDATE, CATEGORIES, UNDETERMINED
 
     folder.mkdir(parents=True, exist_ok=True)

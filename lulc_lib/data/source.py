@@ -110,7 +110,7 @@ def _published(needed: Sequence[PublishedFile], root: Path) -> Source:
 
 def _synthetic(missing: tuple[str, ...], note: str, progress: bool) -> Source:
     """The synthetic source; the landscape is written first if it is not there."""
-    from lulc_lib.data.landscape import landscape_ready, write_landscape
+    from lulc_lib.landscape import landscape_ready, write_landscape
 
     folder = paths.synthetic_dir()
     if not landscape_ready(folder):

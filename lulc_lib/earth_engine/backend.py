@@ -20,7 +20,7 @@ from google.auth._cloud_sdk import get_application_default_credentials_path
 from google.auth.environment_vars import CREDENTIALS
 
 from lulc_lib import paths
-from lulc_lib.earth_engine.faults import Transport, explained
+from lulc_lib.earth_engine.errors import Transport, explained
 from lulc_lib.errors import InputError
 
 CHOICES = ("auto", "google", "local")
@@ -136,7 +136,7 @@ def _google(find: Callable[[], Any], project: str | None, url: str | None,
 
 
 def _local(root: Path, site: str | None, patience: Patience, note: str) -> Backend:
-    from lulc_lib.earth_engine.local import start
+    from ee_local import start
 
     server = start(root, site)
     try:

@@ -19,10 +19,10 @@ from shapely.geometry import Point
 
 from lulc_lib import legend
 from lulc_lib.data.catalogue import Site
-from lulc_lib.data.map_file import class_map_writer
+from lulc_lib.data.geotiff import class_map_writer
 from lulc_lib.data.scenes import pixel_centres
 from lulc_lib.earth_engine.backend import Backend
-from lulc_lib.earth_engine.faults import explained, status_of
+from lulc_lib.earth_engine.errors import explained, status_of
 from lulc_lib.earth_engine.icons import without_font
 from lulc_lib.earth_engine.workflow import MAPPED
 from lulc_lib.errors import InputError

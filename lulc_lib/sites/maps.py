@@ -14,7 +14,7 @@ from rasterio.transform import Affine
 from rasterio.warp import transform_bounds
 
 from lulc_lib import legend
-from lulc_lib.data.map_file import SHARE_NO_DATA, SHARE_STEPS
+from lulc_lib.data.geotiff import SHARE_NO_DATA, SHARE_STEPS
 from lulc_lib.data.reference import on_grid, read_mask
 from lulc_lib.data.scenes import pixel_centres, scene_date
 from lulc_lib.errors import InputError

@@ -7,7 +7,7 @@ from datetime import date
 import geopandas as gpd
 import numpy as np
 
-from lulc_lib.sites.facts import Facts, gather_facts
+from lulc_lib.sites.evidence import Facts, gather_facts
 from lulc_lib.sites.registries import Registries
 from lulc_lib.sites.rules import (
     CANDIDATE,
@@ -53,7 +53,7 @@ def judge_sites(
     metres. Areas in hectares, distances in metres (NaN: the layer is missing or empty), shares
     0–1, dates as YYYY-MM-DD, ``reasons`` joined by :data:`SEPARATOR`, ``programme_category`` 1–3
     or missing. ``overrun_ha`` is what lies beyond boundary and tolerance at a site that has a
-    permit (:func:`lulc_lib.sites.facts.overrun_of`); 0 at one that has none.
+    permit (:func:`lulc_lib.sites.evidence.overrun_of`); 0 at one that has none.
     """
     settings = settings or Settings()
     facts = gather_facts(tracks, registries, settings)

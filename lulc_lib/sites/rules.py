@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from lulc_lib import legend
-from lulc_lib.sites.facts import Facts
+from lulc_lib.sites.evidence import Facts
 from lulc_lib.sites.settings import Settings
 
 LICENSED, CANDIDATE, UNDETERMINED, OTHER = "licensed", "candidate", "undetermined", "other"
@@ -75,7 +75,7 @@ def judge(facts: Facts, settings: Settings) -> Verdict:
 
     Parameters
     ----------
-    facts : see :func:`lulc_lib.sites.facts.gather_facts`.
+    facts : see :func:`lulc_lib.sites.evidence.gather_facts`.
     settings : tolerances and least shares.
     """
     if facts.permits is None:

@@ -12,7 +12,7 @@ class Settings:
     """How objects are found, tracked and judged.
 
     The defaults of ``min_area_ha``, ``tolerance_m`` and ``min_overrun_ha`` follow from synthetic
-    landscapes (``benchmarks/site_rules.py``; notebook 07 shows the curves). Tolerance and least
+    landscapes (``experiments/site_rules.py``; notebook 07 shows the curves). Tolerance and least
     overrun were tried together: of the pairs with which candidates keep a recall of 0.95 and a
     precision of 0.9 even where registers are off by 20 m and permits are dug to their edge, these
     have the highest recall where the registers are right. A least size above 0.5 ha gains little

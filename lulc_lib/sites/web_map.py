@@ -11,7 +11,7 @@ import folium
 import geopandas as gpd
 
 from lulc_lib.errors import InputError
-from lulc_lib.sites.facts import present_layers
+from lulc_lib.sites.evidence import present_layers
 from lulc_lib.sites.registries import Registries
 from lulc_lib.sites.rules import CATEGORIES
 

@@ -20,7 +20,7 @@ from rasterio.windows import Window
 from tqdm import tqdm
 
 from lulc_lib import __version__, legend
-from lulc_lib.data.map_file import (
+from lulc_lib.data.geotiff import (
     SHARE_NO_DATA,
     SHARE_STEPS,
     RasterWriter,
@@ -32,11 +32,11 @@ from lulc_lib.data.radiometry import QUANTIFICATION, Offset
 from lulc_lib.data.scene_file import SceneFile, Survey
 from lulc_lib.data.scenes import fill_band
 from lulc_lib.errors import InputError
+from lulc_lib.unet.checkpoint import StoredModel
 from lulc_lib.unet.ensemble import Ensemble
 from lulc_lib.unet.networks import Network
 from lulc_lib.unet.normalise import Normalisation, statistics_of
 from lulc_lib.unet.predict import TILE, check_tiles, probabilities_of, tiles
-from lulc_lib.unet.store import StoredModel
 
 MEMORY = 800e6
 """Bytes, about what the network's largest arrays may take together."""

@@ -120,7 +120,7 @@ CONFIGS: dict[str, TrainConfig] = {
 that ships with the package (a quarter of an hour for a seed), ``paper`` as Table 5.
 
 The settings of ``default`` and ``study`` were chosen by leaving one training date out at a time
-(``benchmarks/leave_one_date_out.py``), never on the test scene. ``paper`` takes Table 5's
+(``experiments/leave_one_date_out.py``), never on the test scene. ``paper`` takes Table 5's
 "balance 1" as class weights that make every class count the same.
 """
 

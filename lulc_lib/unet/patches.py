@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lulc_lib import legend
 from lulc_lib.errors import InputError
 from lulc_lib.unet.loss import label_counts
-from lulc_lib.unet.mixture import Mixture
+from lulc_lib.unet.statistics_augmentation import Mixture
 
 DRAWS = 200
 """Random draws of validation blocks from which the one with the best class shares is taken."""

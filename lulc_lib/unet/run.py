@@ -16,15 +16,16 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lulc_lib.data.scenes import BANDS
 from lulc_lib.errors import InputError
-from lulc_lib.unet import normalise, store
+from lulc_lib.unet import checkpoint as store
+from lulc_lib.unet import normalise
 from lulc_lib.unet.config import TrainConfig, steps_per_epoch
 from lulc_lib.unet.device import LAYOUT, pick_device, pick_precision
-from lulc_lib.unet.lasting import carried_over
+from lulc_lib.unet.label_propagation import carried_over
 from lulc_lib.unet.loss import FocalLoss, class_weights, label_counts
-from lulc_lib.unet.mixture import Mixture
 from lulc_lib.unet.networks import Network
 from lulc_lib.unet.normalise import Normalisation
 from lulc_lib.unet.patches import PatchSampler, split_by_place
+from lulc_lib.unet.statistics_augmentation import Mixture
 
 
 @dataclass

@@ -9,7 +9,7 @@ from pathlib import Path
 import xarray as xr
 
 from lulc_lib.errors import InputError
-from lulc_lib.unet import store
+from lulc_lib.unet import checkpoint as store
 from lulc_lib.unet.config import TrainConfig
 from lulc_lib.unet.ensemble import Ensemble
 from lulc_lib.unet.normalise import Normalisation
@@ -39,7 +39,7 @@ class EnsembleResult:
         return sum(r.seconds for r in self.runs)
 
     def save(self, path: Path | str, half: bool = False) -> None:
-        """Write a model file (see :func:`lulc_lib.unet.store.save_model`)."""
+        """Write a model file (see :func:`lulc_lib.unet.checkpoint.save_model`)."""
         store.save_model(path, self.model, self.normalisation, self.config, half)
 
 

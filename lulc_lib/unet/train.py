@@ -17,14 +17,14 @@ from tqdm import tqdm
 from lulc_lib import legend
 from lulc_lib.accuracy.confusion import as_confusion, confusion_matrix
 from lulc_lib.accuracy.metrics import macro_f1, overall_accuracy
-from lulc_lib.unet import store
+from lulc_lib.unet import checkpoint as store
 from lulc_lib.unet.config import TrainConfig
 from lulc_lib.unet.device import LAYOUT, autocast
+from lulc_lib.unet.logit_adjustment import lean
 from lulc_lib.unet.loss import label_counts
 from lulc_lib.unet.networks import Network
 from lulc_lib.unet.normalise import Normalisation
 from lulc_lib.unet.predict import map_codes
-from lulc_lib.unet.prior import lean
 from lulc_lib.unet.run import Run, prepare, resume, save
 
 WARM_UP = 0.2
@@ -58,7 +58,7 @@ class TrainResult:
     seed: int
 
     def save(self, path: Path | str) -> None:
-        """Write a model file (see :func:`lulc_lib.unet.store.save_model`)."""
+        """Write a model file (see :func:`lulc_lib.unet.checkpoint.save_model`)."""
         store.save_model(path, self.model, self.normalisation, self.config)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from lulc_lib.accuracy.assess.cells import check_labels
+from lulc_lib.accuracy.assess.csv_cells import check_labels
 from lulc_lib.accuracy.confusion import as_confusion, check_confusion
 from lulc_lib.errors import InputError
 

@@ -6,7 +6,7 @@ import json
 import math
 from pathlib import Path
 
-from lulc_lib.accuracy.assess.cells import (
+from lulc_lib.accuracy.assess.csv_cells import (
     check_labels,
     count_or_none,
     plain_label,

@@ -1,7 +1,7 @@
 """Counts for the lesson on accuracy (notebook 05), embedded so that it needs no raster.
 
 They are counts of pixels of the released rasters (github.com/bh-del/lulc_mining), written by
-``python -m lulc_lib.data.lesson_numbers``.
+``python -m experiments.lesson_numbers``.
 """
 
 from __future__ import annotations

@@ -1,0 +1,265 @@
+"""``Geometry`` and its constructors.
+
+Areas, lengths and distances are taken on the WGS 84 ellipsoid, exactly rather than within
+``maxError``; Google's service may differ in the last digits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyproj
+import shapely
+
+from ee_local.elements import ErrorMargin
+from ee_local.errors import EngineError
+from ee_local.grid import WGS84, Projection, parse_crs
+from ee_local.registry import function
+from ee_local.shapes import GEOD, Geometry, from_geojson, to_geojson
+
+Margin = ErrorMargin | None
+Crs = Projection | None
+
+
+@function("ErrorMargin")
+def error_margin(value: float | None, unit: str) -> ErrorMargin:
+    """A tolerance; it is not used, as everything is computed exactly."""
+    return ErrorMargin(value, unit)
+
+
+def _build(kind: str, coordinates: Any, crs: Crs, geodesic: bool | None) -> Geometry:
+    name = crs.crs if crs else None
+    found = from_geojson({"type": kind, "coordinates": coordinates}, name, geodesic)
+    if crs is not None and crs.transform != (1, 0, 0, 0, 1, 0):
+        affine = crs.affine()
+        moved = shapely.affinity.affine_transform(
+            found.shape, [affine.a, affine.b, affine.d, affine.e, affine.c, affine.f])
+        return Geometry(moved, found.crs, found.geodesic)
+    return found
+
+
+def _numbers(values: list[Any]) -> list[Any]:
+    if not values or not all(isinstance(v, (int, float)) for v in values):
+        raise EngineError(f"Invalid coordinates: {str(values)[:80]}.")
+    return values
+
+
+def _pairs(values: list[Any]) -> list[Any]:
+    """A flat list of numbers in pairs; a list of pairs as it is."""
+    if values and all(isinstance(v, (int, float)) for v in values):
+        return [values[i:i + 2] for i in range(0, len(values), 2)]
+    return values
+
+
+@function("GeometryConstructors.Point")
+def point(coordinates: list[Any], crs: Crs) -> Geometry:
+    """A point from its coordinates, longitude first."""
+    return _build("Point", _numbers(coordinates)[:2], crs, None)
+
+
+@function("GeometryConstructors.MultiPoint")
+def multi_point(coordinates: list[Any], crs: Crs) -> Geometry:
+    """Several points as one geometry."""
+    return _build("MultiPoint", _pairs(coordinates), crs, None)
+
+
+@function("GeometryConstructors.LineString")
+def line_string(coordinates: list[Any], crs: Crs, geodesic: bool | None,
+                margin: Margin) -> Geometry:
+    """A line through points."""
+    return _build("LineString", _pairs(coordinates), crs, geodesic)
+
+
+@function("GeometryConstructors.LinearRing")
+def linear_ring(coordinates: list[Any], crs: Crs, geodesic: bool | None,
+                margin: Margin) -> Geometry:
+    """A closed line through points."""
+    line = _build("LineString", _pairs(coordinates), crs, geodesic)
+    return Geometry(shapely.LinearRing(line.shape.coords), line.crs, line.geodesic)
+
+
+@function("GeometryConstructors.MultiLineString")
+def multi_line_string(coordinates: list[Any], crs: Crs, geodesic: bool | None,
+                      margin: Margin) -> Geometry:
+    """Several lines as one geometry."""
+    return _build("MultiLineString", coordinates, crs, geodesic)
+
+
+@function("GeometryConstructors.Polygon")
+def polygon(coordinates: list[Any], crs: Crs, geodesic: bool | None, margin: Margin,
+            even_odd: bool) -> Geometry:
+    """A polygon from its outer ring and the rings of its holes."""
+    if coordinates and all(isinstance(v, (int, float)) for v in coordinates):
+        coordinates = [_pairs(coordinates)]
+    return _valid(_build("Polygon", coordinates, crs, geodesic))
+
+
+@function("GeometryConstructors.MultiPolygon")
+def multi_polygon(coordinates: list[Any], crs: Crs, geodesic: bool | None, margin: Margin,
+                  even_odd: bool) -> Geometry:
+    """Several polygons as one geometry."""
+    return _valid(_build("MultiPolygon", coordinates, crs, geodesic))
+
+
+@function("GeometryConstructors.Rectangle")
+def rectangle(coordinates: list[Any], crs: Crs, geodesic: bool | None,
+              even_odd: bool) -> Geometry:
+    """A rectangle from two opposite corners."""
+    flat = [v for pair in _pairs(coordinates) for v in pair]
+    if len(_numbers(flat)) != 4:
+        raise EngineError(f"Invalid coordinates of a rectangle: {str(coordinates)[:80]}.")
+    x0, y0, x1, y1 = flat
+    return _build("Polygon", [[[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]]], crs, geodesic)
+
+
+@function("GeometryConstructors.BBox")
+def bbox(west: float, south: float, east: float, north: float) -> Geometry:
+    """A rectangle of longitudes and latitudes, its edges along them."""
+    return Geometry(shapely.box(west, south, east, north), WGS84, geodesic=False)
+
+
+@function("GeometryConstructors.MultiGeometry")
+def multi_geometry(geometries: list[Geometry], crs: Crs, geodesic: bool | None,
+                   margin: Margin) -> Geometry:
+    """Geometries of any kind as one."""
+    return Geometry(shapely.GeometryCollection([g.lonlat() for g in geometries]), WGS84,
+                    all(g.geodesic for g in geometries) if geodesic is None else geodesic)
+
+
+def _valid(geometry: Geometry) -> Geometry:
+    """The same area without edges that cross."""
+    if geometry.shape.is_valid:
+        return geometry
+    return Geometry(shapely.make_valid(geometry.shape), geometry.crs, geometry.geodesic)
+
+
+def metric_crs(geometry: Geometry) -> str:
+    """A coordinate system centred on a geometry, true to distance from there (WKT)."""
+    if geometry.is_empty():
+        raise EngineError("The geometry is empty; it has no place.")
+    place = geometry.lonlat().centroid
+    return pyproj.CRS.from_proj4(f"+proj=aeqd +lat_0={place.y:.6f} +lon_0={place.x:.6f} "
+                                 "+ellps=WGS84 +units=m").to_wkt()
+
+
+@function("Geometry.area")
+def area(geometry: Geometry, margin: Margin, proj: Crs) -> float:
+    """Area in square metres, or in the units of a projection."""
+    if proj is not None:
+        return float(geometry.to_crs(proj.crs).area)
+    shape = shapely.segmentize(geometry.lonlat(), 0.01) if not geometry.geodesic \
+        else geometry.lonlat()
+    return abs(GEOD.geometry_area_perimeter(shape)[0])
+
+
+@function("Geometry.perimeter")
+def perimeter(geometry: Geometry, margin: Margin, proj: Crs) -> float:
+    """Length of the boundary of the polygons in metres; 0 for points and lines."""
+    if geometry.shape.area == 0:
+        return 0.0
+    return _measure(geometry, proj)
+
+
+@function("Geometry.length")
+def length(geometry: Geometry, margin: Margin, proj: Crs) -> float:
+    """Length of the lines in metres; 0 for points and polygons."""
+    if geometry.shape.area > 0:
+        return 0.0
+    return _measure(geometry, proj)
+
+
+def _measure(geometry: Geometry, proj: Crs) -> float:
+    if proj is not None:
+        return float(geometry.to_crs(proj.crs).length)
+    return abs(GEOD.geometry_length(geometry.lonlat()))
+
+
+@function("Geometry.bounds")
+def bounds(geometry: Geometry, margin: Margin, proj: Crs) -> Geometry:
+    """The rectangle around a geometry, in longitude and latitude or a projection."""
+    crs = proj.crs if proj else WGS84
+    return Geometry(shapely.box(*geometry.to_crs(crs).bounds), crs, geodesic=False)
+
+
+@function("Geometry.centroid")
+def centroid(geometry: Geometry, margin: Margin, proj: Crs) -> Geometry:
+    """The centre of mass."""
+    crs = proj.crs if proj else metric_crs(geometry)
+    return _back(geometry.to_crs(crs).centroid, crs)
+
+
+@function("Geometry.buffer")
+def buffer(geometry: Geometry, distance: float, margin: Margin, proj: Crs) -> Geometry:
+    """The geometry grown (or shrunk) by a distance in metres, or in units of a projection."""
+    crs = proj.crs if proj else metric_crs(geometry)
+    return _back(geometry.to_crs(crs).buffer(distance, quad_segs=16), crs)
+
+
+def _back(shape: Any, crs: str) -> Geometry:
+    return Geometry(Geometry(shape, crs, False).lonlat(), WGS84)
+
+
+@function("Geometry.coordinates")
+def coordinates(geometry: Geometry) -> list[Any]:
+    """The coordinates as nested lists."""
+    return to_geojson(geometry).get("coordinates", [])
+
+
+@function("Geometry.type")
+def kind(geometry: Geometry) -> str:
+    """The GeoJSON type."""
+    return geometry.shape.geom_type
+
+
+@function("Geometry.projection")
+def projection(geometry: Geometry) -> Projection:
+    """The coordinate system."""
+    return Projection(geometry.crs)
+
+
+@function("Geometry.geodesic", "Geometry.edgesAreGeodesics")
+def geodesic(geometry: Geometry) -> bool:
+    """Whether the edges are shortest paths on the Earth."""
+    return geometry.geodesic
+
+
+@function("Geometry.isUnbounded")
+def is_unbounded(geometry: Geometry) -> bool:
+    """False: no geometry here is without bounds."""
+    return False
+
+
+@function("Geometry.geometries")
+def geometries(geometry: Geometry) -> list[Geometry]:
+    """The parts of a geometry collection; else the geometry alone."""
+    parts = geometry.shape.geoms if geometry.shape.geom_type == "GeometryCollection" \
+        else [geometry.shape]
+    return [Geometry(part, geometry.crs, geometry.geodesic) for part in parts]
+
+
+@function("Geometry.transform")
+def transform(geometry: Geometry, proj: Projection, margin: Margin,
+              geodesics: bool | None) -> Geometry:
+    """The geometry in another coordinate system."""
+    straight = parse_crs(proj.crs).is_geographic if geodesics is None else geodesics
+    return Geometry(geometry.to_crs(proj.crs), proj.crs, straight)
+
+
+@function("Geometry.simplify")
+def simplify(geometry: Geometry, margin: ErrorMargin, proj: Crs) -> Geometry:
+    """Fewer points, none further away than the margin in metres."""
+    crs = proj.crs if proj else metric_crs(geometry)
+    return _back(geometry.to_crs(crs).simplify(margin.value or 0.0), crs)
+
+
+@function("Geometry.convexHull")
+def convex_hull(geometry: Geometry, margin: Margin, proj: Crs) -> Geometry:
+    """The smallest convex geometry around it."""
+    crs = proj.crs if proj else metric_crs(geometry)
+    return _back(geometry.to_crs(crs).convex_hull, crs)
+
+
+@function("Geometry.dissolve")
+def dissolve(geometry: Geometry, margin: Margin, proj: Crs) -> Geometry:
+    """The union of the parts."""
+    return Geometry(shapely.unary_union(geometry.shape), geometry.crs, geometry.geodesic)

@@ -1,0 +1,219 @@
+"""``List``: its elements, and lists with other elements."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ee_local.coerce import coerce
+from ee_local.errors import EngineError
+from ee_local.registry import function
+from ee_local.shapes import Geometry
+
+
+def same(one: Any, two: Any) -> bool:
+    """Whether two values are equal; arrays element by element."""
+    if isinstance(one, np.ndarray) or isinstance(two, np.ndarray):
+        return np.array_equal(one, two)
+    return (type(one) is not bool and type(two) is not bool and one == two) or one is two
+
+
+def _place(values: list[Any], element: Any) -> int:
+    return next((i for i, v in enumerate(values) if same(v, element)), -1)
+
+
+def _position(values: list[Any], index: int, where: str) -> int:
+    """A position from the start; negative ones count from the end."""
+    if not -len(values) <= index < len(values):
+        raise EngineError(f"{where}: List index must be between {-len(values)} and "
+                          f"{len(values) - 1}, was {index}.")
+    return index % len(values)
+
+
+@function("List.add")
+def add(values: list[Any], element: Any) -> list[Any]:
+    """The list with an element at its end."""
+    return [*values, element]
+
+
+@function("List.cat")
+def cat(values: list[Any], other: list[Any]) -> list[Any]:
+    """Two lists as one."""
+    return [*values, *other]
+
+
+@function("List.contains")
+def contains(values: list[Any], element: Any) -> bool:
+    """Whether an element is in the list."""
+    return _place(values, element) >= 0
+
+
+@function("List.containsAll")
+def contains_all(values: list[Any], other: list[Any]) -> bool:
+    """Whether all elements of another list are in the list."""
+    return all(contains(values, v) for v in other)
+
+
+@function("List.distinct")
+def distinct(values: list[Any]) -> list[Any]:
+    """The list without repetitions."""
+    out: list[Any] = []
+    for value in values:
+        if not contains(out, value):
+            out.append(value)
+    return out
+
+
+@function("List.equals")
+def equals(values: list[Any], other: list[Any]) -> bool:
+    """Whether two lists have the same elements in the same order."""
+    return len(values) == len(other) and all(map(same, values, other))
+
+
+@function("List.flatten")
+def flatten(values: list[Any]) -> list[Any]:
+    """The elements of the lists within the list."""
+    out: list[Any] = []
+    for value in values:
+        out.extend(flatten(value) if isinstance(value, list) else [value])
+    return out
+
+
+@function("List.frequency")
+def frequency(values: list[Any], element: Any) -> int:
+    """How often an element is in the list."""
+    return sum(same(v, element) for v in values)
+
+
+@function("List.get")
+def get(values: list[Any], index: int) -> Any:
+    """The element at a position; negative ones count from the end."""
+    return values[_position(values, index, "List.get")]
+
+
+@function("List.getNumber")
+def get_number(values: list[Any], index: int) -> float:
+    """The number at a position."""
+    return coerce(get(values, index), "Number", "List.getNumber")
+
+
+@function("List.getString")
+def get_string(values: list[Any], index: int) -> str:
+    """The string at a position."""
+    return coerce(get(values, index), "String", "List.getString")
+
+
+@function("List.getGeometry")
+def get_geometry(values: list[Any], index: int) -> Geometry:
+    """The geometry at a position."""
+    return coerce(get(values, index), "Geometry", "List.getGeometry")
+
+
+@function("List.getArray")
+def get_array(values: list[Any], index: int) -> np.ndarray:
+    """The array at a position."""
+    return coerce(get(values, index), "Array", "List.getArray")
+
+
+@function("List.indexOf")
+def index_of(values: list[Any], element: Any) -> int:
+    """The position of an element; −1 if it is not in the list."""
+    return _place(values, element)
+
+
+@function("List.indexOfSublist")
+def index_of_sublist(values: list[Any], target: list[Any]) -> int:
+    """Where a list first occurs within the list; −1 if it does not."""
+    starts = range(len(values) - len(target) + 1)
+    return next((i for i in starts if equals(values[i:i + len(target)], target)), -1)
+
+
+@function("List.lastIndexOfSubList")
+def last_index_of_sublist(values: list[Any], target: list[Any]) -> int:
+    """Where a list last occurs within the list; −1 if it does not."""
+    starts = reversed(range(len(values) - len(target) + 1))
+    return next((i for i in starts if equals(values[i:i + len(target)], target)), -1)
+
+
+@function("List.insert")
+def insert(values: list[Any], index: int, element: Any) -> list[Any]:
+    """The list with an element inserted before a position."""
+    place = index if index == len(values) else _position(values, index, "List.insert")
+    return [*values[:place], element, *values[place:]]
+
+
+@function("List.length", "List.size")
+def size(values: list[Any]) -> int:
+    """Number of elements."""
+    return len(values)
+
+
+@function("List.remove")
+def remove(values: list[Any], element: Any) -> list[Any]:
+    """The list without the first occurrence of an element."""
+    place = _place(values, element)
+    return list(values) if place < 0 else [*values[:place], *values[place + 1:]]
+
+
+@function("List.removeAll")
+def remove_all(values: list[Any], other: list[Any]) -> list[Any]:
+    """The list without the elements of another."""
+    return [v for v in values if not contains(other, v)]
+
+
+@function("List.replace")
+def replace(values: list[Any], old: Any, new: Any) -> list[Any]:
+    """The list with the first occurrence of a value replaced."""
+    place = _place(values, old)
+    return list(values) if place < 0 else [*values[:place], new, *values[place + 1:]]
+
+
+@function("List.replaceAll")
+def replace_all(values: list[Any], old: Any, new: Any) -> list[Any]:
+    """The list with every occurrence of a value replaced."""
+    return [new if same(v, old) else v for v in values]
+
+
+@function("List.reverse")
+def reverse(values: list[Any]) -> list[Any]:
+    """The list from its end to its start."""
+    return list(reversed(values))
+
+
+@function("List.rotate")
+def rotate(values: list[Any], distance: int) -> list[Any]:
+    """The list turned: elements move towards the start, those at the start go to the end."""
+    place = distance % len(values) if values else 0
+    return [*values[place:], *values[:place]]
+
+
+@function("List.set")
+def put(values: list[Any], index: int, element: Any) -> list[Any]:
+    """The list with another element at a position."""
+    place = _position(values, index, "List.set")
+    return [*values[:place], element, *values[place + 1:]]
+
+
+@function("List.slice")
+def sliced(values: list[Any], start: int, end: int | None, step: int | None) -> list[Any]:
+    """The elements from one position to another, every ``step``-th."""
+    if step is not None and step < 1:
+        raise EngineError(f"List.slice: step is {step}; it must be 1 or more.")
+    return values[start:end:step]
+
+
+@function("List.splice")
+def splice(values: list[Any], start: int, count: int, other: list[Any] | None) -> list[Any]:
+    """The list with some elements from a position on replaced by another list."""
+    place = start if start >= 0 else len(values) + start
+    return [*values[:place], *(other or []), *values[place + max(count, 0):]]
+
+
+@function("List.swap")
+def swap(values: list[Any], one: int, two: int) -> list[Any]:
+    """The list with two elements exchanged."""
+    out = list(values)
+    a, b = (_position(values, i, "List.swap") for i in (one, two))
+    out[a], out[b] = out[b], out[a]
+    return out

@@ -1,0 +1,156 @@
+"""``String``."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from ee_local.coerce import type_name
+from ee_local.encode import encode
+from ee_local.errors import EngineError
+from ee_local.registry import function
+
+LONGEST = 1000
+"""Characters of a regular expression."""
+
+
+def compiled(regex: str, flags: str, where: str) -> re.Pattern[str]:
+    """A regular expression; ``flags`` may have i (any case), m (lines) and g.
+
+    Raises
+    ------
+    EngineError
+        It cannot be read.
+    """
+    options = (re.IGNORECASE if "i" in flags else 0) | (re.MULTILINE if "m" in flags else 0)
+    try:
+        if len(regex) > LONGEST:
+            raise re.error(f"longer than {LONGEST} characters")
+        return re.compile(regex, options)
+    except re.error as error:
+        raise EngineError(f"{where}: the regular expression {regex[:40]!r} cannot be read "
+                          f"({error}).") from None
+
+
+def _groups(replacement: str) -> str:
+    """A replacement with Java's ``$1`` as Python's ``\\1``."""
+    return re.sub(r"\$(\d)", r"\\\1", replacement.replace("\\", "\\\\"))
+
+
+@function("String")
+def make(value: Any) -> str:
+    """A value as a string."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (int, float)):
+        return str(encode(value))
+    raise EngineError(f"String: a {type_name(value)} cannot be made a string.")
+
+
+@function("String.cat")
+def cat(one: str, two: str) -> str:
+    """Two strings as one."""
+    return one + two
+
+
+@function("String.compareTo")
+def compare(one: str, two: str) -> int:
+    """Negative, 0 or positive: the order of two strings."""
+    for a, b in zip(one, two, strict=False):
+        if a != b:
+            return ord(a) - ord(b)
+    return len(one) - len(two)
+
+
+@function("String.equals")
+def equals(one: str, two: Any) -> bool:
+    """Whether the strings are equal."""
+    return one == two
+
+
+@function("String.index")
+def index(text: str, pattern: str) -> int:
+    """Where a string first occurs in another; −1 if it does not."""
+    return text.find(pattern)
+
+
+@function("String.rindex")
+def rindex(text: str, pattern: str) -> int:
+    """Where a string last occurs in another; −1 if it does not."""
+    return text.rfind(pattern)
+
+
+@function("String.length")
+def length(text: str) -> int:
+    """Number of characters."""
+    return len(text)
+
+
+@function("String.match")
+def match(text: str, regex: str, flags: str) -> list[str]:
+    """What a regular expression finds: the match and its groups, or with ``g`` all matches."""
+    pattern = compiled(regex, flags, "String.match")
+    if "g" in flags:
+        return [m.group(0) for m in pattern.finditer(text)]
+    found = pattern.search(text)
+    return [] if found is None else [found.group(0), *(g or "" for g in found.groups())]
+
+
+@function("String.replace")
+def replace(text: str, regex: str, replacement: str, flags: str) -> str:
+    """The string with the first match of a regular expression replaced; with ``g`` all."""
+    pattern = compiled(regex, flags, "String.replace")
+    try:
+        return pattern.sub(_groups(replacement), text, count=0 if "g" in flags else 1)
+    except (re.error, IndexError) as error:
+        raise EngineError(f"String.replace: {error}.") from None
+
+
+@function("String.split")
+def split(text: str, regex: str, flags: str) -> list[str]:
+    """The parts between the matches of a regular expression."""
+    if regex == "":
+        return list(text)
+    return compiled(regex, flags, "String.split").split(text)
+
+
+@function("String.slice")
+def sliced(text: str, start: int, end: int | None) -> str:
+    """The characters from one position to another, counted from the end if negative."""
+    return text[start:end]
+
+
+@function("String.toLowerCase")
+def lower(text: str) -> str:
+    """The string in small letters."""
+    return text.lower()
+
+
+@function("String.toUpperCase")
+def upper(text: str) -> str:
+    """The string in capitals."""
+    return text.upper()
+
+
+@function("String.trim")
+def trim(text: str) -> str:
+    """The string without spaces at its ends."""
+    return text.strip()
+
+
+@function("String.encodeJSON")
+def encode_json(value: Any) -> str:
+    """A value as JSON text."""
+    return json.dumps(encode(value))
+
+
+@function("String.decodeJSON")
+def decode_json(text: str) -> Any:
+    """The value of JSON text."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise EngineError(f"String.decodeJSON: {error}.") from None

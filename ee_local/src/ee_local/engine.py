@@ -1,0 +1,74 @@
+"""The engine behind the server: the catalogue, the evaluator, and what clients have created."""
+
+from __future__ import annotations
+
+import os
+import threading
+import uuid
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+from ee_local import algorithms
+from ee_local.catalogue import Catalogue
+from ee_local.errors import EngineError
+from ee_local.exports import Exports, exports_folder
+from ee_local.graph import Evaluator
+from ee_local.pixels import forget_pixels
+
+MOST_HANDLES = 512
+"""Maps, thumbnails and tables that are remembered; the oldest are forgotten first."""
+
+
+class Engine:
+    """Evaluates expressions on the catalogue's data.
+
+    Parameters
+    ----------
+    root, site, corine : see :class:`Catalogue`.
+    exports : folder for exports; None: ``build/earth_engine/exports`` of the project.
+    """
+
+    def __init__(self, root: Path, site: str | None = None, corine: Path | None = None,
+                 exports: Path | None = None) -> None:
+        algorithms.load()
+        self.catalogue = Catalogue(root, site, corine)
+        self.evaluator = Evaluator(self)
+        self.exports = Exports(exports or exports_folder())
+        self.turn = threading.BoundedSemaphore(os.cpu_count() or 1)
+        """Held while a request is worked on: no more at a time than there are processors."""
+        self._handles: OrderedDict[str, Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def evaluate(self, body: Any) -> Any:
+        """The value of an expression (see :class:`Evaluator`)."""
+        return self.evaluator.evaluate(body)
+
+    def keep(self, kind: str, value: Any) -> str:
+        """Remember a value under a new name, ``kind/…``."""
+        name = f"{kind}/{uuid.uuid4().hex}"
+        with self._lock:
+            self._handles[name] = value
+            while len(self._handles) > MOST_HANDLES:
+                self._handles.popitem(last=False)
+        return name
+
+    def kept(self, name: str) -> Any:
+        """What is remembered under a name.
+
+        Raises
+        ------
+        EngineError
+            Nothing is.
+        """
+        with self._lock:
+            if name in self._handles:
+                self._handles.move_to_end(name)
+                return self._handles[name]
+        raise EngineError(f"{name} is not there (any more); create it again.", 404)
+
+    def stop(self) -> None:
+        """Start nothing more, and give back memory."""
+        self.exports.stop()
+        self.evaluator.cache.clear()
+        forget_pixels()

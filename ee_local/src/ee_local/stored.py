@@ -1,0 +1,73 @@
+"""Rasters on disk as bands: any grid out of them, coarser ones from a pyramid.
+
+Like Earth Engine, a grid coarser than the raster is read from a pyramid whose levels halve the
+resolution by averaging the pixels that have data; the level is the last one that is not coarser
+than the grid. Within a level a pixel takes the value of the pixel its centre lies in.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ee_local.grid import (
+    Grid,
+    Projection,
+    coarsening,
+    pixel_positions,
+    whole,
+)
+from ee_local.pixels import Pixels
+
+Level = tuple[NDArray[np.float64], NDArray[np.bool_]]
+
+
+class StoredBand:
+    """A raster's band.
+
+    Parameters
+    ----------
+    projection : of its pixels.
+    load : gives values and mask, each (row, col); called once.
+    categories : values are codes: coarser levels take one of the four pixels instead of their mean.
+    """
+
+    def __init__(self, projection: Projection, load: Callable[[], Level],
+                 categories: bool = False) -> None:
+        self._projection, self._load, self._categories = projection, load, categories
+        self._levels: list[Level] = []
+        self._lock = threading.Lock()
+
+    def _level(self, k: int) -> Level:
+        with self._lock:
+            if not self._levels:
+                self._levels.append(self._load())
+            while len(self._levels) <= k and max(self._levels[-1][0].shape) > 1:
+                self._levels.append(self._halved(*self._levels[-1]))
+            return self._levels[min(k, len(self._levels) - 1)]
+
+    def _halved(self, values: NDArray[np.float64], mask: NDArray[np.bool_]) -> Level:
+        rows, cols = (-(-n // 2) for n in values.shape)
+        room = ((0, 2 * rows - values.shape[0]), (0, 2 * cols - values.shape[1]))
+        v = np.pad(values, room).reshape(rows, 2, cols, 2)
+        m = np.pad(mask, room).reshape(rows, 2, cols, 2)
+        if self._categories:
+            return v[:, 0, :, 0], m[:, 0, :, 0]
+        count = m.sum(axis=(1, 3))
+        mean = np.divide((v * m).sum(axis=(1, 3)), count, out=np.zeros((rows, cols)),
+                         where=count > 0)
+        return np.floor(mean + 0.5), count > 0
+
+    def read(self, grid: Grid) -> Pixels:
+        """The band's pixels on a grid; masked outside the raster."""
+        size = coarsening(grid, self._projection)
+        level = max(math.floor(math.log2(size) + 1e-6), 0) if size > 0 else 0
+        values, mask = self._level(level)
+        cols, rows = (whole(p / 2**level) for p in pixel_positions(grid, self._projection))
+        inside = (rows >= 0) & (rows < values.shape[0]) & (cols >= 0) & (cols < values.shape[1])
+        rows, cols = np.where(inside, rows, 0), np.where(inside, cols, 0)
+        return Pixels(values[rows, cols], inside & mask[rows, cols])

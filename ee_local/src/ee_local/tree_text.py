@@ -1,0 +1,130 @@
+"""Decision trees as text, in the form that R's rpart prints and Earth Engine reads.
+
+A line is ``number) variable sign threshold n loss value [(…)] [*]``: node 1 is the root, node k has
+the children 2k and 2k + 1, the condition of a line must hold to enter it, and a star marks a leaf.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ee_local.errors import EngineError
+
+LINE = re.compile(
+    r"^\s*(\d+)\)\s+(?:root|(\S+?)\s*(<=|>=|<|>)\s*(\S+))\s+(\S+)\s+(\S+)\s+(\S+)(.*)$")
+TESTS = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
+
+
+@dataclass(frozen=True)
+class Node:
+    """A line of the text: condition to enter it (None for the root), value, and whether a leaf."""
+
+    variable: str | None
+    sign: str | None
+    threshold: float
+    value: float
+    leaf: bool
+
+
+class TextTree:
+    """A tree read from text.
+
+    Parameters
+    ----------
+    text : the lines of one tree; lines that describe no node (a title) are passed over.
+
+    Raises
+    ------
+    EngineError
+        There is no root, or a line cannot be read.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.nodes: dict[int, Node] = {}
+        for line in text.splitlines():
+            if re.match(r"^\s*\d+\)", line):
+                number, node = _read(line)
+                self.nodes[number] = node
+        if 1 not in self.nodes:
+            raise EngineError("Decision tree text: there is no root, a line such as "
+                              "'1) root 10 9999 9999 (0.5)'.")
+
+    def variables(self) -> set[str]:
+        """Names of the variables in its conditions."""
+        return {n.variable for n in self.nodes.values() if n.variable}
+
+    def predict(self, columns: dict[str, NDArray[np.float64]], size: int) -> NDArray[np.float64]:
+        """(row,) value of the node each row ends in.
+
+        Parameters
+        ----------
+        columns : variable to (row,) values.
+        size : number of rows.
+        """
+        out = np.full(size, np.nan)
+        todo = [(1, np.arange(size))]
+        while todo:
+            number, rows = todo.pop()
+            node = self.nodes[number]
+            left = np.ones(len(rows), dtype=bool)
+            for child in (2 * number, 2 * number + 1):
+                follow = self.nodes.get(child)
+                if node.leaf or follow is None or follow.variable is None:
+                    continue
+                go = left & TESTS[follow.sign](columns[follow.variable][rows], follow.threshold)
+                todo.append((child, rows[go]))
+                left &= ~go
+            out[rows[left]] = node.value
+        return out
+
+
+def split_trees(text: str) -> list[str]:
+    """The single trees of a text that may hold several: each begins with a line ``1) …``."""
+    starts = [m.start() for m in re.finditer(r"^\s*1\)", text, re.MULTILINE)]
+    return [text[a:b] for a, b in pairwise([*starts, len(text)])]
+
+
+def _read(line: str) -> tuple[int, Node]:
+    found = LINE.match(line)
+    try:
+        number, variable, sign, threshold, _, _, value, rest = found.groups()
+        return int(number), Node(variable, sign, float(threshold or 0), float(value),
+                                 rest.strip().endswith("*"))
+    except (AttributeError, ValueError):
+        raise EngineError(f"Decision tree text: the line {line.strip()[:60]!r} cannot be "
+                          "read.") from None
+
+
+def tree_to_text(tree: Any, inputs: list[str], classes: NDArray[np.int64]) -> str:
+    """The text of a fitted scikit-learn tree.
+
+    Parameters
+    ----------
+    tree : the ``tree_`` of a classifier.
+    inputs : names of the variables.
+    classes : class value of each column of the tree's values.
+    """
+    shares = tree.value[:, 0, :] / tree.value[:, 0, :].sum(axis=1, keepdims=True)
+    lines = []
+    todo = [(0, 1, "root")]
+    while todo:
+        k, number, condition = todo.pop()
+        size, best = int(tree.n_node_samples[k]), int(shares[k].argmax())
+        loss = round(size * (1 - shares[k, best]))
+        leaf = tree.children_left[k] < 0
+        chances = " ".join(f"{v:.6g}" for v in shares[k])
+        depth = "  " * (number.bit_length() - 1)
+        lines.append(f"{depth}{number}) {condition} {size} {loss} {classes[best]} ({chances})"
+                     f"{' *' if leaf else ''}")
+        if not leaf:
+            name, threshold = inputs[tree.feature[k]], float(tree.threshold[k])
+            todo.append((tree.children_right[k], 2 * number + 1, f"{name} > {threshold!r}"))
+            todo.append((tree.children_left[k], 2 * number, f"{name} <= {threshold!r}"))
+    return "\n".join([f"n= {int(tree.n_node_samples[0])}", "",
+                      "node), split, n, loss, yval, (yprob)", *lines, ""])

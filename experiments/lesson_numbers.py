@@ -1,0 +1,156 @@
+"""The counts that the lesson (notebook 05) teaches with, made from the released rasters.
+
+``python -m experiments.lesson_numbers`` writes them to ``lulc_lib/accuracy/lesson/*.csv``; a test
+makes them again and compares. The lesson itself then needs no raster and no network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+from scipy import ndimage
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
+from sklearn.neighbors import KNeighborsClassifier
+
+from lulc_lib import legend, paths
+from lulc_lib.data import places, reference, series
+from lulc_lib.data.catalogue import select, training_pairs
+from lulc_lib.data.scenes import read_scene
+
+FOLDER = Path(__file__).parents[1] / "lulc_lib" / "accuracy" / "lesson"
+FOLDS, TREES, SEED = 5, 50, 0
+SEEN = {"seen_never": places.NEVER, "seen_other_class": places.OTHER_CLASS,
+        "seen_same_class": places.SAME_CLASS}
+
+
+class Judged(NamedTuple):
+    """A site's published map, its reference polygons' codes, and their numbers, on one grid."""
+
+    map: xr.DataArray
+    reference: xr.DataArray
+    polygons: xr.DataArray
+
+
+def judged(site: str, root: Path) -> Judged:
+    """Published map, reference at pixel centres, polygon numbers: (y, x) each, 0 is none."""
+    grid = reference.read_mask(series.map_path(site, root))
+    polygons = series.site_polygons(site, root)
+    return Judged(grid, reference.rasterise(polygons, grid, "centre"),
+                  reference.rasterise_ids(polygons, grid, "centre"))
+
+
+def counts(
+    map_codes: NDArray[np.uint8], reference_codes: NDArray[np.uint8], **keys: NDArray[np.generic]
+) -> pd.DataFrame:
+    """Pixels per map class and reference class (and further keys), in long form.
+
+    Arrays of one shape, legend codes; pixels whose reference is NO_DATA are left out.
+    """
+    inside = reference_codes != legend.NO_DATA
+    columns = {k: v[inside] for k, v in keys.items()}
+    columns |= {"map_class": map_codes[inside], "reference_class": reference_codes[inside]}
+    return pd.DataFrame(columns).value_counts().sort_index().rename("pixels").reset_index()
+
+
+def polygon_counts(root: Path) -> pd.DataFrame:
+    """Strzegom: pixels per reference polygon, map class and reference class."""
+    site = judged("strzegom", root)
+    return counts(site.map.values, site.reference.values, polygon=site.polygons.values)
+
+
+def map_pixels(root: Path) -> pd.DataFrame:
+    """Strzegom: pixels of each class in the whole published map."""
+    codes = reference.read_mask(series.map_path("strzegom", root)).values
+    return pd.DataFrame({"map_class": legend.CODES,
+                         "pixels": [int((codes == c).sum()) for c in legend.CODES]})
+
+
+def matrices(root: Path) -> pd.DataFrame:
+    """Every named confusion matrix of the lesson in long form: name, map and reference class."""
+    named = [*reference_matrices(root), *seen_matrices(root), *copied_mask(root), *hold_outs(root)]
+    return pd.concat([table.assign(name=name) for name, table in named])[
+        ["name", "map_class", "reference_class", "pixels"]]
+
+
+def reference_matrices(root: Path) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The published Strzegom map against three references, and inside and rim of the polygons."""
+    site = judged("strzegom", root)
+    polygons = series.site_polygons("strzegom", root)
+    yield "centre", counts(site.map.values, site.reference.values)
+    touched = reference.rasterise(polygons, site.map, "all_touched").values
+    yield "all_touched", counts(site.map.values, touched)
+    raster = select(role="reference", kind="mask", site="strzegom")[0].path_in(root)
+    yield "raster", counts(site.map.values, reference.read_mask(raster, site.map).values)
+    inner = np.zeros(site.map.shape, dtype=bool)
+    for number in np.unique(site.polygons.values)[1:]:
+        inner |= ndimage.binary_erosion(site.polygons.values == number)
+    for name, part in (("inside", inner), ("rim", ~inner)):
+        yield name, counts(site.map.values, np.where(part, site.reference.values, legend.NO_DATA))
+    outer = np.where(site.reference.values == legend.NO_DATA, touched, legend.NO_DATA)
+    yield "touched_only", counts(site.map.values, outer)
+
+
+def seen_matrices(root: Path) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The published Strzegom map on reference pixels by how the training masks saw them."""
+    site = judged("strzegom", root)
+    masks = list(series.training_series("strzegom", root).masks.values())
+    seen = places.seen_in_training(site.reference, masks).values
+    for name, value in SEEN.items():
+        yield name, counts(site.map.values, np.where(seen == value, site.reference.values, 0))
+
+
+def copied_mask(root: Path) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Kolbuszowa: the training mask nearest in time, taken as a map, and the published map.
+
+    Both on the reference pixels that this training mask labels.
+    """
+    site = judged("kolbuszowa", root)
+    date = pd.Timestamp(select(role="published_map", kind="map", site="kolbuszowa")[0].date)
+    files = [mask for _, mask in training_pairs("kolbuszowa")]
+    nearest = min(files, key=lambda f: abs(pd.Timestamp(f.date) - date))
+    mask = reference.read_mask(nearest.path_in(root), site.map).values
+    both = np.where(mask != legend.NO_DATA, site.reference.values, legend.NO_DATA)
+    yield "kolbuszowa", counts(site.map.values, site.reference.values)
+    yield "kolbuszowa_copied_mask", counts(mask, both)
+    yield "kolbuszowa_network", counts(site.map.values, both)
+
+
+def hold_outs(root: Path) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Two classifiers of the Strzegom test scene, cross-validated by pixels and by polygons.
+
+    A Random Forest sees the ten bands; a nearest neighbour sees nothing but the pixel's place.
+    """
+    site = judged("strzegom", root)
+    bands = read_scene(series.scene_path("strzegom", root)).values
+    use = (site.reference.values != legend.NO_DATA) & np.isfinite(bands).all(axis=0)
+    codes, groups = site.reference.values[use], site.polygons.values[use]
+    forest = RandomForestClassifier(TREES, random_state=SEED, n_jobs=-1)
+    models = {"forest": (forest, bands[:, use].T),
+              "place": (KNeighborsClassifier(1), np.argwhere(use))}
+    for name, (model, features) in models.items():
+        by_pixel = cross_val_predict(model, features, codes,
+                                     cv=KFold(FOLDS, shuffle=True, random_state=SEED))
+        by_polygon = cross_val_predict(model, features, codes, groups=groups,
+                                       cv=GroupKFold(FOLDS, shuffle=True, random_state=SEED))
+        yield f"{name}_random_pixels", counts(by_pixel, codes)
+        yield f"{name}_whole_polygons", counts(by_polygon, codes)
+
+
+TABLES = {"polygons": polygon_counts, "map_pixels": map_pixels, "matrices": matrices}
+
+
+def main(root: Path | None = None, folder: Path = FOLDER) -> None:
+    """Write every table of the lesson as ``<name>.csv`` into ``folder``."""
+    for name, make in TABLES.items():
+        make(root or paths.published_dir()).to_csv(folder / f"{name}.csv", index=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""Sparse reference: which objects an interpreter would have outlined, as masks and polygons."""
+
+from __future__ import annotations
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from rasterio.features import shapes
+from rasterio.transform import xy
+from scipy import ndimage
+from shapely.geometry import MultiPolygon, shape
+
+from lulc_lib import legend
+from lulc_lib.landscape.layout import Layout
+from lulc_lib.landscape.noise import warped_grid
+from lulc_lib.landscape.plan import Site, stream
+
+KEYS = {c.code: c.key for c in legend.CLASSES}
+CELLS = {"urban": 5, "road": 14, "water": 14, "quarry": 26}
+"""Size in pixels of the pieces in which classes without parcels are outlined."""
+WHOLE = ("urban", "road", "water")
+"""Classes outlined up to their edge; others keep a pixel's distance."""
+
+#: labelled pixels per class and scene, crops together, as counted in the published masks
+TARGETS = {
+    "strzegom": {"conifer": 1750, "mixed_forest": 7000, "urban": 660, "road": 150,
+                 "water": 800, "quarry": 6400, "crops": 32000},
+    "kolbuszowa": {"conifer": 1174, "mixed_forest": 1700, "urban": 270, "grassland": 760,
+                   "road": 196, "water": 60, "crops": 4900},
+    "krakow": {"conifer": 120, "mixed_forest": 3000, "urban": 1800, "grassland": 2000,
+               "road": 250, "water": 400, "crops": 5000},
+}
+#: test reference: number of polygons and pixels per class
+REFERENCE = {
+    "strzegom": {"conifer": (7, 1753), "mixed_forest": (22, 7600), "urban": (47, 750),
+                 "crops_ripe": (48, 8100), "bare_soil": (5, 1400), "road": (14, 160),
+                 "water": (13, 641), "crops_growing": (21, 11100), "quarry": (14, 7015)},
+    "kolbuszowa": {"conifer": (11, 1174), "mixed_forest": (19, 1705), "urban": (41, 382),
+                   "crops_ripe": (53, 2945), "bare_soil": (29, 1287), "grassland": (26, 648),
+                   "road": (18, 196), "water": (1, 21), "crops_growing": (15, 1109)},
+}
+#: test points of each class, in all 280; training points are proportional
+TEST_POINTS = {"conifer": 10, "mixed_forest": 35, "urban": 70, "crops_ripe": 70, "bare_soil": 5,
+               "road": 20, "water": 20, "crops_growing": 30, "quarry": 20}
+TRAIN_TOTAL = 675
+
+
+def outline_objects(
+    seed: int, layout: Layout, truth: NDArray[np.uint8]
+) -> tuple[NDArray[np.int32], pd.DataFrame]:
+    """Objects an interpreter could outline in one scene.
+
+    Returns
+    -------
+    ids : (row, col) int32, object number, 0 where none (edges between objects, slivers).
+    table : one row per object, index = number: key (class), pixels, rank (0–1, an object that
+        exists at several dates keeps its rank, so the same places are labelled again).
+    """
+    site, rng = layout.site, stream(seed, layout.site.name, "labels")
+    rows, cols = warped_grid(rng, site.shape, 10, 3)
+    place = layout.parcel.astype(np.int64)
+    keep = np.ones(site.shape, bool)
+    cross = ndimage.generate_binary_structure(2, 1)
+    for key, land in legend.BY_KEY.items():
+        at = truth == land.code
+        if key in CELLS:
+            size = CELLS[key]
+            cell = (rows // size).astype(np.int64) * 1000 + (cols // size).astype(np.int64)
+            place[at] = 100_000 + cell[at]
+        if key not in WHOLE:
+            keep[at & ~ndimage.binary_erosion(at, cross, border_value=1)] = False
+    same = ndimage.maximum_filter(place, footprint=cross) == ndimage.minimum_filter(
+        place, footprint=cross)
+    keep &= same | np.isin(truth, [legend.code(k) for k in CELLS])
+    label = np.where(keep, place * 16 + truth, -1)
+    values, ids, size = np.unique(label, return_inverse=True, return_counts=True)
+    ids = ids.reshape(site.shape)
+    if values[0] != -1:
+        ids += 1
+        values, size = np.insert(values, 0, -1), np.insert(size, 0, 0)
+    table = pd.DataFrame({"pixels": size, "key": [_key(v) for v in values]})
+    places, index = np.unique(values // 16, return_inverse=True)
+    table["rank"] = _ranks(seed, site, places)[index]
+    good = table["pixels"].ge(table["key"].map(lambda k: 3 if k in WHOLE else 6))
+    table = table[good & table.index.to_series().gt(0)]
+    return np.where(np.isin(ids, table.index), ids, 0).astype(np.int32), table
+
+
+def _key(value: int) -> str:
+    return KEYS[int(value % 16)] if value >= 0 else ""
+
+
+def _ranks(seed: int, site: Site, places: NDArray[np.int64]) -> NDArray[np.float64]:
+    """A number 0–1 for each place, the same in every scene."""
+    draws = stream(seed, site.name, "rank").random(4099)
+    return draws[(places * 2_654_435_761 % 2**32) % 4099]
+
+
+def training_mask(seed: int, layout: Layout, truth: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Sparse training mask ``(row, col) float32``: legend codes of whole outlined objects, taken
+    by rank until each class has the labelled area of the published masks; 0 elsewhere."""
+    ids, table = outline_objects(seed, layout, truth)
+    targets = TARGETS[layout.site.name.split("_")[0]]
+    crops = {KEYS[c] for c in legend.CROP_PHASES}
+    group = table["key"].where(~table["key"].isin(crops), "crops")
+    chosen: list[int] = []
+    for name, part in table.sort_values("rank").groupby(group):
+        before = part["pixels"].cumsum() - part["pixels"]
+        chosen += list(part.index[before < targets.get(name, 0)])
+    return np.where(np.isin(ids, chosen), truth, legend.NO_DATA).astype(np.float32)
+
+
+def reference_polygons(seed: int, layout: Layout, truth: NDArray[np.uint8]) -> gpd.GeoDataFrame:
+    """Test reference: MultiPolygons with column ``key``, in the site's CRS.
+
+    Their number per class, and roughly their area, are those of the published reference.
+    """
+    ids, table = outline_objects(seed, layout, truth)
+    chosen: list[int] = []
+    for key, (count, pixels) in REFERENCE[layout.site.name].items():
+        mine = table[table["key"] == key].sort_values("rank")
+        mean = pixels / count
+        off = np.log(mine["pixels"] / mean).abs()
+        near = mine[off < np.log(3)]
+        rest = mine.loc[off.drop(near.index).sort_values().index]
+        chosen += list(pd.concat([near, rest]).index[:count])
+    return _vectorise(ids, table.loc[sorted(chosen)], layout.site)
+
+
+def _vectorise(
+    ids: NDArray[np.int32], table: pd.DataFrame, site: Site
+) -> gpd.GeoDataFrame:
+    """Pixel outlines of the objects in ``table`` as MultiPolygons with column ``key``."""
+    picked = np.where(np.isin(ids, table.index), ids, 0).astype(np.int32)
+    parts: dict[int, list] = {}
+    for geometry, number in shapes(picked, mask=picked > 0, transform=site.transform):
+        parts.setdefault(int(number), []).append(shape(geometry))
+    geometry = [MultiPolygon(parts[i]) for i in table.index]
+    return gpd.GeoDataFrame({"key": table["key"].to_numpy()}, geometry=geometry,
+                            crs=f"EPSG:{site.epsg}")
+
+
+def _point_counts() -> dict[str, int]:
+    total = sum(TEST_POINTS.values())
+    train = {k: round(n * TRAIN_TOTAL / total) for k, n in TEST_POINTS.items()}
+    largest = max(train, key=train.get)
+    train[largest] += TRAIN_TOTAL - sum(train.values())
+    return train
+
+
+def sample_points(
+    seed: int, layout: Layout, truth: NDArray[np.uint8]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Training (675) and test (280) points, several to a polygon, from different polygons.
+
+    Returns
+    -------
+    train, test : DataFrames with x, y (metres, the site's CRS, pixel centres) and class (code).
+    """
+    ids, table = outline_objects(seed, layout, truth)
+    rng = stream(seed, layout.site.name, "points")
+    flat = ids.ravel()
+    order = np.argsort(flat, kind="stable")
+    start = np.searchsorted(flat[order], table.index)
+    pixels = {i: order[s:s + n] for i, s, n in zip(table.index, start, table["pixels"],
+                                                   strict=True)}
+    out: tuple[list, list] = ([], [])
+    for key, n_train in _point_counts().items():
+        objects = rng.permutation(table.index[table["key"] == key].to_numpy())
+        cut = max(1, round(len(objects) * 0.3))
+        for part, n, rows in ((objects[cut:], n_train, out[0]),
+                              (objects[:cut], TEST_POINTS[key], out[1])):
+            rows += [(p, key) for p in _draw(rng, [pixels[i] for i in part], n)]
+    return tuple(_table(rows, layout.site) for rows in out)
+
+
+def _draw(rng: np.random.Generator, polygons: list[NDArray[np.int64]], n: int) -> list[int]:
+    """``n`` different pixels, about five from each polygon, from more polygons if need be."""
+    each, taken = 5, []
+    pools = [rng.permutation(p) for p in polygons]
+    while len(taken) < n:
+        for pool in pools:
+            taken += list(pool[each - 5:each][: n - len(taken)])
+        each += 5
+        if each > 10_000:
+            break
+    return [int(t) for t in taken]
+
+
+def _table(rows: list[tuple[int, str]], site: Site) -> pd.DataFrame:
+    row, col = np.divmod(np.array([p for p, _ in rows]), site.shape[1])
+    x, y = xy(site.transform, row, col)
+    return pd.DataFrame({"x": x, "y": y, "class": [legend.code(k) for _, k in rows]})

@@ -1,0 +1,173 @@
+"""Registries that fit the planted quarries, with the services' own field names.
+
+Deposits, mining areas and terrains come in the Polish grid EPSG:2180, CORINE in EPSG:3035, OSM in
+EPSG:4326, monitoring points as x, y in the scenes' CRS, each as its service delivers it.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+from rasterio.features import rasterize, shapes, sieve
+from scipy import ndimage
+from shapely import affinity
+from shapely.geometry import Point, shape
+from shapely.geometry.base import BaseGeometry
+
+from lulc_lib import legend
+from lulc_lib.landscape.layout import Layout
+from lulc_lib.landscape.pits import START, Pit
+from lulc_lib.landscape.plan import PIXEL, stream
+
+CORINE_MIN_HA = 25.0
+OVERRUN_CUT = 0.78
+"""Where a pit overran its limits: these reach this share of its width."""
+MINERALS = ("granity", "bazalty", "piaski i żwiry", "iły ceramiczne")
+LICENSED_KINDS = ("licensed", "overrun", "reclaimed")
+
+
+def permitted(pit: Pit) -> BaseGeometry:
+    """Mining area of a licensed, overrun or reclaimed pit: all of it with a margin, or all but
+    the side onto which it overran (the side away from its anchor)."""
+    if pit.category != "overrun":
+        return pit.outline.buffer(45).simplify(15)
+    limits = pit.outline.buffer(45)
+    return affinity.scale(limits, OVERRUN_CUT, OVERRUN_CUT, origin=pit.anchor).simplify(10)
+
+
+def deposit(pit: Pit) -> BaseGeometry | None:
+    """Documented deposit under a pit; None for a pit outside any deposit."""
+    if pit.category == "outside_deposit":
+        return None
+    if pit.category == "overrun":
+        return permitted(pit).buffer(10).simplify(5)
+    margin = 90 if pit.category == "licensed" else 60
+    return pit.outline.convex_hull.buffer(margin).simplify(20)
+
+
+def overrun_ha(pit: Pit) -> float:
+    """Hectares that the pit at its largest lies beyond its mining area; 0 if not an overrun."""
+    if pit.category != "overrun":
+        return 0.0
+    return pit.outline.difference(permitted(pit)).area / 1e4
+
+
+def planted_sites(layout: Layout) -> gpd.GeoDataFrame:
+    """The planted truth, one row per quarry; geometry is its largest extent, site's CRS."""
+    pits = layout.pits
+    return gpd.GeoDataFrame({
+        "site_id": [p.site_id for p in pits], "case": [p.case for p in pits],
+        "category": [p.category for p in pits], "status": [p.status for p in pits],
+        "first_active": [p.first_active.isoformat() for p in pits],
+        "last_active": [p.last_active.isoformat() if p.last_active else "" for p in pits],
+        "area_ha": [round(p.outline.area / 1e4, 2) for p in pits],
+        "overrun_ha": [round(overrun_ha(p), 2) for p in pits],
+    }, geometry=[p.outline for p in pits], crs=f"EPSG:{layout.site.epsg}")
+
+
+def _mining_rows(pits: list[Pit], rng: np.random.Generator, geometry: list) -> dict:
+    """The register's fields for mining areas or terrains."""
+    since = [date(int(y), int(m), int(d)) for y, m, d in zip(
+        rng.integers(1995, 2019, len(pits)), rng.integers(1, 13, len(pits)),
+        rng.integers(1, 29, len(pits)), strict=True)]
+    closed = [p.category == "reclaimed" for p in pits]
+    until = [date(p.last_active.year, 12, 31) if c else date(int(y), 12, 31)
+             for p, c, y in zip(pits, closed, rng.integers(2028, 2046, len(pits)), strict=True)]
+    names = [f"Strzegom {p.site_id}" for p in pits]
+    return {
+        "ID_KONTURU": [10_000 + p.site_id for p in pits],
+        "NR_REJESTR": [f"10-1/{p.site_id}/{100 + p.site_id}" for p in pits],
+        "NAZWA_OG": names, "NAZWA_ZLOZA": [f"{n} - złoże" for n in names],
+        "KOPALINA": [MINERALS[p.site_id % len(MINERALS)] for p in pits],
+        "STATUS": ["zniesiony" if c else "aktualny" for c in closed],
+        "DATA_USTANOWIENIA": [d.strftime("%d.%m.%Y") for d in since],
+        "DATA_WAZNOSCI": [d.strftime("%d.%m.%Y") for d in until],
+        "POWIERZCHNIA": [round(g.area) for g in geometry],
+        "WYD_WYZN": "Marszałek Województwa", "NADZOR_OUG": "OUG Wrocław",
+    }
+
+
+def mining_registers(seed: int, layout: Layout) -> dict[str, gpd.GeoDataFrame]:
+    """``deposits``, ``mining_areas`` and ``mining_terrains`` in EPSG:2180."""
+    rng = stream(seed, layout.site.name, "registers")
+    crs = f"EPSG:{layout.site.epsg}"
+    known = [p for p in layout.pits if p.category in LICENSED_KINDS]
+    areas = [permitted(p) for p in known]
+    terrains = [a.buffer(150).simplify(30) for a in areas]
+    rows = _mining_rows(known, rng, areas)
+    found = [p for p in layout.pits if deposit(p) is not None]
+    bodies = [deposit(p) for p in found]
+    deposits = gpd.GeoDataFrame({
+        "ID_KONTURU": [20_000 + p.site_id for p in found],
+        "ID_ZLOZA": [3000 + p.site_id for p in found],
+        "NAZWA_ZLOZA": [f"Strzegom {p.site_id} - złoże" for p in found],
+        "KOPALINA": [MINERALS[p.site_id % len(MINERALS)] for p in found],
+        "POWIERZCHNIA": [round(b.area) for b in bodies],
+    }, geometry=bodies, crs=crs)
+    tables = {
+        "deposits": deposits, "mining_areas": gpd.GeoDataFrame(rows, geometry=areas, crs=crs),
+        "mining_terrains": gpd.GeoDataFrame(
+            {**rows, "POWIERZCHNIA": [round(t.area) for t in terrains]},
+            geometry=terrains, crs=crs),
+    }
+    return {name: table.to_crs(2180) for name, table in tables.items()}
+
+
+def corine(layout: Layout) -> gpd.GeoDataFrame:
+    """Generalised land cover of 2018 (column Code_18, text), EPSG:3035.
+
+    Units of less than 25 ha are merged into their neighbours, so small quarries stay hidden in
+    arable land (211) or, beside a village, in discontinuous urban fabric (112).
+    """
+    site = layout.site
+    soft = {c: ndimage.gaussian_filter((layout.static == legend.code(k)).astype(np.float32), 7)
+            for c, k in ((112, "urban"), (312, "conifer"), (313, "mixed_forest"),
+                         (231, "grassland"), (512, "water"))}
+    arable = ndimage.gaussian_filter((layout.static == legend.NO_DATA).astype(np.float32), 7)
+    stack = np.stack([arable, *soft.values()])
+    codes = np.array([211, *soft])[stack.argmax(0)].astype(np.int32)
+    towns = [(c.buffer(0.8 * r), 112) for c, r in layout.villages if r >= 320]
+    large = [(p.at(START).buffer(30), 131) for p in layout.pits
+             if p.at(START).area / 1e4 >= CORINE_MIN_HA]
+    for geometry, code in towns + large:
+        burnt = rasterize([geometry], site.shape, transform=site.transform).astype(bool)
+        codes[burnt] = code
+    codes = sieve(codes, int(CORINE_MIN_HA * 1e4 / PIXEL**2), connectivity=4)
+    rows = [(str(int(value)), shape(outline))
+            for outline, value in shapes(codes, transform=site.transform)]
+    table = gpd.GeoDataFrame({"Code_18": [v for v, _ in rows]}, geometry=[g for _, g in rows],
+                             crs=f"EPSG:{site.epsg}")
+    table["geometry"] = table.simplify_coverage(40)
+    return table.to_crs(3035)
+
+
+def osm_quarries(seed: int, layout: Layout) -> gpd.GeoDataFrame:
+    """Volunteers' outlines (EPSG:4326): the larger pits, moved by some metres, without case A."""
+    rng = stream(seed, layout.site.name, "osm")
+    pits = [p for p in layout.pits if p.outline.area > 4e4]
+    geometry = [affinity.translate(p.outline.simplify(15), *rng.normal(0, 12, 2)) for p in pits]
+    return gpd.GeoDataFrame({
+        "osm_id": [900_000 + p.site_id for p in pits], "landuse": "quarry",
+        "name": [f"Kopalnia {p.site_id}" if p.category == "licensed" else None for p in pits],
+    }, geometry=geometry, crs=f"EPSG:{layout.site.epsg}").to_crs(4326)
+
+
+def monitoring_points(seed: int, layout: Layout) -> pd.DataFrame:
+    """Points of the monitoring of open pits: x, y (metres, the scenes' CRS) and category.
+
+    Categories are the programme's: 1 extraction without a concession, 2 gross overrun,
+    3 abandoned without reclamation. Case A is known to it, case B is not.
+    """
+    rng = stream(seed, layout.site.name, "monitoring")
+    number = {"outside_deposit": 1, "in_deposit_unlicensed": 1, "overrun": 2, "reclaimed": 3}
+    pits = [p for p in layout.pits if p.category in number and p.case != "B"]
+    rows = []
+    for p in pits:
+        at = p.outline.representative_point()
+        dx, dy = rng.normal(0, 20, 2)
+        near = Point(at.x + dx, at.y + dy)
+        rows.append((near.x, near.y, number[p.category]))
+    return pd.DataFrame(rows, columns=["x", "y", "category"]).round({"x": 1, "y": 1})

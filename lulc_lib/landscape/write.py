@@ -1,0 +1,185 @@
+"""Write the whole landscape, in the published dataset's layout, in one step or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pyogrio
+import rasterio
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from lulc_lib import legend
+from lulc_lib.landscape import labels, registries, stand_in
+from lulc_lib.landscape.layout import Layout, make_layout
+from lulc_lib.landscape.noise import burn
+from lulc_lib.landscape.plan import BANDS, SCENES, SITES, Scene, Site, stream
+from lulc_lib.landscape.render import render
+from lulc_lib.landscape.truth import class_map
+
+VERSION = 2
+"""Version of the generator: raised whenever the same seed would give other files."""
+MANIFEST = "landscape.json"
+FIXED_TIME = "2023-07-09T00:00:00.000Z"
+"""Time stamp written into GeoPackages, so that they too depend on the seed alone."""
+
+
+def write_raster(
+    path: Path, data: NDArray, site: Site, nodata: float | None = None,
+    names: tuple[str, ...] = (),
+) -> None:
+    """Write ``(row, col)`` or ``(band, row, col)`` as GeoTIFF on the site's grid."""
+    data = data if data.ndim == 3 else data[np.newaxis]
+    with rasterio.open(
+        path, "w", driver="GTiff", height=data.shape[1], width=data.shape[2], count=len(data),
+        dtype=data.dtype, crs=f"EPSG:{site.epsg}", transform=site.transform, nodata=nodata,
+        compress="deflate", zlevel=1,
+    ) as dst:
+        dst.write(data)
+        for band, name in enumerate(names, 1):
+            dst.set_band_description(band, name)
+
+
+@contextmanager
+def _fixed_time() -> Iterator[None]:
+    """GeoPackages written inside carry :data:`FIXED_TIME`."""
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": FIXED_TIME})
+    try:
+        yield
+    finally:
+        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
+
+
+def write_vector(path: Path, table: gpd.GeoDataFrame, layer: str) -> None:
+    """Write one GeoPackage layer, the same bytes for the same table."""
+    with _fixed_time():
+        table.to_file(path, layer=layer, driver="GPKG", engine="pyogrio")
+
+
+def _reference(folder: Path, seed: int, layout: Layout, scene: Scene,
+               truth: NDArray[np.uint8]) -> None:
+    """Test reference of one scene as polygons and raster, the stand-in map and its confusion."""
+    site = layout.site
+    polygons = labels.reference_polygons(seed, layout, truth)
+    code = polygons["key"].map(legend.code)
+    if site.quarries:
+        table = gpd.GeoDataFrame({"name": polygons["key"], "label": code.astype("int64")},
+                                 geometry=polygons.geometry, crs=polygons.crs)
+        layer = "strzegom_pola"
+    else:
+        table = gpd.GeoDataFrame({"DN": code.astype("int32")}, geometry=polygons.geometry,
+                                 crs=polygons.crs)
+        layer = "kolbuszowa_20210725_maska_poly"
+    write_vector(folder / f"test_mask/{site.name}_ref.gpkg", table, layer)
+    at = burn(list(polygons.geometry), site.shape, site.transform)
+    reference = np.where(at, truth, legend.NO_DATA).astype(np.float32)
+    write_raster(folder / scene.mask_path, reference, site, nodata=legend.NO_DATA)
+    shown = stand_in.published_map(stream(seed, scene.stem, "map"), site.name, truth)
+    write_raster(folder / f"accuracy_analysis/{scene.stem}_class.tif", shown, site)
+    text = stand_in.confusion_csv(*stand_in.confusion_table(shown, reference))
+    name = f"Confusion_matrix_{site.name}_{scene.date:%Y%m%d}.csv"
+    (folder / "accuracy_analysis" / name).write_text(text, encoding="utf-8")
+
+
+def _scene(folder: Path, seed: int, layout: Layout, scene: Scene) -> None:
+    """Image, truth and mask of one scene; for a test scene also what is judged on it."""
+    site = layout.site
+    truth = class_map(layout, scene.date)
+    write_raster(folder / scene.truth_path, truth, site, nodata=legend.NO_DATA)
+    lasting = stream(seed, site.name, "spectra")
+    dn = render(stream(seed, scene.stem), lasting, layout, truth, scene)
+    write_raster(folder / scene.image_path, dn, site, names=BANDS)
+    if not scene.test:
+        mask = labels.training_mask(seed, layout, truth)
+        write_raster(folder / scene.mask_path, mask, site, nodata=legend.NO_DATA)
+        return
+    _reference(folder, seed, layout, scene, truth)
+    if site.quarries:
+        train, test = labels.sample_points(seed, layout, truth)
+        train.to_csv(folder / f"points/train_{len(train)}.csv", index=False)
+        test.to_csv(folder / f"points/test_{len(test)}.csv", index=False)
+
+
+def _registries(folder: Path, seed: int, layout: Layout) -> None:
+    """The registers and the planted truth of the site with quarries."""
+    tables = registries.mining_registers(seed, layout)
+    tables["corine"] = registries.corine(layout)
+    tables["osm_quarries"] = registries.osm_quarries(seed, layout)
+    for name, table in tables.items():
+        write_vector(folder / f"registries/{name}.gpkg", table, name)
+    points = registries.monitoring_points(seed, layout)
+    points.to_csv(folder / "registries/monitoring_points.csv", index=False)
+    write_vector(folder / "truth/sites.gpkg", registries.planted_sites(layout), "sites")
+
+
+def _fill(folder: Path, seed: int, step: Callable[[str], None]) -> None:
+    """Write every file but the manifest into the empty ``folder``."""
+    for name in ("img_train", "training_masks", "test_mask", "accuracy_analysis", "truth",
+                 "points", "registries"):
+        (folder / name).mkdir()
+    for site in SITES:
+        layout = make_layout(seed, site)
+        if layout.pits:
+            _registries(folder, seed, layout)
+        for scene in SCENES:
+            if scene.site is site:
+                _scene(folder, seed, layout, scene)
+                step(scene.stem)
+
+
+def write_landscape(folder: Path, seed: int = 0, progress: bool = False) -> Path:
+    """Write the synthetic landscape of ``seed`` to ``folder`` and return ``folder``.
+
+    Everything is written into a temporary folder beside it, which then takes its place: a run that
+    breaks off leaves what was there before.
+
+    Parameters
+    ----------
+    folder : where the landscape goes; an earlier landscape there is replaced, any other content
+        is refused.
+    seed : the same seed gives the same files, byte for byte.
+    progress : show a progress bar.
+
+    Raises
+    ------
+    FileExistsError
+        ``folder`` holds something that is not a landscape.
+    """
+    folder = Path(folder)
+    if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
+        raise FileExistsError(f"{folder} holds files that are not a synthetic landscape; "
+                              "give a new or empty folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        with tqdm(total=len(SCENES), desc="landscape", disable=not progress) as bar:
+            _fill(work, seed, lambda _: bar.update())
+        files = sorted(p.relative_to(work).as_posix() for p in work.rglob("*") if p.is_file())
+        manifest = {"seed": seed, "version": VERSION, "files": files}
+        (work / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        work.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(work, folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return folder
+
+
+def landscape_ready(folder: Path, seed: int = 0) -> bool:
+    """Whether ``folder`` holds a complete landscape of this ``seed`` and generator version."""
+    try:
+        manifest = json.loads((Path(folder) / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    if (manifest.get("seed"), manifest.get("version")) != (seed, VERSION):
+        return False
+    return all((Path(folder) / name).is_file() for name in manifest["files"])

@@ -1,0 +1,170 @@
+"""CSV inputs of ``lulc accuracy``: every format and every refusal."""
+
+import json
+
+import pytest
+
+from lulc_lib.accuracy.assess.confusion_inputs import orientation, read_judged
+from lulc_lib.accuracy.assess.settings import read_areas, read_names
+from lulc_lib.errors import InputError
+
+MATRIX = [[5, 1], [2, 7]]  # rows map, columns reference
+
+
+@pytest.fixture
+def judge(tmp_path):
+    def read(text, rows=None, encoding="utf-8"):
+        path = tmp_path / "in.csv"
+        path.write_text(text, encoding=encoding)
+        return read_judged(path, rows)
+    return read
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize(("text", "rows"), [
+    ("5,1\n2,7\n", "map"),
+    ("5,2\r\n1,7\r\n\r\n", "reference"),
+    ("class/ref,a,b\na,5,1\nb,2,7\n", None),
+    ("class\\ref,a,b\na,5,1\nb,2,7\n,,\n", None),
+    ("map_class/reference_class,a,b\na,5.0,1\nb, 2 ,7\n", "map"),
+    ("true/predicted,a,b\na,5,2\nb,1,7\n", None),
+    ("Reference | Map,b,a\na,2,5\nb,7,1\n", None),
+    (",a,b,sums\na,5,2,7\nb,1,7,8\nsums,6,9,15\n", "reference"),
+    ("a,b\na,5,1\nb,2,7\n", "map"),
+    ("5,1,6\n2,7,9\n7,8,15\n", "map"),
+])
+def test_every_matrix_becomes_map_rows(judge, text, rows, delimiter, encoding):
+    judged = judge(text.replace(",", delimiter), rows, encoding)
+    assert judged.matrix.to_numpy().tolist() == MATRIX
+    assert (judged.matrix.index.name, judged.matrix.columns.name) == ("map_class",
+                                                                      "reference_class")
+    assert judged.counts.loc[judged.labels[0]].to_dict() == {"TP": 5, "TN": 7, "FP": 1, "FN": 2}
+    assert judged.n == 15
+
+
+@pytest.mark.parametrize("corner", ["", "class", "ref", "map class", "a/b", "class/class",
+                                    "map/reference/other"])
+def test_an_unstated_orientation_is_refused(judge, corner):
+    with pytest.raises(InputError, match="--rows map or --rows reference"):
+        judge(f"{corner},a,b\na,5,1\nb,2,7\n")
+    assert orientation(corner) is None
+
+
+def test_a_class_that_one_side_lacks_is_filled_in_and_said(judge):
+    judged = judge(",a,b,d\na,4,4,6\nb,2,7,7\nc,2,4,7\nd,7,6,4\n", "reference")
+    assert judged.labels == ["a", "b", "c", "d"] and judged.matrix.loc["c"].tolist() == [0] * 4
+    assert judged.notes == ("The columns lack c: taken as all 0.",)
+
+
+@pytest.mark.parametrize("text", [
+    "true,predicted\n1,1\n10,1\n2,10\n2,2\n", "predicted;true\n1;1\n1;10\n10;2\n2;2\n",
+    '"Reference","Map"\n1,1\n10,1\n2.0,10\n2,2\n', "id,y_true,y_pred\n1,1,1\n2,10,1\n3,2,10\n4,2,2",
+])
+def test_pairs(judge, text):
+    judged = judge(text)
+    assert judged.labels == ["1", "2", "10"]
+    assert judged.matrix.to_numpy().tolist() == [[1, 0, 1], [0, 1, 0], [0, 1, 0]]
+
+
+def test_pairs_with_labels(judge):
+    judged = judge("true,predicted,label\n1,1,water\n1,2,water\n3,1,wood\n")
+    assert judged.labels == ["water", "2", "wood"]
+    assert judged.matrix.loc["2", "water"] == 1
+
+
+@pytest.mark.parametrize("text", ["class,TP,TN,FP,FN\na,5,7,1,2\n", ",a\nTP,5\nTN,7\nFP,1\nFN,2\n",
+                                  "TP,5\nFN,2\nTN,7\nFP,1\n", "tp;tn;fp;fn\n5;7;1;2\n"])
+def test_one_binary_class_is_a_matrix(judge, text):
+    judged = judge(text)
+    assert judged.matrix.to_numpy().tolist() == [[5, 1], [2, 7]]
+    assert judged.labels[1] == f"not {judged.labels[0]}"
+
+
+def test_two_complementary_binary_classes_are_a_matrix_and_more_are_not(judge):
+    judged = judge(",a,b\nTP,5,7\nTN,7,5\nFP,1,2\nFN,2,1\n")
+    assert judged.matrix.to_numpy().tolist() == MATRIX
+    judged = judge(",a,b,c\nTP,1,1,1\nTN,1,2,0\nFP,1,0,1\nFN,0,0,1\n")
+    assert judged.matrix is None and "no confusion matrix" in judged.notes[0]
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("", "is empty"), ("\n \n", "is empty"),
+    ("1,2,3\n4,5,6\n", "2 rows and 3 columns and no labels"),
+    ("1,-2\n3,4\n", "row 1, column 2: the cell is -2; counts cannot be negative"),
+    ("1,x\n3,4\n", "row 1, column 2: the cell is 'x'; counts are whole numbers"),
+    ("1,2.5\n3,4\n", r"the cell is 2.5 \(a fraction\)"),
+    ("1,\n3,4\n", "the cell is empty"),
+    ("1,99999999999999999\n3,4\n", "counts go up to"),
+    ("0,0\n0,0\n", "all counts are 0"),
+    ("map/ref,a,b\na,1,2\nb,3\n", "line 3: has 2 cells"),
+    ("map/ref,a,a\na,1,2\nb,3,4\n", "first line: class a is there more than once"),
+    ("map/ref,a,b\na,1,2\na,3,4\n", "first column: class a is there more than once"),
+    ("map/ref,a,\na,1,2\nb,3,4\n", "label 2 is empty"),
+    ("map/ref,a,b\na,1,2\nc,3,4\n", "only the rows name c and only the columns b"),
+    ("map/ref,a,b,sum\na,1,2,3\nb,3,4,8\n", "sum given for row b is 8 and its cells add up to 7"),
+    ("map/ref,a,b\n", "has 0 rows"),
+    ("ref/map,a,b\na,1,2\nb,3,4\n", "says that rows are the reference, --rows says map"),
+    ("true,predicted\n", "no pairs"),
+    ("true,predicted\n1,2\n3,\n", "column predicted: pair 2 has no class"),
+    (",\n,\n", "no cell"), ("true,predicted\n1,2,3\n", "more cells than the header"),
+    ("true,predicted\n1\n", "pair 1 has no class"),
+    ("true,predicted\n1,2\n1,2,3\n", "Expected 2 fields in line 3, saw 3"),
+    ("true,predicted,label\n1,1,a\n1,1,b\n", "class 1 has the labels a and b"),
+    ("true,predicted,label\n1,1,a\n2,1,a\n", "class a is there more than once"),
+    ("true,predicted\n" + "".join(f"{i},1\n" for i in range(1001)), "1001 different classes"),
+    ("class,TP,TN,FP,FN\na,1,2,3,4\nb,3,4,2,2\n", "is 10 for a and 11 for b"),
+    ("TP,TN,FP,FN\n1,2,3,-4\n", "cannot be negative"),
+    ("TP,TN,FP,FN\n0,0,0,0\n", "all counts are 0"),
+    ("x,TP,TN,FP,FN,y\na,1,2,3,4,5\n", "'x' and 'y'"),
+    ('"a,b\n1,2\n', "CSV file"),
+])
+def test_bad_files_are_refused_by_value_and_rule(judge, text, message):
+    with pytest.raises(InputError, match=message):
+        judge(text, "map")
+
+
+def test_pairs_without_a_header_are_explained(judge):
+    with pytest.raises(InputError, match="need a header line: true,predicted"):
+        judge("1,2\n1,1\n2,2\n", "map")
+    with pytest.raises(InputError, match="its columns are a, b; a table of pairs needs"):
+        judge("a,b\n1,2\n1,1\n2,2\n")
+
+
+def test_what_is_no_text_file(tmp_path):
+    (tmp_path / "x.csv").write_bytes(b"\xff\xfe\x00\x01")
+    for path, message in ((tmp_path, "is a folder"), (tmp_path / "no.csv", "no such file"),
+                          (tmp_path / "x.csv", "not a text file")):
+        with pytest.raises(InputError, match=message):
+            read_judged(path, "map")
+
+
+def test_names(judge, tmp_path):
+    judged, path = judge("5,1\n2,7\n", "map"), tmp_path / "names.json"
+    for names in ({"1": "wood", "2": "lake", "3": "more"}, ["wood", "lake"]):
+        path.write_text(json.dumps(names), encoding="utf-8-sig")
+        assert read_names(path, judged).labels == ["wood", "lake"]
+    for text, message in (('{"1": "wood"}', "has no name for class 2"), ("{", "is not JSON"),
+                          ('{"1": 5, "2": "a"}', "holds the name 5"),
+                          ('"a"', "must hold an object"),
+                          ('{"1": "a", "2": "a"}', "class a is there more than once"),
+                          ('["a"]', "is a list of 1 names"), ("[" * 9999, "is not JSON")):
+        path.write_text(text)
+        with pytest.raises(InputError, match=message):
+            read_names(path, judged)
+
+
+def test_areas(tmp_path):
+    path, labels = tmp_path / "areas.csv", {"1": "wood", "wood": "wood", "2": "lake"}
+    path.write_text("label;area\nwood;2.5\n2.0;1e3\n", encoding="utf-8-sig")
+    assert read_areas(path, labels) == {"wood": 2.5, "lake": 1000.0}
+    for text, message in (("wood,1\n2,1\n", "it must name the columns: label,area"),
+                          ("label,area\n", "no areas"), ("label,area\nwood,x\n", "the area is 'x'"),
+                          ("label,area\nwood,-1\n", "the area is -1"),
+                          ("label,area\nwood,nan\n", "the area is nan"),
+                          ("label,area\nfield,1\n", "names class 'field', which the matrix lacks"),
+                          ("label,area\nwood,1\n1,1\n", "class 1 is there more than once"),
+                          ("label,area\nwood,1\nwood,1\n", "more than once")):
+        path.write_text(text)
+        with pytest.raises(InputError, match=message):
+            read_areas(path, labels)

@@ -1,0 +1,258 @@
+"""Truth against findings, maps and registers made worse, and the whole chain on a landscape."""
+
+from datetime import date
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+from shapely.geometry import box
+
+from experiments import site_rules as bench
+from lulc_lib import legend, results
+from lulc_lib.accuracy.uncertainty import wilson
+from lulc_lib.cli import main
+from lulc_lib.errors import InputError
+from lulc_lib.landscape import degrade, write_landscape
+from lulc_lib.sites.evaluate import ANY_CANDIDATE, compare_sites, match_sites, precision_recall
+from lulc_lib.sites.evidence import registries_for
+from lulc_lib.sites.maps import read_maps
+from lulc_lib.sites.reasons import judge_sites
+from lulc_lib.sites.settings import Settings
+from lulc_lib.sites.tracking import track_sites
+from tests.conftest import ROOT
+
+QUARRY = legend.code("quarry")
+
+
+def squares(*rows):
+    """Sites: (left edge, status, category) of 100 m squares side by side or on each other."""
+    return gpd.GeoDataFrame(
+        {"status": [r[1] for r in rows], "category": [r[2] for r in rows]},
+        geometry=[box(r[0], 0, r[0] + 100, 100) for r in rows], crs="EPSG:32633")
+
+
+PLANTED = squares((0, "candidate", "overrun"), (500, "candidate", "outside_deposit"),
+                  (1000, "licensed", "licensed"), (1500, "candidate", "overrun"))
+
+
+def test_counts_by_hand():
+    found = squares((20, "candidate", "overrun"),  # right
+                    (520, "candidate", "overrun"),  # a candidate, of another category
+                    (1000, "candidate", "overrun"),  # licensed in truth
+                    (3000, "candidate", "outside_deposit"),  # nothing there
+                    (1560, "candidate", "overrun"))  # 40 % of it is the planted one
+    counts = compare_sites(found, PLANTED)
+    assert counts.loc["overrun"].tolist() == [2, 2, 4, 2]
+    assert counts.loc["outside_deposit"].tolist() == [1, 0, 1, 0]
+    assert counts.loc["licensed"].tolist() == [1, 0, 0, 0]
+    assert counts.loc[ANY_CANDIDATE].tolist() == [3, 3, 5, 3]
+    rates = precision_recall(counts)
+    assert rates.loc[ANY_CANDIDATE].tolist() == pytest.approx([3 / 5, 1.0])
+    assert rates.loc["overrun"].tolist() == pytest.approx([0.5, 1.0])
+    assert np.isnan(rates.loc["licensed", "precision"])
+
+
+def test_a_planted_site_found_in_two_pieces_is_recovered_once():
+    pieces = squares((0, "candidate", "overrun"), (0, "candidate", "overrun"))
+    pieces.geometry = [box(0, 0, 45, 100), box(55, 0, 100, 100)]
+    assert compare_sites(pieces, PLANTED).loc["overrun"].tolist() == [2, 1, 2, 2]
+
+
+def test_a_found_site_belongs_to_the_planted_one_it_overlaps_most():
+    planted = squares((0, "candidate", "overrun"), (100, "licensed", "licensed"))
+    assert match_sites(squares((60, "x", "x"), (900, "x", "x")), planted).tolist() == [1, -1]
+
+
+def test_a_missing_column_is_named():
+    with pytest.raises(InputError, match="found sites lack the column category"):
+        compare_sites(PLANTED.drop(columns="category"), PLANTED)
+
+
+# --- made worse on purpose ------------------------------------------------------------------
+
+@pytest.fixture
+def codes():
+    field = legend.code("crops_growing")
+    out = np.full((80, 80), field, np.uint8)
+    out[10:30, 10:30] = out[40:70, 40:70] = QUARRY
+    return out
+
+
+def test_label_noise_loses_and_gains_the_share_asked_for(codes):
+    worse = degrade.label_noise([codes, codes], 0.2, np.random.default_rng(0))
+    was = codes == QUARRY
+    for one in worse:
+        now = one == QUARRY
+        assert (was & ~now).sum() == (now & ~was).sum() == int(0.2 * was.sum())
+    both = [(w == QUARRY) != was for w in worse]
+    overlap = (both[0] & both[1]).sum() / both[0].sum()
+    assert 0.2 < overlap < 0.9  # errors last in part from date to date
+    assert (degrade.label_noise([codes], 0, np.random.default_rng(0))[0] == codes).all()
+
+
+def test_erosion_takes_the_edges(codes):
+    left = degrade.eroded(codes, 2) == QUARRY
+    assert left.sum() == 16 * 16 + 26 * 26 and left[12:28, 12:28].all()
+    assert (degrade.eroded(codes, 0) == codes).all()
+
+
+def test_a_shift_moves_and_keeps_the_size(codes):
+    moved = degrade.shifted(codes, 3, np.random.default_rng(1)) == QUARRY
+    rows, cols = (np.nonzero(moved)[i].mean() - np.nonzero(codes == QUARRY)[i].mean()
+                  for i in (0, 1))
+    assert np.hypot(rows, cols) == pytest.approx(3, abs=0.8)
+    assert moved.sum() == (codes == QUARRY).sum()
+
+
+def test_missed_objects_vanish_whole(codes):
+    rng = np.random.default_rng(2)
+    left = {int((degrade.missed(codes, 0.5, rng) == QUARRY).sum()) for _ in range(30)}
+    assert left == {0, 400, 900, 1300}
+
+
+def test_registered_shapes_move_each_their_own_way():
+    moved = degrade.moved(PLANTED, 30, np.random.default_rng(0))
+    away = PLANTED.centroid.distance(moved.centroid)
+    assert away.tolist() == pytest.approx([30] * len(PLANTED))
+    assert moved.union_all().area == pytest.approx(PLANTED.union_all().area)
+    assert (moved.centroid.x - PLANTED.centroid.x).nunique() == len(PLANTED)
+
+
+# --- a whole landscape ----------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def landscape(tmp_path_factory):
+    return write_landscape(tmp_path_factory.mktemp("landscape") / "seed0", 0)
+
+
+@pytest.fixture(scope="module")
+def judged(landscape):
+    """The sites in the true maps of all dates."""
+    maps = read_maps(sorted((landscape / "truth").glob("strzegom_*.tif")))
+    grid = next(iter(maps.values()))
+    read = registries_for(landscape / "registries", grid.rio.crs, grid.rio.bounds(), Settings())
+    return judge_sites(track_sites(maps), read)
+
+
+def test_true_maps_give_the_planted_sites(landscape, judged):
+    planted = gpd.read_file(landscape / "truth" / "sites.gpkg")
+    rates = precision_recall(compare_sites(judged, planted))
+    assert rates.loc[ANY_CANDIDATE].tolist() == [1.0, 1.0]
+    for category in ("licensed", "in_deposit_unlicensed", "outside_deposit", "overrun"):
+        assert rates.loc[category].tolist() == [1.0, 1.0], category
+
+
+def test_the_papers_cases_on_the_landscape(landscape, judged):
+    planted = gpd.read_file(landscape / "truth" / "sites.gpkg").set_index("case")
+    match = match_sites(judged, planted)
+    at = {case: judged[match == planted.index.get_loc(case)].iloc[0] for case in ("A", "B")}
+    a, b = at["A"], at["B"]
+    assert (a.category, a.corine_code) == ("outside_deposit", "211")
+    assert a.monitoring_distance_m < 100 and a.last_seen < "2022-08-31"
+    assert "extraction seems to have stopped" in a.reasons
+    assert (b.category, b.corine_code) == ("in_deposit_unlicensed", "112")
+    assert b.monitoring_distance_m > 200 and b.share_in_mining_area == 0
+    assert "unknown to the monitoring programme" in b.reasons
+
+
+def test_the_command_on_two_maps(landscape, tmp_path, capsys):
+    maps = [str(landscape / "truth" / f"strzegom_{d}_33u.tif") for d in ("20220619", "20230709")]
+    out = tmp_path / "sites.gpkg"
+    code = main(["sites", *maps, "--registries", str(landscape / "registries"), "-o", str(out),
+                 "--html", str(tmp_path / "map.html")])
+    said = capsys.readouterr()
+    assert code == 0 and said.err == ""
+    sites = gpd.read_file(out, layer="sites")
+    planted = gpd.read_file(landscape / "truth" / "sites.gpkg")
+    still = planted[~planted.category.eq("reclaimed") & planted.case.ne("A")]
+    rates = precision_recall(compare_sites(sites, still))
+    assert rates.loc[ANY_CANDIDATE].tolist() == [1.0, 1.0]
+    assert f"{len(sites)} sites on 2 dates" in said.out and "candidate site" in said.out
+    assert (tmp_path / "map.html").exists()
+
+
+def test_the_command_without_registers_and_with_sheets(landscape, tmp_path, capsys):
+    maps = [str(landscape / "truth" / "strzegom_20230709_33u.tif")]
+    assert main(["sites", *maps, "-o", str(tmp_path / "s.gpkg"), "--min-area", "20", "--sheets",
+                 str(tmp_path / "sheets"), "--scenes",
+                 str(landscape / "img_train" / "strzegom_20230709_33u.tif")]) == 0
+    sites = gpd.read_file(tmp_path / "s.gpkg", layer="sites")
+    assert set(sites.status) == {"undetermined"} and (sites.area_ha >= 20).all()
+    assert len(list((tmp_path / "sheets").glob("site_*.png"))) == len(sites)
+    assert "Layers not at hand: deposits, mining_areas" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["MAP", "-o", "OUT/x.txt"], "must end in .gpkg"),
+    (["MAP", "-o", "OUT/no/x.gpkg"], "no folder"),
+    (["MAP", "MAP", "-o", "OUT/x.gpkg"], "one file for each date"),
+    (["MAP", "--dates", "never", "-o", "OUT/x.gpkg"], "must be a day"),
+    (["MAP", "--registries", "OUT/none", "-o", "OUT/x.gpkg"], "is no folder"),
+    (["MAP", "--min-area", "-1", "-o", "OUT/x.gpkg"], "min_area_ha is -1"),
+    (["OUT/none_20230709.tif", "-o", "OUT/x.gpkg"], "none_20230709.tif"),
+    (["MAP", "--probabilities", "MAP", "-o", "OUT/x.gpkg"], "no band is called"),
+    (["MAP", "--scenes", "OTHER", "-o", "OUT/x.gpkg"], "no map is of that date"),
+    (["MAP", "--html", "OUT/no/x.html", "-o", "OUT/x.gpkg"], "a folder that is there"),
+    (["MAP", "--sheets", "MAP", "-o", "OUT/x.gpkg"], "name one for the sheets"),
+])
+def test_bad_input_is_one_line_and_exit_code_two(landscape, tmp_path, capsys, words, message):
+    named = {"MAP": landscape / "truth" / "strzegom_20230709_33u.tif",
+             "OTHER": landscape / "img_train" / "strzegom_20220619_33u.tif"}
+    words = [str(named.get(w, w.replace("OUT", str(tmp_path)))) for w in words]
+    assert main(["sites", *words]) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("lulc sites: ") and said.err.count("\n") == 1
+    assert message in said.err and said.out == ""
+    assert not list(tmp_path.iterdir())
+
+
+def test_kolbuszowas_false_quarries_do_not_become_sites(published):
+    """The published map shows 468 quarry pixels where there is no quarry."""
+    (whole,) = read_maps([published / "accuracy_analysis" / "kolbuszowa_20210725_34u_class.tif"]
+                         ).values()
+    assert (whole == QUARRY).sum() == 468
+    assert len(track_sites({date(2021, 7, 25): whole}).sites) == 0
+
+
+def test_the_published_strzegom_map_has_sites(published):
+    maps = read_maps([published / "accuracy_analysis" / "strzegom_20230709_33u_class.tif"])
+    sites = track_sites(maps).sites
+    assert 10 <= len(sites) <= 20 and sites.area_ha.max() > 40
+
+
+# --- the experiment --------------------------------------------------------------------------
+
+def test_stored_rates_are_of_the_defaults_and_reach_the_aim():
+    kept = results.read_results("synthetic", "site_rules", root=ROOT)
+    assert kept["settings"] == Settings().__dict__, "run experiments/site_rules.py --write again"
+    assert kept["seeds"] >= 20
+    rows = {(r["test"], r["category"]): r for r in kept["rows"]}
+    total = rows["study model", ANY_CANDIDATE]
+    assert total["planted"] == 6 * kept["seeds"]
+    assert total["recall"] >= 0.95 and total["precision"] >= 0.9
+
+
+def test_intervals_hold_the_rate_and_have_a_width_where_nothing_failed():
+    names = ["planted", "recovered", "found", "right"]
+    perfect = bench.summed(pd.DataFrame([[6, 6, 6, 6]] * 10, columns=names))
+    low, estimate, high = wilson(60, 60).low, 1.0, 1.0
+    assert (perfect["recall_low"], perfect["recall"], perfect["recall_high"]) == pytest.approx(
+        (low, estimate, high), abs=1e-4)
+    uneven = bench.summed(pd.DataFrame([[6, 6, 6, 6]] * 5 + [[6, 0, 4, 0]] * 5, columns=names))
+    assert uneven["recall"] == 0.5 and uneven["precision"] == 0.6
+    assert uneven["recall_low"] < wilson(30, 60).low < 0.5 < uneven["recall_high"]
+    nothing = bench.summed(pd.DataFrame([[6, 0, 0, 0]] * 3, columns=names))
+    assert nothing["recall"] == 0 and np.isnan(nothing["precision"])
+
+
+def test_pits_left_open_are_found_as_abandoned():
+    place = bench.make_landscape(0)
+    maps = bench.left_open(place, place.maps)
+    assert all((maps[d] != place.maps[d]).any() for d in list(maps)[-3:])
+    assert (maps[min(maps)] == place.maps[min(maps)]).all()
+    judged = judge_sites(track_sites(maps), place.registries)
+    truth = bench.abandoned(place.planted)
+    counts = compare_sites(judged, truth)
+    assert counts.loc["abandoned"].tolist() == [2, 2, 2, 2]
+    assert set(judged[judged.category == "abandoned"].programme_category) == {3}

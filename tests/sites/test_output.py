@@ -1,0 +1,185 @@
+"""What is written: GeoPackage with style, GeoJSON, CSV, interactive map, sheets, overview."""
+
+import json
+import sqlite3
+import xml.etree.ElementTree as ET
+from datetime import date
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from matplotlib.figure import Figure
+
+from lulc_lib.data.scenes import BANDS
+from lulc_lib.errors import InputError
+from lulc_lib.figures import sites as draw
+from lulc_lib.figures.site_sheet import MOST_VIEWS, evidence_sheet
+from lulc_lib.sites.evidence import no_registries, present_layers
+from lulc_lib.sites.output import output_paths, qgis_style, write_sites
+from lulc_lib.sites.reasons import COLUMNS, judge_sites
+from lulc_lib.sites.rules import CATEGORIES
+from lulc_lib.sites.tracking import track_sites
+from lulc_lib.sites.web_map import write_web_map
+from tests.sites.test_objects import FIELD, QUARRY, grid_map
+from tests.sites.test_rules import DAYS, PIT, registries, table, tracks
+
+
+@pytest.fixture
+def judged():
+    """Tracks, registers and the judged sites of one candidate."""
+    found, layers = tracks(), registries(osm_quarries=table(PIT, name="Kopalnia <Nowa>"))
+    return found, layers, judge_sites(found, layers)
+
+
+def test_geopackage_holds_sites_observations_and_style(judged, tmp_path):
+    found, _, sites = judged
+    paths = write_sites(tmp_path / "out.gpkg", sites, found.observations)
+    assert paths == output_paths(tmp_path / "out.gpkg")
+    read = gpd.read_file(paths["gpkg"], layer="sites")
+    assert read.crs.to_epsg() == 32633 and read.site_id.tolist() == [1]
+    assert list(read.columns) == ["site_id", *COLUMNS, "geometry"]
+    assert read.reasons[0] == sites.reasons[1] and read.area_ha[0] == pytest.approx(4)
+    assert read.geometry[0].equals(sites.geometry[1])
+    views = gpd.read_file(paths["gpkg"], layer="observations")
+    assert views.date.tolist() == [d.isoformat() for d in DAYS] and len(views) == 4
+    base = sqlite3.connect(paths["gpkg"])
+    (name, style, default), = base.execute(
+        "SELECT f_table_name, styleQML, useAsDefault FROM layer_styles")
+    base.close()
+    assert (name, style, default) == ("sites", qgis_style(), 1)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "out.csv", "out.geojson", "out.gpkg", "out.qml"]
+
+
+def test_geojson_is_in_degrees_and_csv_has_a_point_inside(judged, tmp_path):
+    found, _, sites = judged
+    paths = write_sites(tmp_path / "out.gpkg", sites, found.observations)
+    content = json.loads(paths["geojson"].read_text())
+    ring = np.array(content["features"][0]["geometry"]["coordinates"]).reshape(-1, 2)
+    assert np.all((ring[:, 0] > 16) & (ring[:, 0] < 17) & (ring[:, 1] > 50) & (ring[:, 1] < 51))
+    rows = pd.read_csv(paths["csv"], dtype={"corine_code": str})
+    point = gpd.GeoSeries(gpd.points_from_xy(rows.lon, rows.lat), crs=4326).to_crs(sites.crs)
+    assert point.within(sites.geometry.iloc[0]).all()
+    assert rows.corine_code[0] == "211" and rows.status[0] == "candidate"
+
+
+def test_style_has_a_symbol_for_every_category():
+    root = ET.fromstring(qgis_style().split("\n", 1)[1])
+    given = {c.get("value"): c.get("symbol") for c in root.iter("category")}
+    drawn = {s.get("name") for s in root.find("renderer-v2").find("symbols")}
+    assert set(given) == set(CATEGORIES) and set(given.values()) == drawn
+    colour = root.find(".//symbol[@name='0']//Option[@name='outline_color']").get("value")
+    first = next(iter(CATEGORIES.values())).colour
+    assert "#{:02x}{:02x}{:02x}".format(*map(int, colour.split(",")[:3])) == first
+
+
+def test_no_site_is_written_as_empty_layers(tmp_path):
+    empty = track_sites({DAYS[0]: grid_map(np.full((10, 10), FIELD, np.uint8))})
+    sites = judge_sites(empty, no_registries())
+    paths = write_sites(tmp_path / "none.gpkg", sites, empty.observations)
+    assert len(gpd.read_file(paths["gpkg"], layer="sites")) == 0
+    assert len(pd.read_csv(paths["csv"])) == 0
+    assert json.loads(paths["geojson"].read_text())["features"] == []
+
+
+@pytest.mark.parametrize(("name", "message"), [
+    ("out.shp", "must end in .gpkg"), ("there/out.gpkg", "no folder"), ("", "must end in .gpkg")])
+def test_bad_output_is_refused(judged, tmp_path, name, message):
+    with pytest.raises(InputError, match=message):
+        write_sites(tmp_path / name, judged[2], judged[0].observations)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_write_leaves_the_old_files(judged, tmp_path, monkeypatch):
+    found, _, sites = judged
+    old = tmp_path / "out.gpkg"
+    old.write_text("old")
+    monkeypatch.setattr("lulc_lib.sites.output.qgis_style", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_sites(old, sites, found.observations)
+    assert old.read_text() == "old" and list(tmp_path.iterdir()) == [old]
+
+
+def test_interactive_map_has_the_layers_and_escapes_what_registers_say(judged, tmp_path):
+    _, layers, sites = judged
+    page = write_web_map(tmp_path / "map.html", sites, layers).read_text()
+    for words in ("Mining areas", "CORINE land cover", "OSM quarries", "Monitoring points",
+                  "candidate: extraction without a concession", "A lead for an inspector"):
+        assert words in page
+    assert "<Nowa>" not in page.replace("\\u003cNowa\\u003e", "")
+    assert [p.name for p in tmp_path.iterdir()] == ["map.html"]
+    assert "Mining areas" not in write_web_map(
+        tmp_path / "map.html", sites, no_registries()).read_text()
+
+
+def scene(day):
+    """A scene of flat reflectance on the grid of the maps."""
+    values = np.full((len(BANDS), 60, 60), 0.1, np.float32)
+    grid = grid_map(np.zeros((60, 60), np.uint8))
+    out = xr.DataArray(values, dims=("band", "y", "x"),
+                       coords={"band": list(BANDS), "y": grid.y, "x": grid.x})
+    return out.rio.write_crs(32633).rio.write_transform(grid.rio.transform())
+
+
+@pytest.mark.parametrize("with_extras", [False, True])
+def test_evidence_sheet_shows_every_view_and_reason(judged, with_extras):
+    found, layers, sites = judged
+    maps = {d: grid_map(np.full((60, 60), FIELD, np.uint8)) for d in DAYS}
+    extras = ({d: scene(d) for d in DAYS}, {DAYS[-1]: maps[DAYS[-1]] * 0.0}) if with_extras else ()
+    fig = evidence_sheet(sites.loc[1], found.observations, maps, present_layers(layers), "#c8102e",
+                         "Site 1", "caption", *extras)
+    texts = [t.get_text() for ax in fig.axes for t in [ax.title, *ax.texts]] + [
+        ax.get_title(loc="left") for ax in fig.axes]
+    for day in DAYS:
+        assert any(t.startswith(f"{day}\nopen, 4.0 ha") for t in texts)
+    assert any("Outside any documented deposit" in t for t in texts)
+    assert any("Quarry probability" in t for t in texts) == with_extras
+
+
+def test_a_long_series_shows_some_dates_first_and_last_among_them():
+    days = [date(2020 + n // 12, n % 12 + 1, 1) for n in range(30)]
+    codes = np.full((60, 60), FIELD, np.uint8)
+    codes[20:40, 20:40] = QUARRY
+    maps = {d: grid_map(codes) for d in days}
+    found = track_sites(maps)
+    sites = judge_sites(found, no_registries())
+    fig = evidence_sheet(sites.loc[1], found.observations, maps, {}, "#c8102e", "t", "c")
+    shown = [t for t in (ax.get_title(loc="left") for ax in fig.axes) if t.endswith("4.0 ha")]
+    assert len(shown) == MOST_VIEWS
+    assert shown[0].startswith("2020-01-01") and shown[-1].startswith("2022-06-01")
+
+
+def test_overview_and_curves_draw_with_and_without_registers(judged):
+    found, layers, sites = judged
+    for given in (present_layers(layers), {}):
+        fig = draw.overview_map(sites, scene(DAYS[-1]), given, CATEGORIES, "title", "caption",
+                                {1: "(A)"})
+        assert isinstance(fig, Figure)
+        assert "1 (A)" in [t.get_text() for t in fig.axes[0].texts]
+        key = [" ".join(t.get_text().split()) for t in fig.legends[0].get_texts()]
+        assert key[0].startswith("1 × candidate: extraction without a concession")
+        assert ("mining area" in key) == bool(given)
+    assert draw.area_curves(found.observations, tracks().sites, {1: "#c8102e"}, "t", "c")
+    fig = draw.sizes({"one": [0.1, 0.4, 3.0], "none": []}, 0.5, "t", "c")
+    said = [t.get_text() for t in fig.axes[0].texts]
+    assert "1 left" in said and "none: no object" in said
+
+
+@pytest.mark.parametrize("count", [3, 4])
+def test_rule_curves_mark_the_setting_in_use(count):
+    """With and without a panel to spare for the key."""
+    tests = [f"test {n}" for n in range(count)]
+    rows = pd.DataFrame([
+        {"test": t, "level": v, "default": t == "test 1" and v == 30, "recall": 0.9,
+         "precision": 0.8, **{f"{what}_{end}": 0.7 for what in ("recall", "precision")
+                              for end in ("low", "high")}}
+        for t in tests for v in (0, 30, 60)])
+    fig = draw.rule_curves(rows, dict.fromkeys(tests, "metres"), dict.fromkeys(tests, "about"),
+                           "t", "c")
+    dotted = {ax for ax in fig.axes for line in ax.lines if line.get_linestyle() == ":"}
+    assert len(dotted) == 1
+    assert (fig.axes[1] in dotted) and list(fig.axes[1].lines[-1].get_xdata()) == [30, 30]
+    spare = fig.axes[count:]
+    assert bool(fig.legends) == (not spare) and all(ax.get_legend() for ax in spare[:1])

@@ -1,0 +1,188 @@
+"""Tracks over dates: flickers, growth, closing, clouds, neighbours, grids and dates of maps."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+import rasterio
+
+from lulc_lib import legend
+from lulc_lib.errors import InputError
+from lulc_lib.sites.maps import read_maps, read_probability
+from lulc_lib.sites.settings import Settings
+from lulc_lib.sites.tracking import growth_rate, track_sites
+from tests.sites.test_objects import FIELD, QUARRY, grid_map
+
+DAYS = [date(2021, 6, 1) + timedelta(days=120 * n) for n in range(6)]
+
+
+def series(*pits, shape=(60, 60)):
+    """Maps of DAYS: for each date a list of (row, col, side) squares of quarry."""
+    out = {}
+    for day, squares in zip(DAYS, pits, strict=False):
+        codes = np.full(shape, FIELD, np.uint8)
+        for row, col, side in squares:
+            codes[row:row + side, col:col + side] = QUARRY
+        out[day] = grid_map(codes)
+    return out
+
+
+def test_a_steady_pit_is_one_site():
+    tracks = track_sites(series(*[[(20, 20, 10)]] * 4))
+    site = tracks.sites.loc[1]
+    assert (site.first_seen, site.last_seen) == (DAYS[0], DAYS[3])
+    assert (site.seen_dates, site.clear_dates, site.seen_share) == (4, 4, 1.0)
+    assert site.area_ha == pytest.approx(1.0) and site.growth_ha_per_year == pytest.approx(0.0)
+    assert list(tracks.observations.columns)[:2] == ["site_id", "date"]
+    assert len(tracks.observations) == 4 and tracks.observations.seen.all()
+
+
+def test_a_flicker_of_one_date_is_no_site():
+    assert len(track_sites(series([], [(20, 20, 10)], [], [])).sites) == 0
+
+
+def test_flickers_far_apart_in_time_are_no_site():
+    """Twice in six dates at the same place: seen on less than half of the dates between."""
+    tracks = track_sites(series([(20, 20, 10)], [], [], [], [], [(20, 20, 10)]))
+    assert len(tracks.sites) == 0
+    loose = track_sites(series([(20, 20, 10)], [], [], [], [], [(20, 20, 10)]),
+                        settings=Settings(persistence=0.3))
+    assert loose.sites.persistence.tolist() == pytest.approx([2 / 6])
+
+
+def test_a_single_map_gives_its_objects():
+    tracks = track_sites(series([(20, 20, 10)]))
+    assert tracks.sites.clear_dates.tolist() == [1] and tracks.sites.area_ha[1] == pytest.approx(1)
+
+
+def test_growth_is_measured_and_the_core_is_what_was_seen_twice():
+    maps = series(*[[(10, 10, 10 + 4 * n)] for n in range(5)])
+    tracks = track_sites(maps)
+    site, seen = tracks.sites.loc[1], tracks.observations
+    assert seen.area_ha.tolist() == pytest.approx([(10 + 4 * n) ** 2 / 100 for n in range(5)])
+    assert site.area_ha == pytest.approx(22**2 / 100)  # the last but one extent
+    years = np.array([(d - DAYS[0]).days / 365.25 for d in DAYS[:5]])
+    area = seen.area_ha.to_numpy()
+    pairs = [(i, j) for j in range(5) for i in range(j)]
+    slopes = [(area[j] - area[i]) / (years[j] - years[i]) for i, j in pairs]
+    assert site.growth_ha_per_year == pytest.approx(np.median(slopes))
+    assert site.growth_low <= site.growth_ha_per_year <= site.growth_high
+
+
+def test_closing_shows_as_last_seen():
+    tracks = track_sites(series(*[[(20, 20, 10)]] * 3, [], [], []))
+    site = tracks.sites.loc[1]
+    assert site.last_seen == DAYS[2] and site.seen_share == 0.5 and site.persistence == 1.0
+    late = tracks.observations[tracks.observations.date > DAYS[2]]
+    assert late.clear.all() and not late.seen.any() and late.geometry.isna().all()
+
+
+def test_dates_under_cloud_do_not_count():
+    maps = series(*[[(20, 20, 10)]] * 4)
+    maps[DAYS[1]].values[:40] = legend.NO_DATA
+    site = track_sites(maps).sites.loc[1]
+    assert (site.clear_dates, site.seen_dates, site.seen_share) == (3, 3, 1.0)
+
+
+def test_a_place_clear_on_one_date_only_needs_no_second_sighting():
+    maps = series([(20, 20, 10)], [], [])
+    for day in DAYS[1:3]:
+        maps[day].values[:] = legend.NO_DATA
+    assert track_sites(maps).sites.clear_dates.tolist() == [1]
+
+
+def test_neighbours_joined_on_one_date_stay_two_sites():
+    """A bad date bridges two pits: its object is shared out between them."""
+    two = [(20, 10, 12), (20, 30, 12)]
+    maps = series(two, two, two)
+    maps[DAYS[1]].values[24:28, 20:32] = QUARRY
+    tracks = track_sites(maps)
+    assert len(tracks.sites) == 2
+    bad = tracks.observations[tracks.observations.date == DAYS[1]]
+    assert bad.area_ha.tolist() == pytest.approx([1.44 + 0.16, 1.44 + 0.16])
+    assert bad.geometry.iloc[0].intersection(bad.geometry.iloc[1]).area == 0
+
+
+def test_maps_on_different_grids_are_refused():
+    maps = series([(20, 20, 10)], [(20, 20, 10)])
+    maps[DAYS[1]] = maps[DAYS[1]][:50]
+    with pytest.raises(InputError, match="another grid"):
+        track_sites(maps)
+    with pytest.raises(InputError, match="at least one"):
+        track_sites({})
+
+
+def test_probabilities_are_averaged_over_the_dates_seen():
+    maps = series([(20, 20, 10)], [(20, 20, 10)])
+    chance = {d: m.copy(data=np.where(m == QUARRY, p, 0.0)) for (d, m), p in zip(
+        maps.items(), (0.7, 0.9), strict=True)}
+    assert track_sites(maps, chance).sites.mean_probability[1] == pytest.approx(0.8)
+
+
+def test_two_dates_have_no_trend():
+    assert np.isnan(growth_rate(DAYS[:2], [1.0, 2.0])).all()
+
+
+# --- reading maps ---------------------------------------------------------------------------
+
+def test_dates_come_from_the_names_in_order(write_raster):
+    codes = np.full((5, 5), FIELD, np.uint8)
+    late, early = write_raster("m_20230709.tif", codes), write_raster("m_20220619.tif", codes)
+    assert list(read_maps([late, early])) == [date(2022, 6, 19), date(2023, 7, 9)]
+    assert list(read_maps([late, early], ["2020-01-02", "20190203"])) == [
+        date(2019, 2, 3), date(2020, 1, 2)]
+
+
+@pytest.mark.parametrize(("names", "dates", "message"), [
+    (["map.tif"], None, "no YYYYMMDD"),
+    (["m_20230709.tif", "n_20230709.tif"], None, "one file for each date"),
+    (["m_20230709.tif"], ["2023-07-09", "2023-08-01"], "1 maps and 2 dates"),
+    (["m_20230709.tif"], ["09.07.2023"], "must be a day"),
+    (["m_20230231.tif"], None, "must be a day"),
+])
+def test_dates_that_do_not_fit_are_refused(write_raster, names, dates, message):
+    paths = [write_raster(n, np.full((5, 5), FIELD, np.uint8)) for n in names]
+    with pytest.raises(InputError, match=message):
+        read_maps(paths, dates)
+
+
+def test_maps_of_different_extent_share_a_grid_that_holds_both(write_raster):
+    small = np.full((6, 8), FIELD, np.uint8)
+    small[2, 3] = QUARRY
+    first = write_raster("m_20220619.tif", small, origin=(600_000, 5_600_000))
+    other = write_raster("m_20230709.tif", small, origin=(599_980, 5_600_030))
+    a, b = read_maps([first, other]).values()
+    assert a.shape == b.shape == (9, 10)
+    assert a.rio.transform() == b.rio.transform()
+    for one, (x, y) in ((a, (600_035, 5_599_975)), (b, (600_015, 5_600_005))):
+        assert (one == QUARRY).sum() == 1 and one.sel(x=x, y=y).item() == QUARRY
+        assert (one == legend.NO_DATA).sum() == 90 - 48
+
+
+def test_a_map_in_degrees_is_brought_to_its_utm_zone(tmp_path):
+    codes = np.full((100, 100), FIELD, np.uint8)
+    codes[40:60, 40:60] = QUARRY
+    path = tmp_path / "m_20230709.tif"
+    step = 0.0001
+    with rasterio.open(path, "w", driver="GTiff", count=1, dtype="uint8", height=100, width=100,
+                       crs="EPSG:4326", nodata=legend.NO_DATA,
+                       transform=rasterio.transform.from_origin(16.3, 50.96, step, step)) as out:
+        out.write(codes, 1)
+    (found,) = read_maps([path]).values()
+    assert found.rio.crs.to_epsg() == 32633
+    tracks = track_sites({date(2023, 7, 9): found})
+    true = (20 * step * 111_320) ** 2 * np.cos(np.radians(50.955)) / 1e4
+    assert tracks.sites.area_ha[1] == pytest.approx(true, rel=0.03)
+
+
+def test_probability_band_is_found_by_its_name(write_raster):
+    names = [f"{c} {n}" for c, n in legend.NAMES.items()]
+    steps = np.zeros((len(names), 5, 5), np.uint8)
+    steps[names.index(f"{QUARRY} {legend.NAMES[QUARRY]}")] = 125
+    steps[:, 0] = 255
+    path = write_raster("p.tif", steps, names=names, nodata=255)
+    grid = grid_map(np.full((5, 5), FIELD, np.uint8))
+    chance = read_probability(path, grid)
+    assert np.isnan(chance[0]).all() and (chance[1:] == 0.5).all()
+    with pytest.raises(InputError, match="no band is called"):
+        read_probability(write_raster("q.tif", steps[:1]), grid)
