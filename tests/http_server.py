@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from lulc_lib.data.catalogue import PublishedFile
-from lulc_lib.data.transfer import Policy
+from lulc_lib.io.http import Policy
 
 FAST = Policy(connect_timeout=2, read_timeout=0.4, head_timeout=0.4, retries=3, backoff=0.001,
               max_wait=0.05, chunk=1024)

@@ -1,8 +1,14 @@
-"""Download and verify the published dataset: what is there, what can be had, what cannot."""
+"""Download and verify the published dataset: what is there, what can be had, what cannot.
+
+A download is resumed after a break, also by a later run, retried within bounds, and verified
+before it gets its name. pooch cannot continue a partial file and knows no git blob id, so its
+``retrieve`` is given a downloader that does both.
+"""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -16,21 +22,22 @@ import requests
 from tqdm import tqdm
 
 from lulc_lib.data.catalogue import PublishedFile
-from lulc_lib.data.transfer import (
+from lulc_lib.errors import InputError
+from lulc_lib.io.http import (
+    Client,
+    ConnectionLostError,
     HostUnreachableError,
     Policy,
-    ResumingDownloader,
-    failure,
-    trouble,
-    why_wrong,
+    TransientError,
 )
-from lulc_lib.errors import InputError
 
 State = Literal["present", "can be downloaded", "unavailable", "damaged"]
 PARTIAL = ".partial"
 """Folder under the dataset's root that keeps unfinished downloads for the next run."""
 
 LOCK = "lock"
+ADVICE = ("set LULC_DATA to a folder that holds it or LULC_DATA_URL to the http(s) address of a "
+          "copy, or try again later")
 
 
 class FileState(NamedTuple):
@@ -41,8 +48,30 @@ class FileState(NamedTuple):
     reason: str = ""
 
 
+class FolderError(InputError):
+    """The dataset's folder cannot be read or written."""
+
+
+def why_wrong(file: PublishedFile, path: Path) -> str | None:
+    r"""Say why the bytes at ``path`` are not those of ``file``; None if they are.
+
+    Checked are the size, then the sha256 where it is known, else git's blob id
+    ``sha1(b"blob <bytes>\0" + content)``.
+    """
+    size = path.stat().st_size
+    if file.size is not None and size != file.size:
+        return f"it has {size} bytes, the published one {file.size}"
+    digest = hashlib.sha256() if file.sha256 else hashlib.sha1(b"blob %d\0" % size)
+    with path.open("rb") as stream:
+        for block in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(block)
+    if digest.hexdigest() != (file.sha256 or file.git_blob_sha1):
+        return f"its {'sha256' if file.sha256 else 'git blob id'} is not the published one"
+    return None
+
+
 def local_state(file: PublishedFile, root: str | Path) -> FileState:
-    """``present`` (verified), ``damaged`` or, when it is not there, ``unavailable``; no network.
+    """Return ``present`` (verified), ``damaged`` or, when not there, ``unavailable``; no network.
 
     Raises
     ------
@@ -60,58 +89,55 @@ def local_state(file: PublishedFile, root: str | Path) -> FileState:
                      f"{file.path}: the file in {root} is damaged: {wrong}" if wrong else "")
 
 
-def file_state(file: PublishedFile, root: str | Path, policy: Policy | None = None) -> State:
-    """State of one file under ``root`` (see :func:`file_states`)."""
-    return file_states([file], root, policy)[0].state
-
-
 def file_states(
     files: Sequence[PublishedFile], root: str | Path, policy: Policy | None = None
 ) -> list[FileState]:
-    """State of each file, in the order given; nothing is downloaded.
+    """Return the state of each file, in the order given; nothing is downloaded.
 
     Parameters
     ----------
-    files : what to look for.
-    root : the dataset's folder.
-    policy : time-outs; by default those of :class:`Policy`.
+    files : sequence of PublishedFile
+        What to look for.
+    root : str or Path
+        The dataset's folder.
+    policy : Policy, optional
+        Time-outs.
 
     Returns
     -------
-    One :class:`FileState` each: ``present`` (size and hash are right), ``damaged`` (there, but
-    wrong), ``can be downloaded`` (the server says it has it), ``unavailable``. A server that
-    cannot be reached is asked once, not for every file.
+    list of FileState
+        ``present`` (size and hash are right), ``damaged`` (there, but wrong), ``can be
+        downloaded`` (the server says it has it), ``unavailable``. A server that cannot be reached
+        is asked once, not for every file.
     """
-    policy = policy or Policy()
     dead: dict[str, str] = {}
     states = []
     with requests.Session() as session:
         for file in files:
             state = local_state(file, root)
             if state.state == "unavailable":
-                state = _remote_state(file, session, policy, dead)
+                state = _remote_state(Client(file.path, ADVICE, session, policy), file, dead)
             states.append(state)
     return states
 
 
-def _remote_state(file: PublishedFile, session: requests.Session, policy: Policy,
-                  dead: dict[str, str]) -> FileState:
+def _remote_state(client: Client, file: PublishedFile, dead: dict[str, str]) -> FileState:
     """Ask the server for one file's header; ``dead`` gathers hosts that cannot be reached."""
     host = urlsplit(file.url).netloc
     if host in dead:
-        return FileState(file, "unavailable", failure(file, dead[host]))
+        return FileState(file, "unavailable", client.failure(dead[host], file.url))
     try:
-        with session.head(file.url, timeout=policy.head_timeout, allow_redirects=True,
-                          headers={"Accept-Encoding": "identity"}) as response:
-            status = response.status_code
-    except requests.exceptions.RequestException as error:
-        why, host_is_down = trouble(error)
-        if host_is_down is not False:
-            dead[host] = why
-        return FileState(file, "unavailable", failure(file, why))
-    if status == 200:
-        return FileState(file, "can be downloaded")
-    return FileState(file, "unavailable", failure(file, f"the server answers {status}"))
+        with client.open(file.url, "HEAD", headers={"Accept-Encoding": "identity"}):
+            return FileState(file, "can be downloaded")
+    except HostUnreachableError as error:
+        dead[host], reason = "the server cannot be reached", str(error)
+    except TransientError as error:
+        reason = client.failure(str(error), file.url)
+        if error.line:
+            dead[host] = str(error)
+    except InputError as error:
+        reason = str(error)
+    return FileState(file, "unavailable", reason)
 
 
 def fetch_file(
@@ -121,7 +147,7 @@ def fetch_file(
     session: requests.Session | None = None,
     bar: tqdm | None = None,
 ) -> Path:
-    """Download one file unless it is there and right; the path it has then.
+    """Download one file unless it is there and right; return the path it has then.
 
     It appears under its name by one atomic rename, after its size and hash were checked.
 
@@ -139,15 +165,16 @@ def fetch_file(
             return fetch_file(file, root, policy, session, bar)
     staging = root / PARTIAL
     staged = staging / f"{file.git_blob_sha1}.done"
-    bar = bar if bar is not None else tqdm(disable=True)
     try:
         staging.mkdir(parents=True, exist_ok=True)
         with _one_at_a_time(staging):
             if local_state(file, root).state == "present":
                 return target
             staged.unlink(missing_ok=True)
-            downloader = ResumingDownloader(file, staging / f"{file.git_blob_sha1}.part",
-                                            policy or Policy(), session, bar)
+            downloader = ResumingDownloader(
+                file, staging / f"{file.git_blob_sha1}.part",
+                Client(file.path, ADVICE, session, policy),
+                bar if bar is not None else tqdm(disable=True))
             with _quiet_pooch():
                 pooch.retrieve(file.url, file.sha256 and f"sha256:{file.sha256}", staged.name,
                                staging, downloader=downloader)
@@ -168,16 +195,21 @@ def fetch(
 
     Parameters
     ----------
-    files : what to have.
-    root : the dataset's folder; made if it is not there.
-    progress : show a bar (bytes) on stderr.
-    policy : time-outs and retries; by default those of :class:`Policy`.
+    files : sequence of PublishedFile
+        What to have.
+    root : str or Path
+        The dataset's folder; made if it is not there.
+    progress : bool
+        Show a bar (bytes) on stderr.
+    policy : Policy, optional
+        Time-outs and retries.
 
     Returns
     -------
-    One :class:`FileState` a file, in the order given: ``present``, or ``unavailable`` or
-    ``damaged`` with the reason. After one file fails because the server cannot be reached, the
-    others are not tried. :func:`require` turns the result into an error.
+    list of FileState
+        In the order given: ``present``, or ``unavailable`` or ``damaged`` with the reason. After
+        one file fails because the server cannot be reached, the others are not tried.
+        :func:`require` turns the result into an error.
 
     Raises
     ------
@@ -195,26 +227,21 @@ def fetch(
     ) as bar:
         for n, i in enumerate(todo, 1):
             if down:
-                states[i] = states[i]._replace(reason=failure(files[i], down))
+                told = Client(files[i].path, ADVICE, session).failure(down, files[i].url)
+                states[i] = states[i]._replace(reason=told)
                 continue
             bar.set_description(f"{n}/{len(todo)} {files[i].path.rsplit('/', 1)[-1]}", False)
-            states[i], down = _outcome(states[i], root, policy, session, bar)
+            try:
+                fetch_file(files[i], root, policy, session, bar)
+                states[i] = FileState(files[i], "present")
+            except FolderError:
+                raise
+            except InputError as error:
+                states[i] = states[i]._replace(reason=str(error))
+                if isinstance(error, HostUnreachableError | ConnectionLostError):
+                    down = "not tried, as the server cannot be reached"
     _tidy(Path(root) / PARTIAL)
     return states
-
-
-def _outcome(before: FileState, root: str | Path, policy: Policy | None,
-             session: requests.Session, bar: tqdm) -> tuple[FileState, str]:
-    """State of one file after a try to fetch it; and why its server is given up, or ''."""
-    try:
-        fetch_file(before.file, root, policy, session, bar)
-    except HostUnreachableError as error:
-        return before._replace(reason=str(error)), "not tried, as the server cannot be reached"
-    except FolderError:
-        raise
-    except InputError as error:
-        return before._replace(reason=str(error)), ""
-    return FileState(before.file, "present"), ""
 
 
 def require(states: Sequence[FileState]) -> None:
@@ -232,12 +259,91 @@ def require(states: Sequence[FileState]) -> None:
                          f"First: {lacking[0].reason}")
 
 
-class FolderError(InputError):
-    """The dataset's folder cannot be read or written."""
+class ResumingDownloader:
+    """A downloader for pooch that continues a partial file and hands over verified bytes only.
+
+    Parameters
+    ----------
+    file : PublishedFile
+        What is downloaded.
+    partial : Path
+        Where unfinished bytes are kept between tries and between runs.
+    client : Client
+        Asks the server.
+    bar : tqdm
+        Progress bar to move on, in bytes.
+    """
+
+    def __init__(self, file: PublishedFile, partial: Path, client: Client, bar: tqdm) -> None:
+        self.file, self.partial, self.client, self.bar = file, partial, client, bar
+        self._shown = 0
+
+    def __call__(self, url: str, output_file: str, pooch: object = None) -> None:
+        """Download ``url`` to ``output_file``.
+
+        Raises
+        ------
+        InputError
+            The file cannot be had, or what comes is not the published file.
+        """
+        for last in (False, True):
+            if not (self.partial.exists() and self._have() == self.file.size):
+                self.client.repeat(url, lambda: self._try(url))
+            wrong = why_wrong(self.file, self.partial)
+            if wrong is None:
+                os.replace(self.partial, output_file)
+                return
+            self._discard()
+            if last:
+                raise InputError(self.client.failure(
+                    f"what the server sends is damaged: {wrong}", url))
+
+    def _have(self) -> int:
+        return self.partial.stat().st_size if self.partial.exists() else 0
+
+    def _discard(self) -> None:
+        self.partial.unlink(missing_ok=True)
+        self._show(0)
+
+    def _show(self, position: int) -> None:
+        """Move the bar so that this file counts with ``position`` bytes."""
+        self.bar.update(position - self._shown)
+        self._shown = position
+
+    def _try(self, url: str) -> None:
+        """Ask once for what is lacking, and write it."""
+        start = self._have()
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+        accept = (200, 206, 416) if start else (200,)
+        with self.client.open(url, accept=accept, headers=headers) as response:
+            if response.status_code == 416 and why_wrong(self.file, self.partial) is None:
+                return
+            if response.status_code == 416 or not self._continues(response, start):
+                self._discard()
+                raise TransientError("the server's file is not the one begun", 0.0)
+            self._write(response, start if response.status_code == 206 else 0)
+
+    def _continues(self, response: requests.Response, start: int) -> bool:
+        """Whether a 206 answer holds the bytes asked for, of a file of the published size."""
+        span, _, total = response.headers.get("Content-Range", "").partition("/")
+        right_total = self.file.size is None or total in ("*", str(self.file.size))
+        return response.status_code == 200 or (span.startswith(f"bytes {start}-") and right_total)
+
+    def _write(self, response: requests.Response, start: int) -> None:
+        """Write the body to the partial file from ``start`` (bytes) on."""
+        length = response.headers.get("Content-Length", "")
+        expected = start + int(length) if length.isdigit() else None
+        if self.file.size is None and expected and self.bar.total is not None:
+            self.bar.total = max(self.bar.total, expected)
+        self._show(start)
+        with self.partial.open("ab" if start else "wb") as out:
+            for block in self.client.parts(response):
+                out.write(block)
+                self._show(self._shown + len(block))
 
 
 def _disk_error(error: OSError, path: Path) -> FolderError:
-    """The error for a failed read or write at ``path``, naming the rule that was broken."""
+    """Return the error for a failed read or write at ``path``, naming the rule that was broken."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         rule = "the disk is full; free some space, or set LULC_DATA to a folder on another disk"
     elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

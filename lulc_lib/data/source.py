@@ -10,7 +10,7 @@ from typing import Literal
 from lulc_lib import paths
 from lulc_lib.data.catalogue import PublishedFile, catalogue, core_files, find
 from lulc_lib.data.download import FileState, FolderError, fetch, local_state, require
-from lulc_lib.data.transfer import Policy
+from lulc_lib.io.http import Policy
 from lulc_lib.errors import InputError
 
 CHOICES = ("auto", "published", "synthetic")

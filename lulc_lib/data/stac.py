@@ -42,7 +42,7 @@ from lulc_lib.data.stac_services import (
     planetary_computer_token,
     processing_baseline,
 )
-from lulc_lib.data.transfer import trouble
+from lulc_lib.io.http import trouble
 from lulc_lib.errors import InputError
 
 NEAR_DAYS = 30

@@ -12,7 +12,7 @@ from lulc_lib.errors import InputError
 
 
 def existing_file(path: Path | str) -> Path:
-    """The path of a file that is there.
+    """Return the path of a file that is there.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def existing_file(path: Path | str) -> Path:
 
 
 def existing_folder(path: Path | str) -> Path:
-    """The path of a folder that is there.
+    """Return the path of a folder that is there.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def existing_folder(path: Path | str) -> Path:
 
 @contextmanager
 def written_whole(path: Path | str) -> Iterator[Path]:
-    """A temporary path to write to, which becomes ``path`` when the block ends without an error.
+    """Yield a temporary path, which becomes ``path`` when the block ends without an error.
 
     The temporary file lies in the same folder and keeps the suffix; after an error it is removed
     and what was at ``path`` is untouched.

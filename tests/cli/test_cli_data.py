@@ -7,8 +7,9 @@ import sys
 import pytest
 
 from lulc_lib import cli
-from lulc_lib.data import catalogue, download, source, stac, transfer
+from lulc_lib.data import catalogue, download, source, stac
 from lulc_lib.errors import InputError
+from lulc_lib.io import http
 from tests.http_server import FAST, entry, free_port, loopback_server
 
 BODIES = {"img_train/strzegom_20230709_33u.tif": b"scene" * 900,
@@ -151,4 +152,4 @@ def test_module_runs_as_a_program(tmp_path):
                           capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert "37 of 37 files could not be had" in done.stderr.splitlines()[-1]
-    assert isinstance(transfer.HostUnreachableError(""), InputError)
+    assert isinstance(http.HostUnreachableError(""), InputError)

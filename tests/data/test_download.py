@@ -12,10 +12,11 @@ from pathlib import Path
 import pooch
 import pytest
 
-from lulc_lib.data import download, transfer
+from lulc_lib.data import download
 from lulc_lib.data.catalogue import catalogue
-from lulc_lib.data.download import fetch, fetch_file, file_state, file_states, require
+from lulc_lib.data.download import fetch, fetch_file, file_states, require
 from lulc_lib.errors import InputError
+from lulc_lib.io import http
 from tests.http_server import FAST, Fault, entry, free_port, loopback_server
 
 BODY = random.Random(1).randbytes(20_000)
@@ -41,6 +42,11 @@ def get(file, root):
     """State and reason of one fetched file."""
     (state,) = fetch([file], root, progress=False, policy=FAST)
     return state.state, state.reason
+
+
+def state_of(file, root):
+    """State of one file, asked for without a download."""
+    return file_states([file], root, FAST)[0].state
 
 
 def test_fetch_writes_the_file_and_leaves_nothing_else(item, server, tmp_path):
@@ -145,19 +151,19 @@ def test_refusal_is_final(item, server, tmp_path, status):
 def test_retry_after_is_honoured_and_capped():
     assert FAST.wait(0, 0.02) == 0.02
     assert FAST.wait(0, 3600) == FAST.max_wait
-    assert transfer.Policy().wait(1, None) == 2.0
+    assert http.Policy().wait(1, None) == 2.0
 
     class Answer:
         headers = {"Retry-After": formatdate(time.time() + 20, usegmt=True)}  # noqa: RUF012
 
-    assert 15 < transfer.retry_after(Answer) <= 20
+    assert 15 < http.retry_after(Answer) <= 20
     Answer.headers = {"Retry-After": "soon"}
-    assert transfer.retry_after(Answer) is None
+    assert http.retry_after(Answer) is None
 
 
 def test_retry_after_delays_the_next_try(item, server, tmp_path, monkeypatch):
     waits = []
-    monkeypatch.setattr(transfer.time, "sleep", waits.append)
+    monkeypatch.setattr(http.time, "sleep", waits.append)
     server.faults[URL] = [Fault(429, {"Retry-After": "0.03"}), Fault(503, {"Retry-After": "9999"})]
     assert get(item, tmp_path)[0] == "present"
     assert [w for w in waits if w in (0.03, FAST.max_wait)] == [0.03, FAST.max_wait]
@@ -197,8 +203,8 @@ def test_one_absent_file_does_not_stop_the_others(server, tmp_path):
 def test_refused_connection_is_met_once(item, server, tmp_path, monkeypatch):
     monkeypatch.setenv("LULC_DATA_URL", f"http://127.0.0.1:{free_port()}")
     tries = []
-    real = transfer.ResumingDownloader._try
-    monkeypatch.setattr(transfer.ResumingDownloader, "_try",
+    real = download.ResumingDownloader._try
+    monkeypatch.setattr(download.ResumingDownloader, "_try",
                         lambda self, url: (tries.append(url), real(self, url)))
     states = fetch([item, entry("b", b"b"), entry("c", b"c")], tmp_path, False, FAST)
     assert [s.state for s in states] == ["unavailable"] * 3 and len(tries) == 1
@@ -213,9 +219,9 @@ def test_unknown_host_is_met_once(item, tmp_path, monkeypatch):
 
     monkeypatch.setattr("socket.getaddrinfo", no_name)
     monkeypatch.setenv("LULC_DATA_URL", "http://nowhere.invalid")
-    with pytest.raises(transfer.HostUnreachableError, match=r"nowhere\.invalid.*LULC_DATA"):
+    with pytest.raises(http.HostUnreachableError, match=r"nowhere\.invalid.*LULC_DATA"):
         fetch_file(item, tmp_path, FAST)
-    assert file_state(item, tmp_path, FAST) == "unavailable"
+    assert state_of(item, tmp_path) == "unavailable"
 
 
 def test_bad_base_address_is_named(item, tmp_path, monkeypatch):
@@ -224,17 +230,17 @@ def test_bad_base_address_is_named(item, tmp_path, monkeypatch):
 
 
 def test_states(item, server, tmp_path):
-    assert file_state(item, tmp_path, FAST) == "can be downloaded"
+    assert state_of(item, tmp_path) == "can be downloaded"
     assert server.log == [("HEAD", URL, "")]
     get(item, tmp_path)
-    assert file_state(item, tmp_path, FAST) == "present"
+    assert state_of(item, tmp_path) == "present"
     (tmp_path / PATH).write_bytes(BODY[:-1] + b"?")
-    assert file_state(item, tmp_path, FAST) == "damaged"
+    assert state_of(item, tmp_path) == "damaged"
     (tmp_path / PATH).write_bytes(BODY[:-1])
-    assert file_state(item, tmp_path, FAST) == "damaged"
+    assert state_of(item, tmp_path) == "damaged"
     assert get(item, tmp_path)[0] == "present", "a damaged file is fetched anew"
     gone = entry("img_train/gone.tif", BODY)
-    assert file_state(gone, tmp_path, FAST) == "unavailable"
+    assert state_of(gone, tmp_path) == "unavailable"
 
 
 def test_damaged_file_stays_until_a_good_one_comes(item, server, tmp_path):
