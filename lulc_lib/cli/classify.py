@@ -61,7 +61,8 @@ def add_classify(commands: Subparsers) -> None:
 def run_classify(args: argparse.Namespace) -> int:
     """Classify the scene; the exit code."""
     from lulc_lib.data.geotiff import check_outputs
-    from lulc_lib.data.scene_file import SceneFile, check_offset
+    from lulc_lib.data.radiometry import check_offset
+    from lulc_lib.data.scenes import SceneFile
     from lulc_lib.unet.checkpoint import load_model, study_model
     from lulc_lib.unet.classify import ClassifyOptions, classify_file
 

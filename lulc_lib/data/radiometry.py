@@ -1,8 +1,9 @@
-"""The radiometric offset of Sentinel-2 files: what the file declares, what its pixels say.
+"""From digital numbers (DN) to reflectance, and the offset that a file's DN carry.
 
 Since processing baseline 04.00 (January 2022) ESA adds 1000 DN to every band, so that
 ``reflectance = (DN - 1000) / 10000``. Files that were cut out of products carry no trace of it, and
-catalogues declare it wrongly often enough that the pixels have to be asked as well.
+catalogues declare it wrongly often enough that the pixels have to be asked as well. In this package
+an offset is always the number of DN to subtract: 0 or 1000.
 
 Source: Sentinel-2 Products Specification Document, BOA_ADD_OFFSET.
 """
@@ -40,10 +41,37 @@ class Offset(NamedTuple):
     source: str
 
 
-def declared_offset(tags: Mapping[str, str]) -> int | None:
-    """Offset in DN that a file's metadata declares, as a positive number; None if it says nothing.
+def to_reflectance(dn: NDArray[np.uint16], offset: int) -> NDArray[np.float32]:
+    """Return reflectance (0–1, a little outside is possible) of DN of any shape; NaN where DN is 0.
 
-    Understands ``BOA_ADD_OFFSET`` (−1000 or 0), ``PROCESSING_BASELINE`` (≥ 04.00 means 1000).
+    >>> to_reflectance(np.array([0, 1000, 3500], dtype=np.uint16), 1000).tolist()
+    [nan, 0.0, 0.25]
+    """
+    values = (dn.astype(np.float32) - offset) / np.float32(QUANTIFICATION)
+    values[dn == 0] = np.nan
+    return values
+
+
+def check_offset(offset: int | None) -> None:
+    """Raise InputError unless the offset can be one: DN to subtract, or None."""
+    if offset is not None and not 0 <= offset < QUANTIFICATION:
+        raise InputError(f"offset is {offset}; it is the number of DN to subtract: 0, or "
+                         f"{BASELINE_OFFSET} since processing baseline 04.00")
+
+
+def baseline_offset(baseline: float) -> int:
+    """Return the offset of a processing baseline, such as 5.09.
+
+    >>> baseline_offset(3.01), baseline_offset(4.0)
+    (0, 1000)
+    """
+    return BASELINE_OFFSET if baseline >= 4.0 else 0
+
+
+def declared_offset(tags: Mapping[str, str]) -> int | None:
+    """Return the offset that a file's metadata declares; None if it says nothing.
+
+    Understands ``BOA_ADD_OFFSET`` (what has to be added: −1000 or 0) and ``PROCESSING_BASELINE``.
 
     Raises
     ------
@@ -63,24 +91,24 @@ def declared_offset(tags: Mapping[str, str]) -> int | None:
             value = float(upper[key])
         except ValueError:
             raise InputError(f"tag {key} is {upper[key]!r}; it must be a number") from None
-        if key == "BOA_ADD_OFFSET":
-            return round(-value)
-        return BASELINE_OFFSET if value >= 4.0 else 0
+        return round(-value) if key == "BOA_ADD_OFFSET" else baseline_offset(value)
     return None
 
 
 def measured_offset(dn: Mapping[str, NDArray[np.uint16]]) -> int | None:
-    """Offset in DN that the pixels show: 0, 1000, or None where they cannot tell.
+    """Return the offset that the pixels show: 0, 1000, or None where they cannot tell.
 
     Parameters
     ----------
-    dn : band name to (row, col) digital numbers; needs B04 and B08; DN 0 is no data.
+    dn : mapping of str to array, any shape, uint16
+        Digital numbers by band; needs B04 and B08; DN 0 is no data.
 
     Returns
     -------
-    0 if the darkest band reaches below :data:`DARK_LIMIT`; 1000 if it does not although vegetation
-    is in the scene; None for a bright scene without vegetation (a desert), where both are possible,
-    and for a scene without any data.
+    int or None
+        0 if the darkest band reaches below :data:`DARK_LIMIT`; 1000 if it does not although
+        vegetation is in the scene; None for a bright scene without vegetation (a desert), where
+        both are possible, and for a scene without any data.
     """
     valid = np.logical_and.reduce([band > 0 for band in dn.values()])
     if not valid.any():
@@ -95,13 +123,16 @@ def measured_offset(dn: Mapping[str, NDArray[np.uint16]]) -> int | None:
 def scene_offset(
     tags: Mapping[str, str], dn: Mapping[str, NDArray[np.uint16]], given: int | None, name: str
 ) -> Offset:
-    """The offset of a scene from its tags and pixels, or the one given.
+    """Return the offset of a scene from its tags and pixels, or the one given.
 
     Parameters
     ----------
-    tags, dn : as :func:`declared_offset` and :func:`measured_offset` take them.
-    given : DN to subtract whatever the file says; None decides.
-    name : the scene's name for the error message.
+    tags, dn : mapping
+        As :func:`declared_offset` and :func:`measured_offset` take them.
+    given : int or None, DN
+        Used whatever the file says; None decides.
+    name : str
+        The scene's name for the error message.
 
     Raises
     ------
@@ -115,7 +146,7 @@ def scene_offset(
 
 
 def decide_offset(declared: int | None, measured: int | None, name: str) -> Offset:
-    """The offset to use. The pixels win where they can tell; else the metadata; else an error.
+    """Return the offset to use: the pixels' where they can tell, else the metadata's.
 
     Raises
     ------

@@ -1,24 +1,32 @@
-"""Sentinel-2 scenes: a GeoTIFF of digital numbers to reflectance with named bands."""
+"""Sentinel-2 scenes: the one reader of their digital numbers (DN), by window and as a whole."""
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
 
 import numpy as np
 import rasterio
 import rioxarray  # noqa: F401  (gives DataArray its .rio accessor)
 import xarray as xr
 from numpy.typing import NDArray
+from rasterio.warp import transform as to_crs
+from rasterio.windows import Window
 
 from lulc_lib.data.radiometry import (
     QUANTIFICATION,
     Offset,
+    check_offset,
     scene_offset,
+    to_reflectance,
 )
 from lulc_lib.errors import InputError
+from lulc_lib.io import existing_file
 
 BANDS: tuple[str, ...] = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 """The study's ten bands, in the order of the network's input. 20 m bands lie on the 10 m grid."""
@@ -30,13 +38,234 @@ WAVELENGTHS: dict[str, float] = dict(
 )
 """Central wavelength of Sentinel-2A's bands in nanometres (Sentinel-2 MSI technical guide)."""
 
+PIXEL = 10.0
+"""Metres on the ground: the pixel size of the study's scenes."""
+
+PIXEL_TOLERANCE = 0.01
+"""Share by which a pixel may differ from :data:`PIXEL`: map projections stretch less than this."""
+
+EARTH = 6_378_137.0, 0.006_694_38
+"""Radius at the equator in metres, and squared eccentricity (WGS 84)."""
+
+BLOCK_PIXELS = 1 << 21
+"""About the number of pixels read at a time when a scene is surveyed."""
+
+SAMPLE_PIXELS = 1_000_000
+"""About the number of pixels that decide on the radiometric offset; smaller scenes: all."""
+
 
 class OffsetWarning(UserWarning):
     """A scene's declared and measured radiometric offsets disagree."""
 
 
+class Survey(NamedTuple):
+    """What one pass over a scene tells.
+
+    Attributes
+    ----------
+    offset : Offset
+        Radiometric offset, and where it comes from.
+    count : array, shape (band,)
+        Pixels with data.
+    total, squares : array, shape (band,)
+        Sums of reflectance and of its square over them.
+    """
+
+    offset: Offset
+    count: NDArray[np.float64]
+    total: NDArray[np.float64]
+    squares: NDArray[np.float64]
+
+
+class SceneFile:
+    """A GeoTIFF of Sentinel-2 L2A digital numbers, checked when opened and read in parts.
+
+    Parameters
+    ----------
+    path : Path or str
+        File with named bands, the study's ten in any order and among others.
+    any_pixel : bool
+        Accept another pixel size than 10 m.
+
+    Raises
+    ------
+    InputError
+        No such file, unreadable, missing band, no CRS, pixels that are no digital numbers, a
+        turned grid, or another pixel size.
+    """
+
+    def __init__(self, path: Path | str, any_pixel: bool = False) -> None:
+        self.path = existing_file(path)
+        self.name, self.date = self.path.name, scene_date(self.path)
+        try:
+            self._source = rasterio.open(self.path)
+        except (rasterio.errors.RasterioError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: cannot be read as a raster ({error})") from error
+        try:
+            self._indexes = find_bands(self._source.descriptions, self.name)
+            self._check(any_pixel)
+        except BaseException:
+            self._source.close()
+            raise
+        self.shape: tuple[int, int] = self._source.shape
+        self.crs, self.transform = self._source.crs, self._source.transform
+        self.tags: dict[str, str] = self._source.tags()
+
+    def __enter__(self) -> SceneFile:
+        """Return the scene itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        """Close the file."""
+        self._source.close()
+
+    def _check(self, any_pixel: bool) -> None:
+        source = self._source
+        if source.crs is None:
+            raise InputError(f"{self.name}: the file has no CRS; a scene must be georeferenced")
+        kinds = {source.dtypes[i - 1] for i in self._indexes}
+        if any(np.dtype(k).kind not in "iu" for k in kinds):
+            raise InputError(f"{self.name}: pixels are {', '.join(sorted(kinds))}; digital numbers "
+                             "(integers) are needed")
+        t = source.transform
+        if t.b or t.d or not t.a or not t.e:
+            raise InputError(
+                f"{self.name}: its grid is turned (not north up); warp it to its UTM zone")
+        if any_pixel:
+            return
+        across, down = _ground_size(source.crs, t, source.shape, self.name)
+        if max(abs(across / PIXEL - 1), abs(down / PIXEL - 1)) > PIXEL_TOLERANCE:
+            raise InputError(
+                f"{self.name}: pixels are {across:.4g} × {down:.4g} m on the ground; they must be "
+                f"{PIXEL:g} m (within {PIXEL_TOLERANCE:.0%}), the size that the network has "
+                "learned: resample the scene, 20 m bands too, to 10 m in its UTM zone")
+
+    def read(self, window: Window | None = None) -> NDArray[np.uint16]:
+        """Return (band, row, col) uint16 DN of the study's bands in a window; 0 is no data.
+
+        Raises
+        ------
+        InputError
+            The file is damaged or truncated.
+        """
+        try:
+            dn = self._source.read(self._indexes, window=window)
+        except (rasterio.errors.RasterioError, OSError) as error:
+            raise InputError(f"{self.name}: its pixels cannot be read; the file is damaged or "
+                             "truncated") from error
+        for band, index in zip(dn, self._indexes, strict=True):
+            nodata = self._source.nodatavals[index - 1]
+            if nodata:  # neither None nor 0
+                band[band == nodata] = 0
+        if dn.dtype == np.uint16:
+            return dn
+        return dn.clip(0, np.iinfo(np.uint16).max).astype(np.uint16)
+
+    def blocks(self) -> Iterator[Window]:
+        """Yield windows that cover the scene once, as the file is stored, few pixels at a time."""
+        rows, cols = self.shape
+        high, wide = self._source.block_shapes[self._indexes[0] - 1]
+        width = min(cols, max(-(-16_384 // wide), 1) * wide)
+        height = max(BLOCK_PIXELS // width // high, 1) * high
+        for top in range(0, rows, height):
+            for left in range(0, cols, width):
+                yield Window(left, top, min(width, cols - left), min(height, rows - top))
+
+    def survey(
+        self, offset: int | None = None, advance: Callable[[int], object] = lambda pixels: None
+    ) -> Survey:
+        """Return the radiometric offset and sums of reflectance, in one pass over the file.
+
+        Parameters
+        ----------
+        offset : int or None, DN
+            What to subtract; None decides from metadata and pixels.
+        advance : callable
+            Called with the number of pixels read, after every block.
+
+        Raises
+        ------
+        InputError
+            Damaged file, a band without any data, an offset that nobody can tell, or one that is
+            not sensible.
+        """
+        check_offset(offset)
+        step = max(math.isqrt(self.shape[0] * self.shape[1] // SAMPLE_PIXELS), 1)
+        sample: list[NDArray[np.uint16]] = []
+        count, total, squares = (np.zeros(len(BANDS)) for _ in range(3))
+        for window in self.blocks():
+            dn = self.read(window)
+            first = -window.row_off % step, -window.col_off % step
+            sample.append(dn[:, first[0]::step, first[1]::step].reshape(len(BANDS), -1))
+            for k, band in enumerate(dn):
+                values = band.astype(np.float64).ravel()
+                count[k] += np.count_nonzero(band)
+                total[k] += values.sum()
+                squares[k] += values @ values
+            advance(window.width * window.height)
+        if not count.all():
+            empty = ", ".join(np.asarray(BANDS)[count == 0])
+            raise InputError(f"{self.name}: band {empty} holds no data at all (DN 0 everywhere)")
+        pixels = dict(zip(BANDS, np.concatenate(sample, axis=1), strict=True))
+        chosen = scene_offset(self.tags, pixels, offset, self.name)
+        shift = float(chosen.used)
+        return Survey(
+            chosen, count, (total - shift * count) / QUANTIFICATION,
+            (squares - 2 * shift * total + shift**2 * count) / QUANTIFICATION**2)
+
+
+def read_scene(path: Path | str, offset: int | None = None) -> xr.DataArray:
+    """Read a whole scene as surface reflectance.
+
+    Parameters
+    ----------
+    path : Path or str
+        See :class:`SceneFile`; pixels of any size.
+    offset : int or None, DN
+        What to subtract; None decides from the file's metadata and its pixels.
+
+    Returns
+    -------
+    DataArray, shape (band, y, x), float32
+        Reflectance 0–1 (a little outside is possible), NaN where DN is 0 (no data: the strips at
+        the edges, per band), with CRS; attributes ``name``, ``date``, ``offset``,
+        ``offset_declared``, ``offset_measured`` (DN, None if unknown), ``offset_source``.
+
+    Raises
+    ------
+    InputError
+        The file cannot be used, or nobody can tell its offset.
+
+    Warns
+    -----
+    OffsetWarning
+        Declared and measured offset disagree; the measured one is used.
+    """
+    with SceneFile(path, any_pixel=True) as source:
+        dn = source.read()
+    pixels = dict(zip(BANDS, dn, strict=True))
+    chosen = scene_offset(source.tags, pixels, offset, source.name)
+    if chosen.source == "pixels against metadata":
+        warnings.warn(
+            f"{source.name}: the file declares an offset of {chosen.declared} DN but its pixels "
+            f"show {chosen.measured} DN; {chosen.used} DN is used", OffsetWarning, stacklevel=2)
+    scene = xr.DataArray(
+        to_reflectance(dn, chosen.used),
+        dims=("band", "y", "x"),
+        coords={"band": list(BANDS), **pixel_centres(source.transform, source.shape)},
+        name="reflectance",
+        attrs={
+            "name": source.path.stem, "date": source.date, "units": "1",
+            "offset": chosen.used, "offset_declared": chosen.declared,
+            "offset_measured": chosen.measured, "offset_source": chosen.source,
+        },
+    )
+    return scene.rio.write_crs(source.crs).rio.write_transform(source.transform)
+
+
 def band_key(description: str | None) -> str:
-    """A band's name in the form B02 … B8A from any common spelling.
+    """Return a band's name in the form B02 … B8A from any common spelling.
 
     >>> [band_key(n) for n in ("B2", "b8a", "B02_10m", "sur_refl_B11")]
     ['B02', 'B8A', 'B02', 'B11']
@@ -50,7 +279,7 @@ def band_key(description: str | None) -> str:
 
 
 def find_bands(descriptions: Sequence[str | None], name: str) -> list[int]:
-    """1-based indexes of the study's ten bands among a file's band descriptions.
+    """Return 1-based indexes of the study's ten bands among a file's band descriptions.
 
     Raises
     ------
@@ -71,7 +300,7 @@ def find_bands(descriptions: Sequence[str | None], name: str) -> list[int]:
 
 
 def scene_date(path: Path | str) -> str:
-    """Acquisition date YYYY-MM-DD from YYYYMMDD in a file's name; '' if there is none.
+    """Return the acquisition date YYYY-MM-DD from YYYYMMDD in a file's name; '' if there is none.
 
     >>> scene_date("strzegom_20230709_33u.tif")
     '2023-07-09'
@@ -80,96 +309,22 @@ def scene_date(path: Path | str) -> str:
     return "-".join(match.groups()) if match else ""
 
 
-def read_scene(path: Path | str, offset: int | None = None) -> xr.DataArray:
-    """One scene as surface reflectance.
-
-    Parameters
-    ----------
-    path : GeoTIFF of Sentinel-2 L2A digital numbers with named bands, in any order, among others.
-    offset : DN to subtract; None (the default) decides from the file's metadata and its pixels.
-
-    Returns
-    -------
-    (band, y, x) float32, reflectance 0–1 (a little outside is possible), NaN where DN is 0 (no
-    data: the strips at the edges, per band), with CRS; attributes ``name``, ``date``,
-    ``offset``, ``offset_declared``, ``offset_measured`` (DN, None if unknown), ``offset_source``.
-
-    Raises
-    ------
-    InputError
-        Unreadable or truncated file, missing band, no CRS, or an offset nobody can tell.
-
-    Warns
-    -----
-    OffsetWarning
-        Declared and measured offset disagree; the measured one is used.
-    """
-    path = Path(path)
-    dn, transform, crs, tags = _read_dn(path)
-    found = _offset_of(dn, tags, offset, path.name)
-    values = (dn.astype(np.float32) - found.used) / np.float32(QUANTIFICATION)
-    values[dn == 0] = np.nan
-    scene = xr.DataArray(
-        values,
-        dims=("band", "y", "x"),
-        coords={"band": list(BANDS), **pixel_centres(transform, values.shape[1:])},
-        name="reflectance",
-        attrs={
-            "name": path.stem, "date": scene_date(path), "units": "1",
-            "offset": found.used, "offset_declared": found.declared,
-            "offset_measured": found.measured, "offset_source": found.source,
-        },
-    )
-    return scene.rio.write_crs(crs).rio.write_transform(transform)
-
-
 def pixel_centres(
     transform: rasterio.Affine, shape: tuple[int, int]
 ) -> dict[str, NDArray[np.float64]]:
-    """Coordinates ``y`` and ``x`` of the pixels' centres of a north-up grid of (row, col) shape."""
+    """Return ``y`` and ``x`` of the pixels' centres of a north-up grid of (row, col) shape."""
     rows, cols = shape
     return {"y": transform.f + transform.e * (np.arange(rows) + 0.5),
             "x": transform.c + transform.a * (np.arange(cols) + 0.5)}
 
 
-def _read_dn(path: Path) -> tuple[NDArray[np.uint16], rasterio.Affine, object, dict[str, str]]:
-    """(band, row, col) uint16 DN of the ten bands, with transform, CRS and tags."""
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    try:
-        with rasterio.open(path) as src:
-            indexes = find_bands(src.descriptions, path.name)
-            if src.crs is None:
-                raise InputError(f"{path.name}: the file has no CRS; a scene must be georeferenced")
-            if not np.issubdtype(np.dtype(src.dtypes[0]), np.integer):
-                raise InputError(
-                    f"{path.name}: pixels are {src.dtypes[0]}; digital numbers must be integers"
-                )
-            return src.read(indexes), src.transform, src.crs, src.tags()
-    except rasterio.errors.RasterioError as error:
-        raise InputError(f"{path}: cannot be read as a raster ({error})") from error
-
-
-def _offset_of(
-    dn: NDArray[np.uint16], tags: dict[str, str], offset: int | None, name: str
-) -> Offset:
-    found = scene_offset(tags, dict(zip(BANDS, dn, strict=True)), offset, name)
-    if found.source == "pixels against metadata":
-        warnings.warn(
-            f"{name}: the file declares an offset of {found.declared} DN but its pixels show "
-            f"{found.measured} DN; {found.used} DN is used",
-            OffsetWarning, stacklevel=3,
-        )
-    return found
-
-
 def valid_mask(scene: xr.DataArray) -> xr.DataArray:
-    """(y, x) bool: True where all bands of the scene hold data."""
+    """Return (y, x) bool: True where all bands of the scene hold data."""
     return np.isfinite(scene).all("band").drop_vars("band", errors="ignore")
 
 
 def filled(scene: xr.DataArray) -> NDArray[np.float32]:
-    """(band, row, col) float32 without gaps: a missing value takes the nearest pixel's of its band.
+    """Return (band, row, col) float32 in which each gap has the nearest pixel's value of its band.
 
     The strips at the scenes' edges are one or two pixels wide, so this repeats the edge.
 
@@ -191,7 +346,8 @@ def fill_band(band: NDArray[np.float32]) -> bool:
 
     Returns
     -------
-    False if there is no value to give; the array is then left as it is.
+    bool
+        False if there is no value to give; the array is then left as it is.
     """
     from scipy.ndimage import distance_transform_edt
 
@@ -202,3 +358,24 @@ def fill_band(band: NDArray[np.float32]) -> bool:
         rows, cols = distance_transform_edt(gaps, return_distances=False, return_indices=True)
         band[...] = band[rows, cols]
     return True
+
+
+def _ground_size(
+    crs: rasterio.CRS, transform: rasterio.Affine, shape: tuple[int, int], name: str
+) -> tuple[float, float]:
+    """Width and height of a pixel at the middle of a scene, in metres on the ground."""
+    row, col = shape[0] / 2, shape[1] / 2
+    x, y = transform.c + transform.a * col, transform.f + transform.e * row
+    try:
+        lon, lat = (np.radians(v) for v in to_crs(
+            crs, "EPSG:4326", [x, x + transform.a, x], [y, y, y + transform.e]))
+    except (rasterio.errors.RasterioError, ValueError) as error:
+        raise InputError(f"{name}: its CRS cannot be placed on the Earth ({error})") from error
+    if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
+        raise InputError(f"{name}: its coordinates lie outside its CRS")
+    radius, eccentricity = EARTH
+    bulge = 1 - eccentricity * np.sin(lat[0]) ** 2
+    east = (lon - lon[0]) * np.cos(lat[0]) * radius / np.sqrt(bulge)
+    north = (lat - lat[0]) * radius * (1 - eccentricity) / bulge**1.5
+    across, down = np.hypot(east, north)[1:].tolist()
+    return across, down

@@ -28,9 +28,8 @@ from lulc_lib.data.geotiff import (
     class_map_writer,
     shares,
 )
-from lulc_lib.data.radiometry import QUANTIFICATION, Offset
-from lulc_lib.data.scene_file import SceneFile, Survey
-from lulc_lib.data.scenes import fill_band
+from lulc_lib.data.radiometry import Offset, to_reflectance
+from lulc_lib.data.scenes import SceneFile, Survey, fill_band
 from lulc_lib.errors import InputError
 from lulc_lib.unet.checkpoint import StoredModel
 from lulc_lib.unet.ensemble import Ensemble
@@ -93,7 +92,7 @@ def classify_file(
 
     Parameters
     ----------
-    scene : see :class:`lulc_lib.data.scene_file.SceneFile`.
+    scene : see :class:`lulc_lib.data.scenes.SceneFile`.
     output : uint8 legend codes on the scene's grid, NO_DATA where every band is missing, with a
         colour table; a QGIS style of the same name ending in .qml is written beside it.
     stored : network, normalisation and settings.
@@ -170,23 +169,18 @@ class _Reader:
         if missing.all():
             return None, missing
         if dn.all():
-            return self.normalisation.scaled(self._reflectance(dn)), missing
+            return self.normalisation.scaled(to_reflectance(dn, self.offset)), missing
         wide = []
         for c, w, size in zip(core, window, self.scene.shape, strict=True):
             more = max(c.start - w.start, w.stop - c.stop) * 3 // 2 + 2
             wide.append(slice(max(w.start - more, 0), min(w.stop + more, size)))
-        values = self._reflectance(self.scene.read(_window(wide)))
+        values = to_reflectance(self.scene.read(_window(wide)), self.offset)
         for band, mean in zip(values, self.fallback, strict=True):
             if not fill_band(band):
                 band[...] = mean
         part = tuple(slice(w.start - o.start, w.stop - o.start)
                      for w, o in zip(window, wide, strict=True))
         return self.normalisation.scaled(values[:, *part]), missing
-
-    def _reflectance(self, dn: NDArray[np.uint16]) -> NDArray[np.float32]:
-        values = (dn.astype(np.float32) - self.offset) / np.float32(QUANTIFICATION)
-        values[dn == 0] = np.nan
-        return values
 
 
 def _tile(

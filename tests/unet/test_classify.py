@@ -14,8 +14,7 @@ import torch
 from lulc_lib import legend
 from lulc_lib.cli import main
 from lulc_lib.data.geotiff import shares
-from lulc_lib.data.scene_file import SceneFile
-from lulc_lib.data.scenes import BANDS, read_scene
+from lulc_lib.data.scenes import BANDS, SceneFile, read_scene
 from lulc_lib.errors import InputError
 from lulc_lib.unet import checkpoint as store
 from lulc_lib.unet import classify, predict_probabilities, predict_scene
