@@ -1,1 +1,15 @@
-"""Data in, matplotlib Figure out. Only notebooks and the command line import this package."""
+"""Data in, matplotlib Figure out. Only notebooks and the command line import this package.
+
+A module for each notebook (``prepare`` for 01, then ``unet``, ``earth_engine``, ``accuracy``,
+``lesson``, ``sites``) and ``style``, which all of them share. A notebook imports its own module and
+the writer: ``from lulc_lib.figures import lesson, save_figure``.
+"""
+
+from lulc_lib.figures.style import SavedFigure, figure_path, save_figure, write_figure
+
+__all__ = [
+    "SavedFigure",   # a PNG on disk, as a notebook shows it
+    "figure_path",   # where figures/<source>/<name>.png lies
+    "save_figure",   # the only writer under figures/
+    "write_figure",  # to any PNG file
+]

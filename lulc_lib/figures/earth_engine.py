@@ -14,37 +14,26 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from lulc_lib import legend
-from lulc_lib.figures.style import (
-    ACCENT,
-    INK,
-    PUBLISHED,
-    QUIET,
-    class_key,
-    extent_km,
-    frame,
-    scale_bar,
-    show_classes,
-    styled,
-    titled,
-)
+from lulc_lib.figures import style
 
 SHADES = ("#7a63a8", "#1f7a5c", "#c2691c")
 """Colours of the classifiers, in their order."""
-
 BOX_WIDTH, BOX_HEIGHT = 1.55, 0.62
 
 
-@styled
+@style.styled
 def workflow_chart(
     boxes: Mapping[str, tuple[float, float, str]], arrows: Sequence[tuple[str, str]],
     title: str, caption: str,
 ) -> Figure:
-    """The steps as boxes with their counts, left to right (paper, Figure 10).
+    """Show the steps as boxes with their counts, left to right (paper, Figure 10).
 
     Parameters
     ----------
-    boxes : name to column, row (from the top) and a second line; the name is the first line.
-    arrows : pairs of names, from and to.
+    boxes : mapping of str to (column, row, str)
+        The name, which is the first line, to its place (rows from the top) and a second line.
+    arrows : sequence of (str, str)
+        Names, from and to.
     """
     columns = max(c for c, _, _ in boxes.values()) + 1
     rows = max(r for _, r, _ in boxes.values()) + 1
@@ -52,79 +41,82 @@ def workflow_chart(
     places = {name: (2 * column, -row) for name, (column, row, _) in boxes.items()}
     for name, (x, y) in places.items():
         ax.add_patch(FancyBboxPatch(
-            (x - BOX_WIDTH / 2, y - BOX_HEIGHT / 2), BOX_WIDTH, BOX_HEIGHT, edgecolor=QUIET,
+            (x - BOX_WIDTH / 2, y - BOX_HEIGHT / 2), BOX_WIDTH, BOX_HEIGHT, edgecolor=style.QUIET,
             boxstyle="round,pad=0.03,rounding_size=0.06", facecolor="#eef3f6", linewidth=1))
         ax.text(x, y + 0.11, name, ha="center", va="center", fontsize=9.5, fontweight="bold")
         ax.text(x, y - 0.13, boxes[name][2], ha="center", va="center", fontsize=8.5)
     for start, end in arrows:
         (x0, y0), (x1, y1) = places[start], places[end]
         ax.annotate("", (x1 - BOX_WIDTH / 2 - 0.05, y1), (x0 + BOX_WIDTH / 2 + 0.05, y0),
-                    arrowprops={"arrowstyle": "-|>", "color": QUIET, "linewidth": 1.2})
+                    arrowprops={"arrowstyle": "-|>", "color": style.QUIET, "linewidth": 1.2})
     ax.set(xlim=(-0.9, 2 * columns - 1.1), ylim=(-rows + 0.55, 0.45))
     ax.axis("off")
-    return titled(fig, title, caption)
+    return style.titled(fig, title, caption)
 
 
-@styled
+@style.styled
 def points_map(
     scene: xr.DataArray, sides: Mapping[str, gpd.GeoDataFrame], title: str, caption: str
 ) -> Figure:
-    """Points of each side over the greyed scene, in the colour of their class.
-
-    ``sides``: panel title to points with column ``code``, in the scene's CRS.
-    """
-    fig, axes = plt.subplots(1, len(sides) + 1, figsize=(5.4 * len(sides) + 2, 5.9),
-                             layout="constrained", width_ratios=[*[1] * len(sides), 0.34])
-    red = np.nan_to_num(scene.sel(band="B04").values)
-    grey = 0.62 + 0.38 * np.sqrt(np.clip(red / 0.28, 0, 1))
-    for ax, (name, points) in zip(axes, sides.items(), strict=False):
-        ax.imshow(grey, cmap="gray", vmin=0, vmax=1, extent=extent_km(scene))
-        for code in sorted(points.code.unique()):
-            place = points.geometry[points.code == code]
-            ax.scatter(place.x / 1000, place.y / 1000, s=15, color=legend.COLOURS[code],
-                       edgecolors=INK, linewidths=0.5)
-        ax.set_title(name)
-        frame(ax)
-    scale_bar(axes[0], 1000)
-    codes = sorted({int(c) for points in sides.values() for c in points.code})
-    class_key(axes[-1], codes)
-    return titled(fig, title, caption)
-
-
-@styled
-def accuracy_by_draw(
-    drawn: pd.DataFrame, printed: pd.DataFrame, pair: tuple[str, str], title: str, caption: str
-) -> Figure:
-    """Overall accuracy of every draw of the points, and the difference of two classifiers.
+    """Show the points of each side over the greyed scene, in the colour of their class.
 
     Parameters
     ----------
-    drawn : overall accuracy, one row per draw, one column per classifier.
-    printed : the paper's values: one row per classifier, columns ``estimate``, ``low``, ``high``.
-    pair : the two classifiers whose difference is shown, first minus second.
+    scene : DataArray, (band, y, x), reflectance
+        The ground.
+    sides : mapping of str to GeoDataFrame
+        Panel title to points with column ``code``, in the scene's CRS.
+    """
+    fig, axes = plt.subplots(1, len(sides) + 1, figsize=(5.4 * len(sides) + 2, 5.9),
+                             layout="constrained", width_ratios=[*[1] * len(sides), 0.34])
+    for ax, (name, points) in zip(axes, sides.items(), strict=False):
+        style.show_grey(ax, scene, darkest=0.62, contrast=0.38)
+        for code in sorted(points.code.unique()):
+            place = points.geometry[points.code == code]
+            ax.scatter(place.x / 1000, place.y / 1000, s=15, color=legend.COLOURS[code],
+                       edgecolors=style.INK, linewidths=0.5)
+        ax.set_title(name)
+        style.frame(ax)
+    style.scale_bar(axes[0], 1000)
+    codes = sorted({int(c) for points in sides.values() for c in points.code})
+    style.class_key(axes[-1], codes)
+    return style.titled(fig, title, caption)
+
+
+@style.styled
+def accuracy_by_draw(
+    drawn: pd.DataFrame, printed: pd.DataFrame, pair: tuple[str, str], title: str, caption: str
+) -> Figure:
+    """Show overall accuracy of every draw of the points, and the difference of two classifiers.
+
+    Parameters
+    ----------
+    drawn : DataFrame
+        Overall accuracy, one row per draw, one column per classifier.
+    printed : DataFrame
+        The paper's values: one row per classifier, columns ``estimate``, ``low``, ``high``.
+    pair : (str, str)
+        The classifiers whose difference is shown, first minus second.
     """
     fig, (left, right) = plt.subplots(1, 2, figsize=(12, 4.6), layout="constrained",
                                       width_ratios=[1.15, 1])
     for place, name in enumerate(drawn):
-        values = drawn[name].to_numpy()
-        left.scatter(values, place + _swarm(values), s=26, color=SHADES[place], alpha=0.75,
-                     linewidths=0)
-        left.plot([values.mean()] * 2, [place - 0.33, place + 0.33], color=SHADES[place])
+        values, colour = drawn[name].to_numpy(), SHADES[place]
+        left.scatter(values, place + _swarm(values), s=26, color=colour, alpha=0.75, linewidths=0)
+        left.plot([values.mean()] * 2, [place - 0.33, place + 0.33], color=colour)
         left.annotate(f"mean {values.mean():.1%}", (values.mean(), place - 0.35), fontsize=8.5,
-                      ha="center", va="bottom", color=SHADES[place])
+                      ha="center", va="bottom", color=colour)
         estimate, low, high = printed.loc[name, ["estimate", "low", "high"]]
-        left.plot([low, high], [place + 0.43] * 2, color=PUBLISHED, linewidth=3, alpha=0.6,
-                  solid_capstyle="butt")
-        left.plot(estimate, place + 0.43, "D", color=INK, markersize=5)
-        left.annotate(f"printed {estimate:.1%}", (high, place + 0.43), xytext=(5, 0), va="center",
-                      textcoords="offset points", fontsize=8.5, color=QUIET)
-    left.set_yticks(range(drawn.shape[1]), list(drawn), color=INK)
+        style.interval(left, low, high, place + 0.43, style.PUBLISHED, width=3, alpha=0.6)
+        left.plot(estimate, place + 0.43, "D", color=style.INK, markersize=5)
+        style.beside(left, f"printed {estimate:.1%}", (high, place + 0.43), (5, 0), va="center",
+                     fontsize=8.5, color=style.QUIET)
+    style.row_names(left, list(drawn))
     left.set(ylim=(drawn.shape[1] - 0.35, -0.6), xlabel="overall accuracy of the test points")
     left.xaxis.set_major_formatter("{x:.0%}")
-    left.grid(axis="x", color="#e3e3e3", linewidth=0.7)
-    left.set_axisbelow(True)
+    style.light_grid(left)
     _differences(right, drawn, printed, pair)
-    return titled(fig, title, caption)
+    return style.titled(fig, title, caption)
 
 
 def _swarm(values: np.ndarray) -> np.ndarray:
@@ -140,11 +132,11 @@ def _differences(
     gain = np.sort((drawn[first] - drawn[second]).to_numpy() * 100)
     colours = [SHADES[list(drawn).index(first if g > 0 else second)] for g in gain]
     ax.bar(range(gain.size), gain, color=colours, width=0.75)
-    ax.axhline(0, color=INK, linewidth=0.9)
+    ax.axhline(0, color=style.INK, linewidth=0.9)
     theirs = float(printed.estimate[first] - printed.estimate[second]) * 100
-    ax.axhline(theirs, color=ACCENT, linewidth=1.2, linestyle="--")
-    ax.annotate(f"printed: {theirs:+.1f} points", (0, theirs), xytext=(0, 4), color=ACCENT,
-                textcoords="offset points", fontsize=8.5)
+    ax.axhline(theirs, color=style.ACCENT, linewidth=1.2, linestyle="--")
+    style.beside(ax, f"printed: {theirs:+.1f} points", (0, theirs), (0, 4), color=style.ACCENT,
+                 fontsize=8.5)
     ax.set_ylim(top=max(gain.max(), theirs, 0) + 0.12 * np.ptp([*gain, theirs, 0]))
     ax.set_title(f"{first} minus {second}, same points")
     ax.set(xticks=[], xlabel=f"{gain.size} draws of the points, sorted",
@@ -153,76 +145,83 @@ def _differences(
     ax.spines["bottom"].set_visible(False)
 
 
-@styled
+@style.styled
 def recall_by_class(
     ours: Mapping[str, pd.DataFrame], printed: Mapping[str, pd.DataFrame], title: str, caption: str
 ) -> Figure:
-    """Producer's accuracy by class, ours over the draws and the printed one, by classifier.
+    """Show producer's accuracy by class, ours over the draws and the printed one, by classifier.
 
-    ``ours`` and ``printed``: classifier to one row per class code, columns ``estimate``, ``low``,
-    ``high`` and, in ``printed``, ``support``.
+    Parameters
+    ----------
+    ours, printed : mapping of str to DataFrame
+        Classifier to one row per class code, columns ``estimate``, ``low``, ``high`` and, in
+        ``printed``, ``support``.
     """
     fig, axes = plt.subplots(1, len(ours), figsize=(4.3 * len(ours) + 1, 5), sharey=True,
                              layout="constrained")
     for place, (ax, (name, table)) in enumerate(zip(axes, ours.items(), strict=True)):
-        theirs = printed[name]
         for row, code in enumerate(table.index):
-            for shift, colour, value in ((-0.15, PUBLISHED, theirs.loc[code]),
+            for shift, colour, value in ((-0.15, style.PUBLISHED, printed[name].loc[code]),
                                          (0.15, SHADES[place], table.loc[code])):
-                ax.plot([value.low, value.high], [row + shift] * 2, color=colour, linewidth=2.4,
-                        alpha=0.6, solid_capstyle="butt")
+                style.interval(ax, value.low, value.high, row + shift, colour, width=2.4, alpha=0.6)
                 ax.plot(value.estimate, row + shift, "o", color=colour, markersize=5.5)
         ax.set_title(name, color=SHADES[place])
         ax.set(xlim=(-0.02, 1.02), xlabel="producer's accuracy")
-        ax.grid(axis="x", color="#e3e3e3", linewidth=0.7)
-        ax.set_axisbelow(True)
+        style.light_grid(ax)
     support = next(iter(printed.values())).support
-    names = [f"{legend.NAMES[c]}  ({support[c]})" for c in support.index]
-    axes[0].set_yticks(range(len(names)), names, color=INK)
+    style.row_names(axes[0], [f"{legend.NAMES[c]}  ({support[c]})" for c in support.index])
     axes[0].invert_yaxis()
-    return titled(fig, title, caption)
+    return style.titled(fig, title, caption)
 
 
-@styled
-def band_importance(
-    shares: Mapping[str, pd.DataFrame], title: str, caption: str
-) -> Figure:
-    """Share of the importance that each band has, over the draws.
+@style.styled
+def band_importance(shares: Mapping[str, pd.DataFrame], title: str, caption: str) -> Figure:
+    """Show the share of the importance that each band has, over the draws.
 
-    ``shares``: classifier to one row per draw, one column per band, each row adding up to 1.
+    Parameters
+    ----------
+    shares : mapping of str to DataFrame
+        Classifier to one row per draw, one column per band, each row adding up to 1.
     """
     fig, axes = plt.subplots(1, len(shares), figsize=(5.4 * len(shares), 3.9), sharey=True,
                              layout="constrained")
     for place, (ax, (name, table)) in enumerate(zip(axes, shares.items(), strict=True)):
         low, middle, high = table.quantile([0.1, 0.5, 0.9]).to_numpy()
         ax.bar(table.columns, middle, color=SHADES[place], alpha=0.75)
-        ax.vlines(range(table.shape[1]), low, high, color=INK, linewidth=1.4)
-        ax.axhline(1 / table.shape[1], color=QUIET, linewidth=0.9, linestyle=":")
+        ax.vlines(range(table.shape[1]), low, high, color=style.INK, linewidth=1.4)
+        ax.axhline(1 / table.shape[1], color=style.QUIET, linewidth=0.9, linestyle=":")
         ax.set_title(name, color=SHADES[place])
         ax.set_xlabel("band")
-        ax.tick_params(axis="x", length=0, labelcolor=INK)
+        ax.tick_params(axis="x", length=0, labelcolor=style.INK)
     axes[0].set_ylabel("share of the importance")
     axes[0].yaxis.set_major_formatter("{x:.0%}")
-    return titled(fig, title, caption)
+    return style.titled(fig, title, caption)
 
 
-@styled
+@style.styled
 def maps_beside_reference(
     reference: xr.DataArray, upper: tuple[str, xr.DataArray],
     lower: Mapping[str, xr.DataArray], title: str, caption: str,
 ) -> Figure:
-    """The reference and one map above, the maps to compare with it below, over one extent.
+    """Show the reference and one map above, the maps to compare with it below, over one extent.
 
-    All arrays are (y, x) uint8 legend codes on one grid; mappings go from panel title to map.
+    Parameters
+    ----------
+    reference : DataArray, (y, x), legend codes
+        NO_DATA where unlabelled.
+    upper : (str, DataArray)
+        Panel title and map, on the reference's grid.
+    lower : mapping of str to DataArray
+        The same of the maps below.
     """
     columns = max(3, len(lower))
     fig, axes = plt.subplots(2, columns, figsize=(4.1 * columns, 9), layout="constrained")
-    panels = [("Reference polygons", reference), upper]
-    for ax, (name, codes) in zip([*axes[0][:2], *axes[1]], [*panels, *lower.items()], strict=False):
-        show_classes(ax, codes)
+    shown = [("Reference polygons", reference), upper, *lower.items()]
+    for ax, (name, codes) in zip([*axes[0][:2], *axes[1]], shown, strict=False):
+        style.show_classes(ax, codes)
         ax.set_title(name)
-    scale_bar(axes[0, 0], 1000)
+    style.scale_bar(axes[0, 0], 1000)
     for ax in axes[0][2:]:
         ax.axis("off")
-    class_key(axes[0, 2])
-    return titled(fig, title, caption)
+    style.class_key(axes[0, 2])
+    return style.titled(fig, title, caption)

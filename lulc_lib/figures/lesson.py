@@ -1,190 +1,325 @@
-"""Figures of the lesson (notebook 05): a few plain charts, each used for several pitfalls.
+"""Figures of the lesson (notebook 05): plain charts, each used for several pitfalls, and sliders.
 
 A title that begins with "Wrong:" is drawn in red, one that begins with "Right:" in blue, so that a
-figure taken out of the notebook still says which of the two it is.
+figure taken out of the notebook still says which of the two it is. Values are shares (0–1), written
+as per cent; labels named in ``accent`` are drawn in red.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from lulc_lib.figures.style import ACCENT, INK, OURS, PUBLISHED, styled, titled
+from lulc_lib.figures import style
 
-GRID = "#e3e3e3"
+SECOND = "#e69f00"
 WIDTH = 9.0
+PIXELS, OA = 38_400, 0.95
+"""The reference whose interval :func:`play_clusters` shows."""
 
 
 def verdict(fig: Figure, title: str, caption: str) -> Figure:
-    """Title and caption as :func:`lulc_lib.figures.style.titled`, the title in its colour."""
-    titled(fig, title, caption)
+    """Put title and caption as :func:`style.titled` does, the title in its colour."""
+    style.titled(fig, title, caption)
     fig.get_layout_engine().set(w_pad=0.1, h_pad=0.06)
-    colour = {"Wrong": ACCENT, "Right": OURS}.get(title.partition(":")[0], INK)
+    colour = {"Wrong": style.ACCENT, "Right": style.OURS}.get(title.partition(":")[0], style.INK)
     fig.suptitle(title, x=0.01, ha="left", color=colour)
     return fig
 
 
-@styled
+@style.styled
 def bars(
     values: Mapping[str, float], title: str, caption: str, xlabel: str, accent: Sequence[str] = (),
     limit: float = 1.0, digits: int = 1,
 ) -> Figure:
-    """Horizontal bars from zero, each with its value in per cent at its end.
-
-    ``values``: label to share (0–1); those in ``accent`` are red. ``limit``: end of the axis.
-    """
+    """Draw horizontal bars from zero to ``limit``, each with its value at its end."""
     fig, ax = plt.subplots(figsize=(WIDTH, 0.55 * len(values) + 1.5), layout="constrained")
-    colours = [ACCENT if name in accent else PUBLISHED for name in values]
+    colours = [style.ACCENT if name in accent else style.PUBLISHED for name in values]
     ax.barh(list(values), list(values.values()), color=colours, height=0.62)
     for row, value in enumerate(values.values()):
-        ax.annotate(f"{value:.{digits}%}", (value, row), xytext=(5, 0), va="center",
-                    textcoords="offset points", fontweight="bold")
+        style.beside(ax, f"{value:.{digits}%}", (value, row), (5, 0), va="center",
+                     fontweight="bold")
     ax.set(xlim=(0, limit * 1.08), xlabel=xlabel)
-    _percent(ax)
+    _shares_along(ax)
+    ax.invert_yaxis()
     return verdict(fig, title, caption)
 
 
-@styled
+@style.styled
 def dots(
     rows: pd.DataFrame, title: str, caption: str, xlabel: str, limits: tuple[float, float],
     accent: Sequence[str] = (), digits: int = 1,
 ) -> Figure:
-    """One dot per row with its value, and a bar for its interval where it has one.
+    """Draw a dot per row with its value, and a bar for its interval where it has one.
 
-    ``rows``: index the label; columns ``estimate`` and, if there are intervals, ``low``, ``high``.
+    Parameters
+    ----------
+    rows : DataFrame
+        Index the label; columns ``estimate`` and, if there are intervals, ``low``, ``high``.
     """
     fig, ax = plt.subplots(figsize=(WIDTH, 0.62 * len(rows) + 1.5), layout="constrained")
     for place, (name, row) in enumerate(rows.iterrows()):
-        colour = ACCENT if name in accent else OURS
+        colour = style.ACCENT if name in accent else style.OURS
         if "low" in rows:
-            ax.plot([row.low, row.high], [place] * 2, color=colour, linewidth=8, alpha=0.3,
-                    solid_capstyle="butt")
+            style.interval(ax, row.low, row.high, place, colour, width=8, alpha=0.3)
         ax.plot(row.estimate, place, "o", color=colour, markersize=9)
-        ax.annotate(f"{row.estimate:.{digits}%}", (row.estimate, place), xytext=(0, 9),
-                    ha="center", textcoords="offset points", fontweight="bold", fontsize=9)
-    ax.set_yticks(range(len(rows)), rows.index, color=INK)
+        style.beside(ax, f"{row.estimate:.{digits}%}", (row.estimate, place), (0, 9), ha="center",
+                     fontweight="bold", fontsize=9)
+    style.row_names(ax, rows.index)
     ax.set(xlim=limits, ylim=(len(rows) - 0.5, -0.75), xlabel=xlabel)
-    ax.grid(color=GRID, linewidth=0.7)
-    _percent(ax)
+    style.light_grid(ax, "both")
+    _shares_along(ax)
     return verdict(fig, title, caption)
 
 
-@styled
+@style.styled
 def pairs(
     table: pd.DataFrame, title: str, caption: str, xlabel: str, accent: Sequence[str] = (),
     limits: tuple[float, float] = (0, 1.02),
 ) -> Figure:
-    """Two values per row on one line: a filled dot for the first column, a ring for the second.
-
-    ``table``: index the label, two columns of shares (0–1); rows in ``accent`` are red.
-    """
-    first, second = table.columns
+    """Draw two values per row on one line: a dot for the first column, a ring for the second."""
     fig, ax = plt.subplots(figsize=(WIDTH, 0.42 * len(table) + 1.9), layout="constrained")
+    ring = {"markerfacecolor": "white", "markeredgewidth": 2}
     for place, (name, row) in enumerate(table.iterrows()):
-        colour = ACCENT if name in accent else OURS
+        colour = style.ACCENT if name in accent else style.OURS
         low, high = sorted(row)
         ax.plot([low, high], [place] * 2, color=colour, linewidth=2.5, alpha=0.35, zorder=1)
-        ax.plot(row[first], place, "o", color=colour, markersize=9)
-        ax.plot(row[second], place, "o", markersize=9, markerfacecolor="white",
-                markeredgewidth=2, color=colour)
-        for value, side in ((low, "right"), (high, "left")):
-            ax.annotate(f"{value:.1%}", (value, place), ha=side, va="center", fontsize=8.5,
-                        xytext=(-8 if side == "right" else 8, 0), textcoords="offset points")
-    ax.set_yticks(range(len(table)), table.index, color=INK)
-    ax.plot([], [], "o", color=INK, markersize=8, label=first)
-    ax.plot([], [], "o", color=INK, markersize=8, markerfacecolor="white", markeredgewidth=2,
-            label=second)
+        ax.plot(row.iloc[0], place, "o", color=colour, markersize=9)
+        ax.plot(row.iloc[1], place, "o", color=colour, markersize=9, **ring)
+        for value, side, shift in ((low, "right", -8), (high, "left", 8)):
+            style.beside(ax, f"{value:.1%}", (value, place), (shift, 0), ha=side,
+                         va="center", fontsize=8.5)
+    style.row_names(ax, table.index)
+    for column, look in zip(table, ({}, ring), strict=True):
+        ax.plot([], [], "o", color=style.INK, markersize=8, label=column, **look)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=9.5, borderaxespad=0.2)
     ax.set(xlim=limits, ylim=(len(table) - 0.4, -0.6), xlabel=xlabel)
-    ax.grid(axis="x", color=GRID, linewidth=0.7)
-    _percent(ax)
+    style.light_grid(ax)
+    _shares_along(ax)
     return verdict(fig, title, caption)
 
 
-@styled
+@style.styled
 def slopes(
     table: pd.DataFrame, title: str, caption: str, ylabel: str, limits: tuple[float, float],
     accent: Sequence[str] = (),
 ) -> Figure:
-    """Each row as a line from its first to its second value, so that a change of order shows."""
+    """Draw each row as a line from its first to its second value, so a change of order shows."""
     fig, ax = plt.subplots(figsize=(WIDTH * 0.8, 4.2), layout="constrained")
     for name, row in table.iterrows():
-        colour = ACCENT if name in accent else OURS
+        colour = style.ACCENT if name in accent else style.OURS
         ax.plot([0, 1], row, "o-", color=colour, markersize=8)
         for x, side, shift in ((0, "right", -12), (1, "left", 12)):
-            ax.annotate(f"{name}  {row.iloc[x]:.1%}", (x, row.iloc[x]), ha=side, va="center",
-                        color=colour, xytext=(shift, 0), textcoords="offset points")
-    ax.set_xticks([0, 1], table.columns, color=INK)
+            style.beside(ax, f"{name}  {row.iloc[x]:.1%}", (x, row.iloc[x]), (shift, 0),
+                         ha=side, va="center", color=colour)
+    ax.set_xticks([0, 1], table.columns, color=style.INK)
     ax.set(xlim=(-0.75, 1.75), ylim=limits, ylabel=ylabel)
-    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    _per_cent(ax.yaxis)
     return verdict(fig, title, caption)
 
 
-@styled
+@style.styled
 def mean_acc_curves(points: pd.DataFrame, title: str, caption: str) -> Figure:
-    """Mean per-class ACC against the number of classes, for maps of several overall accuracies.
+    """Draw mean per-class ACC against the number of classes, for several overall accuracies.
 
-    ``points``: index the map's name; columns ``classes``, ``oa``, ``mean_acc``.
+    Parameters
+    ----------
+    points : DataFrame
+        Index the map's name; columns ``classes``, ``oa``, ``mean_acc``.
     """
     fig, ax = plt.subplots(figsize=(WIDTH, 4.4), layout="constrained")
     classes = np.arange(2, 21)
     for oa in (0.5, 0.6, 0.7, 0.8, 0.9):
-        ax.plot(classes, 1 - 2 * (1 - oa) / classes, color=GRID, linewidth=1.6)
+        ax.plot(classes, 1 - 2 * (1 - oa) / classes, color=style.GRID, linewidth=1.6)
     own = 1 - 2 * (1 - points.oa.iloc[-1]) / classes
-    ax.plot(classes, own, color=ACCENT, linewidth=1.2, alpha=0.6)
+    ax.plot(classes, own, color=style.ACCENT, linewidth=1.2, alpha=0.6)
     for name, row in points.iterrows():
-        ax.plot([row.classes] * 2, [row.oa, row.mean_acc], ":", color=ACCENT, linewidth=1.4)
+        ax.plot([row.classes] * 2, [row.oa, row.mean_acc], ":", color=style.ACCENT, linewidth=1.4)
         apart = row.mean_acc > row.oa + 0.001
-        _spot(ax, row.classes, row.mean_acc,
-              f"mean ACC {row.mean_acc:.1%}" if apart else f"{name}: both {row.oa:.1%}", ACCENT)
+        said = f"mean ACC {row.mean_acc:.1%}" if apart else f"{name}: both {row.oa:.1%}"
+        _spot(ax, row.classes, row.mean_acc, said, style.ACCENT)
         if apart:
-            _spot(ax, row.classes, row.oa, f"{name}: OA {row.oa:.1%}", OURS)
+            _spot(ax, row.classes, row.oa, f"{name}: OA {row.oa:.1%}", style.OURS)
     ax.set_xticks([2, 5, 10, 15, 20])
     ax.set(xlim=(1.7, 20), ylim=(0.48, 1.02), xlabel="number of classes",
            ylabel="mean per-class ACC")
-    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    _per_cent(ax.yaxis)
     return verdict(fig, title, caption)
 
 
-@styled
+@style.styled
 def curve(
     x: NDArray[np.float64], y: NDArray[np.float64], point: tuple[float, float, str], title: str,
     caption: str, labels: tuple[str, str], limits: tuple[float, float],
 ) -> Figure:
-    """One curve of shares (0–1) with one real map on it; ``labels`` of x and y, limits of y."""
+    """Draw one curve with one real map on it; ``labels`` of x and y, ``limits`` of y."""
     fig, ax = plt.subplots(figsize=(WIDTH, 3.8), layout="constrained")
-    ax.plot(x, y, color=ACCENT, linewidth=2.2)
-    ax.plot(*point[:2], "o", color=INK, markersize=8)
+    ax.plot(x, y, color=style.ACCENT, linewidth=2.2)
+    ax.plot(*point[:2], "o", color=style.INK, markersize=8)
     side = -1 if y[-1] > y[0] else 1
-    ax.annotate(point[2], point[:2], xytext=(12, 4 * side), textcoords="offset points",
-                va="top" if side < 0 else "bottom")
+    style.beside(ax, point[2], point[:2], (12, 4 * side), va="top" if side < 0 else "bottom")
     ax.set(xlim=(0, max(x)), ylim=limits, xlabel=labels[0], ylabel=labels[1])
-    ax.grid(color=GRID, linewidth=0.7)
-    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    style.light_grid(ax, "both")
+    _per_cent(ax.xaxis, ax.yaxis)
     return verdict(fig, title, caption)
 
 
+@style.styled
+def kappa_against_oa(table: pd.DataFrame, title: str, caption: str, named: Sequence[str]) -> Figure:
+    """Draw kappa against overall accuracy (columns ``kappa``, ``oa``), one dot per map."""
+    fig, ax = plt.subplots(figsize=(WIDTH * 0.75, 4.6), layout="constrained")
+    slope, base = np.polyfit(table.oa, table.kappa, 1)
+    ends = np.array([table.oa.min() - 0.02, table.oa.max() + 0.01])
+    ax.plot(ends, base + slope * ends, color=style.PUBLISHED, linewidth=1)
+    ax.plot(table.oa, table.kappa, "o", color=style.ACCENT, markersize=8, alpha=0.75)
+    for name in named:
+        style.beside(ax, name, tuple(table.loc[name]), (10, -3), va="top", fontsize=9)
+    ax.set(xlabel="overall accuracy", ylabel="kappa", xlim=(ends[0], 1.02))
+    style.light_grid(ax, "both")
+    _per_cent(ax.xaxis)
+    return verdict(fig, title, caption)
+
+
+@style.styled
+def disagreements(table: pd.DataFrame, title: str, caption: str) -> Figure:
+    """Draw the error of each map split in two: columns ``quantity`` and ``allocation``."""
+    fig, ax = plt.subplots(figsize=(WIDTH, 0.55 * len(table) + 1.6), layout="constrained")
+    left = np.zeros(len(table))
+    for name, colour, ink in (("quantity", style.OURS, "white"), ("allocation", SECOND, style.INK)):
+        ax.barh(table.index, table[name], left=left, color=colour, height=0.62, label=name)
+        for row, (start, value) in enumerate(zip(left, table[name], strict=True)):
+            ax.text(start + value / 2, row, f"{value:.1%}", ha="center", va="center", color=ink,
+                    fontsize=8.5)
+        left += table[name].to_numpy()
+    ax.legend(loc="upper right", fontsize=9.5)
+    ax.tick_params(axis="y", length=0, labelcolor=style.INK)
+    ax.set(xlim=(0, left.max() * 1.05), xlabel="wrong share of the judged pixels or points")
+    _per_cent(ax.xaxis)
+    ax.invert_yaxis()
+    return verdict(fig, title, caption)
+
+
+@style.styled
+def polygon_shares(right: ArrayLike, pixels: ArrayLike, title: str, caption: str) -> Figure:
+    """Draw each polygon's share of right pixels, the best first; a dot's area is its pixels."""
+    right, pixels = np.asarray(right), np.asarray(pixels)
+    order = np.argsort(-right, kind="stable")
+    fig, ax = plt.subplots(figsize=(WIDTH, 3.8), layout="constrained")
+    ax.scatter(np.arange(len(right)), right[order], s=pixels[order] / 6 + 6, alpha=0.5,
+               color=[style.OURS if r > 0.5 else style.ACCENT for r in right[order]], linewidths=0)
+    ax.set(xlabel="reference polygons, the best first (dot area: number of pixels)",
+           ylabel="share of its pixels right", ylim=(-0.06, 1.08), xlim=(-4, len(right) + 3))
+    _per_cent(ax.yaxis)
+    style.light_grid(ax, "y")
+    return verdict(fig, title, caption)
+
+
+@style.styled
+def shares(table: pd.DataFrame, title: str, caption: str, xlabel: str) -> Figure:
+    """Draw two grouped bars per row, one for each of the two columns."""
+    fig, ax = plt.subplots(figsize=(WIDTH, 0.46 * len(table) + 1.9), layout="constrained")
+    rows = np.arange(len(table))
+    looks = ((-0.19, style.ACCENT), (0.19, style.PUBLISHED))
+    for name, (shift, colour) in zip(table, looks, strict=True):
+        ax.barh(rows + shift, table[name], height=0.36, color=colour, label=name)
+        for row, value in zip(rows + shift, table[name], strict=True):
+            style.beside(ax, f"{value:.1%}", (value, row), (4, 0), va="center", fontsize=8,
+                         color=style.QUIET)
+    style.row_names(ax, table.index)
+    ax.legend(loc="lower right", fontsize=9.5)
+    ax.set(xlabel=xlabel, xlim=(0, table.to_numpy().max() * 1.1))
+    _per_cent(ax.xaxis)
+    ax.tick_params(axis="y", length=0)
+    ax.invert_yaxis()
+    return verdict(fig, title, caption)
+
+
+def play(draw: Callable[..., Figure], **sliders: Any) -> None:
+    """Show sliders for a figure where a person sits at the notebook, else one line of text.
+
+    An unattended run (papermill, nbval) cannot be asked anything and gets no widget, so that a
+    committed notebook holds none.
+
+    Parameters
+    ----------
+    draw : callable
+        Figure function whose arguments the sliders move.
+    **sliders : tuple or list
+        What ``ipywidgets.interact`` takes: (low, high, step), or a list to choose from.
+    """
+    from IPython.core.getipython import get_ipython
+
+    kernel = getattr(get_ipython(), "kernel", None)
+    if not getattr(kernel, "_allow_stdin", False):
+        print(f"Run this cell in JupyterLab to move: {', '.join(sliders)}.")
+        return
+    from ipywidgets import interact
+
+    def drawn(**values: Any) -> None:
+        draw(**values)
+        plt.show()
+
+    interact(drawn, **sliders)
+
+
+def play_mean_acc(overall_accuracy: float, classes: int) -> Figure:
+    """Draw overall accuracy and mean per-class ACC of a map with any number of classes."""
+    mean = 1 - 2 * (1 - overall_accuracy) / classes
+    return bars({"overall accuracy": overall_accuracy, "mean per-class ACC": mean},
+                f"{classes} classes: mean ACC is {mean - overall_accuracy:.0%} above OA",
+                "Mean ACC = 1 − 2 (1 − OA) / K.", "share", accent=["mean per-class ACC"])
+
+
+@style.styled
+def play_clusters(pixels_per_polygon: int, similarity: float) -> Figure:
+    """Draw the width of the 95 % interval of an overall accuracy by the size of the polygons.
+
+    Parameters
+    ----------
+    pixels_per_polygon : int
+        1–400, the same for all.
+    similarity : float
+        Correlation (0–1) of right and wrong between two pixels of one polygon.
+    """
+    sizes = np.arange(1, 401)
+    half = 1.96 * np.sqrt(OA * (1 - OA) / PIXELS * (1 + (sizes - 1) * similarity))
+    fig, ax = plt.subplots(figsize=(WIDTH, 3.4), layout="constrained")
+    ax.plot(sizes, half, color=style.OURS)
+    here = half[pixels_per_polygon - 1]
+    ax.plot(pixels_per_polygon, here, "o", color=style.ACCENT, markersize=9)
+    ax.set(xlim=(0, 400), ylim=(0, 0.05), xlabel="pixels per polygon", ylabel="± of the OA")
+    _per_cent(ax.yaxis)
+    worth = PIXELS / (1 + (pixels_per_polygon - 1) * similarity)
+    return verdict(fig, f"OA {OA:.0%} ± {here:.1%}: {PIXELS:,} pixels are worth "
+                   f"{worth:,.0f} points",
+                   "Design effect = 1 + (pixels per polygon − 1) × similarity (Kish 1965).")
+
+
 def _spot(ax: Axes, x: float, y: float, text: str, colour: str) -> None:
-    """A dot with its text to the lower right, on white where lines would run through it."""
+    """Draw a dot with its text at the right, on white where lines would run through it."""
     ax.plot(x, y, "o", color=colour, markersize=8)
-    ax.annotate(text, (x, y), xytext=(9, -3), textcoords="offset points", va="center", fontsize=9.5,
-                color=colour, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8})
+    style.beside(ax, text, (x, y), (9, -3), va="center", fontsize=9.5, color=colour,
+                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8})
 
 
-def _percent(ax: Axes) -> None:
-    """Shares on the x axis as per cent, labels of the y axis in ink, no ticks there."""
-    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+def _per_cent(*axes: Axis) -> None:
+    for axis in axes:
+        axis.set_major_formatter(PercentFormatter(1, decimals=0))
+
+
+def _shares_along(ax: Axes) -> None:
+    """Per cent along x; along y the rows' names in ink, without ticks or a line."""
+    _per_cent(ax.xaxis)
     ax.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
-    ax.tick_params(axis="y", length=0, labelcolor=INK)
+    ax.tick_params(axis="y", length=0, labelcolor=style.INK)
     ax.spines["left"].set_visible(False)
     ax.set_axisbelow(True)
-    if ax.patches:
-        ax.invert_yaxis()

@@ -1,4 +1,4 @@
-"""Figures of notebook 01: sites, series, annotation, coverage, spectra, offset, seen places."""
+"""Figures of notebook 01: sites, series, annotation, coverage, spectra, offset, labelled places."""
 
 from __future__ import annotations
 
@@ -11,110 +11,101 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, Patch, Rectangle
 
 from lulc_lib import legend
-from lulc_lib.figures.style import (
-    ACCENT,
-    INK,
-    QUIET,
-    class_key,
-    crs_axes,
-    extent_km,
-    panels,
-    scale_bar,
-    show_classes,
-    show_false_colour,
-    styled,
-    titled,
-)
+from lulc_lib.figures import style
 
 CITIES = {"Warszawa": (21.01, 52.23), "Wrocław": (17.04, 51.11), "Gdańsk": (18.65, 54.35),
           "Poznań": (16.93, 52.41), "Lublin": (22.57, 51.25)}
 
 
-@styled
+@style.styled
 def sites_map(
     footprints: gpd.GeoDataFrame, views: Mapping[str, xr.DataArray], title: str, caption: str
 ) -> Figure:
-    """The sites in Poland, and a view of each.
+    """Show the sites in Poland, and a view of each.
 
     Parameters
     ----------
-    footprints : one polygon per site in any CRS; columns ``title`` and ``tile`` (MGRS).
-    views : site title to a (band, y, x) scene, or to a (y, x) mask where no scene is there.
-    title, caption : text above and below.
+    footprints : GeoDataFrame
+        One polygon per site in any CRS; columns ``title`` and ``tile`` (MGRS).
+    views : mapping of str to DataArray
+        Site title to a (band, y, x) scene, or to a (y, x) class map where no scene is at hand; at
+        most six.
     """
     fig = plt.figure(figsize=(12.5, 6), layout="constrained")
     left, right = fig.subfigures(1, 2, width_ratios=[1, 1.4])
     _draw_poland(left.subplots(), footprints)
-    for ax, (name, view) in zip(right.subplots(2, 3).flat, _six(views), strict=True):
-        if view is None:
-            class_key(ax)
-            continue
+    axes = right.subplots(2, 3).ravel()
+    for ax, (name, view) in zip(axes, views.items(), strict=False):
         if view.ndim == 3:
             small = view.coarsen(y=2, x=2, boundary="trim").mean()
-            show_false_colour(ax, small.rio.write_transform(small.rio.transform(recalc=True)))
+            style.show_false_colour(ax, small.rio.write_transform(small.rio.transform(recalc=True)))
         else:
-            show_classes(ax, view)
+            style.show_classes(ax, view)
         ax.set_title(name, fontsize=9)
         ax.set_anchor("N")
-        scale_bar(ax, 1000, north=False)
-    return titled(fig, title, caption)
+        style.scale_bar(ax, 1000, north=False)
+    for ax in axes[len(views):]:
+        style.class_key(ax)
+    return style.titled(fig, title, caption)
 
 
-def _six(views: Mapping[str, xr.DataArray]) -> list[tuple[str, xr.DataArray | None]]:
-    return [*views.items(), *[("", None)]][:6]
-
-
-def _draw_poland(ax: plt.Axes, footprints: gpd.GeoDataFrame) -> None:
+def _draw_poland(ax: Axes, footprints: gpd.GeoDataFrame) -> None:
     """Outline (Natural Earth 1:110 million, public domain), cities, UTM zones and the sites."""
     path = files("lulc_lib.figures").joinpath("poland_outline.csv")
     outline = pd.read_csv(path.open())
-    ax.fill(outline.lon, outline.lat, facecolor="#f1efe9", edgecolor=QUIET, linewidth=0.8)
-    ax.axvline(18, color=QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
-    ax.text(17.9, 54.95, "UTM 33N", ha="right", fontsize=8, color=QUIET)
-    ax.text(18.1, 54.95, "UTM 34N", ha="left", fontsize=8, color=QUIET)
+    ax.fill(outline.lon, outline.lat, facecolor="#f1efe9", edgecolor=style.QUIET, linewidth=0.8)
+    ax.axvline(18, color=style.QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
+    ax.text(17.9, 54.95, "UTM 33N", ha="right", fontsize=8, color=style.QUIET)
+    ax.text(18.1, 54.95, "UTM 34N", ha="left", fontsize=8, color=style.QUIET)
     for name, (lon, lat) in CITIES.items():
-        ax.plot(lon, lat, "o", color=QUIET, markersize=3)
-        ax.annotate(name, (lon, lat), xytext=(5, 2), textcoords="offset points", fontsize=8,
-                    color=QUIET)
-    below = [(-25, -42), (-20, 28), (-35, -42)]
-    for offset, (tile, group) in zip(below, footprints.groupby("tile", sort=False), strict=True):
+        ax.plot(lon, lat, "o", color=style.QUIET, markersize=3)
+        style.beside(ax, name, (lon, lat), (5, 2), fontsize=8, color=style.QUIET)
+    offsets = [(-25, -42), (-20, 28), (-35, -42)]
+    for offset, (tile, group) in zip(offsets, footprints.groupby("tile", sort=False), strict=True):
         centre = group.to_crs(4326).union_all().centroid
         name = group.title.iloc[0].split()[0] + (f", {len(group)} grids" if len(group) > 1 else "")
-        ax.plot(centre.x, centre.y, "s", color=ACCENT, markersize=8)
-        ax.annotate(f"{name}\ntile {tile}", (centre.x, centre.y), fontsize=9, color=INK,
-                    xytext=offset, textcoords="offset points", fontweight="bold",
-                    arrowprops={"arrowstyle": "-", "color": QUIET, "linewidth": 0.7})
+        ax.plot(centre.x, centre.y, "s", color=style.ACCENT, markersize=8)
+        style.beside(ax, f"{name}\ntile {tile}", (centre.x, centre.y), offset, fontsize=9,
+                     color=style.INK, fontweight="bold", arrowprops={
+                         "arrowstyle": "-", "color": style.QUIET, "linewidth": 0.7})
     ax.set(aspect=1 / np.cos(np.deg2rad(52)), xlabel="longitude, °E", ylabel="latitude, °N",
            xlim=(13.7, 24.6), ylim=(48.6, 55.3))
 
 
-@styled
+@style.styled
 def quarry_series(scenes: Mapping[str, xr.DataArray], title: str, caption: str) -> Figure:
-    """False colour of one window through all dates (paper, Figure 3)."""
+    """Show one window in false colour through all dates (paper, Figure 3)."""
     shape = next(iter(scenes.values())).shape
-    fig, axes = panels(len(scenes), 4, panel=2.9, aspect=shape[1] / shape[2])
-    for number, (ax, (date, scene)) in enumerate(zip(axes, scenes.items(), strict=True)):
-        show_false_colour(ax, scene)
+    fig, axes = style.panels(len(scenes), 4, panel=2.9, aspect=shape[1] / shape[2])
+    for ax, (date, scene) in zip(axes, scenes.items(), strict=True):
+        style.show_false_colour(ax, scene)
         ax.set_title(date)
-        if number == 0:
-            scale_bar(ax, 200)
-    return titled(fig, title, caption)
+    style.scale_bar(axes[0], 200)
+    return style.titled(fig, title, caption)
 
 
-@styled
+@style.styled
 def annotation(
     scenes: Mapping[str, xr.DataArray], masks: Mapping[str, xr.DataArray],
     places: Mapping[str, Mapping[str, Any]], title: str, caption: str,
 ) -> Figure:
-    """Masks (left) beside scenes (right) with places outlined (paper, Figure 4).
+    """Show training labels (left) beside scenes (right) with places outlined (paper, Figure 4).
 
-    ``places``: name to a mapping with ``region`` ((y, x) bool on the scenes' grid), ``shape``
-    ("ellipse", "rectangle" or "circle") and ``colour``.
+    Parameters
+    ----------
+    scenes : mapping of str to DataArray, (band, y, x), reflectance
+        By date.
+    masks : mapping of str to DataArray, (y, x), legend codes
+        By date.
+    places : mapping of str to mapping
+        Name to ``region`` ((y, x) bool on the scenes' grid), ``shape`` ("ellipse", "rectangle" or
+        "circle") and ``colour``.
     """
     first = next(iter(scenes.values()))
     height = 5.3 * first.shape[1] / first.shape[2]
@@ -122,19 +113,19 @@ def annotation(
     grid = fig.add_gridspec(len(scenes) + 1, 2, height_ratios=[*[height] * len(scenes), 0.5])
     axes = [[fig.add_subplot(grid[r, c]) for c in (0, 1)] for r in range(len(scenes))]
     for row, date in zip(axes, scenes, strict=True):
-        show_classes(row[0], masks[date])
-        show_false_colour(row[1], scenes[date])
+        style.show_classes(row[0], masks[date])
+        style.show_false_colour(row[1], scenes[date])
         row[0].set_title(f"{date}: annotation")
         row[1].set_title("Sentinel-2, NIR–R–G")
         for ax in row:
             for place in places.values():
                 ax.add_patch(_outline(place["region"], place["shape"], place["colour"]))
-    scale_bar(axes[0][1], 500)
+    style.scale_bar(axes[0][1], 500)
     for name, place in places.items():
         _name_place(axes[0][0], name, place)
     shown = [c for c in legend.CODES if any((m.values == c).any() for m in masks.values())]
-    class_key(fig.add_subplot(grid[-1, :]), shown, columns=min(len(shown), 6))
-    return titled(fig, title, caption)
+    style.class_key(fig.add_subplot(grid[-1, :]), shown, columns=min(len(shown), 6))
+    return style.titled(fig, title, caption)
 
 
 def _box(region: xr.DataArray) -> tuple[float, float, float, float]:
@@ -155,45 +146,52 @@ def _outline(region: xr.DataArray, shape: str, colour: str) -> Ellipse | Rectang
     return Ellipse((x, y), width * 1.2, height * 1.25, **look)
 
 
-def _name_place(ax: plt.Axes, name: str, place: Mapping[str, Any]) -> None:
+def _name_place(ax: Axes, name: str, place: Mapping[str, Any]) -> None:
     x, y, _, height = _box(place["region"])
-    ax.annotate(name, (x, y - height / 2), xytext=(0, -16), textcoords="offset points",
-                ha="center", va="top", fontsize=9, fontweight="bold", color=place["colour"],
-                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5})
+    style.beside(ax, name, (x, y - height / 2), (0, -16), ha="center", va="top", fontsize=9,
+                 fontweight="bold", color=place["colour"],
+                 bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5})
 
 
-@styled
-def label_coverage(counts: pd.DataFrame, pixels: Mapping[str, int], title: str, caption: str,
-                   ) -> Figure:
-    """Labelled pixels per class (row) and mask (column); shares of the scene in the last row.
+@style.styled
+def label_coverage(
+    counts: pd.DataFrame, pixels: Mapping[str, int], title: str, caption: str
+) -> Figure:
+    """Show labelled pixels per class (row) and scene (column), and which share is labelled.
 
-    ``counts``: (class code, mask name) int; ``pixels``: mask name to the scene's pixel count.
+    Parameters
+    ----------
+    counts : DataFrame of int
+        One row per class code, one column per labelled scene.
+    pixels : mapping of str to int
+        Scene to the number of its pixels.
     """
     fig, ax = plt.subplots(figsize=(13, 5.6), layout="constrained")
     shown = np.ma.masked_equal(counts.to_numpy(dtype=float), 0)
     ax.imshow(shown, norm=LogNorm(10, 40_000), cmap="YlGnBu", aspect="auto")
     for (row, col), value in np.ndenumerate(counts.to_numpy()):
         ax.text(col, row, f"{value:,}" if value else "–", ha="center", va="center", fontsize=7.5,
-                color="white" if value > 3000 else INK)
+                color="white" if value > 3000 else style.INK)
     shares = [f"{name}\n{counts[name].sum() / pixels[name]:.0%}" for name in counts]
-    ax.set_xticks(range(len(shares)), shares, fontsize=7.5, color=INK)
-    names = [f"{legend.NAMES[c]}  {c}" for c in counts.index]
-    ax.set_yticks(range(len(names)), names, color=INK)
+    ax.set_xticks(range(len(shares)), shares, fontsize=7.5, color=style.INK)
+    style.row_names(ax, [f"{legend.NAMES[c]}  {c}" for c in counts.index])
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
-    return titled(fig, title, caption)
+    return style.titled(fig, title, caption)
 
 
-@styled
+@style.styled
 def spectra(table: pd.DataFrame, title: str, caption: str) -> Figure:
-    """Median reflectance per class and date, with the quartile range of each date.
+    """Show the median reflectance per class and date, with the quartile range of each date.
 
-    ``table``: columns ``code``, ``date``, ``wavelength`` (nm), ``q25``, ``median``, ``q75``.
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``code``, ``date``, ``wavelength`` (nm), ``q25``, ``median``, ``q75``.
     """
     codes = sorted(table.code.unique())
-    dates = sorted(table.date.unique())
-    shades = dict(zip(dates, plt.cm.viridis(np.linspace(0, 0.92, len(dates))), strict=True))
-    fig, axes = panels(len(codes) + 1, 5, panel=2.5, sharex=True, sharey=True)
+    shades = _shades(sorted(table.date.unique()))
+    fig, axes = style.panels(len(codes) + 1, 5, panel=2.5, sharex=True, sharey=True)
     for ax, code in zip(axes, codes, strict=False):
         for date, part in table[table.code == code].groupby("date"):
             ax.fill_between(part.wavelength, part.q25, part.q75, color=shades[date], alpha=0.12,
@@ -207,23 +205,29 @@ def spectra(table: pd.DataFrame, title: str, caption: str) -> Figure:
     for ax in axes[::5]:
         ax.set_ylabel("reflectance")
     axes[-1].axis("off")
-    handles = [Patch(color=shades[d], label=d) for d in dates]
+    handles = [Patch(color=shade, label=date) for date, shade in shades.items()]
     axes[-1].legend(handles=handles, loc="center", title="median; band: quartiles")
-    return titled(fig, title, caption)
+    return style.titled(fig, title, caption)
 
 
-@styled
+def _shades(dates: Sequence[str]) -> dict[str, np.ndarray]:
+    """Date to its colour, dark to light."""
+    return dict(zip(dates, plt.cm.viridis(np.linspace(0, 0.92, len(dates))), strict=True))
+
+
+@style.styled
 def offset_effect(
     before: pd.DataFrame, after: pd.DataFrame, medians: Mapping[str, pd.DataFrame],
     title: str, caption: str,
 ) -> Figure:
-    """Dark pixels before and after the offset is taken off, and stable classes after it.
+    """Show dark pixels before and after the offset is taken off, and stable classes after it.
 
     Parameters
     ----------
-    before, after : (date, band) reflectance of the 1st percentile, with DN/10000 taken as
-        reflectance, and with the offset decided scene by scene.
-    medians : class name to (date, band) median reflectance after correction.
+    before, after : DataFrame, (date, band), reflectance
+        1st percentile with DN ÷ 10,000 taken as reflectance, and with the offset taken off.
+    medians : mapping of str to DataFrame, (date, band), reflectance
+        Class name to its median after correction.
     """
     fig, axes = plt.subplots(1, 2 + len(medians), figsize=(3.4 * (2 + len(medians)), 4.4),
                              layout="constrained")
@@ -231,49 +235,50 @@ def offset_effect(
                             (axes[1], after, "Darkest 1 %, offset taken off")):
         _lines(ax, table, name)
         ax.set(ylim=(-0.02, 0.4))
-        ax.axhline(0, color=QUIET, linewidth=0.8)
+        ax.axhline(0, color=style.QUIET, linewidth=0.8)
     for ax, (name, table) in zip(axes[2:], medians.items(), strict=True):
         _lines(ax, table[before.columns], f"{name}, median")
         ax.set_ylim(0, max(0.05, 1.15 * float(np.nanmax(table.to_numpy()))))
     axes[0].set_ylabel("reflectance (as stored: DN ÷ 10,000)")
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=9)
-    return titled(fig, title, caption)
+    return style.titled(fig, title, caption)
 
 
-def _lines(ax: plt.Axes, table: pd.DataFrame, name: str) -> None:
-    shades = plt.cm.viridis(np.linspace(0, 0.92, len(table)))
-    for shade, (date, values) in zip(shades, table.iterrows(), strict=True):
+def _lines(ax: Axes, table: pd.DataFrame, name: str) -> None:
+    for (date, values), shade in zip(table.iterrows(), _shades(table.index).values(), strict=True):
         ax.plot(range(values.size), values, color=shade, marker=".", label=date)
     ax.set_xticks(range(table.shape[1]), table.columns, rotation=60, fontsize=8)
     ax.set_title(name, fontsize=9.5)
 
 
-@styled
+@style.styled
 def seen_places(
     seen: xr.DataArray, background: xr.DataArray, shares: Sequence[tuple[str, float]],
     title: str, caption: str,
 ) -> Figure:
-    """Reference pixels by how training saw them, over the greyed test scene.
+    """Show reference pixels by whether training labelled them, over the greyed test scene.
 
     Parameters
     ----------
-    seen : (y, x) uint8, 1 … 3 in the order of ``shares``; 0 elsewhere.
-    background : (band, y, x) reflectance of the test scene.
-    shares : label and share of the reference pixels of each value.
+    seen : DataArray, (y, x), uint8
+        1 … 3 in the order of ``shares``; 0 elsewhere.
+    background : DataArray, (band, y, x), reflectance
+        The test scene.
+    shares : sequence of (str, float)
+        Label and share of the reference pixels of each value.
     """
     colours = ["#1c74f3", "#f2a93b", "#c8102e"]
     fig, (ax, bars) = plt.subplots(1, 2, figsize=(12, 6.4), layout="constrained",
                                    width_ratios=[1.5, 1])
-    grey = np.sqrt(np.clip(np.nan_to_num(background.sel(band="B04").values) / 0.28, 0, 1))
-    ax.imshow(0.55 + 0.45 * grey, cmap="gray", vmin=0, vmax=1, extent=extent_km(background))
+    style.show_grey(ax, background, darkest=0.55, contrast=0.45)
     layer = np.ma.masked_equal(seen.values, 0)
-    ax.imshow(layer, cmap=ListedColormap(colours), vmin=1, vmax=3, extent=extent_km(seen))
-    crs_axes(ax, seen)
-    scale_bar(ax, 1000)
+    ax.imshow(layer, cmap=ListedColormap(colours), vmin=1, vmax=3, extent=style.extent_km(seen))
+    style.crs_axes(ax, seen)
+    style.scale_bar(ax, 1000)
     for place, (label, share) in enumerate(shares):
         bars.barh(-place, share, color=colours[place], height=0.55)
         bars.text(0, -place + 0.36, label, fontsize=10, va="bottom")
         bars.text(share + 0.01, -place, f"{share:.1%}", va="center", fontweight="bold")
     bars.set(xlim=(0, 1.12), ylim=(-2.6, 0.9), yticks=[], xlabel="share of the reference pixels")
     bars.spines["left"].set_visible(False)
-    return titled(fig, title, caption)
+    return style.titled(fig, title, caption)

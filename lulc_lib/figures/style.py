@@ -1,19 +1,23 @@
-"""One look for every figure, the pieces maps are made of, and the only writer under figures/."""
+"""One look for every figure, the pieces maps and charts are made of, and the writer of PNG files.
+
+A figure function takes data, a ``title`` that says what is seen, and a ``caption`` that names data,
+n and protocol; it returns a matplotlib figure. Nothing here but numpy, matplotlib and Pillow is
+needed to draw a chart; maps take xarray arrays.
+"""
 
 from __future__ import annotations
 
 import functools
 import io
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import matplotlib.patheffects as pe
 import matplotlib.pyplot as plt
 import numpy as np
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap, to_rgb
 from matplotlib.figure import Figure
@@ -22,13 +26,19 @@ from PIL import Image
 
 from lulc_lib import legend, paths
 from lulc_lib.errors import InputError
+from lulc_lib.io import written_whole
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 DPI, SCREEN_DPI = 150, 85
 MAX_BYTES = 500_000
-INK, QUIET, ACCENT = "#222222", "#6b6b6b", "#c8102e"
+INK, QUIET, ACCENT, GRID = "#222222", "#6b6b6b", "#c8102e", "#e3e3e3"
 HALO = [pe.withStroke(linewidth=2.5, foreground="white")]
 """Around text on a map."""
 OURS, PUBLISHED = "#1c5d99", "#8a8a8a"
+FALSE_COLOUR = ("B08", "B04", "B03")
+"""Bands shown as red, green and blue."""
 STYLE = {
     "font.family": "DejaVu Sans", "font.size": 10, "axes.titlesize": 11, "axes.titleweight": "bold",
     "axes.titlelocation": "left", "axes.labelsize": 10, "axes.spines.top": False,
@@ -40,7 +50,7 @@ STYLE = {
 
 
 def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Decorator: the figure function runs under the study's style, global settings untouched."""
+    """Run a figure function under the study's style; global settings stay untouched."""
 
     @functools.wraps(draw)
     def wrapper(*args: Any, **kwargs: Any) -> Figure:
@@ -51,27 +61,28 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 
 def titled(fig: Figure, title: str, caption: str) -> Figure:
-    """Title (what is seen) above the panels, caption (data, n, protocol) below; both left."""
+    """Put the title above the panels and the caption below, both at the left."""
     fig.suptitle(title, x=0.01, ha="left")
     fig.supxlabel(caption, x=0.01, ha="left", fontsize=8.5, color=QUIET)
     return fig
 
 
-def figure_path(name: str, source: str) -> Path:
-    """Where ``figures/<source>/<name>.png`` lies."""
-    return paths.output_root() / "figures" / source / f"{name}.png"
-
-
 class SavedFigure:
     """A figure on disk; a notebook shows it exactly as it was written.
 
-    ``path``: the file; ``data``: its bytes.
+    Attributes
+    ----------
+    path : Path
+        The PNG file.
+    data : bytes
+        What it holds.
     """
 
     def __init__(self, path: Path, data: bytes) -> None:
         self.path, self.data = path, data
 
     def __repr__(self) -> str:
+        """Name the file and its folder."""
         return f"{self.path.parent.name}/{self.path.name}"
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
@@ -79,14 +90,26 @@ class SavedFigure:
         return self.data, {"width": round(width * SCREEN_DPI / DPI)}
 
 
+def figure_path(name: str, source: str) -> Path:
+    """Say where ``figures/<source>/<name>.png`` lies."""
+    return paths.output_root() / "figures" / source / f"{name}.png"
+
+
 def save_figure(
     fig: Figure, name: str, source: str, synthetic: bool | None = None
 ) -> SavedFigure:
-    """Write a figure to ``figures/<source>/<name>.png``: 150 dpi, whole, under 500 KB; close it.
+    """Write a figure to ``figures/<source>/<name>.png`` as :func:`write_figure` does.
 
-    A figure of the synthetic landscape says so inside the picture; ``synthetic`` says whether it
-    is one (None: if the source is). A picture that would be too large is reduced to 256 colours,
-    the legend's among them.
+    Parameters
+    ----------
+    fig : Figure
+        Closed afterwards. One of the synthetic landscape is marked so inside the picture.
+    name : str
+        File name without ending.
+    source : str
+        ``published`` or ``synthetic``.
+    synthetic : bool, optional
+        Whether the landscape shown is synthetic; None: if the source is.
 
     Raises
     ------
@@ -104,7 +127,9 @@ def save_figure(
 
 
 def write_figure(fig: Figure, target: Path) -> SavedFigure:
-    """Write a figure to any PNG file: 150 dpi, whole, under 500 KB; close it.
+    """Write a figure to any PNG file, 150 dpi and under 500 KB, and close it.
+
+    A picture that would be too large is reduced to 256 colours, the legend's among them.
 
     Raises
     ------
@@ -118,15 +143,14 @@ def write_figure(fig: Figure, target: Path) -> SavedFigure:
         data = _in_256_colours(buffer)
     if len(data) > MAX_BYTES:
         raise InputError(f"{target.name} has {len(data)} bytes; it must stay under {MAX_BYTES}")
-    temporary = target.with_suffix(".tmp")
-    temporary.write_bytes(data)
-    temporary.replace(target)
+    with written_whole(target) as part:
+        part.write_bytes(data)
     plt.close(fig)
     return SavedFigure(target, data)
 
 
 def _in_256_colours(buffer: io.BytesIO) -> bytes:
-    """A PNG with a palette: the legend's colours as they are, and the best others to fill it."""
+    """Reduce a PNG to a palette: the legend's colours as they are, and the best others."""
     image = Image.open(buffer).convert("RGB")
     kept = [tuple(round(255 * v) for v in to_rgb(c))
             for c in (*legend.COLOURS.values(), "white", INK, QUIET, ACCENT)]
@@ -144,12 +168,14 @@ def _in_256_colours(buffer: io.BytesIO) -> bytes:
     return out.getvalue()
 
 
-def class_colours() -> tuple[ListedColormap, BoundaryNorm]:
-    """Colour map and norm that give each legend code, and NO_DATA, its colour."""
+# -- maps -----------------------------------------------------------------------------------------
+
+def class_colours() -> dict[str, Any]:
+    """Colour map and norm that give each legend code, and NO_DATA, its colour, for ``imshow``."""
     codes = [legend.NO_DATA, *legend.CODES]
     colours = [legend.NO_DATA_COLOUR, *legend.COLOURS.values()]
     edges = [codes[0] - 0.5, *[c + 0.5 for c in codes]]
-    return ListedColormap(colours), BoundaryNorm(edges, len(codes))
+    return {"cmap": ListedColormap(colours), "norm": BoundaryNorm(edges, len(codes))}
 
 
 def extent_km(grid: xr.DataArray) -> tuple[float, float, float, float]:
@@ -160,8 +186,7 @@ def extent_km(grid: xr.DataArray) -> tuple[float, float, float, float]:
 
 def show_classes(ax: Axes, codes: xr.DataArray) -> None:
     """Draw a (y, x) array of legend codes in its place, unsmoothed."""
-    cmap, norm = class_colours()
-    ax.imshow(codes.values, cmap=cmap, norm=norm, extent=extent_km(codes))
+    ax.imshow(codes.values, **class_colours(), extent=extent_km(codes))
     frame(ax)
 
 
@@ -172,14 +197,33 @@ def show_false_colour(ax: Axes, scene: xr.DataArray) -> None:
     compared by eye.
     """
     top = np.array([0.50, 0.28, 0.28])[:, None, None]
-    rgb = scene.sel(band=["B08", "B04", "B03"]).values / top
+    rgb = scene.sel(band=list(FALSE_COLOUR)).values / top
     rgb = np.sqrt(np.clip(np.nan_to_num(rgb), 0, 1)).transpose(1, 2, 0)
     ax.imshow(rgb, extent=extent_km(scene))
     frame(ax)
 
 
+def show_grey(
+    ax: Axes, scene: xr.DataArray, band: str = "B04", top: float = 0.28, darkest: float = 0.6,
+    contrast: float = 0.4,
+) -> None:
+    """Draw one band of a scene in pale grey, as the ground for what is drawn on it.
+
+    Parameters
+    ----------
+    scene : DataArray, (band, y, x), reflectance
+        Where the band comes from.
+    top : float, reflectance
+        Where the stretch ends.
+    darkest, contrast : float
+        Grey (0–1) of no reflectance, and what is added up to ``top``.
+    """
+    grey = np.sqrt(np.clip(np.nan_to_num(scene.sel(band=band).values) / top, 0, 1))
+    ax.imshow(darkest + contrast * grey, cmap="gray", vmin=0, vmax=1, extent=extent_km(scene))
+
+
 def frame(ax: Axes) -> None:
-    """A plain frame without ticks, for map panels that carry a scale bar."""
+    """Give a map panel that carries a scale bar a plain frame without ticks."""
     ax.set_xticks([])
     ax.set_yticks([])
     for side in ax.spines.values():
@@ -187,7 +231,7 @@ def frame(ax: Axes) -> None:
 
 
 def crs_axes(ax: Axes, grid: xr.DataArray) -> None:
-    """Axes in kilometres of the grid's CRS, named."""
+    """Label the axes in kilometres of the grid's CRS."""
     zone = grid.rio.crs.to_string()
     ax.set(xlabel=f"easting, km ({zone})", ylabel="northing, km")
     ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(4, steps=[1, 2, 5]))
@@ -196,7 +240,7 @@ def crs_axes(ax: Axes, grid: xr.DataArray) -> None:
 
 
 def scale_bar(ax: Axes, metres: float, north: bool = True) -> None:
-    """Scale bar at the lower left and a north arrow at the upper right of a map in km."""
+    """Draw a scale bar at the lower left and a north arrow at the upper right of a map in km."""
     left, right = ax.get_xlim()
     bottom, top = ax.get_ylim()
     width, height, length = right - left, top - bottom, metres / 1000
@@ -216,23 +260,34 @@ def scale_bar(ax: Axes, metres: float, north: bool = True) -> None:
         ax.text(nx, ny - 2.0 * s, "N", ha="center", va="top", fontsize=8, zorder=6)
 
 
+def class_swatches(codes: Iterable[int]) -> list[Patch]:
+    """Legend handles of classes: a swatch and the class's name."""
+    return [Patch(facecolor=legend.COLOURS[c], edgecolor=QUIET, linewidth=0.5,
+                  label=legend.NAMES[c]) for c in codes]
+
+
 def class_key(ax: Axes, codes: Iterable[int] = legend.CODES, columns: int = 1) -> None:
-    """Swatches with the classes' names in an axes of their own."""
-    handles = [
-        Patch(facecolor=legend.COLOURS[c], edgecolor=QUIET, linewidth=0.5, label=legend.NAMES[c])
-        for c in codes
-    ]
-    ax.legend(handles=handles, loc="center left", ncols=columns, fontsize=9, handlelength=1.2,
-              handleheight=1.1, borderaxespad=0)
+    """Fill an axes of its own with the classes' swatches and names."""
+    ax.legend(handles=class_swatches(codes), loc="center left", ncols=columns, fontsize=9,
+              handlelength=1.2, handleheight=1.1, borderaxespad=0)
     ax.axis("off")
 
+
+# -- charts ---------------------------------------------------------------------------------------
 
 def panels(
     count: int, columns: int, panel: float = 3.0, aspect: float = 1.0, **kwargs: Any
 ) -> tuple[Figure, list[Axes]]:
-    """A grid of ``count`` equal panels; what is left over is switched off.
+    """Make a grid of equal panels; what is left over is switched off.
 
-    ``panel`` is the width of one in inches, ``aspect`` its height divided by its width.
+    Parameters
+    ----------
+    count, columns : int
+        Panels in all and in a row.
+    panel : float, inches
+        Width of one.
+    aspect : float
+        Its height divided by its width.
     """
     rows = math.ceil(count / columns)
     size = (panel * columns, (panel * aspect + 0.25) * rows + 0.6)
@@ -242,3 +297,28 @@ def panels(
     for ax in flat[count:]:
         ax.axis("off")
     return fig, flat[:count]
+
+
+def light_grid(ax: Axes, axis: str = "x") -> None:
+    """Draw thin grid lines below everything else."""
+    ax.grid(axis=axis, color=GRID, linewidth=0.7)
+    ax.set_axisbelow(True)
+
+
+def interval(
+    ax: Axes, low: float, high: float, at: float, colour: str, width: float, alpha: float
+) -> None:
+    """Draw a horizontal bar from ``low`` to ``high`` at a height."""
+    ax.plot([low, high], [at, at], color=colour, linewidth=width, alpha=alpha,
+            solid_capstyle="butt")
+
+
+def beside(ax: Axes, text: str, at: tuple[float, float], offset: Sequence[float], **look: Any,
+           ) -> None:
+    """Write a text next to a point of the data, ``offset`` in typographic points away."""
+    ax.annotate(text, at, xytext=tuple(offset), textcoords="offset points", **look)
+
+
+def row_names(ax: Axes, names: Sequence[str], **look: Any) -> None:
+    """Name the rows 0, 1, … of a chart at its left."""
+    ax.set_yticks(range(len(names)), names, **{"color": INK} | look)

@@ -119,7 +119,7 @@ def test_solutions_run_where_they_stand(tmp_path, monkeypatch, capsys):
 def test_no_widget_is_stored_and_one_is_shown_to_a_person():
     assert "widget-view" not in NOTEBOOK.read_text()
     assert '"widgets"' not in NOTEBOOK.read_text()
-    code = ("from lulc_lib.figures import lesson_more as m\n"
+    code = ("from lulc_lib.figures import lesson as m\n"
             "m.play(m.play_mean_acc, overall_accuracy=(0.0, 1.0, 0.1), classes=(2, 30))")
     shown = outputs_of(code, a_person=True)
     assert "application/vnd.jupyter.widget-view+json" in shown
