@@ -138,48 +138,35 @@ def _judge_table(args: argparse.Namespace) -> Judged:
 
 
 def _judge_map(args: argparse.Namespace) -> Judged:
-    from lulc_lib.cli.pixels import judge_pixels, open_classes
-    from lulc_lib.cli.vectors import SUFFIXES, VectorReference
+    from lulc_lib.accuracy.assess.judged import judged_matrix
+    from lulc_lib.accuracy.confusion import as_confusion, confusion_from_labels
+    from lulc_lib.data.pairs import VECTORS, count_pairs, open_reference, reference_beside
+    from lulc_lib.data.reference import open_classes
 
     if args.rows is not None:
         raise InputError(f"--rows {args.rows}: belongs to a confusion matrix, and "
                          f"{args.input.name} is a raster")
     open_classes(args.input).close()
-    if args.reference is None:
-        args.reference = _reference_beside(args.input)
-        judged = _judge_map(args)
-        return judged.noted(f"The reference is {args.reference.name}, found beside the map.")
-    if args.reference.suffix.lower() not in SUFFIXES:
-        if args.column is not None:
-            raise InputError(f"--column {args.column}: belongs to a vector REFERENCE, and "
-                             f"{args.reference.name} is a raster")
-        return judge_pixels(args.input, args.reference, args.unmapped == "count")
-    reference = VectorReference(args.reference, args.column, args.pixel_rule)
+    path = args.reference or reference_beside(args.input)
+    vector = path.suffix.lower() in VECTORS
+    if args.column is not None and not vector:
+        raise InputError(f"--column {args.column}: belongs to a vector REFERENCE, and "
+                         f"{path.name} is a raster")
+    reference = open_reference(path, args.column, args.pixel_rule)
     if args.areas is not None and reference.polygons:
         raise InputError(
             f"--areas {args.areas}: area-adjusted estimates need a probability sample; "
-            f"{args.reference.name} holds polygons, which somebody picked by hand, so their pixels "
+            f"{path.name} holds polygons, which somebody picked by hand, so their pixels "
             "were not drawn with known probability and no area can be estimated from them")
-    judged = judge_pixels(args.input, reference, args.unmapped == "count")
-    if reference.column_was_chosen:
+    pairs = count_pairs(args.input, reference, confusion_from_labels, args.unmapped == "count")
+    if args.reference is None:
+        pairs.notes.append(f"The reference is {path.name}, which lies beside the map.")
+        args.reference = path
+    if vector and args.column is None:
         print(f"lulc accuracy: the class codes are taken from column {reference.column!r} of "
-              f"{args.reference.name}, its only column of whole numbers", file=sys.stderr)
-    return judged
-
-
-def _reference_beside(path: Path) -> Path:
-    """The one file beside a map that is called like it with ``_ref`` at the end."""
-    from lulc_lib.cli.vectors import SUFFIXES
-
-    endings = (".tif", ".tiff", *SUFFIXES)
-    found = sorted(p for p in path.parent.glob(f"{path.stem}_ref.*")
-                   if p.suffix.lower() in endings)
-    if len(found) != 1:
-        what = "there is none" if not found else f"there are {', '.join(p.name for p in found)}"
-        raise InputError(f"{path.name}: is a map raster and needs a REFERENCE (raster or vector "
-                         f"file); without one, {path.stem}_ref.tif or .gpkg beside it is used, and "
-                         f"{what}")
-    return found[0]
+              f"{path.name}, its only column of whole numbers", file=sys.stderr)
+    matrix = as_confusion(pairs.counts.to_numpy(), list(pairs.counts.index))
+    return judged_matrix(matrix, pairs.kind, pairs.notes, pixels=True)
 
 
 def _check_output(args: argparse.Namespace) -> None:

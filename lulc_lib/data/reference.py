@@ -1,7 +1,8 @@
-"""References and masks: polygons or rasters to legend codes on a scene's grid."""
+"""References and class rasters: polygons or pixels to legend codes on a scene's grid."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -11,63 +12,101 @@ import pyogrio
 import rasterio
 import rioxarray  # noqa: F401  (gives DataArray its .rio accessor)
 import xarray as xr
+from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.features import rasterize
 
 from lulc_lib import legend
 from lulc_lib.data.scenes import pixel_centres
 from lulc_lib.errors import InputError
+from lulc_lib.io import existing_file
 
 PixelRule = Literal["centre", "all_touched"]
 
 
-def read_polygons(path: Path | str, column: str) -> gpd.GeoDataFrame:
-    """Reference polygons with their legend code in column ``code`` (uint8), and their CRS.
+def read_shapes(path: Path | str, column: str | None = None) -> gpd.GeoDataFrame:
+    """Read a vector file of one layer, with its CRS.
 
     Parameters
     ----------
-    path : vector file with polygons (GeoPackage, GeoJSON, shapefile).
-    column : the column that holds the legend code.
+    path : Path or str
+        GeoPackage, GeoJSON, shapefile or any other that GDAL reads.
+    column : str, optional
+        A column that must be there.
 
     Raises
     ------
     InputError
-        Unreadable file, unknown column, no polygons, no CRS, or a value that is no legend code.
+        Unreadable file, several layers, no shapes, no CRS, or unknown column.
     """
     path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
+    if path.suffix.lower() != ".gdb":
+        existing_file(path)
     try:
-        table = gpd.read_file(path)
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
+        layers = [str(layer) for layer, kind in pyogrio.list_layers(path) if kind]
+        table = gpd.read_file(path, layer=layers[0] if layers else None)
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, RuntimeError) as error:
         raise InputError(f"{path}: cannot be read as a vector file ({error})") from error
-    if column not in table.columns:
-        fields = ", ".join(c for c in table.columns if c != table.geometry.name)
-        raise InputError(f"{path.name}: no column {column!r}; its columns are {fields}")
+    if len(layers) > 1:
+        raise InputError(f"{path.name}: has {len(layers)} layers ({', '.join(layers)}); a "
+                         "reference has one")
+    if not isinstance(table, gpd.GeoDataFrame):
+        raise InputError(f"{path.name}: holds no shapes, only a table")
     if table.empty:
-        raise InputError(f"{path.name}: holds no polygons")
+        raise InputError(f"{path.name}: holds no polygons or points")
     if table.crs is None:
         raise InputError(f"{path.name}: has no CRS; a reference must be georeferenced")
-    codes = legend.check_codes(table[column].to_numpy(), f"{path.name}, column {column}")
+    if column is not None and column not in fields(table):
+        raise InputError(f"{path.name}: no column {column!r}; its columns are "
+                         f"{', '.join(fields(table))}")
+    return table
+
+
+def fields(table: gpd.GeoDataFrame) -> list[str]:
+    """Return the columns of a table of shapes but the shapes."""
+    return [c for c in table.columns if c != table.geometry.name]
+
+
+def read_polygons(path: Path | str, column: str) -> gpd.GeoDataFrame:
+    """Read reference polygons with their legend code in column ``code`` (uint8), and their CRS.
+
+    Parameters
+    ----------
+    path : Path or str
+        See :func:`read_shapes`.
+    column : str
+        The column that holds the legend code.
+
+    Raises
+    ------
+    InputError
+        The file cannot be used, or a value is no legend code.
+    """
+    table = read_shapes(path, column)
+    codes = legend.check_codes(table[column].to_numpy(), f"{Path(path).name}, column {column}")
     return table.assign(code=codes)
 
 
 def rasterise(
     polygons: gpd.GeoDataFrame, grid: xr.DataArray, pixel_rule: PixelRule
 ) -> xr.DataArray:
-    """Polygons to legend codes on a grid; where polygons overlap the later one wins.
+    """Burn polygons into a grid as legend codes; where polygons overlap the later one wins.
 
     Parameters
     ----------
-    polygons : with column ``code`` (see :func:`read_polygons`), any CRS.
-    grid : any (…, y, x) array with CRS; its grid is used.
-    pixel_rule : ``centre`` gives a pixel to the polygon that holds its centre; ``all_touched`` to
-        any polygon that touches it. The choice moves the published overall accuracy by two
-        percentage points, so there is no default.
+    polygons : GeoDataFrame
+        With column ``code`` (see :func:`read_polygons`), any CRS.
+    grid : DataArray, shape (…, y, x)
+        Any array with CRS; its grid is used.
+    pixel_rule : {"centre", "all_touched"}
+        ``centre`` gives a pixel to the polygon that holds its centre; ``all_touched`` to any
+        polygon that touches it. The choice moves the published overall accuracy by two percentage
+        points, so there is no default.
 
     Returns
     -------
-    (y, x) uint8 legend codes, NO_DATA outside the polygons.
+    DataArray, shape (y, x), uint8
+        Legend codes, NO_DATA outside the polygons.
 
     Raises
     ------
@@ -80,11 +119,12 @@ def rasterise(
 def rasterise_ids(
     polygons: gpd.GeoDataFrame, grid: xr.DataArray, pixel_rule: PixelRule
 ) -> xr.DataArray:
-    """Polygon numbers on a grid: (y, x) int32, 1 … n in the table's order, 0 outside."""
+    """Burn polygon numbers into a grid: (y, x) int32, 1 … n in the table's order, 0 outside."""
     return _burn(polygons, range(1, len(polygons) + 1), grid, pixel_rule)
 
 
-def _burn(polygons, values, grid: xr.DataArray, pixel_rule: str) -> xr.DataArray:
+def _burn(polygons: gpd.GeoDataFrame, values: Iterable[int], grid: xr.DataArray,
+          pixel_rule: str) -> xr.DataArray:
     if pixel_rule not in ("centre", "all_touched"):
         raise InputError(f"pixel_rule is {pixel_rule!r}; it must be 'centre' or 'all_touched'")
     crs = _crs_of(grid)
@@ -105,18 +145,45 @@ def _burn(polygons, values, grid: xr.DataArray, pixel_rule: str) -> xr.DataArray
     return on_grid(burned, grid)
 
 
-def read_mask(path: Path | str, grid: xr.DataArray | None = None) -> xr.DataArray:
-    """A mask or class map raster as legend codes, on its own grid or on another's.
+def open_classes(path: Path | str) -> rasterio.DatasetReader:
+    """Open a raster of class codes; it must have one band of real numbers.
+
+    Raises
+    ------
+    InputError
+        No such file, unreadable, several bands, or pixels that are no numbers.
+    """
+    path = existing_file(path)
+    try:
+        source = rasterio.open(path)
+    except rasterio.errors.RasterioError as error:
+        raise InputError(f"{path}: cannot be read as a raster ({error})") from error
+    wrong = None
+    if source.count != 1:
+        wrong = f"has {source.count} bands; a class map has one"
+    elif np.dtype(source.dtypes[0]).kind not in "iuf":
+        wrong = f"pixels are {source.dtypes[0]}; class codes are numbers"
+    if wrong:
+        source.close()
+        raise InputError(f"{path.name}: {wrong}")
+    return source
+
+
+def read_codes(path: Path | str, grid: xr.DataArray | None = None) -> xr.DataArray:
+    """Read a raster of legend codes (class map, reference, training labels) as a whole.
 
     Parameters
     ----------
-    path : one-band raster of legend codes (any number type).
-    grid : if given, the result lies on this grid; a mask in another CRS or on another grid is
+    path : Path or str
+        One-band raster of legend codes (any dtype).
+    grid : DataArray, optional
+        If given, the result lies on its grid; a raster in another CRS or on another grid is
         resampled by nearest neighbour.
 
     Returns
     -------
-    (y, x) uint8 legend codes, NO_DATA where the raster has none, with CRS.
+    DataArray, shape (y, x), uint8
+        Legend codes, NO_DATA where the raster has none, with CRS.
 
     Raises
     ------
@@ -124,56 +191,54 @@ def read_mask(path: Path | str, grid: xr.DataArray | None = None) -> xr.DataArra
         Unreadable file, not one band, values that are no legend code, or no overlap with ``grid``.
     """
     path = Path(path)
-    try:
-        with rasterio.open(path) as src:
-            if src.count != 1:
-                raise InputError(f"{path.name}: has {src.count} bands; a mask has one")
-            if src.crs is None:
-                raise InputError(f"{path.name}: has no CRS; a mask must be georeferenced")
+    with open_classes(path) as src:
+        if src.crs is None:
+            raise InputError(f"{path.name}: has no CRS; a class raster must be georeferenced")
+        try:
             data, crs, transform, nodata = src.read(1), src.crs, src.transform, src.nodata
-    except rasterio.errors.RasterioError as error:
-        raise InputError(f"{path}: cannot be read as a raster ({error})") from error
+        except rasterio.errors.RasterioError as error:
+            raise InputError(f"{path}: cannot be read as a raster ({error})") from error
     if nodata is not None:
         data = np.where(data == nodata, legend.NO_DATA, data)
-    mask = xr.DataArray(
+    codes = xr.DataArray(
         legend.check_codes(data, path.name), dims=("y", "x"),
         coords=pixel_centres(transform, data.shape),
     ).rio.write_crs(crs).rio.write_transform(transform)
-    mask.attrs["name"] = path.stem
-    return mask if grid is None else _to_grid(mask, grid)
+    codes.attrs["name"] = path.stem
+    return codes if grid is None else _to_grid(codes, grid)
 
 
-def _to_grid(mask: xr.DataArray, grid: xr.DataArray) -> xr.DataArray:
+def _to_grid(codes: xr.DataArray, grid: xr.DataArray) -> xr.DataArray:
     crs = _crs_of(grid)
-    same = mask.rio.crs == crs and mask.shape == grid.shape[-2:]
-    if same and mask.rio.transform().almost_equals(grid.rio.transform()):
-        return mask
-    out = mask.rio.write_nodata(legend.NO_DATA).rio.reproject(
+    same = codes.rio.crs == crs and codes.shape == grid.shape[-2:]
+    if same and codes.rio.transform().almost_equals(grid.rio.transform()):
+        return codes
+    out = codes.rio.write_nodata(legend.NO_DATA).rio.reproject(
         crs, shape=grid.shape[-2:], transform=grid.rio.transform(), resampling=Resampling.nearest
     )
     if not out.values.any():
         raise InputError(
-            f"{mask.attrs['name']}: no labelled pixel lies on the scene: the mask covers "
-            f"{_bounds(mask.rio.bounds())} ({mask.rio.crs}), the scene "
+            f"{codes.attrs['name']}: no labelled pixel lies on the scene: the raster covers "
+            f"{_bounds(codes.rio.bounds())} ({codes.rio.crs}), the scene "
             f"{_bounds(grid.rio.bounds())} ({crs})"
         )
-    return on_grid(out.values, grid).assign_attrs(name=mask.attrs["name"])
+    return on_grid(out.values, grid).assign_attrs(name=codes.attrs["name"])
 
 
-def on_grid(values: np.ndarray, grid: xr.DataArray) -> xr.DataArray:
-    """(row, col) values as a (y, x) array on another array's grid, with its CRS."""
+def on_grid(values: NDArray[np.generic], grid: xr.DataArray) -> xr.DataArray:
+    """Return (row, col) values as a (y, x) array on another array's grid, with its CRS."""
     if values.shape != grid.shape[-2:]:
         raise InputError(f"array is {values.shape}; the grid has {grid.shape[-2:]} pixels")
     out = xr.DataArray(values, dims=("y", "x"), coords={"y": grid.y, "x": grid.x})
     return out.rio.write_crs(_crs_of(grid)).rio.write_transform(grid.rio.transform())
 
 
-def _crs_of(grid: xr.DataArray):
+def _crs_of(grid: xr.DataArray) -> rasterio.CRS:
     if grid.rio.crs is None:
-        raise InputError("the grid has no CRS; read it with read_scene or read_mask")
+        raise InputError("the grid has no CRS; read it with read_scene or read_codes")
     return grid.rio.crs
 
 
-def _bounds(bounds) -> str:
+def _bounds(bounds: Iterable[float]) -> str:
     left, bottom, right, top = (float(b) for b in bounds)
     return f"x {left:.0f}…{right:.0f}, y {bottom:.0f}…{top:.0f}"

@@ -10,7 +10,7 @@ import xarray as xr
 from shapely.geometry import box
 
 from lulc_lib.data.catalogue import SITES, PublishedFile, select, training_pairs
-from lulc_lib.data.reference import rasterise, read_mask, read_polygons
+from lulc_lib.data.reference import rasterise, read_codes, read_polygons
 from lulc_lib.data.scenes import read_scene
 from lulc_lib.errors import InputError
 
@@ -41,7 +41,7 @@ def training_series(site: str, root: Path) -> Series:
             series.absent.append(scene.path)
             continue
         series.scenes[scene.date] = read_scene(scene.path_in(root))
-        series.masks[scene.date] = read_mask(mask.path_in(root), series.scenes[scene.date])
+        series.masks[scene.date] = read_codes(mask.path_in(root), series.scenes[scene.date])
         series.files.extend((scene.path_in(root), mask.path_in(root)))
     if not series.scenes:
         raise InputError(f"none of the training scenes of {site} is in {root}: "
@@ -92,7 +92,7 @@ def site_polygons(site: str, root: Path) -> gpd.GeoDataFrame:
     return read_polygons(polygons_path(site, root), REFERENCE_COLUMN[site])
 
 
-def all_masks(root: Path) -> dict[str, xr.DataArray]:
+def all_labels(root: Path) -> dict[str, xr.DataArray]:
     """Every training mask and reference of the dataset at hand, each on its own grid.
 
     Keyed by site, date and use, in that order; references are the released polygons at pixel
@@ -102,9 +102,9 @@ def all_masks(root: Path) -> dict[str, xr.DataArray]:
     for _, mask in training_pairs():
         if mask.path_in(root).exists():
             title = SITES[mask.site].title
-            masks[f"{title}\n{mask.date}\ntraining"] = read_mask(mask.path_in(root))
+            masks[f"{title}\n{mask.date}\ntraining"] = read_codes(mask.path_in(root))
     for file in select(role="reference", kind="polygons"):
-        grid = read_mask(map_path(file.site, root))
+        grid = read_codes(map_path(file.site, root))
         codes = rasterise(site_polygons(file.site, root), grid, pixel_rule="centre")
         masks[f"{SITES[file.site].title}\n{file.date}\ntest"] = codes
     return masks
@@ -125,7 +125,7 @@ def site_views(root: Path) -> dict[str, xr.DataArray]:
     for name, site in SITES.items():
         scene, mask = training_pairs(name)[0]
         there = scene.path_in(root).exists()
-        view = read_scene(scene.path_in(root)) if there else read_mask(mask.path_in(root))
+        view = read_scene(scene.path_in(root)) if there else read_codes(mask.path_in(root))
         kind = "scene" if there else "mask only"
         views[f"{site.title}\n{scene.date}, {kind}"] = view
     return views

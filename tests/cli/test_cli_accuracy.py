@@ -11,7 +11,7 @@ from shapely.geometry import LineString, Point, box
 from sklearn.metrics import cohen_kappa_score, confusion_matrix, precision_recall_fscore_support
 
 from lulc_lib import cli
-from lulc_lib.cli import pixels
+from lulc_lib.data import pairs
 
 OLOFSSON = "map/reference,A,B,C,D\nA,66,0,5,4\nB,0,55,8,12\nC,1,0,153,11\nD,2,1,9,313\n"
 AREAS = "label,area\nA,200000\nB,150000\nC,3200000\nD,6450000\n"
@@ -141,7 +141,7 @@ def test_blocks_do_not_change_the_result(answer, maps, monkeypatch, tmp_path):
                   5_599_990), Point(600_200, 5_599_850).buffer(97)])
     polygons.to_crs(4326).to_file("p.gpkg")
     whole = answer(map_path, reference_path), answer(map_path, "p.gpkg")
-    monkeypatch.setattr(pixels, "BLOCK_PIXELS", 90)
+    monkeypatch.setattr(pairs, "BLOCK_PIXELS", 90)
     assert (answer(map_path, reference_path), answer(map_path, "p.gpkg")) == whole
     assert whole[1]["n"] > 300 and whole[0]["n"] == (reference != 0).sum()
     touched = answer(map_path, "p.gpkg", "--pixel-rule", "all_touched")
@@ -158,7 +158,7 @@ def test_no_data_of_the_map_is_said_and_may_count(answer, lulc, write_raster):
     assert counted["per_class"]["1"]["producers_accuracy"] == pytest.approx(1 / 3)
     _, out, _ = lulc(mapped, reference)
     assert "No data: in the map 255" in out
-    assert "2 reference pixels lie where the map has no data and are not judged" in out
+    assert "2 reference pixels lie where the map has no data; they do not count" in out
 
 
 def test_points_are_judged_once_and_may_be_area_adjusted(answer, lulc, write_raster):

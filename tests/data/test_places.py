@@ -19,7 +19,7 @@ def masks(write_raster):
         codes[2:8, 2:10], codes[12:14, 2:4] = phase, phase
         codes[2:6, 14:18] = QUARRY
         codes[19, 19] = QUARRY
-        out[f"2022-0{number + 1}-01"] = reference.read_mask(write_raster(f"{number}.tif", codes))
+        out[f"2022-0{number + 1}-01"] = reference.read_codes(write_raster(f"{number}.tif", codes))
     return out
 
 
@@ -81,7 +81,7 @@ def test_class_spectra_and_coverage(write_raster, scene_dn):
     scene = read_scene(write_raster("s_20220101.tif", scene_dn, BANDS))
     codes = np.zeros((40, 50), np.uint8)
     codes[:10] = legend.code("water")
-    mask = reference.read_mask(write_raster("m.tif", codes))
+    mask = reference.read_codes(write_raster("m.tif", codes))
     table = signatures.class_spectra(scene, mask)
     assert set(table.code) == {legend.code("water")}
     expected = np.median(scene_dn[:, :10].reshape(10, -1), axis=1) / 1e4

@@ -13,7 +13,7 @@ X, Y = 600_000, 5_600_000
 
 @pytest.fixture
 def grid(write_raster):
-    return reference.read_mask(write_raster("grid.tif", np.ones((20, 30), np.uint8)))
+    return reference.read_codes(write_raster("grid.tif", np.ones((20, 30), np.uint8)))
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_mask_of_floats_on_another_grid_and_crs(write_raster, grid):
     labels = np.zeros((40, 40), np.float32)
     labels[:20] = 3
     path = write_raster("m.tif", labels, origin=(X - 50, Y + 100), nodata=0)
-    mask = reference.read_mask(path, grid)
+    mask = reference.read_codes(path, grid)
     assert mask.shape == grid.shape
     assert (mask.values[:10] == 3).all()
     assert (mask.values[10:] == 0).all()
@@ -95,19 +95,19 @@ def test_mask_of_floats_on_another_grid_and_crs(write_raster, grid):
 def test_mask_that_does_not_overlap(write_raster, grid):
     path = write_raster("m.tif", np.ones((5, 5), np.uint8), origin=(X + 90_000, Y))
     with pytest.raises(InputError, match="no labelled pixel lies on the scene"):
-        reference.read_mask(path, grid)
+        reference.read_codes(path, grid)
 
 
 def test_mask_with_several_bands_or_odd_values(write_raster):
     with pytest.raises(InputError, match="has 2 bands"):
-        reference.read_mask(write_raster("m.tif", np.ones((2, 4, 4), np.uint8)))
+        reference.read_codes(write_raster("m.tif", np.ones((2, 4, 4), np.uint8)))
     with pytest.raises(InputError, match="77"):
-        reference.read_mask(write_raster("n.tif", np.full((4, 4), 77, np.uint8)))
+        reference.read_codes(write_raster("n.tif", np.full((4, 4), 77, np.uint8)))
 
 
 def test_published_reference_has_the_papers_pixels(published):
     polygons = reference.read_polygons(published / "test_mask/strzegom_ref.gpkg", "label")
-    grid = reference.read_mask(published / "accuracy_analysis/strzegom_20230709_33u_class.tif")
+    grid = reference.read_codes(published / "accuracy_analysis/strzegom_20230709_33u_class.tif")
     counts = {rule: int((reference.rasterise(polygons, grid, rule) > 0).sum())
               for rule in ("centre", "all_touched")}
     assert counts == {"centre": 38_588, "all_touched": 44_220}
