@@ -123,9 +123,10 @@ def _fetch_by_stac(request: str, service: str | None, output: Path | None) -> in
 
 def _resolve(choice: str) -> int:
     from lulc_lib.data.source import resolve_source
+    from lulc_lib.landscape import ensure_landscape
 
     with contextlib.redirect_stdout(sys.stderr):
-        source = resolve_source(choice)
+        source = resolve_source(choice, ensure_landscape)
         if source.note:
             print(source.note)
         print(f"Data: {source.name}, {source.root}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,19 +10,30 @@ from typing import Literal
 from lulc_lib import paths
 from lulc_lib.data.catalogue import PublishedFile, catalogue, core_files, find
 from lulc_lib.data.download import FileState, FolderError, fetch, local_state, require
-from lulc_lib.io.http import Policy
 from lulc_lib.errors import InputError
+from lulc_lib.io.http import Policy
 
 CHOICES = ("auto", "published", "synthetic")
+
+
+Fallback = Callable[[Path, bool], object]
+"""Makes synthetic data ready in a folder, laid out like the published dataset; shows progress."""
 
 
 @dataclass(frozen=True)
 class Source:
     """Data a run uses.
 
-    ``name`` marks figures and results; ``root`` is a folder in the published dataset's layout;
-    ``missing`` are paths of published files that are not there; ``note`` says in words what was
-    missing and what it means, '' if there is nothing to say.
+    Attributes
+    ----------
+    name : {"published", "synthetic"}
+        Marks figures and results.
+    root : Path
+        A folder in the published dataset's layout.
+    missing : tuple of str
+        Paths of published files that are not there.
+    note : str
+        In words what was missing and what it means, '' if there is nothing to say.
     """
 
     name: Literal["published", "synthetic"]
@@ -32,24 +43,32 @@ class Source:
 
 
 def resolve_source(
-    choice: str = "auto",
+    choice: str,
+    fallback: Fallback,
     needed: Sequence[str] | None = None,
     download: bool = True,
     progress: bool = True,
     policy: Policy | None = None,
 ) -> Source:
-    """The data to use, made ready: downloaded or generated where it was not there.
+    """Make the data to use ready: downloaded, or generated where it cannot be had.
 
     Parameters
     ----------
-    choice : ``published``; ``synthetic``; or ``auto``: published if every needed file is there or
-        can be downloaded, else synthetic with a note that says why.
-    needed : paths of published files the step cannot do without; by default all of Strzegom
+    choice : {"auto", "published", "synthetic"}
+        ``auto``: published if every needed file is there or can be downloaded, else synthetic
+        with a note that says why.
+    fallback : callable
+        Makes the synthetic data ready: :func:`lulc_lib.landscape.ensure_landscape`.
+    needed : sequence of str, optional
+        Paths of published files the step cannot do without; by default all of Strzegom
         (:func:`lulc_lib.data.catalogue.core_files`). Other files are optional: they are fetched
         along when a needed one has to be, and are listed in ``missing`` when they are not there.
-    download : False keeps off the network. If all needed files are there, it is never used.
-    progress : show bars on stderr.
-    policy : time-outs and retries of the download.
+    download : bool
+        False keeps off the network. If all needed files are there, it is never used.
+    progress : bool
+        Show bars on stderr.
+    policy : Policy, optional
+        Time-outs and retries of the download.
 
     Raises
     ------
@@ -61,7 +80,7 @@ def resolve_source(
         raise InputError(f"source is {choice!r}; it must be one of {', '.join(CHOICES)}")
     files = [find(path) for path in (core_files() if needed is None else needed)]
     if choice == "synthetic":
-        return _synthetic((), "The synthetic landscape was asked for.", progress)
+        return _synthetic(fallback, (), "The synthetic landscape was asked for.", progress)
     root = paths.published_dir()
     states = _make_ready(files, root, download, progress, policy, strict=choice == "published")
     lacking = [s for s in states if s.state != "present"]
@@ -73,13 +92,15 @@ def resolve_source(
     note = (f"{len(lacking)} of the {len(states)} published files needed are not to be had, so the "
             f"synthetic landscape is used in place of the study area. Missing: {names}. "
             f"First: {lacking[0].reason}.")
-    return _synthetic(tuple(s.file.path for s in lacking), note, progress)
+    return _synthetic(fallback, tuple(s.file.path for s in lacking), note, progress)
 
 
 def _make_ready(files: Sequence[PublishedFile], root: Path, download: bool, progress: bool,
                 policy: Policy | None, strict: bool) -> list[FileState]:
-    """States of the needed files after fetching what is lacking; ``strict`` lets an unusable
-    folder be an error instead of a reason."""
+    """States of the needed files after fetching what is lacking.
+
+    ``strict`` lets an unusable folder be an error instead of a reason.
+    """
     states = [local_state(file, root) for file in files]
     if not download or all(s.state == "present" for s in states):
         return states
@@ -108,15 +129,12 @@ def _published(needed: Sequence[PublishedFile], root: Path) -> Source:
     return Source("published", root, missing, note)
 
 
-def _synthetic(missing: tuple[str, ...], note: str, progress: bool) -> Source:
-    """The synthetic source; the landscape is written first if it is not there."""
-    from lulc_lib.landscape import landscape_ready, write_landscape
-
+def _synthetic(fallback: Fallback, missing: tuple[str, ...], note: str, progress: bool) -> Source:
+    """The synthetic source, made ready."""
     folder = paths.synthetic_dir()
-    if not landscape_ready(folder):
-        try:
-            write_landscape(folder, progress=progress)
-        except OSError as error:
-            raise InputError(f"the synthetic landscape cannot be written to {folder}: {error}; "
-                             "that folder must be absent or empty, and writable") from error
+    try:
+        fallback(folder, progress)
+    except OSError as error:
+        raise InputError(f"the synthetic landscape cannot be written to {folder}: {error}; "
+                         "that folder must be absent or empty, and writable") from error
     return Source("synthetic", folder, missing, note)

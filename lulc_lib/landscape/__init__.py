@@ -4,6 +4,6 @@ The embedded default where the published data cannot be had. Class spectra are m
 published Strzegom scenes (see :mod:`~experiments.landscape_spectra`); the places are invented.
 """
 
-from lulc_lib.landscape.write import VERSION, landscape_ready, write_landscape
+from lulc_lib.landscape.write import VERSION, ensure_landscape, landscape_ready, write_landscape
 
-__all__ = ["VERSION", "landscape_ready", "write_landscape"]
+__all__ = ["VERSION", "ensure_landscape", "landscape_ready", "write_landscape"]

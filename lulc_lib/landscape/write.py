@@ -183,3 +183,12 @@ def landscape_ready(folder: Path, seed: int = 0) -> bool:
     if (manifest.get("seed"), manifest.get("version")) != (seed, VERSION):
         return False
     return all((Path(folder) / name).is_file() for name in manifest["files"])
+
+
+def ensure_landscape(folder: Path, progress: bool = False) -> None:
+    """Write the landscape of seed 0 to ``folder`` unless it is there already.
+
+    What :func:`lulc_lib.data.source.resolve_source` falls back on.
+    """
+    if not landscape_ready(folder):
+        write_landscape(folder, progress=progress)

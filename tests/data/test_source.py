@@ -1,8 +1,5 @@
 """Which data a run uses: published when it can be had, synthetic when not, and it says so."""
 
-import sys
-import types
-
 import pytest
 
 from lulc_lib.data import catalogue as catalogue_module
@@ -35,24 +32,31 @@ def server(monkeypatch, tmp_path):
         yield running
 
 
-@pytest.fixture
-def landscape(monkeypatch):
+class Landscape:
     """A stand-in for the landscape: counts how often it is written."""
-    module = types.ModuleType("lulc_lib.landscape")
-    module.written = []
 
-    def write_landscape(folder, seed=0, progress=False):
-        module.written.append(folder)
-        folder.mkdir(parents=True)
+    def __init__(self):
+        self.written = []
 
-    module.write_landscape = write_landscape
-    module.landscape_ready = lambda folder, seed=0: folder.is_dir()
-    monkeypatch.setitem(sys.modules, "lulc_lib.landscape", module)
-    return module
+    def ensure(self, folder, progress):
+        if not folder.is_dir():
+            self.written.append(folder)
+            folder.mkdir(parents=True)
+
+
+LANDSCAPE = Landscape()
+
+
+@pytest.fixture
+def landscape():
+    """What :func:`resolve` falls back on."""
+    LANDSCAPE.written.clear()
+    return LANDSCAPE
 
 
 def resolve(choice="auto", **more):
-    return resolve_source(choice, progress=False, policy=FAST, **more)
+    return resolve_source(choice, lambda folder, progress: LANDSCAPE.ensure(folder, progress),
+                          progress=False, policy=FAST, **more)
 
 
 def place(tmp_path, *names):
@@ -153,10 +157,10 @@ def test_synthetic_on_request_asks_nobody(server, landscape, tmp_path):
 
 
 def test_landscape_that_cannot_be_written(server, landscape, monkeypatch):
-    def refuse(folder, seed=0, progress=False):
+    def refuse(folder, progress):
         raise FileExistsError(f"{folder} holds files that are not a landscape")
 
-    monkeypatch.setattr(landscape, "write_landscape", refuse)
+    monkeypatch.setattr(landscape, "ensure", refuse)
     with pytest.raises(InputError, match=r"cannot be written to .*not a landscape"):
         resolve("synthetic")
 
