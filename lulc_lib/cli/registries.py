@@ -15,8 +15,8 @@ MARGIN_M = 5000.0
 
 
 def fetch_layers(args: argparse.Namespace) -> int:
-    """Fetch the layers of ``args.registries`` into ``args.output``; the exit code."""
-    from lulc_lib.sites.services import SERVICES, fetch_registries, require_layers
+    """Fetch the layers of ``args.registries`` into ``args.output``; return the exit code."""
+    from lulc_lib.sites import SERVICES, fetch_registries, require_layers
 
     bounds = _area(args.registries)
     folder = args.output or paths.published_dir() / "registries"
@@ -35,7 +35,7 @@ def fetch_layers(args: argparse.Namespace) -> int:
 
 
 def _names(stated: Sequence[str]) -> dict[str, str]:
-    """``LAYER=NAME`` as a mapping."""
+    """Read ``LAYER=NAME`` as a mapping."""
     names = {}
     for text in stated:
         layer, equals, name = text.partition("=")
@@ -47,7 +47,7 @@ def _names(stated: Sequence[str]) -> dict[str, str]:
 
 
 def _area(text: str) -> tuple[float, float, float, float]:
-    """(west, south, east, north) in degrees: as stated, or a map with a margin around it."""
+    """Read west, south, east, north in degrees, or put a margin around a map."""
     if Path(text).exists():
         return _around(Path(text))
     try:

@@ -1,4 +1,4 @@
-"""``lulc sites``: class maps and registers to candidate sites with reasons."""
+"""``lulc sites``: class maps and registries to candidate sites with reasons."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lulc_lib.cli.common import DONE, Subparsers
-from lulc_lib.sites.settings import Settings
+from lulc_lib.errors import InputError
 
 if TYPE_CHECKING:
     import geopandas as gpd
     import xarray as xr
 
-    from lulc_lib.sites.registries import Registries
-    from lulc_lib.sites.tracking import Tracks
+    from lulc_lib.sites import Registries, Tracks
 
 DESCRIPTION = """\
-Find quarries in class maps, follow them through the dates, and hold them against the registers.
+Find quarries in class maps, follow them through the dates, and hold them against the registries.
 
 MAP is a class map (GeoTIFF of legend codes, as `lulc classify` writes); give one for each date. A
 site is open rock that was seen on at least two clear dates (on one, if there is only one map).
@@ -42,21 +41,23 @@ Beside OUT.gpkg (layers sites and observations, with QGIS style) the sites are w
 
 
 def add_sites(commands: Subparsers) -> None:
-    """``lulc sites``: candidate sites from class maps."""
+    """Add ``lulc sites``: candidate sites from class maps."""
+    from lulc_lib.sites import Settings
+
     parser = commands.add_parser(
         "sites", formatter_class=argparse.RawDescriptionHelpFormatter,
-        help="hold the quarries of class maps against the registers",
+        help="hold the quarries of class maps against the registries",
         description=DESCRIPTION, epilog=EXAMPLES)
     parser.add_argument("maps", type=Path, nargs="+", metavar="MAP", help="class map of one date")
     parser.add_argument("--registries", type=Path, metavar="DIR",
-                        help="folder of register layers (without it every site is undetermined)")
+                        help="folder of registry layers (without it every site is undetermined)")
     parser.add_argument("-o", "--output", type=Path, metavar="OUT.gpkg", required=True,
                         help="GeoPackage to write; .geojson, .csv and .qml go beside it")
     parser.add_argument("--dates", nargs="+", metavar="DATE",
                         help="acquisition date of each map (default: YYYYMMDD in the file names)")
     parser.add_argument("--probabilities", type=Path, nargs="+", metavar="FILE",
                         help="what `lulc classify --probabilities` wrote, one for each map: "
-                        "objects are then found by probability")
+                        "objects are then formed by probability")
     parser.add_argument("--scenes", type=Path, nargs="+", metavar="FILE",
                         help="the scenes of the maps, for the sheets; matched by date")
     parser.add_argument("--sheets", type=Path, metavar="FOLDER",
@@ -64,78 +65,69 @@ def add_sites(commands: Subparsers) -> None:
                         "site")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write an interactive map")
     parser.add_argument("--min-area", type=float, metavar="HA", default=Settings.min_area_ha,
-                        help="least size of a site, hectares (default: %(default)s)")
+                        help="minimum mapping unit: the smallest site, hectares (default: "
+                        "%(default)s)")
     parser.add_argument("--tolerance", type=float, metavar="M", default=Settings.tolerance_m,
-                        help="by how much boundaries of registers and maps may differ, metres "
+                        help="by how much boundaries of registries and maps may differ, metres "
                         "(default: %(default)s)")
     parser.set_defaults(run=run_sites)
 
 
 def run_sites(args: argparse.Namespace) -> int:
-    """Find, judge and write the sites; the exit code."""
-    from lulc_lib.sites.maps import read_maps
-    from lulc_lib.sites.output import check_output, write_sites
-    from lulc_lib.sites.reasons import judge_sites
-    from lulc_lib.sites.tracking import track_sites
+    """Track, assess and write the sites; return the exit code."""
+    from lulc_lib import sites as room
 
-    settings = Settings(min_area_ha=args.min_area, tolerance_m=args.tolerance)
-    check_output(args.output, [*args.maps, *(args.scenes or []), *(args.probabilities or [])])
+    settings = room.Settings(min_area_ha=args.min_area, tolerance_m=args.tolerance)
+    room.check_output(args.output,
+                      [*args.maps, *(args.scenes or []), *(args.probabilities or [])])
     _check_places(args.html, args.sheets)
-    maps = read_maps(args.maps, args.dates)
-    chances = _probabilities(args, maps)
-    scenes = _scenes(args, maps)
-    registries = _registries(args.registries, maps, settings)
-    tracks = track_sites(maps, chances, settings)
-    sites = judge_sites(tracks, registries, settings)
-    made = list(write_sites(args.output, sites, tracks.observations).values())
+    maps = room.read_maps(args.maps, args.dates)
+    grid = next(iter(maps.values()))
+    probabilities, scenes = _probabilities(args, grid), _scenes(args.scenes or [], maps)
+    registries = room.Registries()
+    if args.registries:
+        registries = room.read_registries(args.registries, grid.rio.crs, grid.rio.bounds(),
+                                          settings.coverage_m)
+    tracks = room.track_sites(maps, probabilities, settings)
+    sites = room.assess_sites(tracks, registries, settings)
+    written = list(room.write_sites(args.output, sites, tracks.observations).values())
     if args.sheets:
-        made.append(_sheets(args.sheets, sites, tracks, maps, registries, scenes, chances))
+        _write_sheets(args.sheets, sites, tracks, maps, registries, scenes, probabilities)
+        written.append(args.sheets)
     if args.html:
-        from lulc_lib.sites.web_map import write_web_map
-
-        made.append(write_web_map(args.html, sites, registries))
+        written.append(room.write_web_map(args.html, sites, registries))
     print(_summary(sites, tracks, registries))
-    print("Written: " + ", ".join(str(p) for p in made))
+    print("Written: " + ", ".join(str(p) for p in written))
     return DONE
 
 
 def _check_places(html: Path | None, sheets: Path | None) -> None:
-    from lulc_lib.errors import InputError
-
     if html is not None and (html.is_dir() or not html.parent.is_dir()):
         raise InputError(f"--html {html}: name a file in a folder that is there")
     if sheets is not None and any(p.exists() and not p.is_dir() for p in (sheets, *sheets.parents)):
         raise InputError(f"--sheets {sheets}: is no folder; name one for the sheets")
 
 
-def _probabilities(
-    args: argparse.Namespace, maps: dict[date, xr.DataArray]
-) -> dict[date, xr.DataArray]:
-    """Quarry probability of each map, in the order in which the maps were given."""
-    from lulc_lib.errors import InputError
-    from lulc_lib.sites.maps import map_dates, read_probability
+def _probabilities(args: argparse.Namespace, grid: xr.DataArray) -> dict[date, xr.DataArray]:
+    """Read the quarry probability of each map, in the order in which the maps were given."""
+    from lulc_lib.sites import map_dates, read_probability
 
-    if not args.probabilities:
-        return {}
-    if len(args.probabilities) != len(args.maps):
-        raise InputError(f"{len(args.probabilities)} probability files and {len(args.maps)} maps "
-                         "were given; there must be one for each map, in the same order")
-    grid = next(iter(maps.values()))
+    paths = args.probabilities or []
+    if paths and len(paths) != len(args.maps):
+        raise InputError(f"{len(paths)} probability files and {len(args.maps)} maps were given; "
+                         "there must be one for each map, in the same order")
     days = map_dates(args.maps, args.dates)
-    return {d: read_probability(p, grid) for d, p in zip(days, args.probabilities, strict=True)}
+    return {d: read_probability(p, grid) for d, p in zip(days, paths, strict=False)}
 
 
-def _scenes(
-    args: argparse.Namespace, maps: dict[date, xr.DataArray]
-) -> dict[date, xr.DataArray]:
-    """Scenes by date, in the maps' CRS."""
+def _scenes(paths: list[Path], maps: dict[date, xr.DataArray]) -> dict[date, xr.DataArray]:
+    """Read scenes by date, in the maps' CRS."""
     from lulc_lib.data.scenes import read_scene
-    from lulc_lib.errors import InputError
-    from lulc_lib.sites.maps import map_dates
+    from lulc_lib.sites import map_dates
 
     crs = next(iter(maps.values())).rio.crs
     scenes = {}
-    for path, day in zip(args.scenes or [], map_dates(args.scenes or [], None), strict=True):
+    for path, day in zip(paths, map_dates(paths), strict=True):
         if day not in maps:
             raise InputError(f"scene {path.name} is of {day}; no map is of that date")
         scene = read_scene(path)
@@ -143,50 +135,38 @@ def _scenes(
     return scenes
 
 
-def _registries(
-    folder: Path | None, maps: dict[date, xr.DataArray], settings: Settings
-) -> Registries:
-    from lulc_lib.sites.evidence import no_registries, registries_for
-
-    grid = next(iter(maps.values()))
-    if folder is None:
-        return no_registries()
-    return registries_for(folder, grid.rio.crs, grid.rio.bounds(), settings)
-
-
-def _sheets(
+def _write_sheets(
     folder: Path, sites: gpd.GeoDataFrame, tracks: Tracks, maps: dict[date, xr.DataArray],
-    registries: Registries, scenes: dict[date, xr.DataArray], chances: dict[date, xr.DataArray],
-) -> Path:
-    """An evidence sheet for every site that an inspector should look at; the folder."""
-    from lulc_lib.figures.site_sheet import evidence_sheet
-    from lulc_lib.figures.style import write_figure
-    from lulc_lib.sites.evidence import present_layers
-    from lulc_lib.sites.rules import CANDIDATE, CATEGORIES, UNDETERMINED
+    registries: Registries, scenes: dict[date, xr.DataArray],
+    probabilities: dict[date, xr.DataArray],
+) -> None:
+    """Write an evidence sheet for every site that an inspector should look at."""
+    from lulc_lib.figures import write_figure
+    from lulc_lib.figures.sites import evidence_sheet
+    from lulc_lib.sites import CANDIDATE, CATEGORIES, UNDETERMINED
 
     folder.mkdir(parents=True, exist_ok=True)
     for number, site in sites[sites.status.isin([CANDIDATE, UNDETERMINED])].iterrows():
         category = CATEGORIES[site.category]
         seen = tracks.observations[tracks.observations.site_id == number]
         fig = evidence_sheet(
-            site, seen, maps, present_layers(registries), category.colour,
+            site, seen, maps, registries.present, category.colour,
             f"{site.status.capitalize()} site {number}: {category.meaning}",
             "A lead for an inspector, not a finding. Sentinel-2 class maps of "
             f"{len(maps)} dates; layers missing: {', '.join(registries.missing) or 'none'}.",
-            scenes, chances)
+            scenes, probabilities)
         write_figure(fig, folder / f"site_{number:03d}.png")
-    return folder
 
 
 def _summary(sites: gpd.GeoDataFrame, tracks: Tracks, registries: Registries) -> str:
-    """Counts, a line per site that needs a look, and what was noted about the registers."""
-    from lulc_lib.sites.rules import CANDIDATE, STATUSES
+    """Count the sites, list those that need a look, and repeat the notes on the registries."""
+    from lulc_lib.sites import CANDIDATE, STATUSES
 
     counts = ", ".join(f"{(sites.status == s).sum()} {s}" for s in STATUSES)
     lines = [f"{len(sites)} sites on {len(tracks.dates)} date"
              f"{'s' if len(tracks.dates) > 1 else ''}: {counts}"]
-    for number, site in sites[sites.status == CANDIDATE].sort_values(
-            "score", ascending=False).iterrows():
+    leads = sites[sites.status == CANDIDATE].sort_values("score", ascending=False)
+    for number, site in leads.iterrows():
         lines.append(f"  candidate site {number}: {site.category}, score {site.score:.2f}, "
                      f"{site.area_ha:.1f} ha, seen {site.first_seen} to {site.last_seen}")
     if registries.missing:

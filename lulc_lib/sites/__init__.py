@@ -1,1 +1,55 @@
-"""From class maps to candidate sites: registries, quarry objects, tracks, rules with reasons."""
+"""Room 07, sites: class maps of several dates and a folder of registries to candidate sites.
+
+The path of a map: ``read_maps`` → ``track_sites`` (objects of each date, followed through the
+dates) → ``assess_sites`` → ``write_sites``. The path of a folder of registries: ``read_registries``
+(which calls ``layer_file`` for the rows as they are and ``layers`` for what services call their
+fields, and makes tables of one form) → ``assess_sites`` (which calls ``gather_facts`` for numbers
+and turns them into status, category, score and reasons) → ``write_sites`` and ``write_web_map``.
+``fetch_registries`` fills such a folder from ``services``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_MODULES = {
+    "Settings": "settings",              # every number the rules rest on
+    "read_maps": "maps",                 # class maps by date, on one grid
+    "read_probability": "maps",          # quarry probability of one date, on a map's grid
+    "map_dates": "maps",                 # acquisition dates of files
+    "find_objects": "objects",           # quarry objects of one map
+    "pixel_area": "objects",             # square metres
+    "Tracks": "tracking",                # sites, and what was seen of them on each date
+    "track_sites": "tracking",           # objects of all dates to sites
+    "Registries": "registries",          # the layers of a folder, and which are missing
+    "read_registries": "registries",     # a folder of registry layers around a map
+    "SERVICES": "services",              # where layers can be fetched, and on what terms
+    "fetch_registries": "fetch",         # layers of an area from their services to a folder
+    "require_layers": "fetch",           # an error for layers that could not be fetched
+    "assess_sites": "rules",             # status, category, score and reasons of each site
+    "CATEGORIES": "rules",               # what a site can be
+    "STATUSES": "rules",                 # licensed, candidate, undetermined, other
+    "CANDIDATE": "rules",                # the status of a lead
+    "UNDETERMINED": "rules",             # the status where a layer is missing
+    "ABANDONED": "rules",                # a category
+    "RECLAIMED": "rules",                # a category
+    "SEPARATOR": "rules",                # between reasons
+    "ANY_CANDIDATE": "evaluate",         # row of all candidates in the counts
+    "match_sites": "evaluate",           # reported to planted sites
+    "compare_sites": "evaluate",         # counts by category
+    "precision_recall": "evaluate",      # rates of counts
+    "check_output": "output",            # refuses an output that cannot be written
+    "write_sites": "output",             # GeoPackage, GeoJSON, CSV and QGIS style
+    "write_web_map": "output",           # interactive map, one HTML file
+}
+"""Public name to module. Each is imported when first used: the command's help needs no GIS."""
+
+__all__ = sorted(_MODULES)
+
+
+def __getattr__(name: str) -> Any:
+    """Return a public name of the room."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

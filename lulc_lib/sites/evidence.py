@@ -1,11 +1,10 @@
-"""What the registries say about each site: shares, distances, overrun; numbers without verdict."""
+"""What the registries say about each site: shares, distances, overrun; numbers, no conclusion."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
@@ -13,29 +12,39 @@ import pandas as pd
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from lulc_lib.sites.layers import LAYERS
-from lulc_lib.sites.registries import Registries, read_registries, valid_on
+from lulc_lib.sites.registries import Registries, valid_on
 from lulc_lib.sites.settings import Settings
 from lulc_lib.sites.tracking import Tracks
 
 EMPTY = shapely.Polygon()
 SUPPORT_HA = 0.05
 """Hectares outside a boundary that support what another date shows farther out."""
-LAYER_NAMES: tuple[str, ...] = tuple(LAYERS)
 
 
 @dataclass(frozen=True)
 class Permits:
     """Mining areas at a site, date by date.
 
-    ``share``: of the site, in areas valid on the last date it was seen; ``share_ever``: the same
-    in areas of any date, tolerance added; ``distance_m`` to the nearest valid area (inf: none);
-    ``dates_with``, ``dates_without``: dates it was seen with and without a permit; ``overrun_ha``:
-    beyond boundary and tolerance while there was a permit (see :func:`overrun_of`); ``name`` of
-    the area with most of it, ``since`` and ``until`` of all areas there (None: unknown or open);
-    ``grown_ha``: dug since the last date with a permit, or since the first date if there is none,
-    and seen twice; ``terrain_share``: of the site, in mining terrains valid on the last date it was
-    seen.
+    Attributes
+    ----------
+    share, share_ever : float
+        Of the site, in areas valid on the last date it was seen; and in areas of any date,
+        tolerance added.
+    distance_m : float, metres
+        To the nearest valid area (inf: none).
+    dates_with, dates_without : tuple of date
+        Dates it was seen with and without a permit.
+    overrun_ha : float, hectares
+        Beyond boundary and tolerance while there was a permit (see :func:`overrun_of`).
+    name : str
+        Of the area with most of the site.
+    until : date or None
+        Last day of all areas there (None: unknown or open).
+    grown_ha : float, hectares
+        Dug since the last date with a permit, or since the first date if there is none, and seen
+        twice.
+    terrain_share : float
+        Of the site, in mining terrains valid on the last date it was seen.
     """
 
     share: float
@@ -45,7 +54,6 @@ class Permits:
     dates_without: tuple[date, ...]
     overrun_ha: float
     name: str = ""
-    since: date | None = None
     until: date | None = None
     grown_ha: float = 0.0
     terrain_share: float = np.nan
@@ -53,8 +61,17 @@ class Permits:
 
 @dataclass(frozen=True)
 class Place:
-    """A polygon layer at a site: share of the site in it, share with the tolerance added, distance
-    to the nearest polygon (metres, inf: none), name and more of the polygon that holds most."""
+    """A polygon layer at a site.
+
+    Attributes
+    ----------
+    share, share_with_tolerance : float
+        Of the site in the layer, and in the layer widened by the tolerance.
+    distance_m : float, metres
+        To the nearest polygon (inf: none).
+    name, detail : str
+        Of the polygon that holds most.
+    """
 
     share: float
     share_with_tolerance: float
@@ -65,12 +82,24 @@ class Place:
 
 @dataclass(frozen=True)
 class Facts:
-    """All that is known about one site; None for a layer that is missing.
+    """What the maps and the registries say of one site; None for a layer that is missing.
 
-    ``history`` is the site's row of :class:`lulc_lib.sites.tracking.Tracks` (areas in hectares,
-    dates); ``later_clear``: clear dates after it was last seen, ``last_date``: the last of all
-    dates; ``corine``: ``name`` is the code; ``monitoring_m``: metres to the nearest point (inf:
-    the layer has none), ``monitoring_name``: what that point is called.
+    Attributes
+    ----------
+    history : Series
+        The site's row of :class:`lulc_lib.sites.tracking.Tracks` (areas in hectares, dates).
+    later_clear : int
+        Clear dates after it was last seen.
+    last_date : date
+        The last of all dates.
+    permits : Permits or None
+        Mining areas and terrains.
+    deposit, corine, osm : Place or None
+        The other polygon layers; the name of ``corine`` is the code.
+    monitoring_m : float or None, metres
+        To the nearest monitoring point (inf: the layer has none).
+    monitoring_name : str
+        What that point is called.
     """
 
     history: pd.Series
@@ -84,55 +113,22 @@ class Facts:
     monitoring_name: str = ""
 
 
-def registries_for(folder: Path, crs: object, bounds: tuple[float, float, float, float],
-                   settings: Settings) -> Registries:
-    """The registry layers around a map, and only those that cover it.
-
-    A polygon layer without a feature within ``settings.coverage_m`` of the map, and that was not
-    fetched for it, counts as missing: it is of another place.
-
-    Parameters
-    ----------
-    folder : see :func:`lulc_lib.sites.registries.read_registries`.
-    crs : the map's metric CRS.
-    bounds : (left, bottom, right, top) of the map in ``crs``.
-    """
-    left, bottom, right, top = bounds
-    far = settings.coverage_m
-    here = read_registries(folder, crs, bounds)
-    around = read_registries(folder, crs, (left - far, bottom - far, right + far, top + far))
-    tables, missing, notes = {}, list(here.missing), list(here.notes)
-    for name in LAYER_NAMES:
-        table, wider = getattr(here, name), getattr(around, name)
-        if table is not None and wider is not None:
-            table = wider
-            if wider.empty:
-                missing.append(name)
-                notes.append(f"{name}: has nothing within {far / 1000:g} km of the map, so it is "
-                             "of another place and counts as missing")
-                table = None
-        tables[name] = table
-    return Registries(**tables, missing=tuple(missing), notes=tuple(notes))
-
-
-def no_registries() -> Registries:
-    """What is known where there is no register at all."""
-    return Registries(missing=LAYER_NAMES)
-
-
-def present_layers(registries: Registries) -> dict[str, gpd.GeoDataFrame]:
-    """The layers that are at hand, name to table."""
-    tables = {name: getattr(registries, name) for name in LAYER_NAMES}
-    return {name: table for name, table in tables.items() if table is not None}
-
-
 def gather_facts(tracks: Tracks, registries: Registries, settings: Settings) -> dict[int, Facts]:
-    """Site number to its :class:`Facts`.
+    """Gather the facts of every site.
 
     Parameters
     ----------
-    tracks : from :func:`lulc_lib.sites.tracking.track_sites`.
-    registries : in the tracks' CRS (see :func:`registries_for`).
+    tracks : Tracks
+        From :func:`lulc_lib.sites.tracking.track_sites`.
+    registries : Registries
+        In the tracks' CRS.
+    settings : Settings
+        Tolerances.
+
+    Returns
+    -------
+    dict of int to Facts
+        By the site's number.
     """
     out = {}
     for number, site in tracks.sites.iterrows():
@@ -152,7 +148,7 @@ def gather_facts(tracks: Tracks, registries: Registries, settings: Settings) -> 
 
 
 def confirmed(shapes: list[BaseGeometry], times: int) -> BaseGeometry:
-    """What at least ``times`` of the shapes cover.
+    """Return what at least ``times`` of the shapes cover.
 
     >>> boxes = [shapely.box(0, 0, 3, 1), shapely.box(1, 0, 4, 1), shapely.box(2, 0, 5, 1)]
     >>> [confirmed(boxes, n).area for n in (1, 2, 3)]
@@ -170,7 +166,7 @@ def _permits(
     site: pd.Series, seen: gpd.GeoDataFrame, areas: gpd.GeoDataFrame, registries: Registries,
     settings: Settings,
 ) -> Permits:
-    """Mining areas at one site on every date it was seen."""
+    """Hold one site against the mining areas on every date it was seen."""
     tolerance = settings.tolerance_m
     near = _around(areas, site.geometry, tolerance)
     outside, beyond, with_permit, without = [], [], [], []
@@ -189,7 +185,7 @@ def _permits(
         _share(site.geometry, valid_on(near, last)),
         _share(site.geometry, near, tolerance), _distance(site.geometry, valid_on(areas, last)),
         tuple(with_permit), tuple(without), overrun.area / 1e4,
-        _largest(site.geometry, near, "name"), _earliest(near.valid_from), _latest(near.valid_to),
+        _largest(site.geometry, near, "name"), _last_day(near.valid_to),
         _grown(seen, with_permit, settings),
         np.nan if terrains is None
         else _share(site.geometry, valid_on(_around(terrains, site.geometry, 0), last)))
@@ -198,7 +194,7 @@ def _permits(
 def overrun_of(
     outside: list[BaseGeometry], beyond: list[BaseGeometry], settings: Settings
 ) -> BaseGeometry:
-    """Where a permit was overrun, by more than one date's word.
+    """Find where a permit was overrun, by more than one date's word.
 
     What lies beyond the tolerance on ``min_dates`` dates; and what lies there on the last date,
     if another date shows at least :data:`SUPPORT_HA` outside the plain boundary at the same place:
@@ -206,19 +202,24 @@ def overrun_of(
 
     Parameters
     ----------
-    outside, beyond : by date, the extent outside the boundary and beyond the tolerance as well.
+    outside, beyond : list of geometry, metres
+        By date, the extent outside the boundary, and beyond the tolerance as well.
+    settings : Settings
+        ``min_dates`` and ``tolerance_m``.
     """
     twice = confirmed(beyond, min(settings.min_dates, len(beyond)))
-    reach = settings.tolerance_m + 1.0
+    margin = settings.tolerance_m + 1.0
     supported = [part for part in shapely.get_parts(beyond[-1])
-                 if any(o.intersection(part.buffer(reach)).area >= SUPPORT_HA * 1e4
+                 if any(o.intersection(part.buffer(margin)).area >= SUPPORT_HA * 1e4
                         for o in outside[:-1])]
     return shapely.union_all([twice, *supported])
 
 
 def _grown(seen: gpd.GeoDataFrame, permitted: list[date], settings: Settings) -> float:
-    """Hectares dug, and seen at least twice, after the last date with a permit (after the first
-    date, if there is none with one)."""
+    """Measure the hectares dug, and seen twice, after the last date with a permit.
+
+    Without such a date, those dug after the first one.
+    """
     start = permitted[-1] if permitted else seen.date.min()
     if start == seen.date.max():
         return 0.0
@@ -241,26 +242,22 @@ def _place(
 
 
 def _around(table: gpd.GeoDataFrame, geometry: BaseGeometry, metres: float) -> gpd.GeoDataFrame:
-    """Rows within some metres of a shape."""
+    """Select the rows within some metres of a shape."""
     rows = table.sindex.query(geometry, predicate="dwithin", distance=metres)
     return table.iloc[np.sort(rows)]
 
 
 def _share(geometry: BaseGeometry, table: gpd.GeoDataFrame, tolerance_m: float = 0.0) -> float:
-    """Share of a shape's area in the rows, widened by the tolerance."""
+    """Measure the share of a shape in the rows, widened by the tolerance."""
     if not len(table):
         return 0.0
     return float(geometry.intersection(_widened(table, tolerance_m)[1]).area / geometry.area)
 
 
 def _widened(table: gpd.GeoDataFrame, tolerance_m: float) -> tuple[BaseGeometry, BaseGeometry]:
-    """All rows as one shape, and the same with the tolerance added."""
-    whole = _union(table)
+    """Unite all rows to one shape, without and with the tolerance added."""
+    whole = table.geometry.union_all() if len(table) else EMPTY
     return whole, whole.buffer(tolerance_m)
-
-
-def _union(table: gpd.GeoDataFrame) -> BaseGeometry:
-    return table.geometry.union_all() if len(table) else EMPTY
 
 
 def _distance(geometry: BaseGeometry, table: gpd.GeoDataFrame) -> float:
@@ -268,7 +265,7 @@ def _distance(geometry: BaseGeometry, table: gpd.GeoDataFrame) -> float:
 
 
 def _largest(geometry: BaseGeometry, table: gpd.GeoDataFrame, column: str) -> str:
-    """``column`` of the rows that hold most of a shape, taken together where they agree."""
+    """Name the rows that hold most of a shape, taken together where ``column`` is the same."""
     if len(table) < 2:
         return "" if table.empty or pd.isna(table[column].iloc[0]) else str(table[column].iloc[0])
     area = table.intersection(geometry).area.groupby(table[column].fillna("").to_numpy()).sum()
@@ -283,13 +280,6 @@ def _nearest_point(geometry: BaseGeometry, points: gpd.GeoDataFrame) -> tuple[fl
     return float(away.min()), "" if name is None or pd.isna(name) else str(name)
 
 
-def _earliest(days: pd.Series) -> date | None:
-    return None if not len(days) or any(_no_day(d) for d in days) else min(days)
-
-
-def _latest(days: pd.Series) -> date | None:
-    return None if not len(days) or any(_no_day(d) for d in days) else max(days)
-
-
-def _no_day(value: object) -> bool:
-    return value is None or pd.isna(value)
+def _last_day(days: pd.Series) -> date | None:
+    """Return the last day of all; None if one is unknown or open."""
+    return None if not len(days) or days.isna().any() else max(days)

@@ -1,4 +1,4 @@
-"""One registry layer's file: found in the folder, read as it is, with its CRS."""
+"""One registry layer's file: looked up in the folder, read as it is, with its CRS."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from lulc_lib.errors import InputError
+from lulc_lib.io import existing_file
 from lulc_lib.sites.layers import Layer, find_column
 
 POLISH = "cp1250"
@@ -34,8 +35,8 @@ Bounds = tuple[float, float, float, float]
 Note = Callable[[str], None]
 
 
-def find_file(folder: Path, layer: Layer, note: Note) -> Path | None:
-    """The layer's file in a folder, None if there is none; names are matched in any case.
+def find_layer_file(folder: Path, layer: Layer, note: Note) -> Path | None:
+    """Find the layer's file in a folder, None if there is none; case does not count.
 
     Raises
     ------
@@ -43,44 +44,40 @@ def find_file(folder: Path, layer: Layer, note: Note) -> Path | None:
         There are two.
     """
     same_name = [p for p in sorted(folder.iterdir()) if p.stem.casefold() == layer.name]
-    found = [p for p in same_name if p.suffix.casefold() in layer.suffixes]
-    if len(found) > 1:
-        raise InputError(f"{folder}: holds {' and '.join(p.name for p in found)}; a layer is one "
+    paths = [p for p in same_name if p.suffix.casefold() in layer.suffixes]
+    if len(paths) > 1:
+        raise InputError(f"{folder}: holds {' and '.join(p.name for p in paths)}; a layer is one "
                          "file, so move the others away")
-    if not found:
+    if not paths:
         for path in same_name:
             if path.suffix.casefold() in _NOT_READ:
                 note(f"{path.name} is not read; {layer.name} must be "
                      f"{' or '.join(layer.suffixes)}")
-    return found[0] if found else None
+    return paths[0] if paths else None
 
 
-def read_file(path: Path, layer: Layer, map_crs: CRS, bounds: Bounds | None, note: Note
-              ) -> gpd.GeoDataFrame:
-    """The file's rows with all their fields, in the file's own CRS.
+def read_layer_file(path: Path, map_crs: CRS, bounds: Bounds | None, note: Note
+                    ) -> gpd.GeoDataFrame:
+    """Read the file's rows with all their fields, in the file's own CRS.
 
     Parameters
     ----------
-    path : GeoPackage, GeoJSON or shapefile; CSV for points.
-    layer : what it should hold.
-    map_crs : CRS of the map: bounds are in it, and so are x and y of a CSV that states none.
-    bounds : (left, bottom, right, top); rows that cannot lie there may be left out.
-    note : told what the user should know.
+    path : Path
+        GeoPackage, GeoJSON or shapefile; CSV for points.
+    map_crs : CRS
+        Of the map: bounds are in it, and so are x and y of a CSV that states none.
+    bounds : tuple of float, optional
+        Left, bottom, right, top; rows that cannot lie there may be left out.
+    note : callable
+        Told what the user should know.
 
     Raises
     ------
     InputError
         Unreadable, no shapes, several layers, no CRS, or coordinates that do not fit the CRS.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: is no file")
-    if path.suffix.casefold() == ".csv":
+    if existing_file(path).suffix.casefold() == ".csv":
         return _read_csv(path, map_crs, note)
-    return _read_vector(path, map_crs, bounds, note)
-
-
-def _read_vector(path: Path, map_crs: CRS, bounds: Bounds | None, note: Note
-                 ) -> gpd.GeoDataFrame:
     encoding = _encoding(path, note) if path.suffix.casefold() == ".shp" else None
     try:
         name = _layer_name(path)
@@ -89,7 +86,7 @@ def _read_vector(path: Path, map_crs: CRS, bounds: Bounds | None, note: Note
             info = pyogrio.read_info(path, layer=name, force_total_bounds=True)
             crs = _crs(info["crs"], path)
             if crs.is_geographic and info["features"] and info["total_bounds"] is not None:
-                check_degrees(info["total_bounds"][0::2], info["total_bounds"][1::2], path.name)
+                _check_degrees(info["total_bounds"][0::2], info["total_bounds"][1::2], path.name)
             near = None if bounds is None else tuple(
                 gpd.GeoSeries([outline(bounds)], crs=map_crs).to_crs(crs).total_bounds)
             return pyogrio.read_dataframe(path, layer=name, encoding=encoding, bbox=near,
@@ -102,7 +99,7 @@ def _read_vector(path: Path, map_crs: CRS, bounds: Bounds | None, note: Note
 
 
 def _layer_name(path: Path) -> str:
-    """The layer to read: the only one with shapes, or the one called like the file."""
+    """Name the layer to read: the only one with shapes, or the one called like the file."""
     names = [str(n) for n, kind in pyogrio.list_layers(path) if kind is not None]
     if not names:
         raise InputError(f"{path.name}: holds no shapes, only a table")
@@ -114,7 +111,7 @@ def _layer_name(path: Path) -> str:
 
 
 def _crs(stated: str | None, path: Path) -> CRS:
-    """The file's CRS; an error if it has none, or one that is tied to no place on Earth."""
+    """Read the file's CRS; one that is missing, or tied to no place on Earth, is refused."""
     if stated is None:
         hint = " (a shapefile has it in a .prj file)" if path.suffix.casefold() == ".shp" else ""
         raise InputError(f"{path.name}: has no CRS{hint}; a registry layer must state it")
@@ -125,7 +122,7 @@ def _crs(stated: str | None, path: Path) -> CRS:
     return crs
 
 
-def check_degrees(longitude: object, latitude: object, name: str) -> None:
+def _check_degrees(longitude: object, latitude: object, name: str) -> None:
     """Raise InputError unless all are degrees; NaN and infinity (no shape) do not count."""
     for values, limit, what in ((longitude, 180, "longitude"), (latitude, 90, "latitude")):
         wrong = [float(v) for v in values if limit + 1e-6 < abs(v) < float("inf")]
@@ -135,13 +132,13 @@ def check_degrees(longitude: object, latitude: object, name: str) -> None:
 
 
 def outline(bounds: Bounds) -> shapely.Polygon:
-    """A rectangle with points along its sides, so that it keeps its form in another CRS."""
+    """Draw a rectangle with points along its sides, so that it keeps its form in another CRS."""
     left, bottom, right, top = bounds
     return shapely.segmentize(shapely.box(*bounds), max(right - left, top - bottom, 1e-9) / 20)
 
 
 def _encoding(path: Path, note: Note) -> str | None:
-    """Encoding of a shapefile's text; None where the file states it."""
+    """Guess the encoding of a shapefile's text; None where the file states it."""
     table = next((p for p in path.parent.glob(f"{path.stem}.*")
                   if p.suffix.casefold() == ".dbf"), None)
     stated = any(p.suffix.casefold() == ".cpg" for p in path.parent.glob(f"{path.stem}.*"))
@@ -160,7 +157,7 @@ def _encoding(path: Path, note: Note) -> str | None:
 
 
 def _guess(text: bytes) -> tuple[str, bool]:
-    """UTF-8 if the bytes are, else Windows-1250; and whether it makes no difference."""
+    """Choose UTF-8 if the bytes are, else Windows-1250; and tell whether all are ASCII."""
     if text.isascii():
         return "utf-8", True
     try:
@@ -171,7 +168,7 @@ def _guess(text: bytes) -> tuple[str, bool]:
 
 
 def _read_csv(path: Path, map_crs: CRS, note: Note) -> gpd.GeoDataFrame:
-    """Points from columns lon and lat (WGS 84), or x and y (column crs, else the map's CRS).
+    """Read points from columns lon and lat (WGS 84), or x and y (column crs, else the map's CRS).
 
     x goes to the east and y to the north, whatever a national standard calls them.
     """
@@ -179,7 +176,7 @@ def _read_csv(path: Path, map_crs: CRS, note: Note) -> gpd.GeoDataFrame:
     longitude, latitude = find_column(table, LONGITUDE), find_column(table, LATITUDE)
     if longitude and latitude:
         x, y = _numbers(table[longitude]), _numbers(table[latitude])
-        check_degrees(x, y, path.name)
+        _check_degrees(x, y, path.name)
         return gpd.GeoDataFrame(table, geometry=gpd.points_from_xy(x, y), crs=4326)
     columns = find_column(table, ("x",)), find_column(table, ("y",))
     if None in columns:
@@ -220,13 +217,13 @@ def _csv_table(path: Path, note: Note) -> pd.DataFrame:
 
 
 def _numbers(values: pd.Series) -> pd.Series:
-    """Numbers with a decimal point or comma; NaN where there is none."""
+    """Read numbers with a decimal point or comma; NaN where there is none."""
     plain = values.str.replace(r"\s", "", regex=True).str.replace(",", ".", regex=False)
     return pd.to_numeric(plain, errors="coerce").astype("float64")
 
 
 def _csv_crs(table: pd.DataFrame, name: str) -> CRS | None:
-    """The one CRS of a column crs, None if there is no such column."""
+    """Read the one CRS of a column crs, None if there is no such column."""
     column = find_column(table, CRS_COLUMN)
     if column is None:
         return None

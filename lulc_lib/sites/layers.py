@@ -1,4 +1,4 @@
-"""The six registry layers: their names, geometry, and what each service calls its fields.
+"""The six registry layers: names, geometry, fields, and how services write names and dates.
 
 Source: field names of the MIDAS service (Polish Geological Institute), of CORINE Land Cover (EEA)
 and of OpenStreetMap, and what shapefiles make of them (the first ten characters).
@@ -6,10 +6,17 @@ and of OpenStreetMap, and what shapefiles make of them (the first ten characters
 
 from __future__ import annotations
 
+import datetime as dt
+import math
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
 
 SHAPEFILE_WIDTH = 10
 """Characters of a field name that a shapefile keeps."""
@@ -22,9 +29,18 @@ _CORINE_YEARS = ("24", "18", "12", "06", "00", "90")
 class Layer:
     """One registry layer.
 
-    ``name`` is also the file's name without its suffix; ``fields`` maps a column of ours to the
-    services' names for it, best first; ``dates`` are the columns that hold dates; ``required`` are
-    columns without which the layer says nothing.
+    Attributes
+    ----------
+    name : str
+        Also the file's name without its suffix.
+    geometry : {"Polygon", "Point"}
+        Kind of its shapes.
+    fields : mapping of str to tuple of str
+        Column of ours to the services' names for it, best first.
+    dates, required : tuple of str
+        Columns that hold dates; columns without which the layer says nothing.
+    suffixes : tuple of str
+        Of the files it may come in.
     """
 
     name: str
@@ -36,7 +52,7 @@ class Layer:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of the table that is read, without the geometry."""
+        """Name the columns of the table that is read, without the geometry."""
         return (*self.fields, "source")
 
 
@@ -79,7 +95,7 @@ CURRENT = ("aktualn", "obowiazuj", "czynn", "wazn", "active", "valid", "current"
 
 
 def is_current(status: str | None) -> bool:
-    """Whether a status says that an area is in force; no status says nothing against it.
+    """Tell whether a status says that an area is in force; no status says nothing against it.
 
     >>> is_current("aktualny"), is_current("zniesiony"), is_current(None)
     (True, False, True)
@@ -88,7 +104,7 @@ def is_current(status: str | None) -> bool:
 
 
 def fold(text: str) -> str:
-    """Lower case without diacritics, for comparing names.
+    """Write in lower case without diacritics, for comparing names.
 
     >>> fold(" Złoża - OBSZARY Górnicze ")
     'zloza - obszary gornicze'
@@ -98,9 +114,9 @@ def fold(text: str) -> str:
 
 
 def find_column(columns: Iterable[str], names: Iterable[str]) -> str | None:
-    """The first column that is called by one of ``names``, in the order of ``names``; else None.
+    """Return the first column that has one of ``names``, in their order; None if there is none.
 
-    Case and diacritics do not count; a name cut to ten characters by a shapefile is known.
+    Case and diacritics do not count; a name may be cut to ten characters, as in a shapefile.
 
     >>> find_column(["ID", "DATA_WAZNO"], ["data_waznosci"])
     'DATA_WAZNO'
@@ -111,3 +127,134 @@ def find_column(columns: Iterable[str], names: Iterable[str]) -> str | None:
             if wanted in by_name:
                 return by_name[wanted]
     return None
+
+
+Kind = Literal["day", "open", "empty", "unreadable"]
+
+OPEN_WORDS = ("bezterminow", "nieokreslon", "nieoznaczon", "do odwolania", "indefinite")
+"""Words (without diacritics) that say that there is no end."""
+
+EMPTY_WORDS = ("", "-", "--", "brak", "brak danych", "b/d", "bd", "n/d", "null", "<null>", "none",
+               "nan", "nat", "n/a")
+
+YEARS = range(1700, 10_000)
+_WARSAW = ZoneInfo("Europe/Warsaw")
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
+
+_YEAR_FIRST = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})")
+_DAY_FIRST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})")
+_TIME_ZONED = re.compile(r"T?\d{1,2}:\d{2}.*(Z|[+-]\d{2}:?\d{2})$", re.IGNORECASE)
+_TIME = re.compile(r"[T\s]\s*\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s*(Z|[+-]\d{2}(:?\d{2})?)?",
+                   re.IGNORECASE)
+_NUMBER = re.compile(r"-?\d+(\.0+)?")
+
+
+class Parsed(NamedTuple):
+    """A day, or None and why: ``open`` (no end is stated), ``empty``, ``unreadable``."""
+
+    day: dt.date | None
+    kind: Kind
+
+
+def parse_date(value: object) -> Parsed:
+    """Read the day that a registry's value means.
+
+    Understood are DD/MM/YYYY, DD.MM.YYYY and DD-MM-YYYY (with a time or the Polish ``r.`` behind),
+    YYYY-MM-DD, YYYY/MM/DD and YYYYMMDD, ISO 8601 with time and zone, epoch milliseconds (numbers
+    or digits, also before 1970), and date types. The day comes before the month where both orders
+    are possible, and nothing is guessed: two-digit years, bare years and month-first dates are
+    unreadable. A moment in time that is midnight in Poland is that Polish day (services store
+    it as 22:00 or 23:00 UTC of the day before); any other moment is its UTC day.
+
+    >>> parse_date("31.12.2028 r.").day, parse_date("Bezterminowo").kind
+    (datetime.date(2028, 12, 31), 'open')
+    >>> parse_date(1735599600000).day, parse_date("12/31/2028").kind
+    (datetime.date(2024, 12, 31), 'unreadable')
+    """
+    if value is None or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
+        return Parsed(None, "empty")
+    if isinstance(value, np.datetime64):
+        value = None if np.isnat(value) else value.astype("datetime64[us]").item()
+        return parse_date(value)
+    if isinstance(value, dt.datetime):
+        return _from_moment(value)
+    if isinstance(value, dt.date):
+        return Parsed(value, "day")
+    if isinstance(value, bool | np.bool_):
+        return Parsed(None, "unreadable")
+    if isinstance(value, int | float | np.number):
+        return _from_number(value)
+    return _from_text(str(value).strip())
+
+
+def _from_moment(value: dt.datetime) -> Parsed:
+    """Take the Polish day if the moment is midnight in Poland, else the UTC (or naive) day."""
+    if value.tzinfo is None:
+        return _in_range(value.date())
+    polish = value.astimezone(_WARSAW)
+    if polish.timetz().replace(tzinfo=None) == dt.time(0):
+        return _in_range(polish.date())
+    return _in_range(value.astimezone(dt.UTC).date())
+
+
+def _in_range(day: dt.date) -> Parsed:
+    return Parsed(day, "day") if day.year in YEARS else Parsed(None, "unreadable")
+
+
+def _from_number(value: float) -> Parsed:
+    """Read digits as YYYYMMDD if they are such a day, else as milliseconds since 1970 (UTC)."""
+    if not math.isfinite(value) or value != int(value):
+        return Parsed(None, "unreadable")
+    number = int(value)
+    digits = str(number)
+    if len(digits) == 8 and number > 0:
+        compact = _day(digits[:4], digits[4:6], digits[6:])
+        if compact.day is not None:
+            return compact
+    if abs(number) < _DAY_MS and number % _HOUR_MS:
+        return Parsed(None, "unreadable")  # a year or a running number, not a moment in 1970
+    try:
+        return _from_moment(_EPOCH + dt.timedelta(milliseconds=number))
+    except OverflowError:
+        return Parsed(None, "unreadable")
+
+
+def _from_text(text: str) -> Parsed:
+    plain = fold(text)
+    if plain in EMPTY_WORDS:
+        return Parsed(None, "empty")
+    if any(word in plain for word in OPEN_WORDS):
+        return Parsed(None, "open")
+    if _NUMBER.fullmatch(text):
+        return _from_number(float(text))
+    day_text = re.sub(r"\s*(r\.?|roku)$", "", text)
+    for pattern, order in ((_YEAR_FIRST, (1, 3, 4)), (_DAY_FIRST, (4, 3, 1))):
+        match = pattern.match(day_text)
+        if match:
+            rest = day_text[match.end():]
+            day = _day(*(match.group(i) for i in order))
+            if day.day is None or not rest:
+                return day
+            return _with_time(day.day, rest)
+    return Parsed(None, "unreadable")
+
+
+def _day(year: str, month: str, day: str) -> Parsed:
+    try:
+        return _in_range(dt.date(int(year), int(month), int(day)))
+    except ValueError:
+        return Parsed(None, "unreadable")
+
+
+def _with_time(day: dt.date, rest: str) -> Parsed:
+    """Read a day with a time behind it; the time matters only if its zone is stated."""
+    if not _TIME.fullmatch(rest):
+        return Parsed(None, "unreadable")
+    if not _TIME_ZONED.search(rest):
+        return Parsed(day, "day")
+    time = rest.strip().lstrip("Tt").strip().replace(",", ".")
+    try:
+        return _from_moment(dt.datetime.fromisoformat(f"{day.isoformat()}T{time.upper()}"))
+    except ValueError:
+        return Parsed(None, "unreadable")

@@ -15,7 +15,7 @@ from rasterio.warp import transform_bounds
 
 from lulc_lib import legend
 from lulc_lib.data.geotiff import SHARE_NO_DATA, SHARE_STEPS
-from lulc_lib.data.reference import on_grid, read_mask
+from lulc_lib.data.reference import on_grid, read_codes
 from lulc_lib.data.scenes import pixel_centres, scene_date
 from lulc_lib.errors import InputError
 from lulc_lib.sites.objects import is_metric
@@ -24,18 +24,21 @@ from lulc_lib.sites.objects import is_metric
 def read_maps(
     paths: Sequence[Path], dates: Sequence[str] | None = None
 ) -> dict[date, xr.DataArray]:
-    """Class maps by acquisition date, in order of date, all on one grid.
+    """Read class maps by acquisition date, in order of date, all on one grid.
 
     Parameters
     ----------
-    paths : one-band rasters of legend codes, one for each date.
-    dates : YYYY-MM-DD or YYYYMMDD for each map; None takes YYYYMMDD from the file names.
+    paths : sequence of Path
+        One-band rasters of legend codes, one for each date.
+    dates : sequence of str, optional
+        YYYY-MM-DD or YYYYMMDD for each map; None takes YYYYMMDD from the file names.
 
     Returns
     -------
-    Date to (y, x) uint8 legend codes. Maps on different grids are brought, by nearest neighbour,
-    to the grid of the earliest, extended to hold them all; what a map does not cover is NO_DATA.
-    A grid that is not in metres is first brought to its UTM zone.
+    dict of date to DataArray of uint8, shape (y, x)
+        Legend codes. Maps on different grids are brought, by nearest neighbour, to the grid of the
+        earliest, extended to hold them all; what a map does not cover is NO_DATA. A grid that is
+        not in metres is first brought to its UTM zone.
 
     Raises
     ------
@@ -43,7 +46,7 @@ def read_maps(
         A date that is missing, not a day or there twice, or a file that is no class map.
     """
     days = map_dates(paths, dates)
-    maps = {d: read_mask(p) for d, p in sorted(zip(days, paths, strict=True))}
+    maps = {d: read_codes(p) for d, p in sorted(zip(days, paths, strict=True))}
     first = next(iter(maps))
     maps[first] = in_metres(maps[first])
     grid = common_grid(list(maps.values()))
@@ -51,7 +54,7 @@ def read_maps(
 
 
 def map_dates(paths: Sequence[Path], dates: Sequence[str] | None = None) -> list[date]:
-    """The date of each file: as stated, or YYYYMMDD in its name; errors as in :func:`read_maps`."""
+    """Date each file, as stated or by YYYYMMDD in its name; errors as in :func:`read_maps`."""
     if dates is not None and len(paths) != len(dates):
         raise InputError(f"{len(paths)} maps and {len(dates)} dates were given; there must be a "
                          "date for each map")
@@ -64,11 +67,12 @@ def map_dates(paths: Sequence[Path], dates: Sequence[str] | None = None) -> list
 
 
 def read_probability(path: Path, grid: xr.DataArray) -> xr.DataArray:
-    """Quarry probability from a raster of ``lulc classify --probabilities``, on a map's grid.
+    """Read quarry probability from a raster of ``lulc classify --probabilities``, on a map's grid.
 
     Returns
     -------
-    (y, x) float32, 0–1, NaN where there is none.
+    DataArray of float32, shape (y, x)
+        0–1, NaN where there is none.
 
     Raises
     ------
@@ -86,12 +90,12 @@ def read_probability(path: Path, grid: xr.DataArray) -> xr.DataArray:
     except rasterio.errors.RasterioError as error:
         raise InputError(f"{path}: cannot be read as a raster ({error})") from error
     values = np.where(steps == SHARE_NO_DATA, np.nan, steps / SHARE_STEPS).astype(np.float32)
-    chance = xr.DataArray(values, dims=("y", "x"), coords=pixel_centres(transform, values.shape))
-    return to_grid(chance.rio.write_crs(crs).rio.write_transform(transform), grid, np.nan)
+    read = xr.DataArray(values, dims=("y", "x"), coords=pixel_centres(transform, values.shape))
+    return to_grid(read.rio.write_crs(crs).rio.write_transform(transform), grid, np.nan)
 
 
 def common_grid(maps: Sequence[xr.DataArray]) -> xr.DataArray:
-    """The first map's grid, extended by whole pixels to hold all maps; values are NO_DATA."""
+    """Extend the first map's grid by whole pixels to hold all maps; values are NO_DATA."""
     first = maps[0]
     t, crs = first.rio.transform(), first.rio.crs
     if all(_same(m, first) for m in maps):
@@ -109,7 +113,7 @@ def common_grid(maps: Sequence[xr.DataArray]) -> xr.DataArray:
 
 
 def in_metres(class_map: xr.DataArray) -> xr.DataArray:
-    """A class map in a CRS in true metres: as it is, or in its UTM zone by nearest neighbour."""
+    """Bring a class map to true metres: as it is, or in its UTM zone by nearest neighbour."""
     if is_metric(class_map.rio.crs):
         return class_map
     zone = class_map.rio.estimate_utm_crs()
@@ -120,7 +124,7 @@ def in_metres(class_map: xr.DataArray) -> xr.DataArray:
 
 
 def to_grid(values: xr.DataArray, grid: xr.DataArray, nodata: float) -> xr.DataArray:
-    """A (y, x) array on another grid by nearest neighbour, ``nodata`` where it has no value."""
+    """Resample a (y, x) array to a grid by nearest neighbour, ``nodata`` where it has no value."""
     if _same(values, grid):
         return values
     out = values.rio.write_nodata(nodata).rio.reproject(
@@ -135,7 +139,7 @@ def _same(one: xr.DataArray, other: xr.DataArray) -> bool:
 
 
 def _day(path: Path, text: str | None) -> date:
-    """The date given, or the one in the file's name."""
+    """Read the date given, or the one in the file's name."""
     named = scene_date(path) if text is None else text
     if not named:
         raise InputError(f"{path.name}: no YYYYMMDD in the file's name; say the date with --dates")

@@ -31,51 +31,64 @@ perimeter of a slanted edge up to 1.41 times too long."""
 class Labels(NamedTuple):
     """Connected quarry objects of one date, of any size.
 
-    ``labels``: (row, col) int32, number of the object, 0 elsewhere; ``clear``: (row, col) bool,
-    where the map holds a class; ``chance``: (row, col) float32 quarry probability, or None.
+    Attributes
+    ----------
+    labels : ndarray of int32, shape (row, col)
+        Number of the object, 0 elsewhere.
+    clear : ndarray of bool, shape (row, col)
+        Where the map holds a class.
+    probability : ndarray of float32, shape (row, col), or None
+        Of the quarry class, 0–1.
     """
 
     labels: NDArray[np.int32]
     clear: NDArray[np.bool_]
-    chance: NDArray[np.float32] | None
+    probability: NDArray[np.float32] | None
 
 
 def label_objects(
     class_map: xr.DataArray, probability: xr.DataArray | None, settings: Settings
 ) -> Labels:
-    """Connected quarry objects, pit lakes and holes among them; parameters and errors as in
-    :func:`find_objects`."""
+    """Label connected quarry objects, pit lakes and holes among them.
+
+    Parameters and errors are those of :func:`find_objects`.
+    """
     if not is_metric(class_map.rio.crs):
         raise InputError(f"the class map's CRS is {class_map.rio.crs}; objects are measured in "
                          "metres, so it must be a projected CRS in true metres, such as UTM")
-    chance, codes = _checked(probability, class_map), class_map.values
-    quarry = with_lakes(quarry_pixels(codes, chance, settings), codes, settings.lake_border)
+    values, codes = _checked(probability, class_map), class_map.values
+    quarry = with_lakes(quarry_pixels(codes, values, settings), codes, settings.lake_border)
     dug = with_holes(quarry, settings.max_hole_ha, pixel_area(class_map))
     labels, _ = ndimage.label(dug, NEIGHBOURS)
-    return Labels(labels, codes != legend.NO_DATA, chance)
+    return Labels(labels, codes != legend.NO_DATA, values)
 
 
 def find_objects(
     class_map: xr.DataArray, probability: xr.DataArray | None = None,
     settings: Settings | None = None, min_area_ha: float | None = None,
 ) -> gpd.GeoDataFrame:
-    """Connected quarry objects of one class map.
+    """Find the connected quarry objects of one class map.
 
     Parameters
     ----------
-    class_map : (y, x) uint8 legend codes with a CRS in metres; NO_DATA is not clear.
-    probability : (y, x) float, probability 0–1 of the quarry class on the same grid. If given it
-        decides by hysteresis: pixels of at least ``settings.low`` in an object in which some pixel
-        reaches ``settings.high``. Else the pixels mapped as quarry are taken.
-    settings : see :class:`lulc_lib.sites.settings.Settings`.
-    min_area_ha : smallest object in hectares; None is that of ``settings``.
+    class_map : DataArray of uint8, shape (y, x)
+        Legend codes with a CRS in metres; NO_DATA is not clear.
+    probability : DataArray of float, shape (y, x), optional
+        Probability 0–1 of the quarry class on the same grid. If given it decides by hysteresis:
+        pixels of at least ``settings.low`` in an object in which some pixel reaches
+        ``settings.high``. Else the pixels mapped as quarry are taken.
+    settings : Settings, optional
+        See :class:`lulc_lib.sites.settings.Settings`.
+    min_area_ha : float, hectares, optional
+        Minimum mapping unit; None is that of ``settings``.
 
     Returns
     -------
-    One row per object: ``area_ha``, ``perimeter_m``, ``compactness`` (1 circle, towards 0 ragged
-    or long), ``elongation`` (short ÷ long side of the smallest rectangle around it),
-    ``water_share`` (pit lakes), ``mean_probability`` (NaN without probabilities), geometry in
-    metres.
+    GeoDataFrame
+        One row per object: ``area_ha``, ``perimeter_m``, ``compactness`` (1 circle, towards 0
+        ragged or long), ``elongation`` (short ÷ long side of the smallest rectangle around it),
+        ``water_share`` (pit lakes), ``mean_probability`` (NaN without probabilities), geometry in
+        metres.
 
     Raises
     ------
@@ -84,26 +97,26 @@ def find_objects(
     """
     settings = settings or Settings()
     smallest = settings.min_area_ha if min_area_ha is None else min_area_ha
-    found = label_objects(class_map, probability, settings)
-    labels = at_least(found.labels, smallest * 1e4 / pixel_area(class_map))
-    return describe(labels, class_map, found.chance)
+    every = label_objects(class_map, probability, settings)
+    labels = at_least(every.labels, smallest * 1e4 / pixel_area(class_map))
+    return describe(labels, class_map, every.probability)
 
 
 def quarry_pixels(
-    codes: NDArray[np.uint8], chance: NDArray[np.float32] | None, settings: Settings
+    codes: NDArray[np.uint8], probability: NDArray[np.float32] | None, settings: Settings
 ) -> NDArray[np.bool_]:
-    """Where rock is open: (row, col) bool, from legend codes or from probabilities 0–1."""
-    if chance is None:
+    """Tell where rock is open: (row, col) bool, from legend codes or from probabilities 0–1."""
+    if probability is None:
         return codes == legend.code("quarry")
-    labels, _ = ndimage.label(chance >= settings.low, NEIGHBOURS)
-    sure = np.unique(labels[chance >= settings.high])
+    labels, _ = ndimage.label(probability >= settings.low, NEIGHBOURS)
+    sure = np.unique(labels[probability >= settings.high])
     return np.isin(labels, sure[sure > 0])
 
 
 def with_lakes(
     quarry: NDArray[np.bool_], codes: NDArray[np.uint8], least_border: float
 ) -> NDArray[np.bool_]:
-    """Quarry pixels and the waters of which at least ``least_border`` of the rim is quarry."""
+    """Add to quarry pixels the waters of which at least ``least_border`` of the rim is quarry."""
     lakes, _ = ndimage.label((codes == legend.code("water")) & ~quarry, NEIGHBOURS)
     out = quarry.copy()
     for number, place in enumerate(ndimage.find_objects(lakes), start=1):
@@ -118,7 +131,7 @@ def with_lakes(
 def with_holes(
     dug: NDArray[np.bool_], most_ha: float, pixel_m2: float
 ) -> NDArray[np.bool_]:
-    """Objects without their holes: islands of other classes up to ``most_ha`` hectares."""
+    """Fill the holes of objects: islands of other classes up to ``most_ha`` hectares."""
     holes, _ = ndimage.label(ndimage.binary_fill_holes(dug) & ~dug)
     small = np.bincount(holes.ravel()) * pixel_m2 / 1e4 <= most_ha
     small[0] = False
@@ -126,38 +139,37 @@ def with_holes(
 
 
 def at_least(labels: NDArray[np.int32], pixels: float) -> NDArray[np.int32]:
-    """Labels of at least so many pixels, numbered 1 … n in their order; 0 for the others."""
+    """Keep labels of at least so many pixels, numbered 1 … n in their order; 0 for the others."""
     keep = np.bincount(labels.ravel()) >= pixels
     keep[0] = False
     return np.where(keep, np.cumsum(keep), 0).astype(np.int32)[labels]
 
 
 def describe(
-    labels: NDArray[np.int32], class_map: xr.DataArray, chance: NDArray[np.float32] | None
+    labels: NDArray[np.int32], class_map: xr.DataArray, probability: NDArray[np.float32] | None
 ) -> gpd.GeoDataFrame:
-    """One row per label, index its number; columns of :func:`find_objects`."""
-    table = measure(labels, class_map, chance)
+    """Describe each label > 0 in a row, index its number; columns of :func:`find_objects`."""
+    table = measure(labels, class_map, probability)
     return table.join(shape_of(table.geometry, pixel_area(class_map) ** 0.5))
 
 
 def measure(
-    labels: NDArray[np.int32], class_map: xr.DataArray, chance: NDArray[np.float32] | None
+    labels: NDArray[np.int32], class_map: xr.DataArray, probability: NDArray[np.float32] | None
 ) -> gpd.GeoDataFrame:
-    """The same without what tells the shape of an object."""
+    """Do the same without what tells the shape of an object."""
     table = outlines(labels, class_map)
-    count = len(table)
     wet = class_map.values == legend.code("water")
     index = table.index.to_numpy()
     table["water_share"] = _mean(wet, labels, index)
     table["mean_probability"] = (
-        np.full(count, np.nan) if chance is None
-        else _mean(np.where(wet, np.nan, chance), labels, index))
+        np.full(len(table), np.nan) if probability is None
+        else _mean(np.where(wet, np.nan, probability), labels, index))
     table["area_ha"] = table.area / 1e4
     return table
 
 
 def shape_of(geometry: gpd.GeoSeries, pixel_m: float) -> pd.DataFrame:
-    """Perimeter (metres, pixel stairs cut), compactness and elongation of polygons in metres."""
+    """Measure perimeter (metres, stairs cut), compactness and elongation of polygons in metres."""
     smooth = geometry.simplify(STAIRS * pixel_m)
     perimeter = smooth.length
     return pd.DataFrame({
@@ -168,11 +180,10 @@ def shape_of(geometry: gpd.GeoSeries, pixel_m: float) -> pd.DataFrame:
 
 
 def outlines(labels: NDArray[np.int32], grid: xr.DataArray) -> gpd.GeoDataFrame:
-    """Polygons of the labels > 0 of a (row, col) array on a grid; index the label."""
+    """Outline the labels > 0 of a (row, col) array on a grid; index the label."""
     parts: dict[int, list[BaseGeometry]] = {}
-    found = shapes(labels.astype(np.int32), mask=labels > 0, connectivity=8,
-                   transform=grid.rio.transform())
-    for geometry, number in found:
+    for geometry, number in shapes(labels.astype(np.int32), mask=labels > 0, connectivity=8,
+                                   transform=grid.rio.transform()):
         parts.setdefault(int(number), []).append(shape(geometry).buffer(0))
     numbers = sorted(parts)
     return gpd.GeoDataFrame(geometry=[unary_union(parts[n]) for n in numbers], crs=grid.rio.crs,
@@ -180,7 +191,7 @@ def outlines(labels: NDArray[np.int32], grid: xr.DataArray) -> gpd.GeoDataFrame:
 
 
 def is_metric(crs: object) -> bool:
-    """Whether lengths in a CRS are metres on the ground; Web Mercator's are not."""
+    """Tell whether lengths in a CRS are metres on the ground; Web Mercator's are not."""
     if crs is None:
         return False
     crs = pyproj.CRS.from_user_input(crs)
@@ -189,7 +200,7 @@ def is_metric(crs: object) -> bool:
 
 
 def pixel_area(grid: xr.DataArray) -> float:
-    """Area of a pixel, square metres."""
+    """Return the area of a pixel, square metres."""
     t = grid.rio.transform()
     return abs(t.a * t.e - t.b * t.d)
 
@@ -197,7 +208,7 @@ def pixel_area(grid: xr.DataArray) -> float:
 def _checked(
     probability: xr.DataArray | None, class_map: xr.DataArray
 ) -> NDArray[np.float32] | None:
-    """The probabilities as (row, col) float32, 0 where they are missing."""
+    """Return the probabilities as (row, col) float32, 0 where they are missing."""
     if probability is None:
         return None
     if probability.shape != class_map.shape:
@@ -211,7 +222,7 @@ def _checked(
 
 
 def _mean(values: NDArray, labels: NDArray[np.int32], index: NDArray) -> NDArray[np.float64]:
-    """Mean of the finite values within each label."""
+    """Average the finite values within each label."""
     flat = values.astype(np.float64).ravel()
     good = np.isfinite(flat)
     size = int(labels.max()) + 1
@@ -222,7 +233,7 @@ def _mean(values: NDArray, labels: NDArray[np.int32], index: NDArray) -> NDArray
 
 
 def _elongation(geometry: BaseGeometry) -> float:
-    """Short side ÷ long side of the smallest rectangle around a shape."""
+    """Divide the short by the long side of the smallest rectangle around a shape."""
     corners = np.asarray(geometry.minimum_rotated_rectangle.exterior.coords)
     sides = np.hypot(*np.diff(corners[:3], axis=0).T)
     return float(sides.min() / sides.max())

@@ -1,22 +1,44 @@
-"""Registry layers from a folder, as tables of one form whatever service or format they came in."""
+"""Registry layers from a folder, as tables of one form whatever service or format they came in.
+
+A layer's file is read by :mod:`lulc_lib.sites.layer_file`. Here its shapes are repaired, its fields
+get our names, and rows far from the map are left out. A fetched layer has a small JSON file beside
+it that says where it comes from, bound to it by its sha256.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import shapely
+from numpy.typing import NDArray
 from pyproj import CRS
 from pyproj.exceptions import CRSError
+from shapely.geometry.base import BaseGeometry
 
 from lulc_lib.errors import InputError
-from lulc_lib.sites.layer_file import Bounds, Note, find_file, outline, read_file
-from lulc_lib.sites.layers import LAYERS, Layer, is_current
-from lulc_lib.sites.normalise import normalise
-from lulc_lib.sites.provenance import read_provenance
+from lulc_lib.io import existing_folder
+from lulc_lib.sites.layer_file import Bounds, Note, find_layer_file, outline, read_layer_file
+from lulc_lib.sites.layers import (
+    EMPTY_WORDS,
+    LAYERS,
+    Layer,
+    find_column,
+    fold,
+    is_current,
+    parse_date,
+)
+
+EXAMPLES = 3
+"""How many different values a note names."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +47,10 @@ class Registries:
 
     Every table has ``name`` (text or None) and ``source`` (text). ``mining_areas`` and
     ``mining_terrains`` have ``valid_from`` and ``valid_to`` (``datetime.date``, or None where the
-    register states no day) and ``status`` (text or None); ``deposits`` ``mineral``; ``corine``
+    registry states no day) and ``status`` (text or None); ``deposits`` ``mineral``; ``corine``
     ``code`` (three digits as text); ``monitoring_points`` ``date`` and ``category``. Areas are
-    valid (multi)polygons, points are points. A table may be empty: the layer is known, and there
-    is nothing. ``missing`` names the layers that are None, ``notes`` say in words what was
-    repaired, dropped or taken for granted.
+    valid (multi)polygons, points are points. A table may be empty: the layer was read, and there
+    is nothing. ``notes`` say in words what was repaired, dropped or taken for granted.
     """
 
     deposits: gpd.GeoDataFrame | None = None
@@ -38,23 +59,88 @@ class Registries:
     corine: gpd.GeoDataFrame | None = None
     osm_quarries: gpd.GeoDataFrame | None = None
     monitoring_points: gpd.GeoDataFrame | None = None
-    missing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def present(self) -> dict[str, gpd.GeoDataFrame]:
+        """Name and table of each layer that is present."""
+        tables = {name: getattr(self, name) for name in LAYERS}
+        return {name: table for name, table in tables.items() if table is not None}
 
-def read_registries(folder: Path, crs: object, bounds: Bounds | None = None) -> Registries:
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Names of the layers that are missing."""
+        return tuple(name for name in LAYERS if getattr(self, name) is None)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How a fetched layer's file came about.
+
+    Attributes
+    ----------
+    url, layer : str
+        Address that was asked, and the layer's own name there.
+    bounds : tuple of float
+        Area asked for: west, south, east, north, degrees (WGS 84).
+    fetched : str
+        Time in UTC, ISO 8601.
+    count : int
+        Features received.
+    attribution, licence : str
+        Terms of the service.
+    sha256 : str
+        Of the layer's file.
+    notes : tuple of str
+        What the service said, and what could not be used.
+    """
+
+    url: str
+    layer: str
+    bounds: Bounds
+    fetched: str
+    count: int
+    attribution: str
+    licence: str
+    sha256: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """Attribution and day, for tables and captions."""
+        return f"{self.attribution}, fetched {self.fetched[:10]}"
+
+    def text(self) -> str:
+        """Write the content of the JSON file."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+
+
+def read_registries(
+    folder: str | Path, crs: object, bounds: Bounds | None = None, coverage_m: float = 0.0
+) -> Registries:
     """Read whatever registry layers a folder holds.
 
     Parameters
     ----------
-    folder : holds any of ``deposits``, ``mining_areas``, ``mining_terrains``, ``corine``,
+    folder : str or Path
+        Holds any of ``deposits``, ``mining_areas``, ``mining_terrains``, ``corine``,
         ``osm_quarries`` and ``monitoring_points`` as .gpkg, .geojson or .shp (points also .csv
         with lon and lat in degrees, or x to the east and y to the north in the CRS that a column
         ``crs`` states, else in ``crs``), with the services' own field names.
-    crs : CRS of the result, in metres: the map's.
-    bounds : (left, bottom, right, top) of the map in ``crs``; only rows that touch it are
-        returned, uncut. A layer that was fetched (see :mod:`lulc_lib.sites.services`) for an area
-        that does not cover it counts as missing. None: everything.
+    crs : anything that pyproj reads
+        CRS of the result, in metres: the map's.
+    bounds : tuple of float, optional
+        Of the map in ``crs``: left, bottom, right, top. Rows that do not touch it, widened by
+        ``coverage_m``, are left out; the others stay uncut. A layer that was fetched for an area
+        that does not cover the map counts as missing.
+    coverage_m : float, metres
+        A layer without a row within this distance of the map, and that was not fetched for it, is
+        of another place and counts as missing. 0 accepts such a layer as empty.
+
+    Returns
+    -------
+    Registries
+        The layers, and notes on them.
 
     Raises
     ------
@@ -63,29 +149,33 @@ def read_registries(folder: Path, crs: object, bounds: Bounds | None = None) -> 
         cannot be used: unreadable, without CRS, without shapes of the right kind, or without the
         column that its layer is about.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"{folder}: is no folder; the registry layers are files in a folder")
+    folder = existing_folder(folder)
     crs, notes = _metric(crs), []
-    tables = {name: _read_layer(folder, layer, crs, bounds, notes.append)
+    tables = {name: _read_layer(folder, layer, crs, bounds, coverage_m, notes)
               for name, layer in LAYERS.items()}
-    missing = tuple(name for name, table in tables.items() if table is None)
-    return Registries(**tables, missing=missing, notes=tuple(notes))
+    return Registries(**tables, notes=tuple(notes))
 
 
 def valid_on(areas: gpd.GeoDataFrame, date: dt.date) -> gpd.GeoDataFrame:
-    """The mining areas or terrains that are in force on a day.
+    """Select the mining areas or terrains that are in force on a day.
 
-    The dates decide, both days included: ``STATUS`` is that of the day of the download, so an area
+    The dates decide, both days included: ``status`` is that of the day of the download, so an area
     that has been abolished since was in force until its ``valid_to``. A side without a day is
-    open, so a gap in the register never makes a site suspicious. The status decides only where
+    open, so a gap in the registry never makes a site suspicious. The status decides only where
     there is no last day: an area that is not current and does not say until when it was has ended
     on an unknown day, and does not count.
 
     Parameters
     ----------
-    areas : with ``valid_from``, ``valid_to`` and ``status`` (see :class:`Registries`).
-    date : the scene's acquisition day.
+    areas : GeoDataFrame
+        With ``valid_from``, ``valid_to`` and ``status`` (see :class:`Registries`).
+    date : datetime.date
+        The scene's acquisition day.
+
+    Returns
+    -------
+    GeoDataFrame
+        The rows in force.
     """
     begun = np.array([d is None or d <= date for d in areas["valid_from"]], dtype=bool)
     lasts = np.array([is_current(s) if d is None else date <= d
@@ -93,43 +183,254 @@ def valid_on(areas: gpd.GeoDataFrame, date: dt.date) -> gpd.GeoDataFrame:
     return areas[begun & lasts]
 
 
+def provenance_path(path: Path) -> Path:
+    """Name the JSON file that belongs to a layer's file.
+
+    >>> provenance_path(Path("deposits.geojson")).name
+    'deposits.source.json'
+    """
+    return path.with_name(f"{path.stem}.source.json")
+
+
+def read_provenance(path: Path) -> Provenance | None:
+    """Read where a layer's file comes from.
+
+    Returns
+    -------
+    Provenance or None
+        None if nothing is stored, or if the file is no longer the one that was fetched.
+
+    Raises
+    ------
+    InputError
+        The JSON file beside it is there and cannot be used.
+    """
+    beside = provenance_path(path)
+    if not beside.is_file() or not path.is_file():
+        return None
+    try:
+        stored = json.loads(beside.read_text(encoding="utf-8"))
+        provenance = Provenance(**{**stored, "bounds": tuple(map(float, stored["bounds"])),
+                                   "notes": tuple(stored.get("notes", ()))})
+        fetched = dt.datetime.fromisoformat(provenance.fetched)
+        if len(provenance.bounds) != 4 or fetched.tzinfo is None:
+            raise ValueError("bounds must be four numbers, fetched a time with its zone")
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"{beside}: cannot be read ({error}); remove it") from error
+    return provenance if digest == provenance.sha256 else None
+
+
+def normalise(raw: gpd.GeoDataFrame, layer: Layer, name: str, crs: CRS, note: Note
+              ) -> gpd.GeoDataFrame:
+    """Bring a service's table to our columns, valid shapes of the layer's kind, and ``crs``.
+
+    Parameters
+    ----------
+    raw : GeoDataFrame
+        As read from the file, with its CRS.
+    layer : Layer
+        What the table is to hold.
+    name : str
+        The file's name, for messages.
+    crs : CRS
+        Of the result.
+    note : callable
+        Told what was dropped, repaired or not understood.
+
+    Raises
+    ------
+    InputError
+        No shape is of the layer's kind, or a required column is not there.
+    """
+    kept = _right_shapes(raw, layer, name, note)
+    table = gpd.GeoDataFrame(_fields(kept, layer, name, note), geometry=kept.geometry.to_numpy(),
+                             crs=raw.crs)
+    for column in layer.required:
+        stated = table[column].notna().to_numpy()
+        if not stated.all():
+            note(f"{_rows(~stated)} without {column} dropped")
+        table = table[stated]
+    table = _right_shapes(table.to_crs(crs), layer, name, note)  # a new CRS can break a shape
+    return _without_copies(table, note)
+
+
 def _metric(crs: object) -> CRS:
     try:
-        known = CRS.from_user_input(crs)
+        parsed = CRS.from_user_input(crs)
     except CRSError as error:
         raise InputError(f"crs is {crs!r}; it must be a CRS such as EPSG:32633") from error
-    if not known.is_projected or known.axis_info[0].unit_name != "metre":
-        raise InputError(f"crs is {known.to_string()}; sites are measured in metres, so it must be "
-                         "a projected CRS in metres")
-    return known
+    if not parsed.is_projected or parsed.axis_info[0].unit_name != "metre":
+        raise InputError(f"crs is {parsed.to_string()}; sites are measured in metres, so it must "
+                         "be a projected CRS in metres")
+    return parsed
 
 
-def _read_layer(folder: Path, layer: Layer, crs: CRS, bounds: Bounds | None, note: Note
-                ) -> gpd.GeoDataFrame | None:
-    """The layer's table, or None if the folder lacks it."""
-    path = find_file(folder, layer, note)
+def _read_layer(folder: Path, layer: Layer, crs: CRS, bounds: Bounds | None, coverage_m: float,
+                notes: list[str]) -> gpd.GeoDataFrame | None:
+    """Read the layer's table; None if the folder lacks it or it does not cover the map."""
+    path = find_layer_file(folder, layer, notes.append)
     if path is None:
         return None
-    say = _prefixed(note, layer.name)
+
+    def note(text: str) -> None:
+        notes.append(f"{layer.name}: {text}")
+
     fetched = read_provenance(path)
-    if bounds is not None and fetched and not _covers(fetched.bounds, crs, bounds):
-        say("was fetched for an area that does not cover the map; it counts as missing, so fetch "
-            "it again")
-        return None
-    table = normalise(read_file(path, layer, crs, bounds, say), layer, path.name, crs, say)
+    around = bounds and _widened(bounds, coverage_m)
+    if bounds and fetched:
+        if not _covers(fetched.bounds, crs, bounds):
+            note("was fetched for an area that does not cover the map; it counts as missing, so "
+                 "fetch it again")
+            return None
+        if not _covers(fetched.bounds, crs, around):
+            around, coverage_m = bounds, 0.0
+    table = normalise(read_layer_file(path, crs, around, note), layer, path.name, crs, note)
     table["source"] = fetched.source if fetched else path.name
-    if bounds is not None:
-        table = table[table.intersects(shapely.box(*bounds))]
-        if table.empty and not fetched:
-            say("has nothing on the map; check its area and, for points, the order of x and y")
+    if bounds:
+        table = table[table.intersects(shapely.box(*around))]
+        if not fetched and not table.intersects(shapely.box(*bounds)).any():
+            note("has nothing on the map; check its area and, for points, the order of x and y")
+        if coverage_m and table.empty and not fetched:
+            note(f"has nothing within {coverage_m / 1000:g} km of the map, so it is of another "
+                 "place and counts as missing")
+            return None
     return table[[*layer.columns, "geometry"]].reset_index(drop=True)
 
 
-def _prefixed(note: Note, name: str) -> Note:
-    return lambda text: note(f"{name}: {text}")
+def _widened(bounds: Bounds, metres: float) -> Bounds:
+    left, bottom, right, top = bounds
+    return left - metres, bottom - metres, right + metres, top + metres
 
 
 def _covers(fetched: Bounds, crs: CRS, bounds: Bounds) -> bool:
-    """Whether an area in degrees (west, south, east, north) covers bounds in ``crs``."""
+    """Tell whether an area in degrees (west, south, east, north) covers bounds in ``crs``."""
     degrees = gpd.GeoSeries([outline(bounds)], crs=crs).to_crs(4326)
     return shapely.box(*fetched).buffer(1e-6).covers(degrees.iloc[0])
+
+
+def _right_shapes(table: gpd.GeoDataFrame, layer: Layer, name: str, note: Note
+                  ) -> gpd.GeoDataFrame:
+    """Keep the rows with a shape of the layer's kind: two-dimensional, valid, not empty.
+
+    Invalid polygons are repaired by their structure (parts that overlap are merged, not cut out of
+    each other), and of what results only polygons are kept. Multipoints become one row a
+    point. What is dropped or repaired is told. Having shapes, but none of the right kind, is an
+    InputError.
+    """
+    if layer.geometry == "Point":
+        table = table.explode(ignore_index=True)
+    shapes = shapely.force_2d(table.geometry.to_numpy())
+    there = np.isfinite(shapely.bounds(shapes)).all(axis=1)  # NaN for None and for empty ones
+    if not there.all():
+        note(f"{_rows(~there)} without a shape dropped")
+    before = sorted(set(table.geometry.geom_type[there]))
+    broken = there & ~shapely.is_valid(shapes)
+    if broken.any():
+        why = sorted({str(r).split("[")[0] for r in shapely.is_valid_reason(shapes[broken])})
+        shapes[broken] = shapely.make_valid(shapes[broken], method="structure",
+                                            keep_collapsed=False)
+        note(f"{_rows(broken)} with an invalid shape repaired ({', '.join(why)})")
+    shapes[there] = [_only(layer.geometry, s) for s in shapes[there]]
+    right = there & ~shapely.is_empty(shapes)
+    if there.any() and not right.any():
+        must = "polygons with an area" if layer.geometry == "Polygon" else "points"
+        raise InputError(f"{name}: holds {', '.join(before)}; {layer.name} must be {must}")
+    if (there & ~right).any():
+        note(f"{_rows(there & ~right)} dropped: not a {layer.geometry.lower()}")
+    return table[right].set_geometry(
+        gpd.GeoSeries(shapes[right], index=table.index[right], crs=table.crs))
+
+
+def _only(kind: str, shape: BaseGeometry) -> BaseGeometry:
+    """Take the part of a shape that is of a kind; empty if none is."""
+    if shape.geom_type in (kind, f"Multi{kind}"):
+        return shape
+    parts = [p for p in getattr(shape, "geoms", ()) if p.geom_type in (kind, f"Multi{kind}")]
+    return shapely.union_all(parts) if parts else shapely.Polygon()
+
+
+def _rows(which: NDArray[np.bool_]) -> str:
+    return _count(int(which.sum()))
+
+
+def _count(rows: int) -> str:
+    return f"{rows} row{'' if rows == 1 else 's'}"
+
+
+def _fields(table: gpd.GeoDataFrame, layer: Layer, name: str, note: Note) -> dict[str, list]:
+    """Read our columns as lists of text, dates or None."""
+    there = [c for c in table.columns if c != table.geometry.name]
+    theirs_of = {ours: find_column(there, theirs) for ours, theirs in layer.fields.items()}
+    for ours in layer.required:
+        if theirs_of[ours] is None and len(table):
+            raise InputError(f"{name}: no column of {layer.name} holds the {ours}; it has "
+                             f"{', '.join(map(str, there)) or 'none'}, looked for were "
+                             f"{', '.join(layer.fields[ours])}")
+    fields: dict[str, list] = {}
+    for ours, theirs in theirs_of.items():
+        values = [None] * len(table) if theirs is None else list(table[theirs])
+        if ours in layer.dates:
+            fields[ours] = _dates(values, ours, theirs, note)
+        else:
+            fields[ours] = [(_code if ours == "code" else _text)(v) for v in values]
+    if "valid_to" in fields:
+        _check_validity(fields, note)
+    return fields
+
+
+def _text(value: object) -> str | None:
+    """Read text without the words that stand for nothing; whole numbers lose the decimal point."""
+    if value is None or value is pd.NA or value is pd.NaT or value != value:
+        return None
+    if isinstance(value, float | np.floating) and value == int(value):
+        value = int(value)
+    text = " ".join(str(value).split())
+    return None if fold(text) in EMPTY_WORDS else text
+
+
+def _code(value: object) -> str | None:
+    """Read a level-3 code as three digits; None if it is not one."""
+    text = _text(value)
+    return text if text and re.fullmatch(r"\d{3}", text) else None
+
+
+def _dates(values: Sequence[object], ours: str, theirs: str | None, note: Note
+           ) -> list[dt.date | None]:
+    """Read days, None where there is none; what is not understood or not there is told."""
+    read = [parse_date(value) for value in values]
+    strange = [str(v) for v, p in zip(values, read, strict=True) if p.kind == "unreadable"]
+    if strange:
+        shown = ", ".join(repr(v) for v in list(dict.fromkeys(strange))[:EXAMPLES])
+        note(f"{len(strange)} of {len(read)} dates in {theirs} are not understood and count as "
+             f"unknown ({shown})")
+    empty = sum(p.kind == "empty" for p in read)
+    if empty and ours != "date":
+        where = f"in {theirs}" if theirs else f"as there is no column for {ours}"
+        note(f"{empty} of {_count(len(read))} without {ours} {where}: that side is open")
+    return [p.day for p in read]
+
+
+def _check_validity(fields: dict[str, list], note: Note) -> None:
+    """Tell of areas that end before they begin, and of those that are no longer in force."""
+    begin, end = fields["valid_from"], fields["valid_to"]
+    wrong = sum(a is not None and b is not None and b < a for a, b in zip(begin, end, strict=True))
+    if wrong:
+        note(f"{_count(wrong)} with an end before the beginning: valid on no day")
+    over = [(status, day) for status, day in zip(fields["status"], end, strict=True)
+            if not is_current(status)]
+    if over:
+        words = ", ".join(sorted({repr(status) for status, _ in over}))
+        endless = sum(day is None for _, day in over)
+        note(f"{_count(len(over))} with status {words}: valid until the last day stated"
+             + (f", and {endless} of them on no day, as none is stated" if endless else ""))
+
+
+def _without_copies(table: gpd.GeoDataFrame, note: Note) -> gpd.GeoDataFrame:
+    """Leave out rows that repeat another one, shape and all."""
+    key = table.drop(columns=table.geometry.name).astype(str)
+    key["shape"] = shapely.to_wkb(shapely.normalize(table.geometry.to_numpy()))
+    copies = key.duplicated().to_numpy()
+    if copies.any():
+        note(f"{_rows(copies)} dropped: exact copies of others")
+    return table[~copies]

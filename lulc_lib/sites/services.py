@@ -1,52 +1,38 @@
-"""Registry layers from their public services into a folder that ``read_registries`` reads.
-
-Each layer is one GeoJSON file in degrees with the service's own fields, and beside it
-``<layer>.source.json`` with address, time, area, count, attribution and licence. A layer that is
-there, recent and of a large enough area is not fetched again; one that cannot be fetched leaves
-the older file, and the other layers, as they are. Files of the user's own are never touched.
+"""The public services of the registry layers, and the two protocols they speak.
 
 Source: service addresses as documented by the Polish Geological Institute (MIDAS), the European
-Environment Agency (CORINE) and OpenStreetMap (Overpass API).
+Environment Agency (CORINE) and OpenStreetMap (Overpass API); ArcGIS REST API, "Map Service",
+"Layer / Table", "Query (Map Service/Layer)"; Overpass API, "Overpass QL" and "OSM JSON";
+OpenStreetMap wiki, "Relation:multipolygon".
 """
 
 from __future__ import annotations
 
-import datetime as dt
-import hashlib
 import json
-import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, NamedTuple
-from urllib.parse import urlsplit
+from typing import NamedTuple
 
-import requests
 import shapely
-from pyproj import CRS
-from tqdm import tqdm
+from shapely.geometry.base import BaseGeometry
 
-from lulc_lib.data.transfer import HostUnreachableError, Policy
 from lulc_lib.errors import InputError
-from lulc_lib.sites.arcgis import features, find_layer
-from lulc_lib.sites.layer_file import Bounds, find_file, read_file
-from lulc_lib.sites.layers import LAYERS, fold
-from lulc_lib.sites.normalise import normalise
-from lulc_lib.sites.overpass import quarries
-from lulc_lib.sites.provenance import Provenance, provenance_path, read_provenance
-from lulc_lib.sites.web import PATIENCE, TOTAL_TIMEOUT, Asker
-
-MAX_AGE_DAYS = 30.0
-"""A fetched layer older than this is fetched again."""
+from lulc_lib.io.http import Client, Json, TransientError
+from lulc_lib.sites.layer_file import Bounds, Note
+from lulc_lib.sites.layers import fold
 
 
 @dataclass(frozen=True)
 class Service:
     """Where a layer is served, under which name, and on what terms.
 
-    ``words``: the layer's name there holds all words of one of the groups (ArcGIS; without
-    diacritics); empty for Overpass.
+    Attributes
+    ----------
+    layer, url, attribution, licence : str
+        Our name of the layer, the service's address and terms.
+    words : tuple of tuple of str
+        The layer's name there holds all words of one of the groups (ArcGIS; without diacritics);
+        empty for Overpass.
     """
 
     layer: str
@@ -83,179 +69,254 @@ SERVICES: dict[str, Service] = {
 """Layers that have a service. Monitoring points have none: bring them as a file."""
 
 
-class Outcome(NamedTuple):
-    """What became of one layer: ``fetched`` now, ``cached`` earlier, the user's ``own`` file, or
-    ``failed``, with the reason. ``path`` is the layer's file if there is one, be it an older one;
-    ``count`` the features fetched."""
-
-    layer: str
-    state: Literal["fetched", "cached", "own", "failed"]
-    path: Path | None
-    count: int | None
-    reason: str = ""
+PASSING = (429, 500, 502, 503, 504)
+"""Error codes inside an answer that are worth another try."""
 
 
-def fetch_registries(
-    bounds: Bounds,
-    folder: str | Path,
-    *,
-    services: Mapping[str, Service] = SERVICES,
-    names: Mapping[str, str] | None = None,
-    max_age_days: float = MAX_AGE_DAYS,
-    policy: Policy = PATIENCE,
-    total_timeout: float = TOTAL_TIMEOUT,
-    progress: bool = True,
-) -> list[Outcome]:
-    """Fetch the registry layers of an area into a folder.
+class LayerInfo(NamedTuple):
+    """A layer as its service describes it; ``page`` is the most features of one answer.
+
+    ``page`` is None where that is not told; ``pages`` says whether it hands out several.
+    """
+
+    url: str
+    name: str
+    object_id: str
+    page: int | None
+    pages: bool
+    copyright: str
+
+
+def find_service_layer(client: Client, service: str, words: Sequence[Sequence[str]],
+                       name: str | None = None) -> LayerInfo:
+    """Find the one layer of polygons with the right name in the service's own description.
 
     Parameters
     ----------
-    bounds : (west, south, east, north) in degrees, WGS 84.
-    folder : where the files go; made if it is not there.
-    services : layer to its service.
-    names : layer to its whole name in the service, where :func:`lulc_lib.sites.arcgis.find_layer`
-        cannot tell which it is.
-    max_age_days : a layer fetched longer ago is fetched again; 0 fetches all.
-    policy : time-outs and retries of one request.
-    total_timeout : seconds for all requests of one layer.
-    progress : show a bar (layers) on stderr.
+    client : Client
+        The connection.
+    service : str
+        Address of the map service.
+    words : sequence of sequence of str
+        A layer fits if its name holds all words of one of these groups; case and diacritics do
+        not count.
+    name : str, optional
+        The layer's whole name, if the user states it; then ``words`` do not matter.
+
+    Raises
+    ------
+    InputError
+        No layer, or several, fit; the message lists the service's layers.
+    """
+    listed = _answer(client, service, {}, "layers", list)["layers"]
+    called = [entry for entry in listed if not entry.get("subLayerIds")
+              and _is_called(fold(str(entry["name"])), words, name)]
+    described = [_describe(client, f"{service}/{entry['id']}") for entry in called]
+    usable = [layer for layer in described if layer is not None]
+    if len(usable) != 1:
+        wanted = repr(name) if name else " or ".join(repr(" ".join(group)) for group in words)
+        has = f"{len(usable)} ({', '.join(i.name for i in usable)})" if usable else "none"
+        titles = ", ".join(f"{entry['name']} ({entry['id']})" for entry in listed) or "none"
+        raise _refused(client, "the service must have one layer of polygons called "
+                       f"{wanted}, and has {has}; its layers: {titles}; state the layer's whole "
+                       f"name (lulc data --layer {client.what}=NAME)", service)
+    return usable[0]
+
+
+def _refused(client: Client, why: str, url: str) -> InputError:
+    return InputError(client.failure(why, url))
+
+
+def _is_called(folded: str, words: Sequence[Sequence[str]], name: str | None) -> bool:
+    if name is not None:
+        return folded == fold(name)
+    return any(all(word in folded for word in group) for group in words)
+
+
+def layer_features(client: Client, layer: LayerInfo, bounds: Bounds) -> list[Json]:
+    """Fetch all features of a layer that touch an area, each once.
+
+    Parameters
+    ----------
+    client : Client
+        The connection.
+    layer : LayerInfo
+        From :func:`find_service_layer`.
+    bounds : tuple of float, degrees (WGS 84)
+        West, south, east, north.
 
     Returns
     -------
-    One :class:`Outcome` a layer. :func:`require_layers` turns failures into an error.
+    list of dict
+        GeoJSON features in degrees (WGS 84), in the order of their ids, with all the service's
+        fields.
 
     Raises
     ------
     InputError
-        Bounds that are no area in degrees, a name for a layer without a service, or a folder
-        that cannot be written.
+        The service cannot be had, sends the same page again, or sends other than it counted.
     """
-    bounds, names = _check_bounds(bounds), dict(names or {})
-    for layer in names.keys() - services.keys():
-        raise InputError(f"layer is {layer!r}; one of {', '.join(services)} can be fetched")
-    folder = _make_folder(Path(folder))
-    unreachable: dict[str, str] = {}
-    outcomes = []
-    with requests.Session() as session:
-        for service in tqdm(services.values(), unit="layer", disable=not progress):
-            ask = Asker(service.layer, session, policy, total_timeout)
-            try:
-                name = names.get(service.layer)
-                outcome = _present(service, name, folder, bounds, max_age_days)
-                if outcome is None:
-                    host = urlsplit(service.url).netloc
-                    if host in unreachable:
-                        raise ask.failure(unreachable[host], service.url)
-                    outcome = _fetch(service, name, bounds, folder, ask)
-            except InputError as error:
-                if isinstance(error, HostUnreachableError):
-                    unreachable[urlsplit(service.url).netloc] = (
-                        "not tried, as the server cannot be reached")
-                outcome = _failed(service.layer, folder, str(error))
-            outcomes.append(outcome)
-    return outcomes
+    area = {"where": "1=1", "geometry": ",".join(f"{b:.8f}" for b in bounds), "inSR": 4326,
+            "geometryType": "esriGeometryEnvelope", "spatialRel": "esriSpatialRelIntersects"}
+    query = f"{layer.url}/query"
+    count = _answer(client, query, {**area, "returnCountOnly": "true"}, "count", int)["count"]
+    paged = layer.page is None or count > layer.page
+    if paged and not layer.pages:
+        raise _refused(client, f"layer {layer.name} holds {count} features there and hands out "
+                       f"{layer.page or 'an unknown number'} at most, without pages; take a "
+                       "smaller area", query)
+    fields = {**area, "outFields": "*", "outSR": 4326, "returnGeometry": "true", "f": "geojson"}
+    if paged:
+        fields |= {"orderByFields": layer.object_id, "resultRecordCount": layer.page}
+    seen: dict[str, Json] = {}
+    received, more = 0, count > 0
+    while more:
+        answer = _answer(client, query, {**fields, **({"resultOffset": received} if paged else {})},
+                         "features", list)
+        page = {_key(feature, layer.object_id): feature for feature in answer["features"]}
+        if page and page.keys() <= seen.keys():
+            raise _refused(client, f"layer {layer.name} sends the same page again instead of the "
+                           f"features from number {received + 1} on, so it cannot be read in "
+                           "pages; take a smaller area", query)
+        seen |= page
+        received += len(answer["features"])
+        more = paged and bool(page) and (received < count or _exceeded(answer))
+    if len(seen) != count:
+        repeats = f" ({received} with repeats)" if received > len(seen) else ""
+        raise _refused(client, f"layer {layer.name} counts {count} features there and sent "
+                       f"{len(seen)}{repeats}", query)
+    return [seen[key] for key in sorted(seen, key=lambda key: (len(key), key))]
 
 
-def require_layers(outcomes: Sequence[Outcome]) -> None:
-    """Do nothing if no layer failed.
+def _answer(client: Client, url: str, params: Mapping[str, object], key: str, kind: type) -> Json:
+    """Ask for an answer that holds no error, and ``key`` with a value of its kind.
 
-    Raises
-    ------
-    InputError
-        One line: which layers failed, and why the first did.
+    ArcGIS sends its errors with HTTP status 200.
     """
-    failed = [o for o in outcomes if o.state == "failed"]
-    if failed:
-        raise InputError(f"{len(failed)} of {len(outcomes)} layers could not be fetched: "
-                         f"{', '.join(o.layer for o in failed)}. First: {failed[0].reason}")
+
+    def check(answer: Json) -> None:
+        if "error" in answer:
+            error = answer["error"] if isinstance(answer["error"], dict) else {}
+            said = [str(error.get("message") or "no message"),
+                    *(str(detail) for detail in error.get("details") or () if detail)]
+            why = f"the service answers error {error.get('code')}: {'; '.join(said)}"
+            if error.get("code") in PASSING:
+                raise TransientError(why)
+            raise _refused(client, why, url)
+        if not isinstance(answer.get(key), kind):
+            raise TransientError(f"the answer has no {key!r}")
+
+    return client.json(url, {"f": "json", **params}, check=check)
 
 
-def _check_bounds(bounds: Bounds) -> Bounds:
-    values = tuple(float(b) for b in bounds)
-    if len(values) != 4 or not all(map(math.isfinite, values)) or not (
-            -180 <= values[0] < values[2] <= 180 and -90 <= values[1] < values[3] <= 90):
-        raise InputError(f"bounds are {', '.join(f'{v:g}' for v in values)}; they must be west, "
-                         "south, east, north in degrees, west < east and south < north")
-    return values
-
-
-def _make_folder(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be made a folder ({error.strerror})") from error
-    if not os.access(folder, os.W_OK):
-        raise InputError(f"{folder}: may not be written to")
-    return folder
-
-
-def _present(service: Service, name: str | None, folder: Path, bounds: Bounds,
-             max_age_days: float) -> Outcome | None:
-    """The outcome for a layer that need not, or must not, be fetched; else None."""
-    path = find_file(folder, LAYERS[service.layer], lambda _: None)
-    if path is None:
+def _describe(client: Client, url: str) -> LayerInfo | None:
+    """Read what a layer says of itself; None if it holds no polygons that can be queried."""
+    layer = _answer(client, url, {}, "name", str)
+    can = str(layer.get("capabilities") or "Query")
+    if layer.get("geometryType") != "esriGeometryPolygon" or "Query" not in can:
         return None
-    known = read_provenance(path)
-    if known is None:
-        return Outcome(service.layer, "own", path, None,
-                       f"{path.name} is not, or no longer, what was fetched; remove it to fetch")
-    age = dt.datetime.now(dt.UTC) - dt.datetime.fromisoformat(known.fetched)
-    same = known.url.startswith(service.url) and (name is None or fold(name) == fold(known.layer))
-    recent = age <= dt.timedelta(days=max_age_days)
-    if same and recent and shapely.box(*known.bounds).covers(shapely.box(*bounds)):
-        return Outcome(service.layer, "cached", path, known.count, f"of {known.fetched[:10]}")
-    return None
+    formats = str(layer.get("supportedQueryFormats") or "geoJSON")
+    if "geojson" not in formats.casefold():
+        raise _refused(client, f"layer {layer['name']} is served as {formats}, not as GeoJSON", url)
+    ids = [f["name"] for f in layer.get("fields") or () if f.get("type") == "esriFieldTypeOID"]
+    advanced = layer.get("advancedQueryCapabilities") or {}
+    return LayerInfo(
+        url, layer["name"], layer.get("objectIdField") or (*ids, "OBJECTID")[0],
+        layer.get("maxRecordCount") or None, bool(advanced.get("supportsPagination", True)),
+        " ".join(str(layer.get("copyrightText") or "").split()))
 
 
-def _failed(layer: str, folder: Path, reason: str) -> Outcome:
-    """The outcome of a failure, which says whether there is an older file."""
-    older = folder / f"{layer}.geojson"
-    if not older.is_file():
-        return Outcome(layer, "failed", None, None, reason)
-    return Outcome(layer, "failed", older, None, f"{reason}. The older {older.name} is kept")
+def _exceeded(answer: Json) -> bool:
+    """Tell whether the service says that there is more; where it does depends on its version."""
+    inside = answer.get("properties")
+    inside = inside if isinstance(inside, dict) else {}
+    return bool(answer.get("exceededTransferLimit") or inside.get("exceededTransferLimit"))
 
 
-def _fetch(service: Service, name: str | None, bounds: Bounds, folder: Path, ask: Asker
-           ) -> Outcome:
-    """Fetch one layer and write its two files."""
-    notes: list[str] = []
-    if service.words:
-        layer = find_layer(ask, service.url, service.words, name)
-        found = features(ask, layer, bounds)
-        url, called = layer.url, layer.name
-        if layer.copyright:
-            notes.append(f"copyright text of the service: {layer.copyright}")
-    else:
-        url, called = service.url, "landuse=quarry"
-        found = quarries(ask, url, bounds, notes.append)
-    body = json.dumps({"type": "FeatureCollection", "features": found},
-                      ensure_ascii=False, separators=(",", ":")).encode()
-    known = Provenance(
-        url, called, bounds, dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        len(found), service.attribution, service.licence, hashlib.sha256(body).hexdigest(),
-        tuple(notes))
-    path = folder / f"{service.layer}.geojson"
-    _write(path, body, known)
-    return Outcome(service.layer, "fetched", path, len(found), "; ".join(notes))
+def _key(feature: Json, object_id: str) -> str:
+    """Identify a feature: by its id, else by all of it."""
+    number = (feature.get("properties") or {}).get(object_id)
+    number = feature.get("id") if number is None else number
+    return str(number) if number is not None else json.dumps(feature, sort_keys=True)
 
 
-def _write(path: Path, body: bytes, known: Provenance) -> None:
-    """Write the layer and what is known about it, once it has proved to be readable."""
-    layer = LAYERS[path.stem]
-    new = path.with_name(f".{path.stem}.{os.getpid()}.geojson")
-    beside = provenance_path(new)
-    try:
-        new.write_bytes(body)
-        beside.write_text(known.text(), encoding="utf-8")
-        if known.count:
-            degrees = CRS.from_epsg(4326)
-            table = read_file(new, layer, degrees, None, lambda _: None)
-            normalise(table, layer, f"what {known.url} sends", degrees, lambda _: None)
-        os.replace(beside, provenance_path(path))
-        os.replace(new, path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); name a folder you may "
-                         "write to, with enough space") from error
-    finally:
-        new.unlink(missing_ok=True)
-        beside.unlink(missing_ok=True)
+QUERY = """[out:json][timeout:{seconds}];
+(way["landuse"="quarry"]({south},{west},{north},{east});
+relation["landuse"="quarry"]["type"="multipolygon"]({south},{west},{north},{east}););
+out geom;"""
+
+
+def osm_quarries(client: Client, url: str, bounds: Bounds, note: Note) -> list[Json]:
+    """Fetch OpenStreetMap's areas tagged ``landuse=quarry`` that touch an area.
+
+    Parameters
+    ----------
+    client : Client
+        The connection.
+    url : str
+        The interpreter's address.
+    bounds : tuple of float, degrees (WGS 84)
+        West, south, east, north.
+    note : callable
+        Told what could not be made an area.
+
+    Returns
+    -------
+    list of dict
+        GeoJSON features in degrees (WGS 84): ``osm_type``, ``osm_id`` and all tags.
+
+    Raises
+    ------
+    InputError
+        The service cannot be had, or fails (it says so in a remark, with HTTP status 200).
+    """
+    west, south, east, north = (f"{b:.7f}" for b in bounds)
+    text = QUERY.format(seconds=max(1, int(client.policy.read_timeout * 0.8)), south=south,
+                        west=west, north=north, east=east)
+
+    def check(answer: Json) -> None:
+        if "error" in str(answer.get("remark", "")):
+            raise TransientError(f"the service answers {' '.join(str(answer['remark']).split())!r}")
+        if not isinstance(answer.get("elements"), list):
+            raise TransientError("the answer has no 'elements'")
+
+    features = []
+    for element in client.json(url, form={"data": text}, check=check)["elements"]:
+        area, loose = _area(element)
+        if loose:
+            note(f"OSM {element['type']} {element['id']} has lines that close to no ring; "
+                 f"{'it is left out' if area.is_empty else 'they are left out'}")
+        if area.is_empty:
+            continue
+        features.append({
+            "type": "Feature", "geometry": shapely.geometry.mapping(area),
+            "properties": {**element.get("tags", {}), "osm_type": element["type"],
+                           "osm_id": element["id"]}})
+    return features
+
+
+def _area(element: Json) -> tuple[BaseGeometry, bool]:
+    """Build the area of a way or multipolygon relation, and tell whether lines are left over.
+
+    A relation's outer and inner rings may each be cut into several ways. Rings are laid on top of
+    each other from large to small, outer ones added and inner ones taken away, so that an island
+    in a hole comes back.
+    """
+    members = element.get("members") or [{"role": "outer", **element}]
+    rings, loose = [], False
+    for role in ("outer", "inner"):
+        lines = [_line(m) for m in members if (m.get("role") or "outer") == role]
+        noded = shapely.unary_union([line for line in lines if line is not None])
+        faces, *left_over = shapely.polygonize_full(shapely.get_parts(noded))
+        rings += [(shapely.Polygon(face.exterior), role) for face in faces.geoms]
+        loose |= any(not lines.is_empty for lines in left_over) or None in lines
+    area: BaseGeometry = shapely.Polygon()
+    for ring, role in sorted(rings, key=lambda r: r[0].area, reverse=True):
+        area = area.union(ring) if role == "outer" else area.difference(ring)
+    return area, loose
+
+
+def _line(member: Json) -> BaseGeometry | None:
+    """Build the line of a way with its geometry; None for what has none."""
+    points = [(p["lon"], p["lat"]) for p in member.get("geometry") or () if p]
+    return shapely.LineString(points) if len(points) > 1 else None

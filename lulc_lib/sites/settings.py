@@ -9,18 +9,18 @@ from lulc_lib.errors import InputError
 
 @dataclass(frozen=True)
 class Settings:
-    """How objects are found, tracked and judged.
+    """How objects are formed, tracked and assessed.
 
     The defaults of ``min_area_ha``, ``tolerance_m`` and ``min_overrun_ha`` follow from synthetic
-    landscapes (``experiments/site_rules.py``; notebook 07 shows the curves). Tolerance and least
+    landscapes (``experiments/site_rules.py``; notebook 07 shows the curves). Tolerance and minimum
     overrun were tried together: of the pairs with which candidates keep a recall of 0.95 and a
-    precision of 0.9 even where registers are off by 20 m and permits are dug to their edge, these
-    have the highest recall where the registers are right. A least size above 0.5 ha gains little
-    precision and loses small pits.
+    precision of 0.9 even where registries are off by 20 m and permits are dug to their edge, these
+    have the highest recall where the registries are right. A minimum mapping unit above 0.5 ha
+    gains little precision and loses small pits.
     """
 
     # objects
-    min_area_ha: float = 0.5  # hectares; a smaller site is dropped
+    min_area_ha: float = 0.5  # hectares, the minimum mapping unit; a smaller site is dropped
     low: float = 0.35  # quarry probability; an object is where it is at least this …
     high: float = 0.6  # … and it counts only if some pixel of it reaches this
     lake_border: float = 0.5  # share of a lake's rim that is quarry, from which it is a pit lake
@@ -37,6 +37,7 @@ class Settings:
     coverage_m: float = 25_000.0  # metres; a layer without a feature so near does not cover the map
 
     def __post_init__(self) -> None:
+        """Refuse numbers outside their range."""
         shares = ("low", "high", "lake_border", "persistence", "min_permit_share",
                   "min_deposit_share")
         for name in shares:

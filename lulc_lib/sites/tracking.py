@@ -43,16 +43,19 @@ class Tracks(NamedTuple):
 
     Attributes
     ----------
-    sites : one row per site, largest first, index ``site_id``; geometry (metres) is the confirmed
+    sites : GeoDataFrame
+        One row per site, largest first, index ``site_id``; geometry (metres) is the confirmed
         extent, the core. ``area_ha``, ``perimeter_m``, ``compactness``, ``elongation``,
         ``water_share`` (pit lakes, on the last date), ``first_seen``, ``last_seen``
         (datetime.date), ``clear_dates``, ``seen_dates``, ``seen_share`` (of the clear dates),
         ``persistence`` (the same between first and last seen), ``mean_probability`` (over the
         dates seen), ``growth_ha_per_year`` with ``growth_low``, ``growth_high`` (95 % interval;
         NaN on fewer than three dates seen).
-    observations : one row per site and date: ``site_id``, ``date``, ``clear``, ``seen``,
-        ``area_ha``, ``mean_probability``; geometry is the extent on that date, None if not seen.
-    dates : all dates given, in order.
+    observations : GeoDataFrame
+        One row per site and date: ``site_id``, ``date``, ``clear``, ``seen``, ``area_ha``,
+        ``mean_probability``; geometry is the extent on that date, None if not seen.
+    dates : tuple of date
+        All dates given, in order.
     """
 
     sites: gpd.GeoDataFrame
@@ -64,13 +67,16 @@ def track_sites(
     maps: Mapping[date, xr.DataArray], probabilities: Mapping[date, xr.DataArray] | None = None,
     settings: Settings | None = None,
 ) -> Tracks:
-    """Sites in a series of class maps.
+    """Track the sites in a series of class maps.
 
     Parameters
     ----------
-    maps : date to (y, x) uint8 legend codes, all on one grid with CRS.
-    probabilities : date to (y, x) float quarry probability 0–1; dates may lack one.
-    settings : see :class:`lulc_lib.sites.settings.Settings`.
+    maps : mapping of date to DataArray of uint8, shape (y, x)
+        Legend codes, all on one grid with CRS.
+    probabilities : mapping of date to DataArray of float, shape (y, x), optional
+        Quarry probability 0–1; dates may lack one.
+    settings : Settings, optional
+        See :class:`lulc_lib.sites.settings.Settings`.
 
     Raises
     ------
@@ -87,25 +93,25 @@ def track_sites(
         if not (same and maps[day].rio.transform().almost_equals(grid.rio.transform())):
             raise InputError(f"the map of {day} lies on another grid than that of {dates[0]}; "
                              "bring all maps to one grid first")
-    chances = dict(probabilities or {})
-    found = {d: label_objects(maps[d], chances.get(d), settings) for d in dates}
-    cores = find_cores(list(found.values()), settings, pixel_area(grid))
-    seen = [_seen(found[d], cores, maps[d], settings) for d in dates]
+    probabilities = dict(probabilities or {})
+    objects = {d: label_objects(maps[d], probabilities.get(d), settings) for d in dates}
+    cores = find_cores(list(objects.values()), settings, pixel_area(grid))
+    seen = [_seen(objects[d], cores, maps[d], settings) for d in dates]
     observations = _observations(seen, dates)
     sites = describe(cores, maps[dates[-1]], None).drop(columns="mean_probability")
     return _kept(_histories(sites, observations), observations, dates, settings)
 
 
 def find_cores(
-    found: list[Labels], settings: Settings, pixel_m2: float
+    objects: list[Labels], settings: Settings, pixel_m2: float
 ) -> NDArray[np.int32]:
-    """Numbered cores (row, col) int32: land that was quarry on ``min_dates`` clear dates, and on a
-    share ``persistence`` of those between its first and its last.
+    """Find and number the cores of sites: (row, col) int32, 0 elsewhere.
 
-    ``found``: objects by date, in order.
+    A core is land that was quarry on ``min_dates`` clear dates, and on a share ``persistence`` of
+    those between its first and its last. ``objects`` are those of the dates, in order.
     """
-    clear, seen, first, last = np.zeros((4, *found[0].labels.shape), np.int16)
-    for one in found:
+    clear, seen, first, last = np.zeros((4, *objects[0].labels.shape), np.int16)
+    for one in objects:
         is_open = one.labels > 0
         clear += one.clear  # clear dates so far
         first[is_open & (seen == 0)] = clear[is_open & (seen == 0)]
@@ -118,7 +124,7 @@ def find_cores(
 
 
 def assign(objects: NDArray[np.int32], cores: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Extent of each site on one date: pixels of the objects that meet a core, (row, col) int32.
+    """Give the pixels of one date's objects to the sites whose core they meet: (row, col) int32.
 
     An object that meets several cores is shared out: each pixel goes to the nearest of them.
     """
@@ -143,19 +149,20 @@ def assign(objects: NDArray[np.int32], cores: NDArray[np.int32]) -> NDArray[np.i
 
 
 def _seen(
-    found: Labels, cores: NDArray[np.int32], class_map: xr.DataArray, settings: Settings
+    objects: Labels, cores: NDArray[np.int32], class_map: xr.DataArray, settings: Settings
 ) -> gpd.GeoDataFrame:
-    """One row per core: whether it was clear and seen on this date, extent and area."""
+    """Tell for each core whether it was clear and seen on this date, its extent and area."""
     count = int(cores.max())
-    extent = assign(found.labels, cores)
+    extent = assign(objects.labels, cores)
     size = np.bincount(cores.ravel(), minlength=count + 1)[1:]
-    clear = np.bincount(cores[found.clear], minlength=count + 1)[1:]
+    clear = np.bincount(cores[objects.clear], minlength=count + 1)[1:]
     open_ = np.bincount(cores[(extent == cores) & (cores > 0)], minlength=count + 1)[1:]
     least = np.minimum(SEEN * clear, settings.min_area_ha * 1e4 / pixel_area(class_map))
     is_clear = clear >= CLEAR * np.maximum(size, 1)
     is_seen = is_clear & (open_ > 0) & (open_ >= least)
     extent[~np.isin(extent, 1 + np.flatnonzero(is_seen))] = 0
-    table = measure(extent, class_map, found.chance)[["area_ha", "mean_probability", "geometry"]]
+    table = measure(extent, class_map, objects.probability)[
+        ["area_ha", "mean_probability", "geometry"]]
     table = table.reindex(range(1, count + 1))
     table["area_ha"] = table["area_ha"].fillna(0.0)
     return table.assign(clear=is_clear, seen=is_seen)
@@ -170,7 +177,7 @@ def _observations(seen: list[gpd.GeoDataFrame], dates: tuple[date, ...]) -> gpd.
 
 
 def _histories(sites: gpd.GeoDataFrame, observations: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """The sites with first and last seen, shares of dates and growth."""
+    """Add to the sites first and last seen, shares of dates and growth."""
     rows = {number: _history(part) for number, part in observations.groupby("site_id")}
     columns = list(_history(observations.iloc[:0]))
     history = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
@@ -192,7 +199,7 @@ def _history(part: gpd.GeoDataFrame) -> dict[str, object]:
 
 
 def growth_rate(dates: list[date], areas_ha: list[float]) -> tuple[float, float, float]:
-    """Theil–Sen slope of area over time, hectares per year, and its 95 % interval.
+    """Fit the Theil–Sen slope of area over time, hectares per year, with its 95 % interval.
 
     NaN on fewer than three dates: two areas have a difference but no trend.
 
@@ -212,7 +219,7 @@ def _kept(
     sites: gpd.GeoDataFrame, observations: gpd.GeoDataFrame, dates: tuple[date, ...],
     settings: Settings,
 ) -> Tracks:
-    """Sites seen often enough, numbered from the largest."""
+    """Keep the sites seen often enough, numbered from the largest."""
     needed = np.minimum(settings.min_dates, sites.clear_dates.clip(lower=1))
     good = (sites.seen_dates >= needed) & (sites.persistence >= settings.persistence)
     sites = sites[good].sort_values("area_ha", ascending=False, kind="stable")

@@ -1,4 +1,4 @@
-"""Truth against findings, maps and registers made worse, and the whole chain on a landscape."""
+"""Reported against planted sites, inputs made worse on purpose, and a whole landscape."""
 
 from datetime import date
 
@@ -15,9 +15,9 @@ from lulc_lib.cli import main
 from lulc_lib.errors import InputError
 from lulc_lib.landscape import degrade, write_landscape
 from lulc_lib.sites.evaluate import ANY_CANDIDATE, compare_sites, match_sites, precision_recall
-from lulc_lib.sites.evidence import registries_for
 from lulc_lib.sites.maps import read_maps
-from lulc_lib.sites.reasons import judge_sites
+from lulc_lib.sites.registries import read_registries
+from lulc_lib.sites.rules import assess_sites
 from lulc_lib.sites.settings import Settings
 from lulc_lib.sites.tracking import track_sites
 from tests.conftest import ROOT
@@ -37,12 +37,12 @@ PLANTED = squares((0, "candidate", "overrun"), (500, "candidate", "outside_depos
 
 
 def test_counts_by_hand():
-    found = squares((20, "candidate", "overrun"),  # right
+    reported = squares((20, "candidate", "overrun"),  # right
                     (520, "candidate", "overrun"),  # a candidate, of another category
                     (1000, "candidate", "overrun"),  # licensed in truth
                     (3000, "candidate", "outside_deposit"),  # nothing there
                     (1560, "candidate", "overrun"))  # 40 % of it is the planted one
-    counts = compare_sites(found, PLANTED)
+    counts = compare_sites(reported, PLANTED)
     assert counts.loc["overrun"].tolist() == [2, 2, 4, 2]
     assert counts.loc["outside_deposit"].tolist() == [1, 0, 1, 0]
     assert counts.loc["licensed"].tolist() == [1, 0, 0, 0]
@@ -53,19 +53,19 @@ def test_counts_by_hand():
     assert np.isnan(rates.loc["licensed", "precision"])
 
 
-def test_a_planted_site_found_in_two_pieces_is_recovered_once():
+def test_a_planted_site_reported_in_two_pieces_is_recovered_once():
     pieces = squares((0, "candidate", "overrun"), (0, "candidate", "overrun"))
     pieces.geometry = [box(0, 0, 45, 100), box(55, 0, 100, 100)]
     assert compare_sites(pieces, PLANTED).loc["overrun"].tolist() == [2, 1, 2, 2]
 
 
-def test_a_found_site_belongs_to_the_planted_one_it_overlaps_most():
+def test_a_reported_site_belongs_to_the_planted_one_it_overlaps_most():
     planted = squares((0, "candidate", "overrun"), (100, "licensed", "licensed"))
     assert match_sites(squares((60, "x", "x"), (900, "x", "x")), planted).tolist() == [1, -1]
 
 
 def test_a_missing_column_is_named():
-    with pytest.raises(InputError, match="found sites lack the column category"):
+    with pytest.raises(InputError, match="reported sites lack the column category"):
         compare_sites(PLANTED.drop(columns="category"), PLANTED)
 
 
@@ -127,26 +127,27 @@ def landscape(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def judged(landscape):
+def assessed(landscape):
     """The sites in the true maps of all dates."""
     maps = read_maps(sorted((landscape / "truth").glob("strzegom_*.tif")))
     grid = next(iter(maps.values()))
-    read = registries_for(landscape / "registries", grid.rio.crs, grid.rio.bounds(), Settings())
-    return judge_sites(track_sites(maps), read)
+    read = read_registries(landscape / "registries", grid.rio.crs, grid.rio.bounds(),
+                           Settings().coverage_m)
+    return assess_sites(track_sites(maps), read)
 
 
-def test_true_maps_give_the_planted_sites(landscape, judged):
+def test_true_maps_give_the_planted_sites(landscape, assessed):
     planted = gpd.read_file(landscape / "truth" / "sites.gpkg")
-    rates = precision_recall(compare_sites(judged, planted))
+    rates = precision_recall(compare_sites(assessed, planted))
     assert rates.loc[ANY_CANDIDATE].tolist() == [1.0, 1.0]
     for category in ("licensed", "in_deposit_unlicensed", "outside_deposit", "overrun"):
         assert rates.loc[category].tolist() == [1.0, 1.0], category
 
 
-def test_the_papers_cases_on_the_landscape(landscape, judged):
+def test_the_papers_cases_on_the_landscape(landscape, assessed):
     planted = gpd.read_file(landscape / "truth" / "sites.gpkg").set_index("case")
-    match = match_sites(judged, planted)
-    at = {case: judged[match == planted.index.get_loc(case)].iloc[0] for case in ("A", "B")}
+    match = match_sites(assessed, planted)
+    at = {case: assessed[match == planted.index.get_loc(case)].iloc[0] for case in ("A", "B")}
     a, b = at["A"], at["B"]
     assert (a.category, a.corine_code) == ("outside_deposit", "211")
     assert a.monitoring_distance_m < 100 and a.last_seen < "2022-08-31"
@@ -172,7 +173,7 @@ def test_the_command_on_two_maps(landscape, tmp_path, capsys):
     assert (tmp_path / "map.html").exists()
 
 
-def test_the_command_without_registers_and_with_sheets(landscape, tmp_path, capsys):
+def test_the_command_without_registries_and_with_sheets(landscape, tmp_path, capsys):
     maps = [str(landscape / "truth" / "strzegom_20230709_33u.tif")]
     assert main(["sites", *maps, "-o", str(tmp_path / "s.gpkg"), "--min-area", "20", "--sheets",
                  str(tmp_path / "sheets"), "--scenes",
@@ -188,7 +189,7 @@ def test_the_command_without_registers_and_with_sheets(landscape, tmp_path, caps
     (["MAP", "-o", "OUT/no/x.gpkg"], "no folder"),
     (["MAP", "MAP", "-o", "OUT/x.gpkg"], "one file for each date"),
     (["MAP", "--dates", "never", "-o", "OUT/x.gpkg"], "must be a day"),
-    (["MAP", "--registries", "OUT/none", "-o", "OUT/x.gpkg"], "is no folder"),
+    (["MAP", "--registries", "OUT/none", "-o", "OUT/x.gpkg"], "no such folder"),
     (["MAP", "--min-area", "-1", "-o", "OUT/x.gpkg"], "min_area_ha is -1"),
     (["OUT/none_20230709.tif", "-o", "OUT/x.gpkg"], "none_20230709.tif"),
     (["MAP", "--probabilities", "MAP", "-o", "OUT/x.gpkg"], "no band is called"),
@@ -234,7 +235,7 @@ def test_stored_rates_are_of_the_defaults_and_reach_the_aim():
 
 
 def test_intervals_hold_the_rate_and_have_a_width_where_nothing_failed():
-    names = ["planted", "recovered", "found", "right"]
+    names = ["planted", "recovered", "reported", "correct"]
     perfect = bench.summed(pd.DataFrame([[6, 6, 6, 6]] * 10, columns=names))
     low, estimate, high = wilson(60, 60).low, 1.0, 1.0
     assert (perfect["recall_low"], perfect["recall"], perfect["recall_high"]) == pytest.approx(
@@ -251,8 +252,8 @@ def test_pits_left_open_are_found_as_abandoned():
     maps = bench.left_open(place, place.maps)
     assert all((maps[d] != place.maps[d]).any() for d in list(maps)[-3:])
     assert (maps[min(maps)] == place.maps[min(maps)]).all()
-    judged = judge_sites(track_sites(maps), place.registries)
+    assessed = assess_sites(track_sites(maps), place.registries)
     truth = bench.abandoned(place.planted)
-    counts = compare_sites(judged, truth)
+    counts = compare_sites(assessed, truth)
     assert counts.loc["abandoned"].tolist() == [2, 2, 2, 2]
-    assert set(judged[judged.category == "abandoned"].programme_category) == {3}
+    assert set(assessed[assessed.category == "abandoned"].programme_category) == {3}

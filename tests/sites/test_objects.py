@@ -1,4 +1,4 @@
-"""Quarry objects: lakes and holes, hysteresis, least size, shapes in metres."""
+"""Quarry objects: lakes and holes, hysteresis, minimum mapping unit, shapes in metres."""
 
 import numpy as np
 import pytest

@@ -15,26 +15,24 @@ from matplotlib.figure import Figure
 from lulc_lib.data.scenes import BANDS
 from lulc_lib.errors import InputError
 from lulc_lib.figures import sites as draw
-from lulc_lib.figures.site_sheet import MOST_VIEWS, evidence_sheet
-from lulc_lib.sites.evidence import no_registries, present_layers
-from lulc_lib.sites.output import output_paths, qgis_style, write_sites
-from lulc_lib.sites.reasons import COLUMNS, judge_sites
-from lulc_lib.sites.rules import CATEGORIES
+from lulc_lib.figures.sites import MOST_VIEWS, evidence_sheet
+from lulc_lib.sites.output import output_paths, qgis_style, write_sites, write_web_map
+from lulc_lib.sites.registries import Registries
+from lulc_lib.sites.rules import CATEGORIES, COLUMNS, assess_sites
 from lulc_lib.sites.tracking import track_sites
-from lulc_lib.sites.web_map import write_web_map
 from tests.sites.test_objects import FIELD, QUARRY, grid_map
 from tests.sites.test_rules import DAYS, PIT, registries, table, tracks
 
 
 @pytest.fixture
-def judged():
-    """Tracks, registers and the judged sites of one candidate."""
+def assessed():
+    """Tracks, registries and the assessed sites of one candidate."""
     found, layers = tracks(), registries(osm_quarries=table(PIT, name="Kopalnia <Nowa>"))
-    return found, layers, judge_sites(found, layers)
+    return found, layers, assess_sites(found, layers)
 
 
-def test_geopackage_holds_sites_observations_and_style(judged, tmp_path):
-    found, _, sites = judged
+def test_geopackage_holds_sites_observations_and_style(assessed, tmp_path):
+    found, _, sites = assessed
     paths = write_sites(tmp_path / "out.gpkg", sites, found.observations)
     assert paths == output_paths(tmp_path / "out.gpkg")
     read = gpd.read_file(paths["gpkg"], layer="sites")
@@ -53,8 +51,8 @@ def test_geopackage_holds_sites_observations_and_style(judged, tmp_path):
         "out.csv", "out.geojson", "out.gpkg", "out.qml"]
 
 
-def test_geojson_is_in_degrees_and_csv_has_a_point_inside(judged, tmp_path):
-    found, _, sites = judged
+def test_geojson_is_in_degrees_and_csv_has_a_point_inside(assessed, tmp_path):
+    found, _, sites = assessed
     paths = write_sites(tmp_path / "out.gpkg", sites, found.observations)
     content = json.loads(paths["geojson"].read_text())
     ring = np.array(content["features"][0]["geometry"]["coordinates"]).reshape(-1, 2)
@@ -77,7 +75,7 @@ def test_style_has_a_symbol_for_every_category():
 
 def test_no_site_is_written_as_empty_layers(tmp_path):
     empty = track_sites({DAYS[0]: grid_map(np.full((10, 10), FIELD, np.uint8))})
-    sites = judge_sites(empty, no_registries())
+    sites = assess_sites(empty, Registries())
     paths = write_sites(tmp_path / "none.gpkg", sites, empty.observations)
     assert len(gpd.read_file(paths["gpkg"], layer="sites")) == 0
     assert len(pd.read_csv(paths["csv"])) == 0
@@ -86,14 +84,14 @@ def test_no_site_is_written_as_empty_layers(tmp_path):
 
 @pytest.mark.parametrize(("name", "message"), [
     ("out.shp", "must end in .gpkg"), ("there/out.gpkg", "no folder"), ("", "must end in .gpkg")])
-def test_bad_output_is_refused(judged, tmp_path, name, message):
+def test_bad_output_is_refused(assessed, tmp_path, name, message):
     with pytest.raises(InputError, match=message):
-        write_sites(tmp_path / name, judged[2], judged[0].observations)
+        write_sites(tmp_path / name, assessed[2], assessed[0].observations)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failed_write_leaves_the_old_files(judged, tmp_path, monkeypatch):
-    found, _, sites = judged
+def test_a_failed_write_leaves_the_old_files(assessed, tmp_path, monkeypatch):
+    found, _, sites = assessed
     old = tmp_path / "out.gpkg"
     old.write_text("old")
     monkeypatch.setattr("lulc_lib.sites.output.qgis_style", lambda: 1 / 0)
@@ -102,8 +100,8 @@ def test_a_failed_write_leaves_the_old_files(judged, tmp_path, monkeypatch):
     assert old.read_text() == "old" and list(tmp_path.iterdir()) == [old]
 
 
-def test_interactive_map_has_the_layers_and_escapes_what_registers_say(judged, tmp_path):
-    _, layers, sites = judged
+def test_interactive_map_has_the_layers_and_escapes_what_registries_say(assessed, tmp_path):
+    _, layers, sites = assessed
     page = write_web_map(tmp_path / "map.html", sites, layers).read_text()
     for words in ("Mining areas", "CORINE land cover", "OSM quarries", "Monitoring points",
                   "candidate: extraction without a concession", "A lead for an inspector"):
@@ -111,7 +109,7 @@ def test_interactive_map_has_the_layers_and_escapes_what_registers_say(judged, t
     assert "<Nowa>" not in page.replace("\\u003cNowa\\u003e", "")
     assert [p.name for p in tmp_path.iterdir()] == ["map.html"]
     assert "Mining areas" not in write_web_map(
-        tmp_path / "map.html", sites, no_registries()).read_text()
+        tmp_path / "map.html", sites, Registries()).read_text()
 
 
 def scene(day):
@@ -124,11 +122,11 @@ def scene(day):
 
 
 @pytest.mark.parametrize("with_extras", [False, True])
-def test_evidence_sheet_shows_every_view_and_reason(judged, with_extras):
-    found, layers, sites = judged
+def test_evidence_sheet_shows_every_view_and_reason(assessed, with_extras):
+    found, layers, sites = assessed
     maps = {d: grid_map(np.full((60, 60), FIELD, np.uint8)) for d in DAYS}
     extras = ({d: scene(d) for d in DAYS}, {DAYS[-1]: maps[DAYS[-1]] * 0.0}) if with_extras else ()
-    fig = evidence_sheet(sites.loc[1], found.observations, maps, present_layers(layers), "#c8102e",
+    fig = evidence_sheet(sites.loc[1], found.observations, maps, layers.present, "#c8102e",
                          "Site 1", "caption", *extras)
     texts = [t.get_text() for ax in fig.axes for t in [ax.title, *ax.texts]] + [
         ax.get_title(loc="left") for ax in fig.axes]
@@ -144,16 +142,16 @@ def test_a_long_series_shows_some_dates_first_and_last_among_them():
     codes[20:40, 20:40] = QUARRY
     maps = {d: grid_map(codes) for d in days}
     found = track_sites(maps)
-    sites = judge_sites(found, no_registries())
+    sites = assess_sites(found, Registries())
     fig = evidence_sheet(sites.loc[1], found.observations, maps, {}, "#c8102e", "t", "c")
     shown = [t for t in (ax.get_title(loc="left") for ax in fig.axes) if t.endswith("4.0 ha")]
     assert len(shown) == MOST_VIEWS
     assert shown[0].startswith("2020-01-01") and shown[-1].startswith("2022-06-01")
 
 
-def test_overview_and_curves_draw_with_and_without_registers(judged):
-    found, layers, sites = judged
-    for given in (present_layers(layers), {}):
+def test_overview_and_curves_draw_with_and_without_registries(assessed):
+    found, layers, sites = assessed
+    for given in (layers.present, {}):
         fig = draw.overview_map(sites, scene(DAYS[-1]), given, CATEGORIES, "title", "caption",
                                 {1: "(A)"})
         assert isinstance(fig, Figure)

@@ -25,10 +25,15 @@ from lulc_lib.errors import InputError
 from lulc_lib.landscape import registries as planted
 from lulc_lib.landscape.layout import make_layout
 from lulc_lib.landscape.plan import SITES
-from lulc_lib.sites.dates import parse_date
-from lulc_lib.sites.layers import LAYERS, find_column, fold
-from lulc_lib.sites.provenance import Provenance, provenance_path, read_provenance
-from lulc_lib.sites.registries import Registries, read_registries, valid_on
+from lulc_lib.sites.layers import LAYERS, find_column, fold, parse_date
+from lulc_lib.sites.registries import (
+    Provenance,
+    Registries,
+    provenance_path,
+    read_provenance,
+    read_registries,
+    valid_on,
+)
 
 CRS = "EPSG:32633"
 X, Y = 586_000, 5_650_000
@@ -482,7 +487,7 @@ def test_the_maps_crs_must_be_metric(tmp_path, crs):
 
 
 def test_no_folder(tmp_path):
-    with pytest.raises(InputError, match="is no folder"):
+    with pytest.raises(InputError, match="no such folder"):
         read(tmp_path / "absent")
 
 
@@ -490,7 +495,8 @@ def test_no_folder(tmp_path):
 
 
 def test_an_empty_folder_misses_everything(tmp_path):
-    assert read(tmp_path) == Registries(missing=tuple(LAYERS))
+    found = read(tmp_path)
+    assert found == Registries() and found.missing == tuple(LAYERS) and found.present == {}
 
 
 def test_files_in_other_formats_are_named(tmp_path):

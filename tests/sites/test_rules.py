@@ -12,17 +12,16 @@ from shapely.geometry import Point, box
 
 from lulc_lib import legend
 from lulc_lib.sites import rules
-from lulc_lib.sites.evidence import (
-    confirmed,
-    gather_facts,
-    no_registries,
-    overrun_of,
-    present_layers,
-    registries_for,
+from lulc_lib.sites.evidence import confirmed, gather_facts, overrun_of
+from lulc_lib.sites.registries import Registries, read_registries
+from lulc_lib.sites.rules import (
+    CATEGORIES,
+    COLUMNS,
+    SEPARATOR,
+    assess_sites,
+    corine_names,
+    quarry_codes,
 )
-from lulc_lib.sites.reasons import COLUMNS, SEPARATOR, judge_sites
-from lulc_lib.sites.registries import Registries
-from lulc_lib.sites.rules import CATEGORIES, corine_names, quarry_codes
 from lulc_lib.sites.settings import Settings
 from lulc_lib.sites.tracking import track_sites
 from tests.sites.test_objects import FIELD, QUARRY, grid_map
@@ -46,7 +45,7 @@ def tracks(*open_on, grow=0):
 
 
 def table(*shapes, **columns):
-    """A register layer: shapes and columns of one value each or a list."""
+    """A registry layer: shapes and columns of one value each or a list."""
     count = len(shapes)
     values = {k: v if isinstance(v, list) else [v] * count for k, v in columns.items()}
     values.setdefault("name", [None] * count)
@@ -67,12 +66,12 @@ def registries(**layers):
         "mining_terrains": areas(FAR), "osm_quarries": table(FAR),
         "corine": table(box(590_000, 5_590_000, 610_000, 5_610_000), code="211"),
         "monitoring_points": table(FAR.centroid, date=None, category="1")} | layers
-    return Registries(**layers, missing=tuple(n for n, t in layers.items() if t is None))
+    return Registries(**layers)
 
 
-def judged(found=None, settings=None, **layers):
-    """The one judged site."""
-    out = judge_sites(found or tracks(), registries(**layers), settings)
+def assessed(found=None, settings=None, **layers):
+    """The one assessed site."""
+    out = assess_sites(found or tracks(), registries(**layers), settings)
     assert len(out) == 1
     return out.iloc[0]
 
@@ -81,7 +80,7 @@ def judged(found=None, settings=None, **layers):
 
 def test_case_a_outside_any_deposit_known_to_monitoring_and_stopped():
     point = table(Point(600_420, 5_599_700), name="MOEK 7", date=None, category="1")
-    site = judged(tracks(*DAYS[:2]), monitoring_points=point)
+    site = assessed(tracks(*DAYS[:2]), monitoring_points=point)
     assert (site.status, site.category) == ("candidate", "outside_deposit")
     assert site.programme_category == 1
     assert site.corine_code == "211" and site.share_in_deposit == 0
@@ -93,7 +92,7 @@ def test_case_a_outside_any_deposit_known_to_monitoring_and_stopped():
 
 
 def test_case_b_in_a_deposit_on_urban_fabric_unknown_to_monitoring():
-    site = judged(deposits=table(PIT.buffer(60), mineral="granity", name="Strzegom 8"),
+    site = assessed(deposits=table(PIT.buffer(60), mineral="granity", name="Strzegom 8"),
                   corine=table(PIT.buffer(2000), code="112"))
     assert (site.status, site.category) == ("candidate", "in_deposit_unlicensed")
     assert site.share_in_mining_area == 0 and site.share_in_deposit == pytest.approx(1)
@@ -106,7 +105,7 @@ def test_case_b_in_a_deposit_on_urban_fabric_unknown_to_monitoring():
 # --- permits --------------------------------------------------------------------------------
 
 def test_inside_a_valid_mining_area_it_is_licensed():
-    site = judged(mining_areas=areas(PIT.buffer(20)))
+    site = assessed(mining_areas=areas(PIT.buffer(20)))
     assert (site.status, site.category, site.score) == ("licensed", "licensed", 0)
     assert site.share_in_mining_area == pytest.approx(1) and site.overrun_ha == 0
     assert "valid until 2040-01-01" in site.reasons
@@ -115,7 +114,7 @@ def test_inside_a_valid_mining_area_it_is_licensed():
 def test_overrun_is_measured_beyond_boundary_and_tolerance():
     """The eastern half is outside: 100 m × 200 m, less the tolerance's strip."""
     west = box(600_150, 5_599_550, 600_300, 5_599_850)
-    site = judged(mining_areas=areas(west), settings=Settings(tolerance_m=20))
+    site = assessed(mining_areas=areas(west), settings=Settings(tolerance_m=20))
     assert (site.status, site.category) == ("candidate", "overrun")
     assert site.programme_category == 2
     assert site.overrun_ha == pytest.approx((100 - 20) * 200 / 1e4)
@@ -126,7 +125,7 @@ def test_overrun_is_measured_beyond_boundary_and_tolerance():
 @pytest.mark.parametrize(("tolerance", "category"), [(5, "overrun"), (25, "licensed")])
 def test_what_lies_within_the_tolerance_is_no_overrun(tolerance, category):
     narrow = box(600_150, 5_599_550, 600_380, 5_599_850)  # leaves 20 m outside: 0.4 ha
-    site = judged(mining_areas=areas(narrow), settings=Settings(tolerance_m=tolerance))
+    site = assessed(mining_areas=areas(narrow), settings=Settings(tolerance_m=tolerance))
     assert site.category == category
 
 
@@ -135,7 +134,7 @@ def test_ground_seen_outside_on_one_date_only_is_no_overrun():
     late = found.observations.index[-1]
     bleeding = PIT.union(box(600_400, 5_599_600, 600_600, 5_599_800))
     found.observations.loc[late, "geometry"] = bleeding
-    assert judged(found, mining_areas=areas(PIT.buffer(5))).category == "licensed"
+    assert assessed(found, mining_areas=areas(PIT.buffer(5))).category == "licensed"
 
 
 def test_newest_ground_counts_where_an_earlier_date_already_overstepped():
@@ -151,11 +150,11 @@ def test_newest_ground_counts_where_an_earlier_date_already_overstepped():
 
 def test_a_neighbours_mining_area_is_no_permit():
     beside = box(600_000, 5_599_600, 600_210, 5_599_800)  # covers 5 %, 20 % with the tolerance
-    assert judged(mining_areas=areas(beside)).category == "outside_deposit"
+    assert assessed(mining_areas=areas(beside)).category == "outside_deposit"
 
 
 def test_an_area_that_is_not_yet_valid_is_no_permit():
-    site = judged(mining_areas=areas(PIT.buffer(20), since=date(2023, 1, 1)),
+    site = assessed(mining_areas=areas(PIT.buffer(20), since=date(2023, 1, 1)),
                   deposits=table(PIT.buffer(50), mineral=None))
     assert site.category == "in_deposit_unlicensed"
     assert "no valid mining area (Strzegom) on 2020-06-01, 2021-06-01 and 1 more dates" in (
@@ -163,43 +162,43 @@ def test_an_area_that_is_not_yet_valid_is_no_permit():
 
 
 def test_one_date_outside_the_permits_time_is_not_enough():
-    site = judged(mining_areas=areas(PIT.buffer(20), since=date(2021, 1, 1)))
+    site = assessed(mining_areas=areas(PIT.buffer(20), since=date(2021, 1, 1)))
     assert site.category == "licensed"
 
 
 def test_open_after_the_permit_ended_and_not_growing_is_abandoned():
-    site = judged(mining_areas=areas(PIT.buffer(20), until=date(2021, 12, 31)))
+    site = assessed(mining_areas=areas(PIT.buffer(20), until=date(2021, 12, 31)))
     assert (site.category, site.programme_category) == ("abandoned", 3)
     assert "ended on 2021-12-31, the site was open on 2022-06-01, 2023-06-01" in site.reasons
 
 
 def test_a_permit_that_ended_before_the_first_date_counts_as_abandoned():
-    site = judged(mining_areas=areas(PIT.buffer(20), until=date(2015, 12, 31)))
+    site = assessed(mining_areas=areas(PIT.buffer(20), until=date(2015, 12, 31)))
     assert site.category == "abandoned"
 
 
 def test_digging_on_long_after_the_permit_ended_is_extraction_too():
     """The permit ended before the first date: what is dug since that date counts."""
-    site = judged(tracks(grow=6), mining_areas=areas(PIT.buffer(300), until=date(2015, 12, 31)),
+    site = assessed(tracks(grow=6), mining_areas=areas(PIT.buffer(300), until=date(2015, 12, 31)),
                   deposits=table(PIT.buffer(400), mineral=None))
     assert site.category == "in_deposit_unlicensed"
     assert "ha were dug since" in site.reasons
 
 
 def test_digging_on_after_the_permit_ended_is_extraction_without_a_concession():
-    site = judged(tracks(grow=6), mining_areas=areas(PIT.buffer(300), until=date(2021, 1, 31)),
+    site = assessed(tracks(grow=6), mining_areas=areas(PIT.buffer(300), until=date(2021, 1, 31)),
                   deposits=table(PIT.buffer(400), mineral=None))
     assert site.category == "in_deposit_unlicensed"
     assert "ha were dug since" in site.reasons
 
 
 def test_closed_with_its_concession_it_is_reclaimed():
-    site = judged(tracks(*DAYS[:2]), mining_areas=areas(PIT.buffer(20), until=date(2021, 12, 31)))
+    site = assessed(tracks(*DAYS[:2]), mining_areas=areas(PIT.buffer(20), until=date(2021, 12, 31)))
     assert (site.status, site.category) == ("other", "reclaimed")
 
 
 def test_closed_while_the_concession_runs_it_stays_licensed():
-    site = judged(tracks(*DAYS[:2]), mining_areas=areas(PIT.buffer(20)))
+    site = assessed(tracks(*DAYS[:2]), mining_areas=areas(PIT.buffer(20)))
     assert site.category == "licensed" and "extraction seems to have stopped" in site.reasons
 
 
@@ -207,14 +206,14 @@ def test_closed_while_the_concession_runs_it_stays_licensed():
 
 @pytest.mark.parametrize("code", ["133", "331", "332"])
 def test_bare_ground_of_another_kind_is_other(code):
-    site = judged(corine=table(PIT.buffer(500), code=code))
+    site = assessed(corine=table(PIT.buffer(500), code=code))
     assert (site.status, site.category) == ("other", "other")
 
 
 def test_other_ground_stays_a_candidate_where_a_quarry_is_known():
     bare = table(PIT.buffer(500), code="332")
-    assert judged(corine=bare, osm_quarries=table(PIT)).category == "outside_deposit"
-    assert judged(corine=bare, deposits=table(PIT, mineral=None)).category == (
+    assert assessed(corine=bare, osm_quarries=table(PIT)).category == "outside_deposit"
+    assert assessed(corine=bare, deposits=table(PIT, mineral=None)).category == (
         "in_deposit_unlicensed")
 
 
@@ -231,13 +230,13 @@ def test_corine_classes_of_quarries_are_those_of_the_legend():
     ("mining_areas",), ("deposits",), ("corine",), ("mining_areas", "deposits"),
     ("osm_quarries", "monitoring_points", "mining_terrains", "mining_areas")])
 def test_a_site_that_a_missing_layer_could_clear_is_undetermined(missing):
-    site = judged(**dict.fromkeys(missing))
+    site = assessed(**dict.fromkeys(missing))
     assert (site.status, site.category, site.score) == ("undetermined", "undetermined", 0)
-    assert "cannot be judged without" in site.reasons
+    assert "cannot be assessed without" in site.reasons
 
 
 def test_layers_that_cannot_clear_a_site_may_be_missing():
-    site = judged(osm_quarries=None, monitoring_points=None, mining_terrains=None)
+    site = assessed(osm_quarries=None, monitoring_points=None, mining_terrains=None)
     assert site.category == "outside_deposit"
     assert np.isnan(site.monitoring_distance_m)
     assert "not at hand: mining terrains, OSM quarries, monitoring points" in site.reasons
@@ -253,21 +252,21 @@ def test_no_layer_that_goes_missing_makes_a_site_a_candidate():
         {},
     ]
     for layers in places:
-        full = judged(**layers)
+        full = assessed(**layers)
         for name in ("deposits", "mining_areas", "mining_terrains", "corine", "osm_quarries",
                      "monitoring_points"):
-            left = judged(**{**layers, name: None})
+            left = assessed(**{**layers, name: None})
             assert left.status != "candidate" or full.status == "candidate", (layers, name)
             assert left.status in (full.status, "undetermined")
 
 
-def test_without_any_register_every_site_is_undetermined():
-    out = judge_sites(tracks(), no_registries())
-    assert set(out.status) == {"undetermined"} and present_layers(no_registries()) == {}
+def test_without_any_registry_every_site_is_undetermined():
+    out = assess_sites(tracks(), Registries())
+    assert set(out.status) == {"undetermined"} and Registries().present == {}
 
 
 def test_an_empty_layer_says_that_there_is_nothing():
-    site = judged(mining_areas=areas().set_crs(CRS), deposits=table(mineral=[]).set_crs(CRS))
+    site = assessed(mining_areas=areas().set_crs(CRS), deposits=table(mineral=[]).set_crs(CRS))
     assert site.category == "outside_deposit" and np.isnan(site.deposit_distance_m)
     assert "there is none near" in site.reasons
 
@@ -277,7 +276,8 @@ def test_a_layer_of_another_place_counts_as_missing(tmp_path):
         valid_from="2000-01-01", valid_to="2040-01-01")
     away.to_file(tmp_path / "mining_areas.gpkg")
     table(PIT, mineral="x").to_file(tmp_path / "deposits.gpkg")
-    read = registries_for(tmp_path, CRS, (600_000, 5_599_400, 600_600, 5_600_000), Settings())
+    read = read_registries(tmp_path, CRS, (600_000, 5_599_400, 600_600, 5_600_000),
+                           Settings().coverage_m)
     assert read.mining_areas is None and "mining_areas" in read.missing
     assert any("of another place" in n for n in read.notes)
     assert len(read.deposits) == 1
@@ -287,7 +287,8 @@ def test_a_layer_with_shapes_only_near_the_map_covers_it(tmp_path):
     near = areas(shapely.affinity.translate(PIT, 9_000, 0)).assign(
         valid_from="2000-01-01", valid_to="2040-01-01")
     near.to_file(tmp_path / "mining_areas.gpkg")
-    read = registries_for(tmp_path, CRS, (600_000, 5_599_400, 600_600, 5_600_000), Settings())
+    read = read_registries(tmp_path, CRS, (600_000, 5_599_400, 600_600, 5_600_000),
+                           Settings().coverage_m)
     assert len(read.mining_areas) == 1
 
 
@@ -295,21 +296,21 @@ def test_a_layer_with_shapes_only_near_the_map_covers_it(tmp_path):
 
 def test_the_score_is_the_product_of_its_parts():
     """No permit at all, seen on all four dates, 4 ha, no probability, known to nobody."""
-    assert judged().score == pytest.approx(np.mean([1, 1, 1 - 0.5 / 4 / 2, 0]), abs=1e-3)
-    known = judged(osm_quarries=table(PIT))
+    assert assessed().score == pytest.approx(np.mean([1, 1, 1 - 0.5 / 4 / 2, 0]), abs=1e-3)
+    known = assessed(osm_quarries=table(PIT))
     assert known.score == pytest.approx(np.mean([1, 1, 1 - 0.5 / 4 / 2, 1]), abs=1e-3)
 
 
 def test_a_small_overrun_scores_below_a_large_one():
     def score(metres):
         part = box(600_150, 5_599_550, 600_400 - metres, 5_599_850)
-        return judged(mining_areas=areas(part)).score
+        return assessed(mining_areas=areas(part)).score
 
     assert 0 < score(40) < score(80) <= 1
 
 
 def test_columns_and_words():
-    out = judge_sites(tracks(), registries())
+    out = assess_sites(tracks(), registries())
     assert [c for c in out.columns if c != "geometry"] == list(COLUMNS)
     assert out.index.name == "site_id" and out.crs == CRS
     assert out.first_seen.iloc[0] == "2020-06-01" and out.last_seen.iloc[0] == "2023-06-01"
@@ -344,19 +345,19 @@ def test_confirmed_counts_layers_as_a_raster_does():
 
 def test_an_empty_series_gives_an_empty_table():
     empty = track_sites({DAYS[0]: grid_map(np.full((10, 10), FIELD, np.uint8))})
-    out = judge_sites(empty, registries())
+    out = assess_sites(empty, registries())
     assert len(out) == 0 and set(COLUMNS) <= set(out.columns)
     assert isinstance(out, gpd.GeoDataFrame) and out.crs == CRS
 
 
 def test_a_deposit_without_a_name_is_told_as_such():
-    site = judged(deposits=table(PIT, mineral=None))
+    site = assessed(deposits=table(PIT, mineral=None))
     assert "100% lies in the deposit without a name" in site.reasons
     assert pd.isna(site.mineral) or site.mineral == ""
 
 
 def test_min_permit_share_decides_between_overrun_and_no_permit():
     third = box(600_150, 5_599_550, 600_265, 5_599_850)
-    assert judged(mining_areas=areas(third)).category == "overrun"
+    assert assessed(mining_areas=areas(third)).category == "overrun"
     strict = replace(Settings(), min_permit_share=0.6)
-    assert judged(settings=strict, mining_areas=areas(third)).category == "outside_deposit"
+    assert assessed(settings=strict, mining_areas=areas(third)).category == "outside_deposit"
