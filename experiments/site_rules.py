@@ -1,21 +1,21 @@
-"""How far can the candidate sites be trusted, and which settings follow?
+"""Measure how far the candidate sites can be trusted, and which settings follow.
 
-On many synthetic landscapes, whose quarries and their permits are known, the site rules run on
-true maps and registers that are made worse step by step, and on the maps that the study's model
+On many synthetic landscapes, whose quarries and their permits are planted, the site rules run on
+exact maps and registries that are made worse step by step, and on the maps that the study's model
 makes of the landscapes' scenes, which it has never seen, in one pass over each scene. Settings are
 compared on the study model's maps. The rates at the settings chosen are then counted on as many
 other landscapes, numbered from 40, that played no part in the choice; on the first few of these
 also with the maps of a network trained for a minute on the landscape's own labels. No planted
 quarry is left open when it is given up, so one test leaves the reclaimed ones as they were mapped
 last. Precision and recall of the candidates, by category, are summed up over the landscapes; the
-intervals come from drawing whole landscapes anew (or from Wilson's formula over the sites, where
+intervals come from a bootstrap of whole landscapes (or from Wilson's formula over the sites, where
 that is wider).
 
     python -m experiments.site_rules --seeds 20 --write
-    python -m experiments.site_rules --seeds 3 --tests register tolerance
+    python -m experiments.site_rules --seeds 3 --tests "registry shift" tolerance
     python -m experiments.site_rules --seeds 40 --pairs
 
---pairs tries tolerance and least overrun together and prints the rates of each pair.
+--pairs tries tolerance and minimum overrun together and prints the rates of each pair.
 With --write the rows go to results/synthetic/site_rules.json, which notebook 07 shows. Landscapes
 and what was counted on them are kept in build/site_rules/ (delete it after a change of the rules),
 so a run that was stopped goes on.
@@ -46,10 +46,8 @@ from lulc_lib.landscape.layout import make_layout
 from lulc_lib.landscape.plan import SCENES, STRZEGOM, stream
 from lulc_lib.landscape.truth import class_map
 from lulc_lib.sites.evaluate import ANY_CANDIDATE, compare_sites
-from lulc_lib.sites.evidence import registries_for
-from lulc_lib.sites.reasons import judge_sites
-from lulc_lib.sites.registries import Registries
-from lulc_lib.sites.rules import ABANDONED, CANDIDATE, RECLAIMED
+from lulc_lib.sites.registries import Registries, read_registries
+from lulc_lib.sites.rules import ABANDONED, CANDIDATE, RECLAIMED, assess_sites
 from lulc_lib.sites.settings import Settings
 from lulc_lib.sites.tracking import track_sites
 
@@ -58,27 +56,28 @@ TESTS: dict[str, tuple[str, tuple[float, ...]]] = {
     "erosion": ("pixels lost at every edge", (0, 1, 2, 3, 4)),
     "map shift": ("shift of each map, pixels", (0, 1, 2, 3, 5)),
     "missed": ("share of quarries missed on each date", (0, 0.1, 0.2, 0.3, 0.5)),
-    "register": ("shift of every registered shape, metres", (0, 10, 20, 30, 50, 70, 100)),
-    "least size": ("least size of a site, hectares", (0.1, 0.2, 0.5, 1, 1.5, 2, 3)),
+    "registry shift": ("shift of every shape in the registries, metres",
+                       (0, 10, 20, 30, 50, 70, 100)),
+    "minimum mapping unit": ("minimum mapping unit, hectares", (0.1, 0.2, 0.5, 1, 1.5, 2, 3)),
     "tolerance": ("tolerance, metres", (0, 5, 10, 15, 20, 25, 30, 40, 50)),
-    "least overrun": ("least overrun, hectares", (0.05, 0.1, 0.2, 0.25, 0.3, 0.5, 1)),
+    "minimum overrun": ("minimum overrun, hectares", (0.05, 0.1, 0.2, 0.25, 0.3, 0.5, 1)),
     "study model": ("", (0,)),
     "left open": ("", (0,)),
     "own network": ("", (0,)),
 }
 """Test to what is varied, and its levels."""
 
-JUDGED = ("study model", "left open", "own network")
+HELD_OUT = ("study model", "left open", "own network")
 """Tests at the settings chosen, on landscapes that the choice did not see …"""
-FIRST_JUDGED = 40
+FIRST_HELD_OUT = 40
 """… whose numbers start here."""
 
 PAIRS = ((15, 0.5), (15, 0.75), (20, 0.1), (20, 0.2), (20, 0.3), (20, 0.4), (20, 0.5), (25, 0.1),
          (25, 0.15), (25, 0.2), (25, 0.25), (25, 0.3), (30, 0.05), (30, 0.1), (30, 0.2))
-"""Tolerance, metres, and least overrun, hectares, tried together."""
+"""Tolerance, metres, and minimum overrun, hectares, tried together."""
 
 SHIFT_M = 20.0
-"""Metres, by which the registers are off where the settings of the boundary are compared."""
+"""Metres, by which the registries are off where the settings of the boundary are compared."""
 RIM_M = 30.0
 """Metres around a quarry that is left open in which its last map stays."""
 REPLICATES = 2000
@@ -90,7 +89,7 @@ NETWORK = {"base": 8, "epochs": 1, "steps_per_epoch": 300, "validation_share": 0
 
 
 class Landscape(NamedTuple):
-    """One seed's true maps, its registers as they are read, and the planted sites."""
+    """One seed's exact maps, its registries as they are read, and the planted sites."""
 
     seed: int
     maps: dict[date, xr.DataArray]
@@ -100,7 +99,7 @@ class Landscape(NamedTuple):
 
 
 def make_landscape(seed: int) -> Landscape:
-    """The landscape of a seed, without rendering its scenes."""
+    """Make the landscape of a seed, without rendering its scenes."""
     layout = make_layout(seed, STRZEGOM)
     days = sorted(s.date for s in SCENES if s.site is STRZEGOM)
     maps = {d: on_grid(class_map(layout, d)) for d in days}
@@ -113,7 +112,7 @@ def make_landscape(seed: int) -> Landscape:
         points = registries.monitoring_points(seed, layout)
         points.to_csv(Path(folder) / "monitoring_points.csv", index=False)
         first = maps[days[0]]
-        read = registries_for(Path(folder), first.rio.crs, first.rio.bounds(), Settings())
+        read = read_registries(folder, first.rio.crs, first.rio.bounds(), Settings().coverage_m)
     pits = {f"Strzegom {p.site_id}": p for p in layout.pits}
     tight = [g if pits[n].category == "overrun" else pits[n].outline.simplify(5)
              for n, g in zip(read.mining_areas["name"], read.mining_areas.geometry, strict=True)]
@@ -122,14 +121,14 @@ def make_landscape(seed: int) -> Landscape:
 
 
 def on_grid(codes: np.ndarray) -> xr.DataArray:
-    """(row, col) codes as a map on the site's grid."""
+    """Put (row, col) codes on the site's grid."""
     t = STRZEGOM.transform
     out = xr.DataArray(codes, dims=("y", "x"), coords=pixel_centres(t, codes.shape))
     return out.rio.write_crs(STRZEGOM.epsg).rio.write_transform(t)
 
 
 def worse_maps(place: Landscape, test: str, level: float) -> dict[date, xr.DataArray]:
-    """The true maps with one kind of error."""
+    """Add one kind of error to the exact maps."""
     rng = stream(place.seed, "degrade", test)
     codes = [m.values for m in place.maps.values()]
     if test == "label noise":
@@ -144,46 +143,46 @@ def worse_maps(place: Landscape, test: str, level: float) -> dict[date, xr.DataA
 
 
 def shifted(place: Landscape, metres: float, to_the_edge: bool = False) -> Registries:
-    """The registers with every shape moved; ``to_the_edge``: licensed pits fill their area."""
-    rng = stream(place.seed, "registers moved")
+    """Move every shape of the registries; ``to_the_edge``: licensed pits fill their area."""
+    rng = stream(place.seed, "registers moved")  # part of the seed: another word, other numbers
     areas = place.dug_to_the_edge if to_the_edge else place.registries.mining_areas
     return replace(place.registries, mining_areas=degrade.moved(areas, metres, rng),
                    deposits=degrade.moved(place.registries.deposits, metres, rng))
 
 
 def runs(place: Landscape, tests: list[str]) -> Iterator[tuple[str, float, pd.DataFrame]]:
-    """Every test and level with its counts (see :func:`compare_sites`)."""
+    """Run every test at every level, and count (see :func:`compare_sites`)."""
     mapped = model_maps(place.seed, own=False)
     tracks, edge = track_sites(mapped), shifted(place, SHIFT_M, to_the_edge=True)
-    true = track_sites(place.maps)
+    exact = track_sites(place.maps)
     for test in tests:
         for level in TESTS[test][1]:
-            settings, found = Settings(), (tracks, place.registries)
-            if test == "least size":
+            settings, run = Settings(), (tracks, place.registries)
+            if test == "minimum mapping unit":
                 settings = Settings(min_area_ha=level)
-                found = track_sites(mapped, settings=settings), place.registries
+                run = track_sites(mapped, settings=settings), place.registries
             elif test == "tolerance":
-                settings, found = Settings(tolerance_m=level), (tracks, edge)
-            elif test == "least overrun":
-                settings, found = Settings(min_overrun_ha=level), (tracks, edge)
-            elif test == "register":
-                found = true, shifted(place, level)
+                settings, run = Settings(tolerance_m=level), (tracks, edge)
+            elif test == "minimum overrun":
+                settings, run = Settings(min_overrun_ha=level), (tracks, edge)
+            elif test == "registry shift":
+                run = exact, shifted(place, level)
             elif test == "left open":
                 yield test, level, compare_sites(
-                    judge_sites(track_sites(left_open(place, mapped)), place.registries, settings),
+                    assess_sites(track_sites(left_open(place, mapped)), place.registries, settings),
                     abandoned(place.planted))
                 continue
             elif test == "own network":
-                found = track_sites(model_maps(place.seed, own=True)), place.registries
+                run = track_sites(model_maps(place.seed, own=True)), place.registries
             elif test != "study model":
-                found = track_sites(worse_maps(place, test, level)), place.registries
-            yield test, level, compare_sites(judge_sites(*found, settings), place.planted)
+                run = track_sites(worse_maps(place, test, level)), place.registries
+            yield test, level, compare_sites(assess_sites(*run, settings), place.planted)
 
 
 def left_open(
     place: Landscape, maps: dict[date, xr.DataArray]
 ) -> dict[date, xr.DataArray]:
-    """Maps on which no reclaimed quarry was reclaimed: it stays as on the last date it was dug."""
+    """Leave every reclaimed quarry on the maps open, as on the last date it was dug."""
     out = {d: m.copy() for d, m in maps.items()}
     pits = place.planted[place.planted.category == RECLAIMED]
     for last_active, outline in zip(pits.last_active, pits.geometry, strict=True):
@@ -198,15 +197,14 @@ def left_open(
 
 
 def abandoned(planted: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """The planted truth of :func:`left_open`."""
+    """Change the planted sites as :func:`left_open` changes the maps."""
     there = planted.category == RECLAIMED
     return planted.assign(category=planted.category.mask(there, ABANDONED),
                           status=planted.status.mask(there, CANDIDATE))
 
 
 def model_maps(seed: int, own: bool) -> dict[date, xr.DataArray]:
-    """Class maps of a landscape's scenes: by a network trained on its own labels, or by the
-    study's model."""
+    """Map a landscape's scenes by a network trained on its own labels, or by the study's model."""
     from lulc_lib.unet import get_config, load_model, predict_scene, train
     from lulc_lib.unet.checkpoint import study_model
 
@@ -227,7 +225,7 @@ def model_maps(seed: int, own: bool) -> dict[date, xr.DataArray]:
 
 
 def counted(seed: int, tests: list[str]) -> pd.DataFrame:
-    """Counts of one landscape, a row per test, level and category; kept on disk."""
+    """Count on one landscape, a row per test, level and category; kept on disk."""
     kept = BUILD / f"counts{seed}.csv"
     table = pd.read_csv(kept) if kept.exists() else pd.DataFrame(columns=["test"])
     left = [t for t in tests if t not in set(table.test)]
@@ -242,35 +240,37 @@ def counted(seed: int, tests: list[str]) -> pd.DataFrame:
 
 
 def pairs_table(seeds: int) -> pd.DataFrame:
-    """Recall and precision of the candidates on the study model's maps for every one of PAIRS:
-    with registers as they are, and off by SHIFT_M with licensed pits dug to the edge."""
+    """Count recall and precision of the candidates on the study model's maps for all of PAIRS.
+
+    With registries as they are, and off by SHIFT_M with licensed pits dug to the edge.
+    """
     rows = []
     for seed in range(seeds):
         place = make_landscape(seed)
         tracks, edge = track_sites(model_maps(seed, own=False)), shifted(place, SHIFT_M, True)
         for tolerance, overrun in PAIRS:
             settings = Settings(tolerance_m=tolerance, min_overrun_ha=overrun)
-            for case, registers in (("as they are", place.registries), ("off", edge)):
-                counts = compare_sites(judge_sites(tracks, registers, settings), place.planted)
+            for case, tables in (("as they are", place.registries), ("off", edge)):
+                counts = compare_sites(assess_sites(tracks, tables, settings), place.planted)
                 rows.append({"tolerance_m": tolerance, "min_overrun_ha": overrun,
-                             "registers": case, **counts.loc[ANY_CANDIDATE]})
-    total = pd.DataFrame(rows).groupby(["tolerance_m", "min_overrun_ha", "registers"]).sum()
+                             "registries": case, **counts.loc[ANY_CANDIDATE]})
+    total = pd.DataFrame(rows).groupby(["tolerance_m", "min_overrun_ha", "registries"]).sum()
     rates = pd.DataFrame({"recall": total.recovered / total.planted,
-                          "precision": total.right / total.found})
-    return rates.unstack("registers")
+                          "precision": total.correct / total.reported})
+    return rates.unstack("registries")
 
 
 def summed(counts: pd.DataFrame) -> dict[str, float]:
-    """Precision and recall over landscapes (one row each), with 95 % intervals; and the sums.
+    """Sum counts of landscapes (one row each) to precision and recall with 95 % intervals.
 
-    An interval is the wider of two: from drawing whole landscapes anew, and Wilson's over the
-    sites, since where nothing failed the first has no width.
+    An interval is the wider of two: a bootstrap of whole landscapes, and Wilson's over the sites,
+    since where nothing failed the first has no width.
     """
-    values = counts[["planted", "recovered", "found", "right"]].to_numpy(float)
+    values = counts[["planted", "recovered", "reported", "correct"]].to_numpy(float)
     rng = np.random.default_rng(0)
     draws = values[rng.integers(0, len(values), (REPLICATES, len(values)))].sum(axis=1)
     total = values.sum(axis=0)
-    row = dict(zip(("planted", "recovered", "found", "right"), total.astype(int), strict=True))
+    row = dict(zip(("planted", "recovered", "reported", "correct"), total.astype(int), strict=True))
     for name, top, below in (("recall", 1, 0), ("precision", 3, 2)):
         over_sites = wilson(int(total[top]), int(total[below]))
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -285,8 +285,8 @@ def main() -> None:
     """Run the tests, print precision and recall of the candidates, and keep them if asked to."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=20, choices=range(1, FIRST_JUDGED + 1),
-                        metavar="N", help="landscapes to compare on; as many others to judge on")
+    parser.add_argument("--seeds", type=int, default=20, choices=range(1, FIRST_HELD_OUT + 1),
+                        metavar="N", help="landscapes to compare on; as many others to count on")
     parser.add_argument("--pairs", action="store_true", help="try two settings together, and stop")
     parser.add_argument("--tests", nargs="+", default=list(TESTS), choices=list(TESTS))
     parser.add_argument("--write", action="store_true", help="keep the rows as results")
@@ -295,9 +295,9 @@ def main() -> None:
     if args.pairs:
         print(pairs_table(args.seeds).round(3).to_string())
         return
-    first = FIRST_JUDGED
+    first = FIRST_HELD_OUT
     for seed in (*range(args.seeds), *range(first, first + args.seeds)):
-        tests = [t for t in args.tests if (t in JUDGED) == (seed >= first)
+        tests = [t for t in args.tests if (t in HELD_OUT) == (seed >= first)
                  and (t != "own network" or seed < first + OWN)]
         if tests:
             parts.append(counted(seed, tests))

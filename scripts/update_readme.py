@@ -76,7 +76,7 @@ def sites_line() -> str:
     return (f"Candidate sites on {rules['seeds']} synthetic landscapes that our model never saw "
             f"(each scene mapped in one pass), {row['planted']} planted: recall {recall}, "
             f"precision {precision}. On the published map of Kolbuszowa, where no quarry is, "
-            f"{false['left']} of {false['objects']} false objects reach the least size of a site.")
+            f"{false['left']} of {false['objects']} false objects reach the minimum mapping unit of a site.")
 
 
 def card_table() -> str:
