@@ -1,52 +1,50 @@
-"""What the tests of the local Earth Engine share: two small scenes, and the real client."""
+"""What the tests share: two small scenes in a folder, and the real client on a server of them."""
 
 from __future__ import annotations
+
+import json
 
 import ee
 import google.auth.credentials
 import numpy as np
-import pytest
 import rasterio
 import rasterio.warp
 import requests
 from ee_local.registry import bind, find
 from rasterio.transform import from_origin
 
-import ee_local as local
-from lulc_lib.data.scenes import BANDS
-
 ROWS, COLS = 40, 50
 EAST, NORTH = 585_420.0, 5_652_250.0
 EPSG = 32633
 EE_BANDS = ["B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11", "B12"]
 COLLECTION = "COPERNICUS/S2_SR_HARMONIZED"
-SCENES = {"2022-06-19": "strzegom_20220619_33u", "2023-07-09": "strzegom_20230709_33u"}
+SCENES = {"2022-06-19": "20220619_T33UWS_strzegom", "2023-07-09": "20230709_T33UWS_strzegom"}
 
 
 def digital_numbers(seed: int) -> np.ndarray:
-    """(10, ROWS, COLS) uint16 DN without offset: dark water, bright soil, crops; strips of 0."""
+    """(10, ROWS, COLS) uint16 DN: dark water, bright soil, crops; strips of 0."""
     rng = np.random.default_rng(seed)
-    dn = rng.integers(1500, 3500, (len(BANDS), ROWS, COLS))
-    dn[:, :12] = rng.integers(100, 400, (len(BANDS), 12, COLS))
-    dn[BANDS.index("B04"), 25:] = rng.integers(200, 500, (ROWS - 25, COLS))
-    dn[BANDS.index("B08"), 25:] = rng.integers(4000, 6000, (ROWS - 25, COLS))
+    dn = rng.integers(1500, 3500, (len(EE_BANDS), ROWS, COLS))
+    dn[:, :12] = rng.integers(100, 400, (len(EE_BANDS), 12, COLS))
+    dn[EE_BANDS.index("B4"), 25:] = rng.integers(200, 500, (ROWS - 25, COLS))
+    dn[EE_BANDS.index("B8"), 25:] = rng.integers(4000, 6000, (ROWS - 25, COLS))
     dn[:, :, 0] = 0  # every band
-    dn[BANDS.index("B11"), ROWS - 1] = 0  # one band alone
+    dn[EE_BANDS.index("B11"), ROWS - 1] = 0  # one band alone
     return dn.astype(np.uint16)
 
 
-def write_scenes(root):
-    """Two scenes with +1000 DN in the dataset's layout; date to their DN without it."""
-    folder = root / "img_train"
-    folder.mkdir(parents=True)
+def write_scenes(folder):
+    """Two scenes, their tile in a sidecar; date to their DN."""
+    folder.mkdir(parents=True, exist_ok=True)
     found = {}
     for seed, (date, stem) in enumerate(SCENES.items()):
         dn = digital_numbers(seed)
-        with rasterio.open(folder / f"{stem}.tif", "w", driver="GTiff", count=len(BANDS),
+        with rasterio.open(folder / f"{stem}.tif", "w", driver="GTiff", count=len(EE_BANDS),
                            dtype="uint16", height=ROWS, width=COLS, crs=f"EPSG:{EPSG}",
-                           transform=from_origin(EAST, NORTH, 10, 10)) as out:
-            out.write(np.where(dn > 0, dn + 1000, 0).astype(np.uint16))
-            out.descriptions = BANDS
+                           transform=from_origin(EAST, NORTH, 10, 10), nodata=0) as out:
+            out.write(dn)
+            out.descriptions = EE_BANDS
+        (folder / f"{stem}.json").write_text(json.dumps({"properties": {"MGRS_TILE": "33UWS"}}))
         found[date] = dn
     return found
 
@@ -106,18 +104,6 @@ def initialise(address):
     """The client on an address."""
     ee.Reset()
     ee.Initialize(google.auth.credentials.AnonymousCredentials(), url=address, project="offline")
-
-
-@pytest.fixture(scope="module", name="engine")
-def local_engine(tmp_path_factory):
-    """The local Earth Engine on two small scenes, and the client initialised with it."""
-    root = tmp_path_factory.mktemp("data")
-    dn = write_scenes(root)
-    exports = tmp_path_factory.mktemp("exports")
-    with local.start(root, exports=exports) as server:
-        initialise(server.address)
-        yield Local(server, dn, root, exports)
-    ee.Reset()
 
 
 def apply(name, *values):

@@ -16,7 +16,6 @@ from local_engine import (
     apply,
     asked,
     box,
-    local_engine,  # noqa: F401  (the fixture engine)
 )
 from scipy import ndimage, special
 

@@ -4,7 +4,7 @@ import ee
 import numpy as np
 import pytest
 from ee_local.confusion import count_pairs
-from ee_local.forests import bag, fit_forest
+from ee_local.models import bag, fit_forest
 from ee_local.tree_text import TextTree, tree_to_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,14 +14,13 @@ from local_engine import (
     ROWS,
     box,
     centre,
-    local_engine,  # noqa: F401  (the fixture engine)
 )
 from sklearn import metrics
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
-from ee_local import machines
+from ee_local import models
 
 INPUTS = ["B2", "B4", "B8", "B11"]
 PLACES = [(r, c) for r in range(1, ROWS - 1, 3) for c in range(1, COLS, 4)]
@@ -83,7 +82,7 @@ def test_the_linear_machine_is_libsvms(engine, training):
 def test_a_machine_that_finds_no_end_says_so(engine, training, monkeypatch, recwarn):
     """Digital numbers and a cost of 1: an all but hard margin. libsvm itself counts its steps."""
     sampled, rows, labels = training
-    monkeypatch.setattr(machines, "STEPS", 50)
+    monkeypatch.setattr(models, "STEPS", 50)
     check_map(engine, ee.Classifier.libsvm(cost=1.5).train(sampled, "class", INPUTS),
               SVC(C=1.5, kernel="linear", max_iter=50).fit(rows, labels))
     told = [str(w.message) for w in recwarn if "Classifier.libsvm" in str(w.message)]
@@ -96,7 +95,7 @@ def test_a_machine_that_ends_says_nothing(engine, training, recwarn):
     sampled = training[0]
     ee.Classifier.libsvm(cost=0.0001).train(sampled, "class", INPUTS).explain().getInfo()
     assert not [w for w in recwarn if "libsvm" in str(w.message)]
-    assert machines.STEPS == 10_000_000  # as in libsvm's own Solver
+    assert models.STEPS == 10_000_000  # as in libsvm's own Solver
 
 
 def test_neighbours_and_means(engine, training):

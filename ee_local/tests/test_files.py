@@ -3,10 +3,8 @@
 import csv
 import io
 import json
-import re
 import threading
 import time
-from pathlib import Path
 
 import ee
 import geopandas as gpd
@@ -14,7 +12,6 @@ import numpy as np
 import pytest
 import rasterio
 import requests
-from ee_local.corine import corine_image
 from local_engine import (
     COLLECTION,
     EAST,
@@ -23,19 +20,11 @@ from local_engine import (
     box,
     centre,
     initialise,
-    local_engine,  # noqa: F401  (the fixture engine)
-    write_scenes,
 )
-from rasterio.features import rasterize
 from rasterio.transform import from_origin
-from shapely.geometry import box as rectangle
 
-import ee_local as local
-from ee_local import routes_exports
-from lulc_lib.earth_engine.backend import open_backend
-from lulc_lib.errors import InputError
-
-CORINE = "COPERNICUS/CORINE/V20/100m/2018"
+import ee_local
+from ee_local import routes
 
 
 @pytest.fixture(scope="module")
@@ -143,14 +132,14 @@ def test_exports_that_fail_say_why(engine):
 
 def test_exports_wait_their_turn_and_can_be_cancelled(engine, monkeypatch):
     go, began = threading.Event(), threading.Event()
-    real = routes_exports.geotiff
+    real = routes.geotiff
 
     def slow(*arguments, **options):
         began.set()
         assert go.wait(20)
         return real(*arguments, **options)
 
-    monkeypatch.setattr(routes_exports, "geotiff", slow)
+    monkeypatch.setattr(routes, "geotiff", slow)
     tasks = [ee.batch.Export.image.toDrive(engine.image().select("B2"), f"turn{k}", scale=10,
                                            region=box(0, 0, 5, 5)) for k in range(2)]
     for task in tasks:
@@ -170,12 +159,12 @@ def test_exports_wait_their_turn_and_can_be_cancelled(engine, monkeypatch):
 
 def test_exports_have_a_folder_of_their_own(engine, tmp_path, monkeypatch):
     """Nobody names a folder; it is made only when the first file comes."""
-    write_scenes(tmp_path / "data")
-    monkeypatch.setenv("LULC_OUTPUT", str(tmp_path / "out"))
-    folder = tmp_path / "out" / "build" / "earth_engine" / "exports"
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "ee_local_exports"
     try:
-        with open_backend(tmp_path / "data", "local") as running:
-            assert f"Exports come to {folder}" in running.note and not folder.exists()
+        with ee_local.start(engine.root) as server:
+            assert server.exports == folder and not folder.exists()
+            initialise(server.address)
             task = ee.batch.Export.image.toDrive(ee.Image(7).toByte(), "x", scale=10,
                                                  region=box(0, 0, 4, 4))
             task.start()
@@ -209,57 +198,3 @@ def test_what_the_catalogue_says_of_itself(engine):
     assert ee.data.listAssets("projects/offline/assets") == {"assets": []}
     with pytest.raises(ee.EEException, match="has nothing at"):
         ee.data.createFolder("projects/offline/assets/new")
-
-
-def write_corine(folder):
-    """Two squares of CORINE polygons in EPSG:3035."""
-    table = gpd.GeoDataFrame(
-        {"Code_18": ["131", "211"]},
-        geometry=[rectangle(EAST, NORTH - 400, EAST + 250, NORTH),
-                  rectangle(EAST + 250, NORTH - 400, EAST + 500, NORTH)], crs=EPSG).to_crs(3035)
-    folder.mkdir(parents=True)
-    table.to_file(folder / "corine.gpkg", driver="GPKG")
-    return table
-
-
-def test_corine_from_polygons_and_from_a_raster(engine, tmp_path):
-    write_scenes(tmp_path / "data")
-    table = write_corine(tmp_path / "data" / "registries")
-    try:
-        with local.start(tmp_path / "data") as server:
-            initialise(server.address)
-            image = ee.Image(CORINE)
-            info = image.getInfo()
-            band = info["bands"][0]
-            assert (band["id"], band["crs"]) == ("landcover", "EPSG:3035")
-            assert band["crs_transform"][0] == 100
-            grid = {"crsCode": "EPSG:3035", "dimensions": dict(zip(
-                ("width", "height"), band["dimensions"], strict=True)),
-                "affineTransform": {"scaleX": 100, "scaleY": -100,
-                                    "translateX": band["crs_transform"][2],
-                                    "translateY": band["crs_transform"][5]}}
-            found = ee.data.computePixels({"expression": image, "fileFormat": "NUMPY_NDARRAY",
-                                           "grid": grid})["landcover"]
-            assert ee.data.getAsset(CORINE)["type"] == "IMAGE"
-    finally:
-        initialise(engine.address)
-    assert band["crs_transform"][2] % 100 == band["crs_transform"][5] % 100 == 0
-    transform = from_origin(band["crs_transform"][2], band["crs_transform"][5], 100, 100)
-    expected = rasterize(zip(table.geometry, (131, 211), strict=True), found.shape,
-                         transform=transform)
-    np.testing.assert_array_equal(found, expected)
-    with rasterio.open(tmp_path / "clc.tif", "w", driver="GTiff", width=found.shape[1],
-                       height=found.shape[0], count=1, dtype="uint16", crs="EPSG:3035",
-                       transform=transform, nodata=0) as out:
-        out.write(found, 1)
-    raster = corine_image(tmp_path / "clc.tif")
-    assert raster.bands[0].size == (found.shape[1], found.shape[0])
-
-
-@pytest.mark.parametrize("codes, column, words", [
-    ([131, 7], "Code_18", "7"), ([131, 211], "other", "Code_18")])
-def test_files_that_are_no_corine(tmp_path, codes, column, words):
-    path = tmp_path / "corine.gpkg"
-    gpd.GeoDataFrame({column: codes}, geometry=[rectangle(0, 0, 1, 1)] * 2, crs=3035).to_file(path)
-    with pytest.raises(InputError, match=re.escape(words)):
-        corine_image(Path(path))

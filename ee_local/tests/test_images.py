@@ -6,7 +6,7 @@ import pytest
 import rasterio
 import rasterio.warp
 from ee_local.grid import Grid, Projection
-from ee_local.stored import StoredBand
+from ee_local.pyramids import StoredBand
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from local_engine import (
@@ -19,7 +19,6 @@ from local_engine import (
     ROWS,
     box,
     centre,
-    local_engine,  # noqa: F401  (the fixture engine)
     scene_grid,
 )
 from rasterio.features import rasterize

@@ -21,7 +21,6 @@ from local_engine import (
     ROWS,
     box,
     centre,
-    local_engine,  # noqa: F401  (the fixture engine)
     scene_grid,
 )
 from rasterio.io import MemoryFile

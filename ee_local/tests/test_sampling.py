@@ -14,7 +14,6 @@ from local_engine import (
     ROWS,
     box,
     centre,
-    local_engine,  # noqa: F401  (the fixture engine)
 )
 from rasterio.features import rasterize, shapes
 from rasterio.transform import from_origin

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from local_engine import (
     apply,
     asked,
-    local_engine,  # noqa: F401  (the fixture engine)
 )
 
 pytestmark = pytest.mark.usefixtures("engine")

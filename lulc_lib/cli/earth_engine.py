@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import signal
 import sys
-import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lulc_lib.cli.common import DONE, Subparsers
+
+if TYPE_CHECKING:
+    from ee_local import LocalServer
 
 DESCRIPTION = """\
 Start the local Earth Engine: a server on this machine that the unmodified Earth Engine client and
@@ -29,7 +31,7 @@ in Python:
 
 
 def add_earth_engine(commands: Subparsers) -> None:
-    """``lulc earth-engine``: start the local Earth Engine."""
+    """Add ``lulc earth-engine``: start the local Earth Engine."""
     parser = commands.add_parser(
         "earth-engine", formatter_class=argparse.RawDescriptionHelpFormatter,
         help="start the local Earth Engine, which answers the ee and geemap clients",
@@ -48,25 +50,23 @@ def add_earth_engine(commands: Subparsers) -> None:
 
 
 def run_earth_engine(args: argparse.Namespace) -> int:
-    """Serve until Ctrl-C or a request to end; the exit code."""
-    from ee_local import start
-    from lulc_lib import paths
+    """Serve until Ctrl-C or a request to end; return the exit code."""
+    from ee_local.cli import serve
+
+    serve(lambda: _started(args))
+    return DONE
+
+
+def _started(args: argparse.Namespace) -> LocalServer:
     from lulc_lib.data.catalogue import find_site
     from lulc_lib.data.source import resolve_source
+    from lulc_lib.landscape import ensure_landscape
+    from lulc_lib.earth_engine import assets
 
     if args.site is not None:
         find_site(args.site)
-    ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda number, frame: ended.set())
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            source = resolve_source(args.source)
-        with start(source.root, args.site, args.port, args.exports, args.corine) as server:
-            print(server.address, flush=True)
-            held = server.engine.catalogue.held()
-            print(f"Data: {source.name}, {held}. Exports come to {paths.shown(server.exports)}. "
-                  "Ctrl-C stops.", file=sys.stderr, flush=True)
-            ended.wait()
-    except KeyboardInterrupt:
-        pass
-    return DONE
+    with contextlib.redirect_stdout(sys.stderr):
+        source = resolve_source(args.source, ensure_landscape)
+    server = assets.start_local(source.root, args.site, args.port, args.exports, args.corine)
+    print(f"Data: {source.name}.", file=sys.stderr, flush=True)
+    return server

@@ -32,9 +32,11 @@ class Patience(NamedTuple):
 
     Attributes
     ----------
-    timeout : seconds for a connection and for each part of an answer; Earth Engine itself ends
-        an interactive computation after five minutes.
-    retries : how often the client tries again after 429, 5xx or a lost connection; it waits up to
+    timeout : float, seconds
+        For a connection and for each part of an answer; Earth Engine itself ends an interactive
+        computation after five minutes.
+    retries : int
+        How often the client tries again after 429, 5xx or a lost connection; it waits up to
         2, 4, 8, … seconds before.
     """
 
@@ -49,8 +51,14 @@ class Backend:
     The local server also stops with the process, and when nobody holds its back end any more: a
     notebook's cell that is run again leaves none behind.
 
-    ``name``: ``google`` or ``local``; ``title``: the same in words; ``address``: where it answers;
-    ``note``: in words what was chosen and why.
+    Attributes
+    ----------
+    name, title : str
+        ``google`` or ``local``, and the same in words.
+    address : str
+        Where it answers.
+    note : str
+        What was chosen and why, in words.
     """
 
     name: str
@@ -60,14 +68,16 @@ class Backend:
     server: Any = None
 
     def __enter__(self) -> Backend:
+        """Return the back end itself."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
+        """Close it."""
         self.close()
 
     def compute(self, what: ee.ComputedObject) -> Any:
-        """The value of an Earth Engine object, in one request.
+        """Return the value of an Earth Engine object, in one request.
 
         Raises
         ------
@@ -89,18 +99,24 @@ def open_backend(
     root: Path, choice: str | None = None, project: str | None = None,
     site: str | None = None, url: str | None = None, patience: Patience | None = None,
 ) -> Backend:
-    """The client made ready for one of the back ends.
+    """Make the client ready for one of the back ends.
 
     Parameters
     ----------
-    root : folder of the data source, which the local Earth Engine serves.
-    choice : ``google``: the user's account. ``local``: the local Earth Engine; no request leaves
-        this machine. ``auto``: Google if the client finds credentials that work, else local. None:
+    root : Path
+        Folder of the data source, which the local Earth Engine serves.
+    choice : str
+        ``google``: the user's account. ``local``: the local Earth Engine; no request leaves this
+        machine. ``auto``: Google if the client finds credentials that work, else local. None:
         what ``$EE_BACKEND`` says, else ``auto``.
-    project : Google Cloud project; None: ``$EE_PROJECT``, else the client's own setting.
-    site : the only site that the local Earth Engine shall serve; None: all.
-    url : another address than Google's.
-    patience : time-outs and retries.
+    project : str
+        Google Cloud project; None: ``$EE_PROJECT``, else the client's own setting.
+    site : str
+        The only site that the local Earth Engine shall serve; None: all.
+    url : str
+        Another address than Google's.
+    patience : Patience
+        Time-outs and retries.
 
     Raises
     ------
@@ -127,7 +143,7 @@ def open_backend(
 
 def _google(find: Callable[[], Any], project: str | None, url: str | None,
             patience: Patience) -> Backend:
-    """The client signed in at Google; ``find`` gives the credentials."""
+    """Sign the client in at Google; ``find`` gives the credentials."""
     with explained(GOOGLE):
         credentials = find()
         _initialise(credentials, project, url, Transport(patience.timeout, proxies=True), patience)
@@ -136,9 +152,9 @@ def _google(find: Callable[[], Any], project: str | None, url: str | None,
 
 
 def _local(root: Path, site: str | None, patience: Patience, note: str) -> Backend:
-    from ee_local import start
+    from lulc_lib.earth_engine import assets
 
-    server = start(root, site)
+    server = assets.start_local(root, site)
     try:
         with explained(LOCAL):
             _initialise(google.auth.credentials.AnonymousCredentials(), "offline", server.address,
@@ -154,7 +170,7 @@ def _local(root: Path, site: str | None, patience: Patience, note: str) -> Backe
 
 def _initialise(credentials: Any, project: str | None, url: str | None, transport: Transport,
                 patience: Patience, alone: bool = False) -> None:
-    """The client on an address; ``alone``: it asks nobody else."""
+    """Point the client at an address; ``alone``: it asks nobody else."""
     ee.Reset()
     ee.data.setMaxRetries(patience.retries)
     if alone:  # with a list in hand, the client does not fetch Google's list of old assets
@@ -167,7 +183,7 @@ def _initialise(credentials: Any, project: str | None, url: str | None, transpor
 
 
 def _credentials_at_hand() -> Any:
-    """The client's credentials, if a file with some is on this machine.
+    """Return the client's credentials, if a file with some is on this machine.
 
     The file is looked for first, because the search for credentials of last resort asks the
     network whether this is one of Google's own machines.

@@ -38,8 +38,10 @@ class Transport:
 
     Parameters
     ----------
-    timeout : seconds to wait for a connection, and then for each part of an answer.
-    proxies : whether to go through the proxy of the environment; off for a loopback address.
+    timeout : float, seconds
+        To wait for a connection, and then for each part of an answer.
+    proxies : bool
+        Go through the proxy of the environment; off for a loopback address.
     """
 
     def __init__(self, timeout: float, proxies: bool) -> None:
@@ -52,8 +54,7 @@ class Transport:
         headers: Mapping[str, str] | None = None, redirections: int | None = None,
         connection_type: object = None,
     ) -> tuple[httplib2.Response, bytes]:
-        """One request in the way the client expects it; ``redirections`` and ``connection_type``
-        are of no use here.
+        """Send one request in the way the client expects it; the last two arguments do nothing.
 
         Raises
         ------
@@ -80,11 +81,12 @@ class Transport:
 
 @contextmanager
 def explained(name: str) -> Iterator[None]:
-    """Turns what the client raises inside the block into one line.
+    """Turn what the client raises inside the block into one line.
 
     Parameters
     ----------
-    name : what answers, for the message: "Google Earth Engine".
+    name : str
+        What answers, for the message: "Google Earth Engine".
 
     Raises
     ------
@@ -111,7 +113,7 @@ def explained(name: str) -> Iterator[None]:
 
 
 def status_of(error: BaseException) -> int | None:
-    """HTTP status behind an error of the client; None if no answer came."""
+    """Return the HTTP status behind an error of the client; None if no answer came."""
     while error is not None:
         if isinstance(error, googleapiclient.errors.HttpError):
             return int(error.resp.status)
@@ -154,7 +156,7 @@ def _one_line(text: str) -> str:
 
 
 def _cause(error: BaseException) -> str:
-    """The innermost reason, without the addresses and object names around it."""
+    """Return the innermost reason, without the addresses and object names around it."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__
     return _one_line(str(error) or type(error).__name__)

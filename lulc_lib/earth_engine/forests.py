@@ -24,18 +24,21 @@ DECIMALS = 6
 
 
 def send_forest(forest: RandomForestClassifier, bands: Sequence[str]) -> ee.Classifier:
-    """The forest as an Earth Engine classifier that maps every pixel as it does itself.
+    """Copy a forest into an Earth Engine classifier that maps every pixel as it does itself.
 
     Parameters
     ----------
-    forest : trained on legend codes, to its full depth; on digital numbers, whose thresholds have
-        few decimals.
-    bands : Earth Engine's names of its columns.
+    forest : RandomForestClassifier
+        Trained on legend codes, to its full depth; on digital numbers, whose thresholds have few
+        decimals.
+    bands : sequence of str
+        Earth Engine's names of its columns.
 
     Returns
     -------
-    An ``ee.Classifier``; the class with the most trees wins. Where several classes have as many,
-    scikit-learn takes the lowest code; Earth Engine does not say which it takes.
+    ee.Classifier
+        The class with the most trees wins. Where several classes have as many, scikit-learn takes
+        the lowest code; Earth Engine does not say which it takes.
 
     Raises
     ------
@@ -60,7 +63,7 @@ def send_forest(forest: RandomForestClassifier, bands: Sequence[str]) -> ee.Clas
 
 
 def tree_texts(forest: RandomForestClassifier, bands: Sequence[str]) -> list[str]:
-    """geemap's text of each tree, as it is: nothing is refused, so it may mislabel.
+    """Return geemap's text of each tree, as it is: nothing is refused, so it may mislabel.
 
     ``geemap.ml.rf_to_strings`` does the same in processes forked off this one, which is not safe
     beside a server's threads.
@@ -70,9 +73,14 @@ def tree_texts(forest: RandomForestClassifier, bands: Sequence[str]) -> list[str
 
 
 def why_inexact(tree: DecisionTreeClassifier, classes: NDArray[np.integer]) -> str:
-    """Why a tree cannot be written exactly; '' if it can.
+    """Say why a tree cannot be written exactly; '' if it can.
 
-    ``classes``: the forest's codes; the tree's own classes are their indexes.
+    Parameters
+    ----------
+    tree : DecisionTreeClassifier
+        Its classes are indexes of the forest's.
+    classes : ndarray, shape (class,)
+        The forest's legend codes.
     """
     inner = tree.tree_
     leaf = inner.children_left < 0

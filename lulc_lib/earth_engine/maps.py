@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import ipyleaflet
 import numpy as np
 import rasterio
 import xarray as xr
+from anywidget import AnyWidget
 from geemap import map_widgets
 from rasterio.windows import Window
 from shapely.geometry import Point
@@ -21,16 +24,15 @@ from lulc_lib import legend
 from lulc_lib.data.catalogue import Site
 from lulc_lib.data.geotiff import class_map_writer
 from lulc_lib.data.scenes import pixel_centres
+from lulc_lib.earth_engine.assets import CORINE
 from lulc_lib.earth_engine.backend import Backend
 from lulc_lib.earth_engine.errors import explained, status_of
-from lulc_lib.earth_engine.icons import without_font
 from lulc_lib.earth_engine.workflow import MAPPED
 from lulc_lib.errors import InputError
 
 ZOOM = 14
 """Of the interactive map: a site of four kilometres fills it."""
 
-CORINE = "COPERNICUS/CORINE/V20/100m/2018"
 CLASS_STYLE = {"min": legend.CODES[0], "max": legend.CODES[-1],
                "palette": [c.removeprefix("#") for c in legend.COLOURS.values()]}
 """How a band of legend codes is drawn."""
@@ -38,13 +40,28 @@ CLASS_STYLE = {"min": legend.CODES[0], "max": legend.CODES[-1],
 SCENE_STYLE = {"bands": ["B8", "B4", "B3"], "min": 0, "max": [5000, 2800, 2800], "gamma": 2.0}
 """Near infrared, red and green of digital numbers, stretched like the study's figures."""
 
+SIGNS = {
+    "&#xe5cd;": "×", "&#xf507;": "–", "&#xf830;": "+",  # buttons: close, fold, unfold
+    "indeterminate_check_box": "▾", "add_box": "▸", "remove": "▾", "add": "▸",
+    "inventory_2": "", "folder_open": "", "folder": "", "draft": "",
+}
+"""What stands in geemap's font to what is drawn instead."""
+
+ICON = re.compile(r"(material-symbols-outlined\"\s*>\s*)(" + "|".join(map(re.escape, SIGNS))
+                  + r")(\s*</span)")
+"""An icon by its name in the text of a widget."""
+
+OWN = 'icon="point_scan"'
+"""The inspector's own icon, the only one that is an attribute."""
+
 
 def pixels(backend: Backend, image: ee.Image, site: Site) -> xr.DataArray:
-    """The bands of an image on the site's grid, in one request.
+    """Fetch the bands of an image on the site's grid, in one request.
 
     Returns
     -------
-    (band, y, x) in the image's number type, with CRS; 0 where Earth Engine's image is masked.
+    DataArray, shape (band, y, x)
+        In the image's dtype, with CRS; 0 where Earth Engine's image is masked.
 
     Raises
     ------
@@ -62,11 +79,12 @@ def pixels(backend: Backend, image: ee.Image, site: Site) -> xr.DataArray:
 
 
 def download(backend: Backend, class_map: ee.Image, site: Site) -> xr.DataArray:
-    """A class map on the site's grid.
+    """Fetch a class map on the site's grid.
 
     Returns
     -------
-    (y, x) uint8 legend codes with CRS, NO_DATA where Earth Engine's map is masked.
+    DataArray, shape (y, x), uint8 legend codes
+        With CRS; NO_DATA where Earth Engine's map is masked.
 
     Raises
     ------
@@ -82,9 +100,12 @@ def export(class_map: xr.DataArray, path: Path, tags: Mapping[str, str]) -> None
 
     Parameters
     ----------
-    class_map : (y, x) uint8 legend codes with CRS.
-    path : where to; an old file is replaced.
-    tags : metadata of the file, such as the classifier and the scene.
+    class_map : DataArray, shape (y, x), uint8 legend codes
+        With CRS.
+    path : Path
+        An old file is replaced.
+    tags : mapping of str to str
+        Metadata of the file, such as the classifier and the scene.
     """
     shape, transform = class_map.shape, class_map.rio.transform()
     with class_map_writer(path, shape, class_map.rio.crs, transform, tags) as out:
@@ -94,7 +115,7 @@ def export(class_map: xr.DataArray, path: Path, tags: Mapping[str, str]) -> None
 
 
 def corine(backend: Backend) -> ee.Image | None:
-    """CORINE Land Cover in the legend's classes; None if the back end's catalogue has it not.
+    """Return CORINE Land Cover in the legend's classes; None if the catalogue has it not.
 
     A CORINE class that may be several of ours is drawn as the first of them.
 
@@ -118,7 +139,7 @@ def interactive_map(
     backend: Backend, layers: Mapping[str, tuple[ee.Image, Mapping[str, Any]]], site: Site,
     split: tuple[str, str] | None = None,
 ) -> geemap.Map:
-    """A geemap map of images, with the legend, an inspector and two layers left and right.
+    """Draw images on a geemap map with the legend, an inspector and two layers left and right.
 
     No background map is drawn, and geemap's toolbar is left out: the tiles of the one and the icons
     of the other would come from the internet. So would those of the inspector and the legend, which
@@ -126,10 +147,13 @@ def interactive_map(
 
     Parameters
     ----------
-    layers : name to image and its style (:data:`CLASS_STYLE`, :data:`SCENE_STYLE`), from the
-        bottom to the top.
-    site : where to look.
-    split : names of the layers left and right of the divider.
+    layers : mapping of str to (ee.Image, mapping)
+        Name to image and its style (:data:`CLASS_STYLE`, :data:`SCENE_STYLE`), from the bottom to
+        the top.
+    site : Site
+        Where to look.
+    split : (str, str)
+        Names of the layers left and right of the divider.
 
     Raises
     ------
@@ -157,7 +181,7 @@ def interactive_map(
 
 
 def view_of(site: Site) -> tuple[float, float]:
-    """Latitude and longitude of a site's middle."""
+    """Return latitude and longitude of a site's middle."""
     west, south, east, north = site.bounds
     middle = gpd.GeoSeries([Point((west + east) / 2, (south + north) / 2)], crs=site.epsg)
     (point,) = middle.to_crs(4326)
@@ -169,3 +193,35 @@ def _grid(site: Site) -> dict[str, Any]:
     affine = {"scaleX": a, "shearX": b, "translateX": c, "shearY": d, "scaleY": e, "translateY": f}
     return {"crsCode": f"EPSG:{site.epsg}", "affineTransform": affine,
             "dimensions": {"width": site.cols, "height": site.rows}}
+
+
+@contextmanager
+def without_font(*kinds: type[AnyWidget]) -> Iterator[None]:
+    """Let widgets made inside the block draw their icons as characters.
+
+    geemap writes them as names in a font that comes from Google's servers; without that font the
+    names themselves are drawn, one over the other. A browser keeps the first text of a widget that
+    it meets, so this cannot be done afterwards.
+
+    Parameters
+    ----------
+    *kinds : type
+        geemap's classes of widgets.
+
+    Raises
+    ------
+    InputError
+        A class has no such icons: this geemap is not the one of requirements.txt.
+    """
+    texts = {kind: kind._esm for kind in kinds}
+    try:
+        for kind, text in texts.items():
+            plain, count = ICON.subn(lambda m: m[1] + SIGNS[m[2]] + m[3], str(text))
+            if not count:
+                raise InputError(f"geemap's {kind.__name__} has no icons that are known; install "
+                                 "the geemap of requirements.txt")
+            kind._esm = plain.replace(OWN, 'icon=""')
+        yield
+    finally:
+        for kind, text in texts.items():
+            kind._esm = text

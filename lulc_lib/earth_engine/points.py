@@ -38,9 +38,11 @@ class Points(NamedTuple):
 
     Attributes
     ----------
-    training, test : columns ``code`` (legend code), ``polygon`` (1 … n in the polygons' order) and
-        ``geometry`` (centre of a pixel, CRS of the scene); no pixel comes twice.
-    apart : legend code to ``polygons`` where no polygon holds points of both, else ``pixels``.
+    training, test : GeoDataFrame
+        Columns ``code`` (legend code), ``polygon`` (1 … n in the polygons' order) and ``geometry``
+        (centre of a pixel, CRS of the scene); no pixel comes twice.
+    apart : dict of int to str
+        Legend code to ``polygons`` where no polygon holds points of both, else ``pixels``.
     """
 
     training: gpd.GeoDataFrame
@@ -49,7 +51,7 @@ class Points(NamedTuple):
 
 
 def proportional(support: Mapping[int, int], total: int) -> dict[int, int]:
-    """Counts in the proportions of ``support`` that add up to ``total`` (largest remainders).
+    """Divide ``total`` in the proportions of ``support`` (largest remainders).
 
     >>> proportional({1: 1, 2: 2}, 10)
     {1: 3, 2: 7}
@@ -83,11 +85,16 @@ def draw_points(
 
     Parameters
     ----------
-    polygons : with column ``code``; where they overlap the later one wins.
-    scene : (band, y, x) reflectance whose grid and valid pixels count.
-    training, test : legend code to number of points, the same codes in both.
-    seed : of the random draws; each class has its own stream, so none depends on the others.
-    apart : ``pixels`` shares the polygons of every class, as dividing ready points by chance does.
+    polygons : GeoDataFrame
+        With column ``code``; where they overlap the later one wins.
+    scene : DataArray, shape (band, y, x), reflectance
+        Its grid and valid pixels count.
+    training, test : mapping of int to int
+        Legend code to number of points, the same codes in both.
+    seed : int
+        Of the random draws; each class has its own stream, so none depends on the others.
+    apart : str
+        ``pixels`` shares the polygons of every class, as dividing ready points by chance does.
 
     Raises
     ------
@@ -122,7 +129,7 @@ def draw_points(
 
 
 def to_earth_engine(points: gpd.GeoDataFrame) -> ee.FeatureCollection:
-    """Points as an Earth Engine table with property :data:`CLASS`, in EPSG:4326."""
+    """Turn points into an Earth Engine table with property :data:`CLASS`, in EPSG:4326."""
     lonlat = points.geometry.to_crs(4326)
     return ee.FeatureCollection([
         ee.Feature(ee.Geometry.Point([round(p.x, DIGITS), round(p.y, DIGITS)]), {CLASS: int(code)})
@@ -131,7 +138,7 @@ def to_earth_engine(points: gpd.GeoDataFrame) -> ee.FeatureCollection:
 
 
 def _pixels(polygons: gpd.GeoDataFrame, scene: xr.DataArray) -> pd.DataFrame:
-    """Valid pixels inside the polygons: ``code, polygon, x, y`` (centres, the scene's CRS)."""
+    """List valid pixels inside the polygons: ``code, polygon, x, y`` (centres, scene's CRS)."""
     codes = rasterise(polygons, scene, pixel_rule="centre").values
     numbers = rasterise_ids(polygons, scene, pixel_rule="centre").values
     rows, cols = np.nonzero((codes != legend.NO_DATA) & valid_mask(scene).values)
@@ -142,7 +149,7 @@ def _pixels(polygons: gpd.GeoDataFrame, scene: xr.DataArray) -> pd.DataFrame:
 def _draw_class(
     pixels: pd.DataFrame, wanted: tuple[int, int], rng: np.random.Generator, apart: Apart
 ) -> tuple[list[pd.DataFrame], Apart]:
-    """Training and test pixels of one class, and how they are kept apart."""
+    """Draw training and test pixels of one class, and say how they are kept apart."""
     room = pixels.groupby("polygon").size()
     test = _test_polygons(room, wanted, rng) if apart == "polygons" else None
     if test is None:
@@ -157,7 +164,7 @@ def _draw_class(
 def _test_polygons(
     room: pd.Series, wanted: tuple[int, int], rng: np.random.Generator
 ) -> NDArray[np.int64] | None:
-    """Numbers of the polygons that are for test; None if they cannot be divided.
+    """Choose the polygons that are for test; None if they cannot be divided.
 
     ``room``: polygon to its number of pixels.
     """
@@ -172,7 +179,7 @@ def _test_polygons(
 
 
 def _spread(pixels: pd.DataFrame, count: int, rng: np.random.Generator) -> pd.DataFrame:
-    """``count`` pixels, from each polygon as many as from any other while it has some left.
+    """Draw ``count`` pixels, from each polygon as many as from any other while it has some left.
 
     Pixels are numbered at random inside their polygon; those with the lowest numbers are taken,
     and chance decides among the last.

@@ -6,23 +6,32 @@ request for all that is asked about one draw of points.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ee
 import numpy as np
 
 from lulc_lib.data.catalogue import Site
-from lulc_lib.data.scenes import BANDS
+from lulc_lib.earth_engine.assets import COLLECTION, EE_BANDS
 from lulc_lib.earth_engine.backend import Backend
-from lulc_lib.earth_engine.classifiers import CLASSIFIERS, EXPLAINS
 from lulc_lib.earth_engine.points import CLASS, Points, to_earth_engine
 from lulc_lib.errors import InputError
 
-COLLECTION = "COPERNICUS/S2_SR_HARMONIZED"
 CLOUDS = "CLOUD_COVERAGE_ASSESSMENT"
-EE_BANDS: tuple[str, ...] = tuple(b.replace("B0", "B") for b in BANDS)
-"""The study's ten bands under Earth Engine's names."""
+TREES = 10
+"""Trees of the random forest (section 2.3.3)."""
+
+CLASSIFIERS: dict[str, Callable[[], ee.Classifier]] = {
+    "CART": lambda: ee.Classifier.smileCart(),
+    "Random forest": lambda: ee.Classifier.smileRandomForest(TREES),
+    "SVM": lambda: ee.Classifier.libsvm(kernelType="LINEAR"),
+}
+"""The paper's classifiers: name to a function that makes the untrained one with Earth Engine's own
+settings."""
+
+EXPLAINS = ("CART", "Random forest")
+"""Classifiers that tell how important each band was."""
 
 SCALE = 10
 """Metres: the pixel at which points are sampled."""
@@ -32,12 +41,12 @@ MAPPED = "classification"
 
 
 def region_of(site: Site) -> ee.Geometry:
-    """A site's outline, straight in its own CRS."""
+    """Return a site's outline, straight in its own CRS."""
     return ee.Geometry.Rectangle(list(site.bounds), f"EPSG:{site.epsg}", False)
 
 
 def least_cloudy(site: Site, start: str, end: str) -> ee.Image:
-    """The scene of the site with the fewest clouds: ten bands of digital numbers, cut to it.
+    """Choose the scene of the site with the fewest clouds: ten bands of DN, cut to the site.
 
     ``start``, ``end``: YYYY-MM-DD; the end is not included.
     """
@@ -48,7 +57,7 @@ def least_cloudy(site: Site, start: str, end: str) -> ee.Image:
 
 
 def describe_scene(image: ee.Image) -> ee.Dictionary:
-    """Name, date and clouds of a scene: keys ``name``, ``date`` (YYYY-MM-DD), ``clouds`` (%)."""
+    """Describe a scene: keys ``name``, ``date`` (YYYY-MM-DD), ``clouds`` (%)."""
     return ee.Dictionary({
         "name": image.get("system:index"), "date": image.date().format("YYYY-MM-dd"),
         "clouds": image.get(CLOUDS),
@@ -56,12 +65,12 @@ def describe_scene(image: ee.Image) -> ee.Dictionary:
 
 
 def sample(image: ee.Image, points: ee.FeatureCollection) -> ee.FeatureCollection:
-    """The bands' values under the points, with the points' class; masked pixels give nothing."""
+    """Sample the bands under the points, with the points' class; masked pixels give nothing."""
     return image.sampleRegions(collection=points, properties=[CLASS], scale=SCALE)
 
 
 def train(name: str, training: ee.FeatureCollection) -> ee.Classifier:
-    """One of :data:`CLASSIFIERS`, trained on sampled points.
+    """Train one of :data:`CLASSIFIERS` on sampled points.
 
     Raises
     ------
@@ -76,12 +85,12 @@ def train(name: str, training: ee.FeatureCollection) -> ee.Classifier:
 def error_matrix(
     classifier: ee.Classifier, sampled: ee.FeatureCollection, order: Sequence[int]
 ) -> ee.ConfusionMatrix:
-    """Earth Engine's matrix over exactly the classes of ``order``: rows actual, columns mapped."""
+    """Count Earth Engine's matrix over exactly the classes of ``order``: rows actual."""
     return sampled.classify(classifier).errorMatrix(CLASS, MAPPED, list(order))
 
 
 def class_map(image: ee.Image, classifier: ee.Classifier) -> ee.Image:
-    """The scene classified: one byte band of legend codes."""
+    """Classify the scene: one byte band of legend codes."""
     return image.classify(classifier).toByte()
 
 
@@ -89,35 +98,38 @@ def draw_graph(
     image: ee.Image, points: Points, order: Sequence[int],
     names: Sequence[str] = tuple(CLASSIFIERS),
 ) -> ee.Dictionary:
-    """All that is asked about one draw of points, as one object.
+    """Put all that is asked about one draw of points into one object.
 
     Returns
     -------
-    ``training``, ``test``: numbers of points sampled; ``classifiers``: name to a dictionary with
-    ``resubstitution`` and ``test`` (matrix, rows actual) and, for trees, ``importance`` by band.
+    ee.Dictionary
+        ``training``, ``test``: numbers of points sampled; ``classifiers``: name to a dictionary
+        with ``resubstitution`` and ``test`` (matrix, rows actual) and, for trees, ``importance``
+        by band.
     """
     training, test = (sample(image, to_earth_engine(p)) for p in (points.training, points.test))
-    found = {}
+    asked = {}
     for name in names:
         classifier = train(name, training)
-        found[name] = {"resubstitution": error_matrix(classifier, training, order).array(),
+        asked[name] = {"resubstitution": error_matrix(classifier, training, order).array(),
                        "test": error_matrix(classifier, test, order).array()}
         if name in EXPLAINS:
-            found[name]["importance"] = classifier.explain().get("importance")
-    return ee.Dictionary({"training": training.size(), "test": test.size(), "classifiers": found})
+            asked[name]["importance"] = classifier.explain().get("importance")
+    return ee.Dictionary({"training": training.size(), "test": test.size(), "classifiers": asked})
 
 
 def run_draw(
     backend: Backend, image: ee.Image, points: Points,
     names: Sequence[str] = tuple(CLASSIFIERS),
 ) -> dict[str, dict[str, Any]]:
-    """Train and judge the classifiers on one draw of points, in one request.
+    """Train and assess the classifiers on one draw of points, in one request.
 
     Returns
     -------
-    Classifier name to ``resubstitution`` and ``test``, (actual, mapped) int64 counts as Earth
-    Engine has them, classes in the ascending order of the points' codes; and for trees
-    ``importance``, band to Earth Engine's unscaled measure.
+    dict
+        Classifier name to ``resubstitution`` and ``test``, (actual, mapped) int64 counts as Earth
+        Engine has them, classes in the ascending order of the points' codes; and for trees
+        ``importance``, band to Earth Engine's unscaled measure.
 
     Raises
     ------
@@ -125,22 +137,22 @@ def run_draw(
         Earth Engine fails, or some points lie where the scene has no data.
     """
     order = sorted(points.apart)
-    found = backend.compute(draw_graph(image, points, order, names))
+    answer = backend.compute(draw_graph(image, points, order, names))
     for side, table in (("training", points.training), ("test", points.test)):
-        if found[side] != len(table):
-            raise InputError(f"{found[side]} of {len(table)} {side} points lie on pixels with data "
-                             "of this scene; draw them from its valid pixels")
-    return {name: _checked(name, one, points) for name, one in found["classifiers"].items()}
+        if answer[side] != len(table):
+            raise InputError(f"{answer[side]} of {len(table)} {side} points lie on pixels with "
+                             "data of this scene; draw them from its valid pixels")
+    return {name: _checked(name, one, points) for name, one in answer["classifiers"].items()}
 
 
-def _checked(name: str, found: Mapping[str, Any], points: Points) -> dict[str, Any]:
-    """The matrices as arrays, refused if a point was lost on the way.
+def _checked(name: str, answer: Mapping[str, Any], points: Points) -> dict[str, Any]:
+    """Return the matrices as arrays; refuse them if a point was lost on the way.
 
     A point that is mapped to a class outside ``order`` is dropped by Earth Engine without a word.
     """
-    out: dict[str, Any] = dict(found)
+    out: dict[str, Any] = dict(answer)
     for key, table in (("resubstitution", points.training), ("test", points.test)):
-        out[key] = np.asarray(found[key], dtype=np.int64)
+        out[key] = np.asarray(answer[key], dtype=np.int64)
         if out[key].sum() != len(table):
             raise InputError(f"{name}: the {key} matrix counts {out[key].sum()} of {len(table)} "
                              "points; the others were mapped to classes that are not in it")

@@ -1,15 +1,13 @@
 """Who answers the client: the choice, the user's account, and everything that can go wrong."""
 
-import sys
 import time
-import types
 
 import ee
 import pytest
 
 from lulc_lib import paths
 from lulc_lib.data.catalogue import SITES
-from lulc_lib.earth_engine import backend, maps
+from lulc_lib.earth_engine import assets, backend, maps
 from lulc_lib.earth_engine.backend import Patience, open_backend
 from lulc_lib.errors import InputError
 from tests.earth_engine_server import (
@@ -52,13 +50,11 @@ def local(server, monkeypatch):
         def stop(self):
             calls.append("stopped")
 
-    def start(root, site=None, port=0):
+    def start_local(root, site=None):
         calls.append((root, site))
         return Server()
 
-    module = types.ModuleType("ee_local")
-    module.start = start
-    monkeypatch.setitem(sys.modules, "ee_local", module)
+    monkeypatch.setattr(assets, "start_local", start_local)
     server.bodies["/v1/projects/offline/algorithms"] = server.bodies[ALGORITHMS]
     return calls
 

@@ -7,6 +7,7 @@ import sys
 import time
 
 import ee
+import google.auth.credentials
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,10 +15,9 @@ import rasterio
 import requests
 from sklearn import metrics
 
-import ee_local as local
-from local_engine import COLLECTION, EE_BANDS, initialise
 from lulc_lib import legend
 from lulc_lib.data.catalogue import SITES
+from lulc_lib.earth_engine import COLLECTION, EE_BANDS, start_local
 from lulc_lib.landscape import write, write_landscape
 from tests.conftest import ROOT
 
@@ -46,12 +46,13 @@ def points(path):
 
 def test_the_whole_workflow(landscape, tmp_path):
     begun = time.perf_counter()
-    with local.start(landscape, "strzegom", exports=tmp_path) as server:
-        initialise(server.address)
+    with start_local(landscape, "strzegom", exports=tmp_path) as server:
+        ee.Initialize(google.auth.credentials.AnonymousCredentials(), url=server.address,
+                      project="offline")
         region = ee.Geometry.Rectangle(list(SITE.bounds), f"EPSG:{SITE.epsg}", False)
         scene = (ee.ImageCollection(COLLECTION).filterDate("2023-07-01", "2023-07-30")
                  .filterBounds(region).sort("CLOUD_COVERAGE_ASSESSMENT").first()
-                 .select(EE_BANDS).clip(region))
+                 .select(list(EE_BANDS)).clip(region))
         (training, train_codes), (test, _) = (
             points(next((landscape / "points").glob(f"{part}_*.csv"))) for part in ("train",
                                                                                     "test"))
@@ -63,7 +64,7 @@ def test_the_whole_workflow(landscape, tmp_path):
                   "SVM": ee.Classifier.libsvm(cost=0.01)}
         truth = rasterio.open(landscape / "truth" / "strzegom_20230709_33u.tif").read(1)
         for name, untrained in models.items():
-            model = untrained.train(sampled, "class", EE_BANDS)
+            model = untrained.train(sampled, "class", list(EE_BANDS))
             found = ee.Dictionary({
                 "again": model.confusionMatrix().accuracy(),
                 "test": judged.classify(model).errorMatrix("class", "classification",
@@ -84,7 +85,7 @@ def test_the_whole_workflow(landscape, tmp_path):
             assert set(np.unique(mapped)) <= {legend.NO_DATA, *order}
             assert (mapped == truth)[mapped > 0].mean() > 0.4, name
         importance = ee.Classifier.smileRandomForest(10).train(
-            sampled, "class", EE_BANDS).explain().get("importance").getInfo()
+            sampled, "class", list(EE_BANDS)).explain().get("importance").getInfo()
         assert set(importance) == set(EE_BANDS)
         codes = ee.Image(CORINE).reduceRegion(ee.Reducer.frequencyHistogram(), region, 100)
         assert set(map(int, codes.getInfo()["landcover"])) <= legend.corine_crosswalk().keys()

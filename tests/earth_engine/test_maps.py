@@ -22,9 +22,9 @@ from lulc_lib.data.geotiff import style_path
 from lulc_lib.data.scenes import read_scene, valid_mask
 from lulc_lib.earth_engine import forests, maps, workflow
 from lulc_lib.earth_engine.backend import open_backend
-from lulc_lib.earth_engine.classifiers import CLASSIFIERS
-from lulc_lib.earth_engine.icons import without_font
+from lulc_lib.earth_engine.maps import without_font
 from lulc_lib.earth_engine.points import draw_points, to_earth_engine
+from lulc_lib.earth_engine.workflow import CLASSIFIERS
 from lulc_lib.errors import InputError
 from lulc_lib.landscape import write_landscape
 from tests.conftest import ROOT
@@ -148,7 +148,7 @@ def test_map_is_on_the_grid_and_empty_where_the_scene_is(forest_map, scene):
 def test_export_can_be_read_back(forest_map, tmp_path):
     file = tmp_path / "map.tif"
     maps.export(forest_map, file, {"classifier": "Random forest"})
-    back = reference.read_mask(file)
+    back = reference.read_codes(file)
     assert (back == forest_map).all() and back.rio.crs == forest_map.rio.crs
     with rasterio.open(file) as opened:
         red, green, blue, _ = opened.colormap(1)[CLASSES[-1]]
@@ -271,6 +271,7 @@ import ee, requests
 from lulc_lib.data.catalogue import find_site
 from lulc_lib.earth_engine import maps, workflow
 from lulc_lib.earth_engine.backend import open_backend
+from lulc_lib.earth_engine.maps import without_font
 site = find_site("strzegom")
 with open_backend(Path(sys.argv[1]), site=site.name) as engine:
     image = workflow.least_cloudy(site, "2023-07-01", "2023-07-30")

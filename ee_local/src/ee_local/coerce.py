@@ -13,11 +13,11 @@ import numpy as np
 from ee_local import elements as el
 from ee_local.confusion import ConfusionMatrix
 from ee_local.errors import EngineError
+from ee_local.geometry import Geometry, from_geojson
 from ee_local.grid import Projection, parse_crs
-from ee_local.learners import Classifier
+from ee_local.models import Classifier
 from ee_local.pixels import BOOLEAN, DOUBLE, Band, Image, Pixels, PixelType
 from ee_local.reduction import Reducer
-from ee_local.shapes import Geometry, from_geojson
 
 KINDS: tuple[tuple[type, str], ...] = (
     (bool, "Boolean"), (int, "Integer"), (float, "Float"), (str, "String"), (list, "List"),

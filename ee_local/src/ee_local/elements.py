@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import shapely
 
+from ee_local.geometry import Geometry
 from ee_local.pixels import Image
-from ee_local.shapes import Geometry
 
 
 @dataclass(frozen=True)

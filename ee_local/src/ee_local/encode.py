@@ -13,11 +13,11 @@ from ee_local import elements as el
 from ee_local.coerce import type_name
 from ee_local.confusion import ConfusionMatrix
 from ee_local.errors import EngineError
+from ee_local.geometry import Geometry, to_geojson
 from ee_local.grid import Projection, parse_crs
-from ee_local.learners import Classifier
+from ee_local.models import Classifier
 from ee_local.pixels import Band, Image, PixelType
 from ee_local.reduction import Reducer
-from ee_local.shapes import Geometry, to_geojson
 
 MOST_ELEMENTS = 5000
 """Most elements of a collection that one answer may hold, as in Google's service."""

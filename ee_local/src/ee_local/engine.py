@@ -12,7 +12,7 @@ from typing import Any
 from ee_local import algorithms
 from ee_local.catalogue import Catalogue
 from ee_local.errors import EngineError
-from ee_local.exports import Exports, exports_folder
+from ee_local.exports import FOLDER, Exports
 from ee_local.graph import Evaluator
 from ee_local.pixels import forget_pixels
 
@@ -25,16 +25,17 @@ class Engine:
 
     Parameters
     ----------
-    root, site, corine : see :class:`Catalogue`.
-    exports : folder for exports; None: ``build/earth_engine/exports`` of the project.
+    catalogue : Catalogue
+        What there is.
+    exports : Path
+        Folder for exports; None: :data:`ee_local.exports.FOLDER`.
     """
 
-    def __init__(self, root: Path, site: str | None = None, corine: Path | None = None,
-                 exports: Path | None = None) -> None:
+    def __init__(self, catalogue: Catalogue, exports: Path | None = None) -> None:
         algorithms.load()
-        self.catalogue = Catalogue(root, site, corine)
+        self.catalogue = catalogue
         self.evaluator = Evaluator(self)
-        self.exports = Exports(exports or exports_folder())
+        self.exports = Exports(exports or FOLDER)
         self.turn = threading.BoundedSemaphore(os.cpu_count() or 1)
         """Held while a request is worked on: no more at a time than there are processors."""
         self._handles: OrderedDict[str, Any] = OrderedDict()

@@ -1,4 +1,4 @@
-"""The one exception of the local Earth Engine: what was asked cannot be answered, and why."""
+"""The two exceptions: what cannot be served, and what was asked and cannot be answered."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ STATUS = {
 """Google's word for an HTTP code, as it stands in an error's JSON."""
 
 
+class InputError(ValueError):
+    """A file, folder or setting that cannot be served; one line that names it and the rule."""
+
+
 class EngineError(Exception):
     """A request that cannot be answered: the client raises it as ``ee.EEException(message)``.
 
     Parameters
     ----------
-    message : one line that names the function or value and the rule.
-    code : HTTP status. Never 5xx: the client repeats those for half a minute, and what fails here
+    message : str
+        One line that names the function or value and the rule.
+    code : int
+        HTTP status. Never 5xx: the client repeats those for half a minute, and what fails here
         fails again.
     """
 
@@ -25,17 +31,19 @@ class EngineError(Exception):
         self.code = code
 
     def as_json(self) -> dict[str, dict[str, object]]:
-        """The error in the form of Google's REST interfaces."""
+        """Return the error in the form of Google's REST interfaces."""
         return {"error": {"code": self.code, "message": str(self),
                           "status": STATUS.get(self.code, "INVALID_ARGUMENT")}}
 
 
 def missing_asset(identifier: object, held: str) -> EngineError:
-    """The error for an asset that is not in the local catalogue.
+    """Make the error for an asset that is not in the local catalogue.
 
     Parameters
     ----------
-    identifier : what was asked for.
-    held : what the catalogue holds, in words.
+    identifier : object
+        What was asked for.
+    held : str
+        What the catalogue holds, in words.
     """
     return EngineError(f"{identifier!r} is not in the local catalogue; it holds {held}.", 404)

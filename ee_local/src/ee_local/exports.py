@@ -19,10 +19,12 @@ from typing import Any
 
 from ee_local.errors import EngineError
 from ee_local.rasters import plain_name
-from lulc_lib import paths
 
 KEPT = 200
 """Operations that are remembered."""
+
+FOLDER = Path("ee_local_exports")
+"""Where exports come unless a folder is named, below the working directory."""
 
 Work = Callable[[], bytes]
 
@@ -62,12 +64,6 @@ class Operation:
             found["error"] = {"code": 1 if self.state == "CANCELLED" else 3,
                               "message": self.error or "Cancelled."}
         return found
-
-
-def exports_folder() -> Path:
-    """Where exports come unless a folder is named: ``build/earth_engine/exports`` of the project,
-    or below the working directory outside of it."""
-    return paths.output_root() / "build" / "earth_engine" / "exports"
 
 
 class Exports:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ee_local.cache import OnceCache
 from ee_local.errors import EngineError
+from ee_local.geometry import Geometry
 from ee_local.grid import WGS84, Grid, Projection
-from ee_local.shapes import Geometry
 
 PIXEL_BYTES = 256 * 1024 * 1024
 """Memory for pixels that have been computed and may be asked for again."""

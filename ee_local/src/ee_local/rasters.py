@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from rasterio import Env
 from rasterio.io import MemoryFile
 
-from ee_local.algorithms.image_places import default_grid
-from ee_local.algorithms.images import select
+from ee_local.algorithms.images import default_grid, select
 from ee_local.errors import EngineError
 from ee_local.grid import Grid, Projection, check_size, parse_crs
 from ee_local.pixels import Band, Image
@@ -135,7 +134,7 @@ def zipped(image: Image, grid: Grid | None, name: str, per_band: bool, where: st
     return out.getvalue()
 
 
-def write(image: Image, request: Mapping[str, Any], where: str) -> tuple[bytes, str]:
+def write_image(image: Image, request: Mapping[str, Any], where: str) -> tuple[bytes, str]:
     """The file that a request asks for, and its media type.
 
     Parameters

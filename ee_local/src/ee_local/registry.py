@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from ee_local.coerce import coerce
+from ee_local.discovery import Signature, signatures
 from ee_local.errors import EngineError
-from ee_local.wheel import Signature, signatures
 
 
 class Function(NamedTuple):

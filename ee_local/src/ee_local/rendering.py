@@ -14,9 +14,9 @@ from rasterio.io import MemoryFile
 
 from ee_local.algorithms.visualise import visualize
 from ee_local.errors import EngineError
+from ee_local.geometry import Geometry
 from ee_local.grid import Grid, Projection
 from ee_local.pixels import Image
-from ee_local.shapes import Geometry
 
 WEB = "EPSG:3857"
 HALF = math.pi * 6_378_137.0

@@ -1,19 +1,148 @@
-"""The local Earth Engine's HTTP server, in a thread of this process, on loopback only."""
+"""The HTTP server: a thread of this process that refuses what is not well formed.
+
+Only a client on this machine that names this machine is served: the socket is on loopback, and the
+``Host`` header must be loopback's name, so that no web page can reach it under a name of its own.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import gzip
+import io
+import json
+import re
 import socket
 import sys
 import threading
-from http.server import ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
+from urllib.parse import parse_qs, unquote, urlsplit
 
-from ee_local.catalogue import check_root
+from ee_local.catalogue import Catalogue
 from ee_local.engine import Engine
-from ee_local.handler import Handler
-from lulc_lib.errors import InputError
+from ee_local.errors import EngineError, InputError
+from ee_local.folder import read_folder
+from ee_local.routes import Answer, Request, respond
+
+LOOPBACK = ("127.0.0.1", "localhost")
+MOST_BYTES = 10 * 1024 * 1024
+"""Largest body, as in Google's service."""
+
+ORIGIN = re.compile(r"^https?://(127\.0\.0\.1|localhost)(:\d+)?$")
+SECONDS = 120
+"""How long a connection may be silent."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
+    protocol_version = "HTTP/1.1"
+    server_version = "ee-local"
+    sys_version = ""
+    timeout = SECONDS
+
+    def do_GET(self) -> None:
+        """Answer a GET, or a HEAD without the body."""
+        self._serve()
+
+    do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_GET
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Requests are not logged."""
+
+    def send_error(self, code: int, message: str | None = None,
+                   explain: str | None = None) -> None:
+        """What the base class refuses (a broken request line), in Google's form."""
+        self.close_connection = True
+        self.request_version = "HTTP/1.1"  # else the answer would have no headers
+        self._write(_failure(EngineError(message or "Bad request.", code)))
+
+    def _serve(self) -> None:
+        try:
+            self._write(self._answer())
+        except (ConnectionError, TimeoutError):
+            self.close_connection = True
+
+    def _answer(self) -> Answer:
+        try:
+            body = self._body()
+            self._check_host()
+            parts = urlsplit(self.path)
+            verb = "GET" if self.command == "HEAD" else self.command
+            query = {k: v[-1] for k, v in parse_qs(parts.query).items()}
+            return respond(self.server.engine, self.server.address,
+                           Request(verb, unquote(parts.path), query, body))
+        except EngineError as error:
+            return _failure(error)
+        except InputError as error:
+            return _failure(EngineError(str(error)))
+        except (ConnectionError, TimeoutError):
+            raise
+        except Exception as error:
+            # Not 5xx: the client would repeat the request for half a minute, to the same end.
+            what = " ".join(f"{type(error).__name__}: {error}".split())
+            return _failure(EngineError(f"A fault of the local Earth Engine: {what}"))
+
+    def _check_host(self) -> None:
+        host = self.headers.get("Host", "")
+        if host.rsplit(":", 1)[0] not in LOOPBACK:
+            self.close_connection = True
+            raise EngineError(f"The host {host!r} is not this machine's; use {LOOPBACK[0]}.", 421)
+
+    def _body(self) -> bytes:
+        """The request's body; the connection is closed where its end cannot be known."""
+        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
+            self.close_connection = True
+            raise EngineError("A body must come with Content-Length.", 411)
+        text = self.headers.get("Content-Length", "0")
+        if not text.isdecimal():
+            self.close_connection = True
+            raise EngineError(f"Content-Length is {text[:20]!r}; it must be a number of bytes.")
+        length = int(text)
+        if length > MOST_BYTES:
+            self.close_connection = True
+            raise EngineError(f"Request payload size exceeds the limit: {MOST_BYTES} bytes.", 413)
+        body = self.rfile.read(length)
+        if len(body) < length:
+            raise ConnectionResetError("the client went away")
+        if self.headers.get("Content-Encoding", "") == "gzip":
+            return _unzipped(body)
+        return body
+
+    def _write(self, answer: Answer) -> None:
+        self.send_response(answer.code)
+        self.send_header("Content-Type", answer.kind)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.send_header("X-Content-Type-Options", "nosniff")
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        origin = self.headers.get("Origin", "") if answer.shared else ""
+        if ORIGIN.match(origin):
+            self.send_header("Access-Control-Allow-Origin", origin)
+            self.send_header("Vary", "Origin")
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.body)
+
+
+def _unzipped(body: bytes) -> bytes:
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(body)) as source:
+            plain = source.read(MOST_BYTES + 1)
+    except (OSError, EOFError) as error:
+        raise EngineError(f"The body is not gzip: {error}.") from None
+    if len(plain) > MOST_BYTES:
+        raise EngineError(f"Request payload size exceeds the limit: {MOST_BYTES} bytes.", 413)
+    return plain
+
+
+def _failure(error: EngineError) -> Answer:
+    return Answer(json.dumps(error.as_json()).encode(), "application/json; charset=UTF-8",
+                  error.code)
+
 
 HOST = "127.0.0.1"
 FRAMES = 10_000
@@ -81,7 +210,7 @@ class LocalServer:
         self.address = f"http://{HOST}:{self._server.server_address[1]}"
         self._server.engine, self._server.address = engine, self.address
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,),
-                                        name="local-earth-engine", daemon=True)
+                                        name="ee-local", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -100,8 +229,8 @@ class LocalServer:
         self.stop()
 
 
-def start(root: Path, site: str | None = None, port: int = 0,
-          exports: Path | None = None, corine: Path | None = None) -> LocalServer:
+def start(source: Catalogue | Path | str, port: int = 0, exports: Path | None = None,
+          collection: str | None = None) -> LocalServer:
     """Start the local Earth Engine; it is ready when this returns.
 
     It runs in a thread of this process, whose recursion limit is raised to :data:`FRAMES`. The
@@ -112,18 +241,20 @@ def start(root: Path, site: str | None = None, port: int = 0,
 
     Parameters
     ----------
-    root : folder in the published dataset's layout (published or synthetic).
-    site : serve only this site's scenes; None: all there are.
-    port : of 127.0.0.1; 0 takes one that is free.
-    exports : folder for ``ee.batch.Export``; None: ``build/earth_engine/exports`` of the project.
-    corine : a CORINE Land Cover file; None: the registry in ``root``, if it has one.
+    source : Catalogue, Path or str
+        What to serve: a catalogue, or a folder of GeoTIFFs (:func:`ee_local.read_folder`).
+    port : int
+        Of 127.0.0.1; 0 takes one that is free.
+    exports : Path
+        Folder for ``ee.batch.Export``; None: ``ee_local_exports`` in the working directory.
+    collection : str
+        Asset id of a folder's image collection; None: the folder's name.
 
     Raises
     ------
     InputError
-        No such folder, no scene in it, or the port is taken.
+        The folder cannot be served, or the port is taken.
     """
-    root = Path(root)
-    check_root(root)
+    catalogue = source if isinstance(source, Catalogue) else read_folder(source, collection)
     sys.setrecursionlimit(max(sys.getrecursionlimit(), FRAMES))
-    return LocalServer(Engine(root, site, corine, exports), port)
+    return LocalServer(Engine(catalogue, exports), port)

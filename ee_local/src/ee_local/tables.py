@@ -13,7 +13,7 @@ import shapely
 from ee_local import elements as el
 from ee_local.encode import columns, encode
 from ee_local.errors import EngineError
-from ee_local.shapes import Geometry
+from ee_local.geometry import Geometry
 
 MEDIA = {"CSV": ("text/csv; charset=UTF-8", "csv"),
          "GEO_JSON": ("application/geo+json", "geojson")}
@@ -72,7 +72,7 @@ def _cell(element: el.Element, name: str) -> Any:
     return json.dumps(value) if isinstance(value, (list, dict)) else value
 
 
-def write(items: el.Collection, kind: Any, selectors: Sequence[str] | None,
+def write_table(items: el.Collection, kind: Any, selectors: Sequence[str] | None,
           where: str) -> tuple[bytes, str, str]:
     """A collection as a file: content, media type and file ending.
 

@@ -1,4 +1,4 @@
-"""The functions of Earth Engine that are evaluated here, one module per family."""
+"""The functions of Earth Engine that are implemented, a module for each kind of object."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from pkgutil import iter_modules
 
 
 def load() -> None:
-    """Import every family, which registers its functions."""
-    for family in iter_modules(__path__, f"{__name__}."):
-        import_module(family.name)
+    """Import every module, which registers its functions."""
+    for module in iter_modules(__path__, f"{__name__}."):
+        import_module(module.name)

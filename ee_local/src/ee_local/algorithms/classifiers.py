@@ -1,20 +1,40 @@
-"""``Classifier`` constructors: which classifiers there are."""
+"""``Classifier``: which there are, and training and applying one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ee_local import elements as el
+from ee_local.confusion import ConfusionMatrix
+from ee_local.discovery import signatures
 from ee_local.errors import EngineError
-from ee_local.forests import fit_cart, fit_forest
-from ee_local.learners import Classifier, Fit, no_shares
-from ee_local.machines import fit_means, fit_neighbours, fit_svm
+from ee_local.grid import Grid
+from ee_local.models import (
+    MODES,
+    Classifier,
+    Fit,
+    fit_cart,
+    fit_forest,
+    fit_means,
+    fit_neighbours,
+    fit_svm,
+    no_shares,
+)
+from ee_local.pixels import (
+    Band,
+    Image,
+    Pixels,
+    PixelType,
+    integer_type,
+    read_all,
+)
 from ee_local.registry import function
 from ee_local.tree_text import TextTree, split_trees
-from ee_local.wheel import signatures
 
 
 def _untrained(name: str, fit: Fit, text: str) -> Callable[..., Classifier]:
@@ -89,3 +109,151 @@ def decision_tree(text: str) -> Classifier:
 def decision_tree_ensemble(texts: list[str]) -> Classifier:
     """Trees given as texts, which vote; they need no training."""
     return _ready("Classifier.decisionTreeEnsemble", texts)
+
+
+def training_table(
+    features: el.Collection, inputs: list[str], label: str
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Rows (row, input) float64 and class values (row,) int64 of a collection.
+
+    Raises
+    ------
+    EngineError
+        A feature lacks a property, or one is no number; a class value is not whole.
+    """
+    table = np.array([[_numeric(f, n) for n in (*inputs, label)] for f in features.elements],
+                     dtype=np.float64).reshape(-1, len(inputs) + 1)
+    labels = table[:, -1]
+    if not (labels == np.floor(labels)).all():
+        bad = labels[labels != np.floor(labels)][0]
+        raise EngineError(f"Classifier.train: the class value {bad:g} is no whole number.")
+    return table[:, :-1], labels.astype(np.int64)
+
+
+def _numeric(feature: el.Element, name: str) -> float:
+    value = el.get(feature, name)
+    if value is None:
+        raise EngineError(f"Classifier.train: Property '{name}' of feature "
+                          f"'{el.index_of(feature)}' is missing.")
+    if not isinstance(value, (int, float)):
+        raise EngineError(f"Classifier.train: Property '{name}' of feature "
+                          f"'{el.index_of(feature)}' is not a number.")
+    return float(value)
+
+
+@function("Classifier.train")
+def train(classifier: Classifier, features: el.Collection, label: str,
+          inputs: list[str] | None, subsampling: float, seed: int) -> Classifier:
+    """A classifier trained on a collection's properties.
+
+    With subsampling, each feature is kept with that chance; the draws are not Google's.
+    """
+    inputs = inputs if inputs is not None else features.properties.get("band_order")
+    if not inputs:
+        raise EngineError("Classifier.train: inputProperties must be given; the collection has no "
+                          "'band_order' property.")
+    if not 0 < subsampling <= 1:
+        raise EngineError(f"Classifier.train: subsampling is {subsampling}; it must be in (0, 1].")
+    if subsampling < 1:
+        keep = np.random.default_rng(abs(seed)).random(len(features.elements)) < subsampling
+        features = features.with_elements(
+            e for e, k in zip(features.elements, keep, strict=True) if k)
+    rows, labels = training_table(features, list(inputs), label)
+    return classifier.trained(rows, labels, list(inputs))
+
+
+@function("Image.classify")
+def classify_image(image: Image, classifier: Classifier, name: str) -> Image:
+    """An image of the class of each pixel, masked where an input band is masked.
+
+    The band's type is a 32-bit integer; in a mode of several values each pixel holds an array.
+    """
+    classifier.ready("Image.classify")
+    missing = [n for n in classifier.inputs or () if n not in image.names]
+    if missing:
+        raise EngineError(f"Image.classify: the classifier's input {missing[0]!r} is no band of "
+                          f"the image; its bands are [{', '.join(image.names)}].")
+    inputs = Image(tuple(image.band(n) for n in classifier.inputs or ()))
+
+    def read(grid: Grid) -> Pixels:
+        values, mask = read_all(inputs, grid)
+        found = classifier.output(values[:, mask].T) if mask.any() else None
+        shape = grid.shape if found is None else (*grid.shape, *found.shape[1:])
+        out = np.zeros(shape)
+        if found is not None:
+            out[mask] = found
+        return Pixels(out, mask)
+
+    first = inputs.first("Image.classify")
+    band = Band(name, output_type(classifier), read, first.projection, first.size)
+    return image.plain([band])
+
+
+def output_type(classifier: Classifier) -> PixelType:
+    """The pixel type of what a classifier puts out."""
+    if classifier.mode == "CLASSIFICATION":
+        return integer_type("int32")
+    if classifier.mode == "PROBABILITY":
+        return PixelType("float", 0, 1)
+    return PixelType("float", None, None, 1)
+
+
+@function("FeatureCollection.classify")
+def classify_features(features: el.Collection, classifier: Classifier,
+                      name: str) -> el.Collection:
+    """The features with their class as a property; without one where an input is missing."""
+    classifier.ready("FeatureCollection.classify")
+    inputs = list(classifier.inputs or ())
+    rows = [[el.get(f, n) for n in inputs] for f in features.elements]
+    whole = [all(isinstance(v, (int, float)) for v in row) for row in rows]
+    table = np.array([r for r, ok in zip(rows, whole, strict=True) if ok], dtype=np.float64)
+    found = iter(classifier.output(table).tolist() if len(table) else [])
+    out = []
+    for feature, ok in zip(features.elements, whole, strict=True):
+        value = next(found) if ok else None
+        if isinstance(value, float) and classifier.mode == "CLASSIFICATION":
+            value = int(value)
+        kept = feature if value is None else el.with_properties(
+            feature, {**feature.properties, name: value})
+        out.append(kept)
+    return features.with_elements(out)
+
+
+@function("Classifier.setOutputMode")
+def set_output_mode(classifier: Classifier, mode: str) -> Classifier:
+    """The classifier with another kind of output.
+
+    PROBABILITY is the probability of the class that is chosen, as the reference puts it.
+    """
+    if mode.upper() not in MODES:
+        raise EngineError(f"Classifier.setOutputMode: mode is {mode!r}; it must be one of "
+                          f"{', '.join(MODES)}.")
+    return replace(classifier, mode=mode.upper())
+
+
+@function("Classifier.mode")
+def mode(classifier: Classifier) -> str:
+    """The output mode."""
+    return classifier.mode
+
+
+@function("Classifier.schema")
+def schema(classifier: Classifier) -> list[str] | None:
+    """The names of the inputs; null before training."""
+    return list(classifier.inputs) if classifier.inputs is not None else None
+
+
+@function("Classifier.explain")
+def explain(classifier: Classifier) -> dict[str, Any]:
+    """What a trained classifier says of itself: classes, importance, trees."""
+    return classifier.ready("Classifier.explain").explain(list(classifier.inputs or ()))
+
+
+@function("Classifier.confusionMatrix")
+def resubstitution(classifier: Classifier) -> ConfusionMatrix:
+    """The confusion matrix on the training data, from class 0 to the largest."""
+    classifier.ready("Classifier.confusionMatrix")
+    if classifier.confusion is None:
+        raise EngineError("Classifier.confusionMatrix: there is no training data, or a class "
+                          "value is negative.")
+    return classifier.confusion

@@ -8,10 +8,10 @@ from ee_local import elements as el
 from ee_local.algorithms.geometries import bounds as around
 from ee_local.coerce import coerce, type_name
 from ee_local.errors import EngineError
+from ee_local.geometry import Geometry
 from ee_local.grid import Projection
 from ee_local.pixels import Image
 from ee_local.registry import function
-from ee_local.shapes import Geometry
 
 
 @function("Collection")

@@ -13,8 +13,8 @@ from ee_local.algorithms.lists import same
 from ee_local.coerce import coerce, type_name
 from ee_local.encode import encode
 from ee_local.errors import EngineError
+from ee_local.geometry import Geometry
 from ee_local.registry import function
-from ee_local.shapes import Geometry
 
 Entries = Mapping[str, Any]
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from ee_local import elements as el
-from ee_local.algorithms import geometries, geometry_pairs  # noqa: F401  (looked up below)
+from ee_local.algorithms import geometries  # noqa: F401  (looked up below)
 from ee_local.errors import EngineError
+from ee_local.geometry import Geometry
 from ee_local.grid import Projection
 from ee_local.pixels import Image
 from ee_local.registry import find, function
-from ee_local.shapes import Geometry
 
 Margin = el.ErrorMargin | None
 Crs = Projection | None

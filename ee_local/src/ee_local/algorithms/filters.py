@@ -13,10 +13,10 @@ from typing import Any
 
 from ee_local import elements as el
 from ee_local.algorithms.collections import sort_key
-from ee_local.algorithms.geometry_pairs import both, separation
+from ee_local.algorithms.geometries import both, separation
 from ee_local.errors import EngineError
+from ee_local.geometry import Geometry
 from ee_local.registry import function
-from ee_local.shapes import Geometry
 
 Test = Callable[[Any, Any], bool]
 

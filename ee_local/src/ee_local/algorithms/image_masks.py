@@ -11,6 +11,7 @@ import numpy as np
 from ee_local.algorithms.image_math import pairs, wider
 from ee_local.coerce import coerce
 from ee_local.errors import EngineError
+from ee_local.geometry import inside
 from ee_local.grid import Grid
 from ee_local.pixels import (
     Band,
@@ -21,7 +22,6 @@ from ee_local.pixels import (
     meet,
 )
 from ee_local.registry import function
-from ee_local.shapes import inside
 
 Combine = Callable[[Pixels, Pixels], Pixels]
 

@@ -1,4 +1,4 @@
-"""``Image``: loading, choosing, adding and naming bands."""
+"""``Image``: loading, its bands and properties, clipping, and the grid of its pixels."""
 
 from __future__ import annotations
 
@@ -6,10 +6,26 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+import shapely
+
 from ee_local import elements as el
+from ee_local.algorithms.projections import Transform, target
 from ee_local.coerce import coerce, constant_band
 from ee_local.errors import EngineError
-from ee_local.pixels import Band, Image, PixelType
+from ee_local.geometry import Geometry, inside
+from ee_local.grid import (
+    MOST_PIXELS,
+    WGS84,
+    Grid,
+    Projection,
+    check_size,
+    covering,
+    moved,
+    pixel_positions,
+    whole,
+)
+from ee_local.pixels import DOUBLE, Band, Image, Pixels, PixelType, meet
 from ee_local.registry import function
 
 
@@ -165,3 +181,194 @@ def from_dictionary(values: dict[str, Any], names: list[str] | None) -> Image:
         if isinstance(values.get(key), bool) or not isinstance(values.get(key), (int, float)):
             raise EngineError(f"Dictionary.toImage: the entry {key!r} is no number.")
     return Image(tuple(constant_band(values[k], k) for k in keys))
+
+
+@function("Image.clip")
+def clip(image: Image, geometry: Any) -> Image:
+    """The image masked outside a geometry, a feature or a collection.
+
+    A pixel stays where its centre lies inside; Google's service may keep a part of edge pixels.
+    """
+    area = coerce(geometry, "Geometry", "Image.clip, argument 'geometry'")
+
+    def cut(band: Band) -> Band:
+        def read(grid: Grid) -> Pixels:
+            pixels = band.read(grid)
+            return Pixels(pixels.values, meet(pixels.mask, inside(area, grid)))
+        return replace(band.derived(read), size=None)
+
+    bands = [cut(b) for b in image.bands]
+    return replace(image, bands=tuple(bands), footprint=_within(image.footprint, area))
+
+
+def _within(footprint: Geometry | None, area: Geometry) -> Geometry:
+    """The part of an area that lies in a footprint, in the footprint's coordinates."""
+    if footprint is None:
+        return area
+    return Geometry(shapely.intersection(footprint.shape, area.to_crs(footprint.crs)),
+                    footprint.crs, False)
+
+
+@function("Image.clipToCollection")
+def clip_to_collection(image: Image, collection: Any) -> Image:
+    """The image masked outside the features of a collection."""
+    return clip(image, collection)
+
+
+@function("Image.projection")
+def projection(image: Image) -> Projection:
+    """The projection of the first band; all bands must have the same."""
+    first = image.first("Image.projection").projection
+    for band in image.bands[1:]:
+        if band.projection != first:
+            raise EngineError("Image.projection: The bands of the specified image contains "
+                              "different projections. Use Image.select to pick a single band.")
+    return first
+
+
+@function("Image.reproject")
+def reproject(image: Image, crs: Projection, transform: Transform, scale: float | None) -> Image:
+    """The image computed in a projection, whatever the projection that is asked for later."""
+    work = target(crs, transform, scale, "Image.reproject")
+
+    def placed(band: Band) -> Band:
+        def read(grid: Grid) -> Pixels:
+            if grid.projection == work:
+                return band.read(grid)
+            cols, rows = (whole(p) for p in pixel_positions(grid, work))
+            x, y = grid.centres()
+            there = (cols > -1_000_000_000) & np.isfinite(x) & np.isfinite(y)
+            part = _covered(work, cols[there], rows[there])
+            pixels = band.read(part[0])
+            r, c = np.where(there, rows - part[2], 0), np.where(there, cols - part[1], 0)
+            return Pixels(pixels.values[r, c], meet(pixels.mask[r, c], there))
+        return replace(band.derived(read), projection=work, size=None)
+
+    return replace(image, bands=tuple(placed(b) for b in image.bands), output=None)
+
+
+def _covered(work: Projection, cols: Any, rows: Any) -> tuple[Grid, int, int]:
+    """The grid of a projection that holds some pixels, and the column and row it begins at."""
+    if not cols.size:
+        return Grid(work, 1, 1), 0, 0
+    left, top = int(cols.min()), int(rows.min())
+    width, height = int(cols.max()) - left + 1, int(rows.max()) - top + 1
+    if width * height > MOST_PIXELS:
+        raise EngineError(f"Image.reproject: Reprojection output too large ({width}x{height} "
+                          "pixels).")
+    return Grid(moved(work, left, top), width, height), left, top
+
+
+@function("Image.setDefaultProjection")
+def set_default_projection(image: Image, crs: Projection, transform: Transform,
+                           scale: float | None) -> Image:
+    """The image under another default projection; its pixels stay as they are."""
+    work = target(crs, transform, scale, "Image.setDefaultProjection")
+    bands = tuple(replace(b, projection=work, size=None) for b in image.bands)
+    return replace(image, bands=bands, output=None)
+
+
+@function("Image.resample")
+def resample(image: Image, mode: str) -> Image:
+    """The image with bilinear instead of nearest values between its own pixels.
+
+    Where one of the four pixels around is masked the nearest one is taken. ``bicubic`` is not
+    implemented.
+    """
+    if mode not in ("bilinear", "nearest"):
+        raise EngineError(f"Image.resample: mode {mode!r} is not implemented by the local Earth "
+                          "Engine; bilinear is.")
+    if mode == "nearest":
+        return image
+    return image.with_bands([_bilinear(b) for b in image.bands])
+
+
+def _bilinear(band: Band) -> Band:
+    own = band.projection
+
+    def read(grid: Grid) -> Pixels:
+        nearest = band.read(grid)
+        cols, rows = pixel_positions(grid, own)
+        if grid.projection.crs == own.crs and (np.abs(cols % 1 - 0.5) < 1e-6).all() \
+                and (np.abs(rows % 1 - 0.5) < 1e-6).all():
+            return nearest
+        left, top = whole(cols - 0.5), whole(rows - 0.5)
+        part, c0, r0 = _covered(own, np.stack([left, left + 1]), np.stack([top, top + 1]))
+        pixels = band.read(part)
+        across, down = cols - 0.5 - left, rows - 0.5 - top
+        total, there = np.zeros(grid.shape), np.ones(grid.shape, dtype=bool)
+        for i, u in ((0, 1 - across), (1, across)):
+            for j, v in ((0, 1 - down), (1, down)):
+                r, c = top + j - r0, left + i - c0
+                total += u * v * pixels.values[r, c]
+                there &= pixels.valid[r, c]
+        return Pixels(np.where(there, total, nearest.values), nearest.mask)
+
+    return band.derived(read, band.type if band.type.precision != "int" else DOUBLE)
+
+
+def default_grid(image: Image, where: str) -> Grid:
+    """The grid an image is written on if none is asked for.
+
+    Raises
+    ------
+    EngineError
+        The image is unbounded.
+    """
+    if image.output is not None:
+        return image.output
+    band = image.first(where)
+    if band.size is not None:
+        return Grid(band.projection, *band.size)
+    if image.footprint is None:
+        raise EngineError(f"{where}: Unable to use an unbounded image; give a region.")
+    if band.projection == Projection(WGS84) and image.footprint.crs == WGS84:
+        raise EngineError(f"{where}: the image has no projection of its own; give a scale or "
+                          "dimensions.")
+    return covering(band.projection, image.footprint.to_crs(band.projection.crs).bounds)
+
+
+@function("Image.clipToBoundsAndScale")
+def clip_to_bounds_and_scale(image: Image, geometry: Geometry | None, width: int | None,
+                             height: int | None, most: int | None,
+                             scale: float | None) -> Image:
+    """The image cut to the rectangle around a geometry, with pixels of a certain size or number.
+
+    The rectangle is one of the image's default projection; pixels of a given scale are aligned with
+    the origin of its coordinates.
+    """
+    where = "Image.clipToBoundsAndScale"
+    given = [v is not None for v in (width, most, scale)]
+    if (width is None) != (height is None) or sum(given) > 1:
+        raise EngineError(f"{where}: give width and height, or maxDimension, or scale.")
+    area = geometry or image.footprint
+    if area is None:
+        raise EngineError(f"{where}: Unable to use an unbounded image; give a region.")
+    own = image.first(where).projection
+    bounds = area.to_crs(own.crs).bounds
+    if scale is not None:
+        grid = covering(own.at_scale(scale), bounds)
+    elif width is not None or most is not None:
+        grid = _fitted(own.crs, bounds, width, height, most)
+    else:
+        grid = covering(own, bounds)
+    west, south, east, north = grid.bounds()
+    frame = Geometry(shapely.box(west, south, east, north), own.crs, False)
+    cut = clip(image, frame)
+    bands = tuple(replace(b, projection=grid.projection) for b in cut.bands)
+    return replace(cut, bands=bands, footprint=frame, output=grid)
+
+
+def _fitted(crs: str, bounds: tuple[float, float, float, float], width: int | None,
+            height: int | None, most: int | None) -> Grid:
+    """A grid that fills a rectangle with a number of pixels."""
+    west, south, east, north = bounds
+    if most is not None:
+        size = max(east - west, north - south) / most
+        width = max(round((east - west) / size), 1)
+        height = max(round((north - south) / size), 1)
+    if width < 1 or height < 1:
+        raise EngineError(f"Image.clipToBoundsAndScale: {width} × {height} pixels cannot be.")
+    check_size(width, height)
+    return Grid(Projection(crs, ((east - west) / width, 0.0, west, 0.0,
+                                 -(north - south) / height, north)), width, height)

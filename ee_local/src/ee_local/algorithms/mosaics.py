@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ee_local import elements as el
 from ee_local.algorithms.image_math import wider
 from ee_local.errors import EngineError
+from ee_local.geometry import Geometry
 from ee_local.grid import WGS84, Grid
 from ee_local.pixels import (
     BOOLEAN,
@@ -25,7 +26,6 @@ from ee_local.pixels import (
 )
 from ee_local.reduction import Reducer
 from ee_local.registry import function
-from ee_local.shapes import Geometry
 
 Stack = NDArray[np.float64]
 Statistic = Callable[[Stack, NDArray[np.bool_]], Stack]

@@ -8,6 +8,7 @@ import numpy as np
 
 from ee_local.coerce import coerce
 from ee_local.errors import EngineError
+from ee_local.geometry import GEOD
 from ee_local.grid import (
     WGS84,
     Grid,
@@ -19,7 +20,6 @@ from ee_local.grid import (
 )
 from ee_local.pixels import DOUBLE, Band, Image, Pixels
 from ee_local.registry import function
-from ee_local.shapes import GEOD
 
 Transform = list[float] | None
 

@@ -18,11 +18,11 @@ from rasterio.features import rasterize
 from ee_local import elements as el
 from ee_local.algorithms.sampling import region_grid, working_projection
 from ee_local.errors import EngineError
+from ee_local.geometry import Geometry, inside
 from ee_local.grid import Grid, Projection
 from ee_local.pixels import Image, meet
 from ee_local.reduction import Reducer
 from ee_local.registry import function
-from ee_local.shapes import Geometry, inside
 
 Crs = Projection | None
 SMALLEST_SHARE = 0.005

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ee_local import elements as el
 from ee_local.errors import EngineError
+from ee_local.geometry import Geometry, inside
 from ee_local.grid import (
     WGS84,
     Grid,
@@ -23,7 +24,6 @@ from ee_local.grid import (
 )
 from ee_local.pixels import Image
 from ee_local.registry import function
-from ee_local.shapes import Geometry, inside
 
 Crs = Projection | None
 BLOCK = 512

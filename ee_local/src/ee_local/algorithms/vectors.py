@@ -13,11 +13,11 @@ from ee_local.algorithms.mosaics import images_of
 from ee_local.algorithms.projections import target
 from ee_local.algorithms.sampling import region_table
 from ee_local.errors import EngineError
+from ee_local.geometry import Geometry, inside
 from ee_local.grid import WGS84, Grid, Projection, covering
 from ee_local.pixels import DOUBLE, UNPLACED, Band, Image, Pixels, PixelType
 from ee_local.reduction import Reducer
 from ee_local.registry import function
-from ee_local.shapes import Geometry, inside
 
 Crs = Projection | None
 MOST_CELLS = 262_144

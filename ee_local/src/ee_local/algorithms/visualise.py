@@ -13,6 +13,7 @@ from rasterio.features import rasterize
 from ee_local import elements as el
 from ee_local.algorithms.images import select
 from ee_local.errors import EngineError
+from ee_local.geometry import Geometry
 from ee_local.grid import Grid, Projection
 from ee_local.pixels import (
     Band,
@@ -23,7 +24,6 @@ from ee_local.pixels import (
     meet,
 )
 from ee_local.registry import function
-from ee_local.shapes import Geometry
 
 RGB = ("vis-red", "vis-green", "vis-blue")
 BYTE = integer_type("uint8")

@@ -7,23 +7,24 @@ than the grid. Within a level a pixel takes the value of the pixel its centre li
 
 from __future__ import annotations
 
+import itertools
 import math
-import threading
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ee_local.grid import (
-    Grid,
-    Projection,
-    coarsening,
-    pixel_positions,
-    whole,
-)
+from ee_local.cache import OnceCache
+from ee_local.grid import Grid, Projection, coarsening, pixel_positions, whole
 from ee_local.pixels import Pixels
 
-Level = tuple[NDArray[np.float64], NDArray[np.bool_]]
+LEVEL_BYTES = 2 * 1024**3
+"""Memory for the pixels of files; what was not asked for longest is read again when needed."""
+
+Level = tuple[NDArray[np.number], NDArray[np.bool_]]
+
+NUMBERS = itertools.count()
+LEVELS = OnceCache(LEVEL_BYTES, lambda level: level[0].nbytes + level[1].nbytes)
 
 
 class StoredBand:
@@ -31,26 +32,30 @@ class StoredBand:
 
     Parameters
     ----------
-    projection : of its pixels.
-    load : gives values and mask, each (row, col); called once.
-    categories : values are codes: coarser levels take one of the four pixels instead of their mean.
+    projection : Projection
+        Of its pixels.
+    load : callable
+        Gives values, in the file's dtype, and mask, each (row, col). Means of integers are
+        rounded to integers.
+    categories : bool
+        Values are codes: coarser levels take one of the four pixels instead of their mean.
     """
 
     def __init__(self, projection: Projection, load: Callable[[], Level],
                  categories: bool = False) -> None:
         self._projection, self._load, self._categories = projection, load, categories
-        self._levels: list[Level] = []
-        self._lock = threading.Lock()
+        self._number = next(NUMBERS)
 
     def _level(self, k: int) -> Level:
-        with self._lock:
-            if not self._levels:
-                self._levels.append(self._load())
-            while len(self._levels) <= k and max(self._levels[-1][0].shape) > 1:
-                self._levels.append(self._halved(*self._levels[-1]))
-            return self._levels[min(k, len(self._levels) - 1)]
+        return LEVELS.get((self._number, k), lambda: self._computed(k))
 
-    def _halved(self, values: NDArray[np.float64], mask: NDArray[np.bool_]) -> Level:
+    def _computed(self, k: int) -> Level:
+        if k == 0:
+            return self._load()
+        finer = self._level(k - 1)
+        return self._halved(*finer) if max(finer[0].shape) > 1 else finer
+
+    def _halved(self, values: NDArray[np.number], mask: NDArray[np.bool_]) -> Level:
         rows, cols = (-(-n // 2) for n in values.shape)
         room = ((0, 2 * rows - values.shape[0]), (0, 2 * cols - values.shape[1]))
         v = np.pad(values, room).reshape(rows, 2, cols, 2)
@@ -58,16 +63,18 @@ class StoredBand:
         if self._categories:
             return v[:, 0, :, 0], m[:, 0, :, 0]
         count = m.sum(axis=(1, 3))
-        mean = np.divide((v * m).sum(axis=(1, 3)), count, out=np.zeros((rows, cols)),
-                         where=count > 0)
-        return np.floor(mean + 0.5), count > 0
+        mean = np.divide((v * m).sum(axis=(1, 3), dtype=np.float64), count,
+                         out=np.zeros((rows, cols)), where=count > 0)
+        if values.dtype.kind in "iu":
+            mean = np.floor(mean + 0.5)
+        return mean.astype(values.dtype), count > 0
 
     def read(self, grid: Grid) -> Pixels:
-        """The band's pixels on a grid; masked outside the raster."""
+        """Read the band's pixels on a grid; masked outside the raster."""
         size = coarsening(grid, self._projection)
         level = max(math.floor(math.log2(size) + 1e-6), 0) if size > 0 else 0
         values, mask = self._level(level)
         cols, rows = (whole(p / 2**level) for p in pixel_positions(grid, self._projection))
         inside = (rows >= 0) & (rows < values.shape[0]) & (cols >= 0) & (cols < values.shape[1])
         rows, cols = np.where(inside, rows, 0), np.where(inside, cols, 0)
-        return Pixels(values[rows, cols], inside & mask[rows, cols])
+        return Pixels(values[rows, cols].astype(np.float64), inside & mask[rows, cols])

@@ -68,7 +68,7 @@ def signatures() -> dict[str, Signature]:
     return found
 
 
-def discovery(address: str) -> bytes:
+def document(address: str) -> bytes:
     """The discovery document with the local address, version v1, and the methods it lacks.
 
     Parameters
@@ -76,9 +76,9 @@ def discovery(address: str) -> bytes:
     address : of the server, without a slash at the end.
     """
     text = json.dumps(_read("cloud_api_discovery_document.json")).replace("v1alpha", "v1")
-    document = json.loads(text)
-    document["rootUrl"] = document["baseUrl"] = f"{address}/"
-    projects = document["resources"]["projects"]
+    found = json.loads(text)
+    found["rootUrl"] = found["baseUrl"] = f"{address}/"
+    projects = found["resources"]["projects"]
     projects["methods"]["getConfig"] = _method("getConfig", "GET", "{+name}", "name")
     rooms = projects["resources"]
     for room, verb, path in (("featureView", "create", "{+parent}/featureView"),
@@ -94,7 +94,7 @@ def discovery(address: str) -> bytes:
     for name in ("filter", "view"):
         listed[name] = _string("query")
     rooms["assets"]["methods"]["listAssets"]["parameters"] = listed
-    return json.dumps(document).encode()
+    return json.dumps(found).encode()
 
 
 def _string(location: str) -> dict[str, Any]:
