@@ -11,22 +11,14 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 OUT := build/$(SOURCE)-$(BUDGET)
+JOBS ?= 2
 
-COMMON := lulc_lib/legend.py lulc_lib/paths.py lulc_lib/results.py scripts/run_notebook.py requirements.txt
-DATA := $(shell find lulc_lib/data -name '*.py' -o -name '*.csv')
-UNET := $(wildcard lulc_lib/unet/*.py)
-EARTH_ENGINE := $(shell find lulc_lib/earth_engine -name '*.py')
-ACCURACY := $(shell find lulc_lib/accuracy -name '*.py' -o -name '*.csv')
-SITES := $(shell find lulc_lib/sites -name '*.py' -o -name '*.csv')
-MODEL := lulc_lib/unet/study.pt
-FIGURES := $(wildcard lulc_lib/figures/*)
-COMPARED := $(foreach name,sweep ablation ablation_roads left_out left_out_plain pixel_classifiers study,results/published/$(name).json)
-
-.PHONY: help env data reproduce notebooks smoke lab test check bench clean
+.PHONY: help env data reproduce notebooks smoke lab experiments test check bench clean
 
 help: ## list the commands
 	@echo "make COMMAND [SOURCE=auto|published|synthetic] [BUDGET=smoke|default|paper]"
-	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' Makefile | expand -t 16
+	@echo "An experiment alone: make" $(EXPERIMENTS)
 	@echo "LULC_DATA=FOLDER names a folder that holds the published dataset."
 	@echo "EE_BACKEND=auto|google|local names who answers notebook 03 (EE_PROJECT=... at Google)."
 
@@ -36,29 +28,12 @@ env: ## build or repair the virtual environment in .venv
 data: env ## download and verify the published dataset
 	@$(PY) -m lulc_lib data
 
-reproduce: env ## run every notebook; regenerate every figure and table
+reproduce: env ## run every notebook; make its figures and results again
 	@source=$$($(PY) -m lulc_lib data --resolve $(SOURCE)) && \
 	  $(MAKE) --no-print-directory notebooks SOURCE=$$source BUDGET=$(BUDGET)
 
 smoke: env ## the same with tiny trainings, into build/ only
 	@$(MAKE) --no-print-directory reproduce BUDGET=smoke
-
-notebooks: $(OUT)/01_prepare_scenes.ipynb $(OUT)/02_train_unet.ipynb \
-  $(OUT)/03_earth_engine_classifiers.ipynb $(OUT)/04_accuracy_metrics.ipynb $(OUT)/05_accuracy_pitfalls.ipynb \
-  $(OUT)/07_illegal_sites.ipynb
-	@if [ $(SOURCE)-$(BUDGET) = published-default ]; then $(PY) scripts/update_readme.py; fi
-	@echo "Figures: $$($(PY) scripts/run_notebook.py --where figures --source $(SOURCE) --budget $(BUDGET))"
-
-# An executed notebook depends on its source, the rooms it calls, and the results it reads.
-$(OUT)/01_prepare_scenes.ipynb: $(COMMON) $(DATA) $(FIGURES)
-$(OUT)/02_train_unet.ipynb: $(COMMON) $(DATA) $(UNET) $(ACCURACY) $(FIGURES) $(COMPARED)
-$(OUT)/03_earth_engine_classifiers.ipynb: $(COMMON) $(DATA) $(EARTH_ENGINE) $(ACCURACY) $(FIGURES) $(OUT)/02_train_unet.ipynb
-$(OUT)/04_accuracy_metrics.ipynb: $(COMMON) $(DATA) $(ACCURACY) $(FIGURES) $(OUT)/01_prepare_scenes.ipynb $(OUT)/02_train_unet.ipynb
-$(OUT)/05_accuracy_pitfalls.ipynb: $(COMMON) $(ACCURACY) $(FIGURES)
-$(OUT)/07_illegal_sites.ipynb: $(COMMON) $(DATA) $(UNET) $(MODEL) $(SITES) $(FIGURES) results/synthetic/site_rules.json
-
-$(OUT)/%.ipynb: notebooks/%.ipynb
-	@$(PY) scripts/run_notebook.py $< --output $@ --source $(SOURCE) --budget $(BUDGET)
 
 lab: env ## open the notebooks in JupyterLab
 	@$(PY) -m jupyter lab notebooks
@@ -66,11 +41,134 @@ lab: env ## open the notebooks in JupyterLab
 test: env ## run all tests
 	@$(PY) -m pytest
 
-check: env ## lint code and notebooks
+check: env ## lint the code of all packages and notebooks
 	@$(PY) -m ruff check .
 
-bench: env ## run the benchmarks
-	@for file in benchmarks/bench_*.py; do $(PY) $$file; done
+# What the notebooks depend on -----------------------------------------------------------------
+# Rooms of the library, each with what it imports (tests/study/test_makefile.py compares).
+
+python = $(shell find $(1) -name '*.py')
+python_and_tables = $(shell find $(1) -name '*.py' -o -name '*.csv')
+BOTTOM := $(wildcard lulc_lib/*.py) $(call python,lulc_lib/io) requirements.txt
+DATA := $(BOTTOM) $(call python_and_tables,lulc_lib/data)
+LANDSCAPE := $(call python_and_tables,lulc_lib/landscape)
+ACCURACY := $(BOTTOM) $(call python_and_tables,lulc_lib/accuracy)
+UNET := $(DATA) $(call python,lulc_lib/accuracy lulc_lib/unet)
+EARTH_ENGINE := $(DATA) $(call python_and_tables,lulc_lib/earth_engine ee_local/src)
+SITES := $(DATA) $(call python_and_tables,lulc_lib/sites)
+MODEL := lulc_lib/unet/study.pt
+FIGURES := scripts/run_notebook.py lulc_lib/figures/__init__.py lulc_lib/figures/style.py
+NOTEBOOKS := 01_prepare_scenes 02_train_unet 03_earth_engine_classifiers 04_accuracy_metrics \
+  05_accuracy_pitfalls 07_illegal_sites
+RESULTS := $(if $(filter smoke,$(BUDGET)),$(OUT)/)results/$(SOURCE)
+COMPARED := $(foreach name,sweep ablation ablation_roads left_out left_out_plain \
+  pixel_classifiers study,results/published/$(name).json)
+
+notebooks: $(NOTEBOOKS:%=$(OUT)/%.ipynb)
+	@if [ $(SOURCE)-$(BUDGET) = published-default ]; then $(PY) scripts/update_readme.py; fi
+	@echo "Figures: $$($(PY) scripts/run_notebook.py --where figures --source $(SOURCE) --budget $(BUDGET))"
+
+$(OUT)/01_prepare_scenes.ipynb: $(DATA) $(LANDSCAPE) $(FIGURES) lulc_lib/figures/prepare.py \
+  lulc_lib/figures/poland_outline.csv
+$(OUT)/02_train_unet.ipynb: $(UNET) $(LANDSCAPE) $(FIGURES) lulc_lib/figures/unet.py $(COMPARED)
+$(OUT)/03_earth_engine_classifiers.ipynb: $(EARTH_ENGINE) $(LANDSCAPE) $(ACCURACY) \
+  $(FIGURES) lulc_lib/figures/earth_engine.py $(RESULTS)/unet.json
+$(OUT)/04_accuracy_metrics.ipynb: $(DATA) $(LANDSCAPE) $(ACCURACY) $(FIGURES) \
+  lulc_lib/figures/accuracy.py $(RESULTS)/scenes.json $(RESULTS)/unet.json
+$(OUT)/05_accuracy_pitfalls.ipynb: $(ACCURACY) $(FIGURES) lulc_lib/figures/lesson.py
+$(OUT)/07_illegal_sites.ipynb: $(UNET) $(MODEL) $(LANDSCAPE) $(SITES) $(FIGURES) \
+  lulc_lib/figures/sites.py results/synthetic/site_rules.json
+
+# Results that come out the same leave their file untouched, and what reads them is not run again.
+$(RESULTS)/scenes.json: $(OUT)/01_prepare_scenes.ipynb
+	@:
+$(RESULTS)/unet.json: $(OUT)/02_train_unet.ipynb
+	@:
+
+$(OUT)/%.ipynb: notebooks/%.ipynb
+	@$(PY) scripts/run_notebook.py $< --output $@ --source $(SOURCE) --budget $(BUDGET)
+
+# Notebook 02 reads complete trainings from their checkpoints, so another figure trains nothing
+# again; other code of the training or other data do.
+NETWORKS := $(if $(filter smoke,$(BUDGET)),$(OUT)/)build/unet/$(SOURCE)/$(BUDGET)
+$(OUT)/02_train_unet.ipynb: $(NETWORKS)/.trained_with
+$(NETWORKS)/.trained_with: $(UNET) $(if $(filter synthetic,$(SOURCE)),$(LANDSCAPE))
+	@rm -rf $(@D) && mkdir -p $(@D) && touch $@
+
+# Experiments --------------------------------------------------------------------------------------
+# They make the committed numbers that `make reproduce` only reads, and run when they are asked for
+# by name: `make experiments`, or one alone, as `make sweep`. One that is done, with the same code,
+# is not run again (build/experiments/); one that was stopped goes on from its checkpoints.
+
+EXPERIMENTS := study sweep ablation ablation_roads left_out left_out_plain pixel_classifiers \
+  site_rules lesson_numbers landscape_spectra
+.PHONY: $(EXPERIMENTS)
+
+experiments: $(EXPERIMENTS) ## run every experiment: days of computing (the README says how long each)
+$(EXPERIMENTS): %: build/experiments/%
+
+LEAVE_OUT := leave_one_date_out --config study --seeds 0 1 2 --jobs $(JOBS)
+build/experiments/study: RUN = train_study --seeds 0 1 2 --jobs $(JOBS) --ship
+build/experiments/sweep: RUN = sweep --write
+build/experiments/ablation: RUN = ablation --jobs $(JOBS) --write ablation
+build/experiments/ablation_roads: RUN = ablation --epochs 10 --variants ROADS --jobs $(JOBS) \
+  --write ablation_roads
+build/experiments/left_out: RUN = $(LEAVE_OUT) --one-pass --write left_out
+# Its networks are those of left_out, which differs after training only.
+build/experiments/left_out_plain: BEFORE = test -d build/left_out/left_out_plain || \
+  cp -r build/left_out/left_out build/left_out/left_out_plain
+build/experiments/left_out_plain: RUN = $(LEAVE_OUT) --set prior=0 --write left_out_plain
+build/experiments/pixel_classifiers: RUN = pixel_classifiers --write
+build/experiments/site_rules: RUN = site_rules --seeds 20 --write
+build/experiments/lesson_numbers: RUN = lesson_numbers
+build/experiments/landscape_spectra: RUN = landscape_spectra
+
+$(EXPERIMENTS:%=build/experiments/%): | env
+	@mkdir -p $(@D)
+	@$(BEFORE)
+	$(PY) -m experiments.$(RUN)
+	@touch $@
+
+build/experiments/study: experiments/train_study.py $(UNET)
+build/experiments/sweep: experiments/sweep.py $(UNET)
+build/experiments/ablation build/experiments/ablation_roads: \
+  experiments/ablation.py experiments/leave_one_date_out.py $(UNET)
+build/experiments/left_out: experiments/leave_one_date_out.py $(UNET)
+build/experiments/left_out_plain: build/experiments/left_out
+build/experiments/pixel_classifiers: \
+  experiments/pixel_classifiers.py experiments/leave_one_date_out.py $(UNET)
+build/experiments/site_rules: experiments/site_rules.py $(SITES) $(LANDSCAPE) $(MODEL)
+build/experiments/lesson_numbers: experiments/lesson_numbers.py $(DATA)
+build/experiments/landscape_spectra: experiments/landscape_spectra.py $(DATA) \
+  $(call python,lulc_lib/landscape)
+
+# Which experiment writes which committed file. Anything but `make experiments` takes the committed
+# files as they are.
+ifneq ($(filter experiments,$(MAKECMDGOALS)),)
+results/published/study.json $(MODEL): build/experiments/study ;
+results/published/sweep.json: build/experiments/sweep ;
+results/published/ablation.json: build/experiments/ablation ;
+results/published/ablation_roads.json: build/experiments/ablation_roads ;
+results/published/left_out.json: build/experiments/left_out ;
+results/published/left_out_plain.json: build/experiments/left_out_plain ;
+results/published/pixel_classifiers.json: build/experiments/pixel_classifiers ;
+results/synthetic/site_rules.json: build/experiments/site_rules ;
+lulc_lib/accuracy/lesson/polygons.csv lulc_lib/accuracy/lesson/map_pixels.csv \
+  lulc_lib/accuracy/lesson/matrices.csv: build/experiments/lesson_numbers ;
+lulc_lib/landscape/spectra.csv: build/experiments/landscape_spectra ;
+else
+$(COMPARED) results/synthetic/site_rules.json:
+	@echo "$@ is missing: restore it from git, or make it (make $(basename $(@F)))" >&2; exit 1
+endif
+
+# Benchmarks ---------------------------------------------------------------------------------------
+
+BENCHMARKS := $(patsubst benchmarks/%.py,%,$(wildcard benchmarks/bench_*.py))
+.PHONY: $(BENCHMARKS)
+
+bench: $(BENCHMARKS) ## run the benchmarks
+$(BENCHMARKS): env
+	@$(PY) benchmarks/$@.py
 
 clean: ## remove what can be made again (not the downloads)
 	rm -rf build $(VENV) .pytest_cache .ruff_cache *.egg-info
