@@ -1,15 +1,23 @@
 """Fetch a Sentinel-2 L2A scene of a study site from a public STAC catalogue.
 
 The file written has the site's exact 10 m grid and untouched digital numbers; what the catalogue
-declares about their offset goes into its tags and is applied in one place, the scene reader.
+declares about their offset goes into its tags and is applied in one place, the scene reader. Items
+are the plain dictionaries of the STAC API, as the service sent them.
+
+Source: documentation of Earth Search (Element 84), Planetary Computer (Microsoft) and the
+Copernicus Data Space Ecosystem (CDSE); STAC raster, eo, grid and processing extensions.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import math
 import os
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import odc.stac
@@ -19,34 +27,61 @@ import rasterio.errors
 import requests
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from pystac_client import Client
+from pystac_client import Client as StacClient
 from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 from rasterio.warp import transform_bounds
 from shapely.geometry import box, shape
+from shapely.geometry.base import BaseGeometry
 from tqdm import tqdm
-from urllib3 import Retry
 
 from lulc_lib import paths
 from lulc_lib.data.catalogue import Site, find_site
+from lulc_lib.data.radiometry import baseline_offset
 from lulc_lib.data.scenes import BANDS, BANDS_10M
-from lulc_lib.data.stac_services import (
-    SCL,
-    Item,
-    Service,
-    asset_href,
-    cloud_cover,
-    declared_offset,
-    find_service,
-    mgrs_tile,
-    planetary_computer_token,
-    processing_baseline,
-)
-from lulc_lib.io.http import trouble
 from lulc_lib.errors import InputError
+from lulc_lib.io import written_whole
+from lulc_lib.io.http import Client, Policy, trouble
+
+SCL = "SCL"
+"""Name of the scene classification layer, 20 m, nearest-neighbour only."""
 
 NEAR_DAYS = 30
 """How far around a date without an item to look for others, in days."""
+
+PATIENCE = Policy(retries=3, backoff=0.5)
+
+Item = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Service:
+    """One STAC service: where it is, its Sentinel-2 L2A collection, asset name of each band."""
+
+    name: str
+    url: str
+    collection: str
+    assets: Mapping[str, str]
+    signed: bool = False
+    gdal: tuple[tuple[str, str], ...] = ()
+
+
+_COLOURS = ("blue", "green", "red", "rededge1", "rededge2", "rededge3", "nir", "nir08", "swir16",
+            "swir22")
+
+SERVICES: dict[str, Service] = {
+    s.name: s
+    for s in (
+        Service("earth-search", "https://earth-search.aws.element84.com/v1", "sentinel-2-l2a",
+                dict(zip(BANDS, _COLOURS, strict=True)) | {SCL: "scl"}),
+        Service("planetary-computer", "https://planetarycomputer.microsoft.com/api/stac/v1",
+                "sentinel-2-l2a", {band: band for band in (*BANDS, SCL)}, signed=True),
+        Service("cdse", "https://stac.dataspace.copernicus.eu/v1", "sentinel-2-l2a",
+                {b: f"{b}_{'10m' if b in BANDS_10M else '20m'}" for b in (*BANDS, SCL)},
+                gdal=(("AWS_S3_ENDPOINT", "eodata.dataspace.copernicus.eu"),
+                      ("AWS_VIRTUAL_HOSTING", "FALSE"))),
+    )
+}
 
 
 def fetch_scene(
@@ -55,32 +90,37 @@ def fetch_scene(
     service: str = "earth-search",
     output: str | Path | None = None,
     *,
-    collection: str | None = None,
     catalogue_url: str | None = None,
-    timeout: float = 30.0,
-    retries: int = 3,
+    policy: Policy = PATIENCE,
     progress: bool = True,
 ) -> Path:
     """Fetch the scene of a site and day; write it like the published scenes.
 
     Parameters
     ----------
-    site : a key of :data:`lulc_lib.data.catalogue.SITES`.
-    date : acquisition day (UTC), YYYY-MM-DD.
-    service : ``earth-search``, ``planetary-computer`` or ``cdse``.
-    output : GeoTIFF to write; by default ``stac/<site>_<YYYYMMDD>.tif`` in the data folder.
-    collection, catalogue_url : other than the service's own (a mirror, Collection 1).
-    timeout : seconds to wait for an answer.
-    retries : further tries of a request that fails.
-    progress : show a bar (bands) on stderr.
+    site : str
+        A key of :data:`lulc_lib.data.catalogue.SITES`.
+    date : str
+        Acquisition day (UTC), YYYY-MM-DD.
+    service : {"earth-search", "planetary-computer", "cdse"}
+        Where from.
+    output : str or Path, optional
+        GeoTIFF to write; by default ``stac/<site>_<YYYYMMDD>.tif`` in the data folder.
+    catalogue_url : str, optional
+        Other than the service's own (a mirror).
+    policy : Policy
+        Time-outs and retries.
+    progress : bool
+        Show a bar (bands) on stderr.
 
     Returns
     -------
-    Path of a (band, row, col) uint16 GeoTIFF: ten bands named B02 … B12, DN as the service holds
-    them, 0 = no data, 20 m bands bilinear on the site's 10 m grid. Beside it ``<stem>_scl.tif``
-    holds the scene classification, uint8, nearest neighbour. Tags of both: ``STAC_SERVICE``,
-    ``ITEM_ID``, ``ACQUIRED``, ``CLOUD_COVER`` (percent), ``PROCESSING_BASELINE`` and
-    ``BOA_ADD_OFFSET`` (DN to add), the last three where the item tells.
+    Path
+        A (band, row, col) uint16 GeoTIFF: ten bands named B02 … B12, DN as the service holds them,
+        0 = no data, 20 m bands bilinear on the site's 10 m grid. Beside it ``<stem>_scl.tif``
+        holds the scene classification, uint8, nearest neighbour. Tags of both: ``STAC_SERVICE``,
+        ``ITEM_ID``, ``ACQUIRED``, ``CLOUD_COVER`` (percent), ``PROCESSING_BASELINE`` and
+        ``BOA_ADD_OFFSET`` (DN to add), the last three where the item tells.
 
     Raises
     ------
@@ -89,60 +129,67 @@ def fetch_scene(
         asset, a service that cannot be reached, or a file that cannot be written.
     """
     place, provider = find_site(site), find_service(service)
-    day = _day(date)
+    try:
+        day = dt.date.fromisoformat(date)
+    except ValueError:
+        raise InputError(f"date is {date!r}; it must be a day, YYYY-MM-DD") from None
     url = (catalogue_url or provider.url).rstrip("/")
-    collection = collection or provider.collection
-    item = _find_item(place, day, provider, url, collection, timeout, retries)
-    token = planetary_computer_token(url, collection, timeout) if provider.signed else ""
+    item = _find_item(place, day, provider, url, policy)
+    token = _token(url, provider, policy) if provider.signed else ""
     hrefs = {band: asset_href(item, provider, band, token) for band in (*BANDS, SCL)}
     tags = _tags(item, provider)
-    with rasterio.Env(**_gdal_options(provider, timeout, retries)):
+    with rasterio.Env(**_gdal_options(provider, policy)):
         layers = _load(item, hrefs, place, provider, progress)
     if not any(layers[band].any() for band in BANDS):
         raise InputError(f"item {item['id']} of {service} holds no data at site {site}; "
                          "try another day or service")
-    target = Path(output) if output else _default_output(site, day)
+    target = Path(output) if output else default_output(site, day)
     scl = target.with_name(f"{target.stem}_scl.tif")
     _write(scl, {SCL: layers.pop(SCL)}, place, tags)
     _write(target, layers, place, tags)
     return target
 
 
-def _day(date: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(date)
-    except ValueError:
-        raise InputError(f"date is {date!r}; it must be a day, YYYY-MM-DD") from None
-
-
-def _default_output(site: str, day: dt.date) -> Path:
+def default_output(site: str, day: dt.date) -> Path:
+    """Return where a fetched scene goes unless stated otherwise."""
     return paths.published_dir() / "stac" / f"{site}_{day:%Y%m%d}.tif"
 
 
-def _gdal_options(service: Service, timeout: float, retries: int) -> dict[str, str]:
-    """GDAL settings for reading single files over HTTP or S3."""
+def find_service(name: str) -> Service:
+    """Return the service with this name.
+
+    Raises
+    ------
+    InputError
+        There is no such service.
+    """
+    if name not in SERVICES:
+        raise InputError(f"service is {name!r}; it must be one of {', '.join(SERVICES)}")
+    return SERVICES[name]
+
+
+def _gdal_options(service: Service, policy: Policy) -> dict[str, str]:
+    """GDAL settings for reading single files over HTTP or S3, under the same policy."""
     return {
         "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-        "GDAL_HTTP_TIMEOUT": str(max(1, round(timeout))),
-        "GDAL_HTTP_CONNECTTIMEOUT": str(max(1, round(timeout))),
-        "GDAL_HTTP_MAX_RETRY": str(retries),
-        "GDAL_HTTP_RETRY_DELAY": "1",
+        "GDAL_HTTP_TIMEOUT": str(max(1, round(policy.read_timeout))),
+        "GDAL_HTTP_CONNECTTIMEOUT": str(max(1, round(policy.connect_timeout))),
+        "GDAL_HTTP_MAX_RETRY": str(policy.retries),
+        "GDAL_HTTP_RETRY_DELAY": str(policy.backoff),
         **dict(service.gdal),
     }
 
 
-def _find_item(site: Site, day: dt.date, service: Service, url: str, collection: str,
-               timeout: float, retries: int) -> Item:
-    """The one item to use; an error that names the nearest days if there is none."""
-    retry = Retry(total=retries, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504),
-                  allowed_methods=None, respect_retry_after_header=False)
+def _find_item(site: Site, day: dt.date, service: Service, url: str, policy: Policy) -> Item:
+    """Find the one item to use; an error that names the nearest days if there is none."""
     try:
-        client = Client.open(url, stac_io=StacApiIO(timeout=timeout, max_retries=retry))
-        items = _search(client, collection, site, day, day)
+        client = StacClient.open(url, stac_io=StacApiIO(
+            timeout=(policy.connect_timeout, policy.read_timeout), max_retries=policy.retry()))
+        items = _search(client, service, site, day, day)
         if items:
             return choose_item(items, site)
         window = dt.timedelta(NEAR_DAYS)
-        others = _search(client, collection, site, day - window, day + window)
+        others = _search(client, service, site, day - window, day + window)
     except (APIError, requests.exceptions.RequestException, pystac.STACError, pystac.STACTypeError,
             NotImplementedError, AttributeError, LookupError, TypeError, ValueError) as error:
         if isinstance(error, InputError):
@@ -153,7 +200,7 @@ def _find_item(site: Site, day: dt.date, service: Service, url: str, collection:
                   key=lambda d: (abs(d - day), d))[:5]
     near = (f"nearest days: {', '.join(str(d) for d in days)}" if days
             else f"nor within {NEAR_DAYS} days of it")
-    raise InputError(f"{service.name} has no {collection} item of {site.name} "
+    raise InputError(f"{service.name} has no {service.collection} item of {site.name} "
                      f"(tile {site.mgrs_tile}) on {day}; {near}")
 
 
@@ -165,10 +212,10 @@ def _cause(error: Exception) -> str:
     return " ".join(str(error).split())[:120] or type(error).__name__
 
 
-def _search(client: Client, collection: str, site: Site, first: dt.date, last: dt.date
+def _search(client: StacClient, service: Service, site: Site, first: dt.date, last: dt.date
             ) -> list[Item]:
     """Items of the site's own tile between two days (inclusive)."""
-    search = client.search(collections=[collection], bbox=_lonlat(site), max_items=500,
+    search = client.search(collections=[service.collection], bbox=_lonlat(site), max_items=500,
                            limit=100, datetime=f"{first}T00:00:00Z/{last}T23:59:59Z")
     area = _area(site)
     return [item for item in search.items_as_dicts()
@@ -180,8 +227,8 @@ def _lonlat(site: Site) -> tuple[float, float, float, float]:
     return transform_bounds(f"EPSG:{site.epsg}", "EPSG:4326", *site.bounds)
 
 
-def _area(site: Site) -> object:
-    """The site's rectangle as a shapely polygon in degrees."""
+def _area(site: Site) -> BaseGeometry:
+    """Return the site's rectangle in degrees."""
     return box(*_lonlat(site))
 
 
@@ -192,7 +239,7 @@ def _acquired(item: Item) -> str:
 
 
 def choose_item(items: list[Item], site: Site) -> Item:
-    """The item to use among several of the same day, whatever the order they come in.
+    """Return the item to use among several of the same day, whatever the order they come in.
 
     Items of the site's tile are preferred, then those that cover the whole site, then the least
     cloud, then the latest processing baseline, then the later identifier.
@@ -207,9 +254,133 @@ def choose_item(items: list[Item], site: Site) -> Item:
     ))
 
 
+def mgrs_tile(item: Item) -> str:
+    """Return the Sentinel-2 tile of an item, such as 33UWS; '' if the item does not say.
+
+    >>> mgrs_tile({"id": "a", "properties": {"grid:code": "MGRS-33UWS"}})
+    '33UWS'
+    """
+    properties = item["properties"]
+    if "grid:code" in properties:
+        return str(properties["grid:code"]).removeprefix("MGRS-").lstrip("0")
+    if "s2:mgrs_tile" in properties:
+        return str(properties["s2:mgrs_tile"]).lstrip("0")
+    parts = [properties.get(f"mgrs:{k}") for k in ("utm_zone", "latitude_band", "grid_square")]
+    if all(parts):
+        return "".join(str(p) for p in parts)
+    match = re.search(r"_T?(\d{1,2}[C-X][A-Z]{2})_", item["id"])
+    return match.group(1).lstrip("0") if match else ""
+
+
+def cloud_cover(item: Item) -> float:
+    """Return the cloud cover of the item's tile in percent; infinite if the item does not say."""
+    value = item["properties"].get("eo:cloud_cover")
+    return math.inf if value is None else float(value)
+
+
+def processing_baseline(item: Item) -> float | None:
+    """Return the ESA processing baseline such as 5.09; None if the item does not say.
+
+    >>> processing_baseline({"id": "S2A_MSIL2A_20210725T094031_N0301_R036_T34UEA_x",
+    ...                      "properties": {}})
+    3.01
+    """
+    properties = item["properties"]
+    for key in ("s2:processing_baseline", "processing:version"):
+        try:
+            return float(properties[key])
+        except (KeyError, TypeError, ValueError):
+            continue
+    product = f"{item['id']} {properties.get('s2:product_uri', '')}"
+    match = re.search(r"_N(\d{2})(\d{2})_", product)
+    return float(f"{match.group(1)}.{match.group(2)}") if match else None
+
+
+def item_offset(item: Item, service: Service) -> tuple[int | None, str]:
+    """Return the offset that an item declares for its pixels, and which field says so.
+
+    The item's statement that the offset has been applied already goes first; then the bands' own
+    scale and offset; then the processing baseline. Catalogues are sometimes wrong, so the reader
+    of the scene also looks at the pixels.
+
+    Returns
+    -------
+    offset : int or None, DN
+        What to subtract, 1000 or 0; None if nothing tells.
+    told_by : str
+        The field's name.
+
+    Raises
+    ------
+    InputError
+        The bands declare different offsets.
+    """
+    if item["properties"].get("earthsearch:boa_offset_applied") is True:
+        return 0, "earthsearch:boa_offset_applied"
+    offsets = {b: _asset_offset(item["assets"][service.assets[b]]) for b in BANDS}
+    declared = set(offsets.values()) - {None}
+    if len(declared) > 1:
+        told = ", ".join(f"{b} {o}" for b, o in offsets.items())
+        raise InputError(f"item {item['id']}: bands declare different offsets (DN): {told}; "
+                         "one offset for all bands is needed")
+    if declared:
+        return declared.pop(), "raster:offset"
+    baseline = processing_baseline(item)
+    return (None, "") if baseline is None else (baseline_offset(baseline), "processing baseline")
+
+
+def _asset_offset(asset: Mapping[str, Any]) -> int | None:
+    """DN to subtract from one asset: −offset ÷ scale, from raster 1.x or 2.x fields, if stated."""
+    first = (asset.get("raster:bands") or asset.get("bands") or [{}])[0]
+    for place, prefix in ((first, ""), (first, "raster:"), (asset, "raster:")):
+        offset, scale = place.get(f"{prefix}offset"), place.get(f"{prefix}scale")
+        if offset is not None:
+            return -round(offset / (scale or 1e-4))
+    return None
+
+
+def asset_href(item: Item, service: Service, band: str, token: str = "") -> str:
+    """Return the address of one band for GDAL.
+
+    Raises
+    ------
+    InputError
+        The item lacks the asset, or the asset needs S3 keys that are not in the environment.
+    """
+    name = service.assets[band]
+    if name not in item["assets"]:
+        raise InputError(f"item {item['id']} of {service.name} has no asset {name!r} (band "
+                         f"{band}); it has {', '.join(sorted(item['assets']))}")
+    href = str(item["assets"][name]["href"])
+    if href.startswith("s3://"):
+        if "AWS_ACCESS_KEY_ID" not in os.environ:
+            raise InputError(
+                f"asset {name!r} of {service.name} is in S3 storage ({href}); set "
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to keys of that service"
+            )
+        return "/vsis3/" + href.removeprefix("s3://")
+    return f"{href}{'&' if '?' in href else '?'}{token}" if token else href
+
+
+def _token(catalogue_url: str, service: Service, policy: Policy) -> str:
+    """Short-lived read token (a query string) for the files of a Planetary Computer collection.
+
+    Source: Planetary Computer documentation, "Using tokens for data access".
+    """
+    root = catalogue_url.rstrip("/").removesuffix("/stac/v1")
+    url = f"{root}/sas/v1/token/{service.collection}"
+    with requests.Session() as session:
+        client = Client(f"{service.name}: no access token",
+                        "try again later or another service", session, policy)
+        answer = client.json(url)
+    if "token" not in answer:
+        raise InputError(client.failure("the answer has no 'token'", url))
+    return str(answer["token"])
+
+
 def _tags(item: Item, service: Service) -> dict[str, str]:
-    """What the GeoTIFF says about where its pixels come from."""
-    offset, told_by = declared_offset(item, service.assets)
+    """Say for the GeoTIFF where its pixels come from."""
+    offset, told_by = item_offset(item, service)
     baseline = processing_baseline(item)
     cloud = item["properties"].get("eo:cloud_cover")
     tags = {
@@ -218,7 +389,7 @@ def _tags(item: Item, service: Service) -> dict[str, str]:
         "ACQUIRED": _acquired(item),
         "CLOUD_COVER": "" if cloud is None else f"{cloud:g}",
         "PROCESSING_BASELINE": "" if baseline is None else f"{baseline:05.2f}",
-        "BOA_ADD_OFFSET": "" if offset is None else str(offset),
+        "BOA_ADD_OFFSET": "" if offset is None else str(-offset),
         "BOA_ADD_OFFSET_FROM": told_by,
         "TERMS": f"Contains modified Copernicus Sentinel data {_acquired(item)[:4]}",
     }
@@ -250,28 +421,19 @@ def _load(item: Item, hrefs: Mapping[str, str], site: Site, service: Service, pr
 
 def _write(path: Path, layers: Mapping[str, NDArray[np.generic]], site: Site,
            tags: Mapping[str, str]) -> None:
-    """Write (row, col) layers as a GeoTIFF under a temporary name, then rename it."""
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tif")
+    """Write (row, col) layers as a GeoTIFF, whole and read back, or not at all."""
     profile = {
         "driver": "GTiff", "dtype": next(iter(layers.values())).dtype, "count": len(layers),
         "height": site.rows, "width": site.cols, "crs": f"EPSG:{site.epsg}",
         "transform": rasterio.Affine(*site.transform), "nodata": 0,
         "compress": "deflate", "predictor": 2,
     }
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with rasterio.open(temporary, "w", **profile) as out:
+    with written_whole(path, make_folder=True) as part:
+        with rasterio.open(part, "w", **profile) as out:
             for index, (band, values) in enumerate(layers.items(), 1):
                 out.write(values, index)
                 out.set_band_description(index, band)
             out.update_tags(**tags)
-        with rasterio.open(temporary) as back:
+        with rasterio.open(part) as back:
             if not np.array_equal(back.read(), np.stack(list(layers.values()))):
                 raise OSError("what was written does not read back; is the disk full?")
-        os.replace(temporary, path)
-    except (OSError, rasterio.errors.RasterioError) as error:
-        raise InputError(f"{path} cannot be written ({error}); name a file in a folder you may "
-                         "write, with enough space") from error
-    finally:
-        if temporary.exists():
-            temporary.unlink()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lulc_lib.errors import InputError
@@ -43,7 +43,7 @@ def existing_folder(path: Path | str) -> Path:
 
 
 @contextmanager
-def written_whole(path: Path | str) -> Iterator[Path]:
+def written_whole(path: Path | str, make_folder: bool = False) -> Iterator[Path]:
     """Yield a temporary path, which becomes ``path`` when the block ends without an error.
 
     The temporary file lies in the same folder and keeps the suffix; after an error it is removed
@@ -52,7 +52,9 @@ def written_whole(path: Path | str) -> Iterator[Path]:
     Parameters
     ----------
     path : Path or str
-        The file to write or replace. Its folder must be there.
+        The file to write or replace.
+    make_folder : bool
+        Make its folder if it is not there; else that is an error.
 
     Raises
     ------
@@ -60,13 +62,15 @@ def written_whole(path: Path | str) -> Iterator[Path]:
         The folder is not there, is not writable, or the disk is full.
     """
     path = Path(path)
-    if not path.parent.is_dir():
+    if not make_folder and not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} is not there")
     part = path.with_name(f".{path.stem}.{os.getpid()}.{uuid.uuid4().hex[:8]}.part{path.suffix}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield part
         os.replace(part, path)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
