@@ -1,0 +1,136 @@
+"""The Makefile: every committed number has a rule, and notebooks depend on what they use."""
+
+import ast
+import json
+import re
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.study.test_structure import MODULES, module_behind, names_in, tree_of
+
+NOTEBOOKS = sorted(p.stem for p in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
+DATABASE = re.compile(r"^([^#\s][^:=]*):(?!=) ?(.*)$")
+
+
+def rules(*goals: str) -> dict[str, set[str]]:
+    """Target to prerequisites, as make itself has worked them out for these goals."""
+    run = subprocess.run(["make", "-pn", *goals], cwd=ROOT, capture_output=True, text=True)
+    found: dict[str, set[str]] = {}
+    for line in run.stdout.splitlines():
+        if match := DATABASE.match(line):
+            for target in match[1].split():
+                found.setdefault(target, set()).update(match[2].split())
+    return found
+
+
+@pytest.fixture(scope="module")
+def graph() -> dict[str, set[str]]:
+    return rules("notebooks", "SOURCE=published", "BUDGET=default")
+
+
+def code_of(notebook: str) -> str:
+    cells = json.loads((ROOT / "notebooks" / f"{notebook}.ipynb").read_text())["cells"]
+    code = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
+    return "\n".join(line for line in "\n".join(code).splitlines() if not line.startswith("%"))
+
+
+def behind(names: set[str]) -> set[str]:
+    """Modules that the names lead to, the packages around them, and all that these import."""
+    todo, found = {m for n in names if (m := module_behind(n))}, set()
+    while todo:
+        module = todo.pop()
+        found.add(module)
+        parts = module.split(".")
+        around = {".".join(parts[:n]) for n in range(1, len(parts))}
+        imported = {m for n in names_in(ast.walk(tree_of(MODULES[module])))
+                    if (m := module_behind(n))}
+        todo |= (around | imported) - found
+    return found
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_a_notebook_depends_on_the_code_it_imports(notebook, graph):
+    used = behind(names_in(ast.walk(ast.parse(code_of(notebook)))))
+    given = graph[f"build/published-default/{notebook}.ipynb"]
+    needed = {str(MODULES[m].relative_to(ROOT)) for m in used}
+    assert needed - given == set()
+    mine = {p for p in needed if p.startswith("lulc_lib/figures/")}
+    assert {p for p in given if p.startswith("lulc_lib/figures/") and p.endswith(".py")} == mine
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_a_notebook_depends_on_the_results_it_reads(notebook, graph):
+    read = re.findall(r'read_results\(\s*([\w."]+), "(\w+)"', code_of(notebook))
+    paths = {f"results/{'synthetic' if 'synthetic' in source else 'published'}/{name}.json"
+             for source, name in read}
+    assert paths - graph[f"build/published-default/{notebook}.ipynb"] == set()
+
+
+def test_every_committed_number_has_a_rule():
+    """A file of results is written by a notebook, or is the target of an experiment."""
+    written = {f"results/published/{name}.json" for notebook in NOTEBOOKS for name in
+               re.findall(r'write_results\(\s*data\.name, "(\w+)"', code_of(notebook))}
+    made = {t: {p for p in needed if p.startswith("build/experiments/")}
+            for t, needed in rules("experiments").items()}
+    stored = {str(p.relative_to(ROOT)) for p in (ROOT / "results").rglob("*.json")}
+    tables = {str(p.relative_to(ROOT)) for p in (ROOT / "lulc_lib/accuracy/lesson").glob("*.csv")}
+    for path in {*stored, *tables, "lulc_lib/unet/study.pt", "lulc_lib/landscape/spectra.csv"}:
+        assert path in written or made.get(path), f"no rule makes {path}"
+        assert not (path in written and made.get(path)), f"two rules make {path}"
+
+
+def test_every_experiment_is_a_target():
+    made = rules("experiments")
+    scripts = {p.stem for p in (ROOT / "experiments").glob("*.py")
+               if "\ndef main(" in p.read_text()}
+    run = subprocess.run(["make", "-n", "experiments"], cwd=ROOT, capture_output=True, text=True)
+    assert scripts == set(re.findall(r"-m experiments\.(\w+)", run.stdout))
+    for name in made["experiments"]:
+        assert f"build/experiments/{name}" in made
+
+
+@pytest.fixture
+def run_after(tmp_path):
+    """A function: the notebooks that run after a change of a file, and whether networks are kept.
+
+    It works in a copy of the tree in which all notebooks are made, by a Python that only notes
+    which it was asked to run.
+    """
+    for folder in ("lulc_lib", "ee_local", "experiments", "notebooks", "results", "scripts"):
+        shutil.copytree(ROOT / folder, tmp_path / folder,
+                        ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    for name in ("Makefile", "requirements.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    noted, python = tmp_path / "noted", tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\ncase "$4" in *.ipynb) mkdir -p "${4%/*}"; touch "$4"; '
+                      f'echo "$2" >> {noted};; esac\n')
+    python.chmod(0o755)
+    network = tmp_path / "build" / "unet" / "published" / "default" / "seed0.checkpoint"
+
+    def change(path=None):
+        noted.write_text("")
+        if path:
+            time.sleep(0.05)
+            (tmp_path / path).touch()
+        subprocess.run(["make", "notebooks", "SOURCE=published"], cwd=tmp_path, check=True,
+                       capture_output=True)
+        kept = network.exists()
+        network.touch()
+        return set(re.findall(r"notebooks/(\d+)", noted.read_text())), kept
+
+    change()
+    return change
+
+
+def test_another_figure_trains_no_network_again(run_after):
+    assert run_after() == (set(), True)
+    assert run_after("lulc_lib/figures/unet.py") == ({"02"}, True)
+    assert run_after("lulc_lib/figures/lesson.py") == ({"05"}, True)
+    assert run_after("lulc_lib/sites/rules.py") == ({"07"}, True)
+    assert run_after("results/published/scenes.json") == ({"04"}, True)
+    assert run_after("lulc_lib/unet/loss.py") == ({"02", "07"}, False)
