@@ -27,8 +27,10 @@ class OnceCache:
 
     Parameters
     ----------
-    limit : most that the sizes of the values may add up to.
-    size : of a value; by default each counts 1.
+    limit : int
+        Most that the sizes of the values may add up to.
+    size : callable
+        Of a value; by default each counts 1.
     """
 
     def __init__(self, limit: int, size: Callable[[Any], int] = lambda value: 1) -> None:
@@ -38,7 +40,7 @@ class OnceCache:
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, compute: Callable[[], Any]) -> Any:
-        """The value of ``key``, computed if it is not held."""
+        """Return the value of ``key``, computed if it is not held."""
         with self._lock:
             slot = self._slots.get(key)
             if slot is not None:
@@ -85,4 +87,5 @@ class OnceCache:
                 self._held -= self._slots.pop(key).size
 
     def __len__(self) -> int:
+        """Count the values that are there or on their way."""
         return len(self._slots)

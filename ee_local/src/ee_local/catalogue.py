@@ -113,7 +113,7 @@ def _collections(images: Iterable[Image]) -> dict[str, Collection]:
 
 
 def _place(image: Image) -> tuple[float, str]:
-    """Where an image stands in its collection."""
+    """Return where an image stands in its collection."""
     return image.properties.get("system:time_start", math.inf), str(image.identifier)
 
 

@@ -30,7 +30,7 @@ KINDS: tuple[tuple[type, str], ...] = (
 
 
 def type_name(value: Any) -> str:
-    """Earth Engine's name for the type of a value.
+    """Return Earth Engine's name for the type of a value.
 
     >>> type_name(3), type_name([1]), type_name(None)
     ('Integer', 'List', 'Null')
@@ -48,13 +48,16 @@ class _Misfit(Exception):
 
 
 def coerce(value: Any, wanted: str, where: str) -> Any:
-    """The value as the type an argument declares.
+    """Return the value as the type an argument declares.
 
     Parameters
     ----------
-    value : anything but None.
-    wanted : the declared type, such as ``Image<unknown bands>`` or ``List<Integer>``.
-    where : names function and argument in the error.
+    value : object
+        Anything but None.
+    wanted : str
+        The declared type, such as ``Image<unknown bands>`` or ``List<Integer>``.
+    where : str
+        Names the function in errors.
 
     Raises
     ------
@@ -122,7 +125,7 @@ def _dictionary(value: Any) -> dict[str, Any]:
 
 
 def constant_band(value: Any, name: str) -> Band:
-    """A band that has the same number, or array of numbers, everywhere."""
+    """Return a band that has the same number, or array of numbers, everywhere."""
     array = np.asarray(value, dtype=np.float64)
     if isinstance(value, bool):
         kind = BOOLEAN
@@ -203,7 +206,7 @@ def _projection(value: Any) -> Projection:
 
 
 def parse_moment(text: str) -> float:
-    """Milliseconds since 1970 of an ISO 8601 date or date and time; UTC unless it says other.
+    """Return milliseconds since 1970 of an ISO 8601 date or time; UTC unless it says other.
 
     Raises
     ------

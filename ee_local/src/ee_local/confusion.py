@@ -24,24 +24,24 @@ class ConfusionMatrix:
     order: tuple[int, ...]
 
     def accuracy(self) -> float:
-        """Share of the diagonal; 0 for an empty matrix, as Earth Engine divides."""
+        """Return the share of the diagonal; 0 for an empty matrix, as Earth Engine divides."""
         return _ratio(np.trace(self.counts), self.counts.sum())
 
     def producers(self) -> NDArray[np.float64]:
-        """(n, 1): diagonal ÷ row sum, 0 for an empty row."""
+        """Return (n, 1): diagonal ÷ row sum, 0 for an empty row."""
         return _ratios(self.counts.diagonal(), self.counts.sum(axis=1))[:, None]
 
     def consumers(self) -> NDArray[np.float64]:
-        """(1, n): diagonal ÷ column sum, 0 for an empty column."""
+        """Return (1, n): diagonal ÷ column sum, 0 for an empty column."""
         return _ratios(self.counts.diagonal(), self.counts.sum(axis=0))[None, :]
 
     def fscore(self, beta: float) -> NDArray[np.float64]:
-        """(n,): (1 + β²) P R ÷ (β² P + R) with P the consumer's, R the producer's accuracy."""
+        """Return (n,) (1 + β²) P R ÷ (β² P + R); P consumer's, R producer's accuracy."""
         precision, recall = self.consumers()[0], self.producers()[:, 0]
         return _ratios((1 + beta**2) * precision * recall, beta**2 * precision + recall)
 
     def kappa(self) -> float:
-        """Agreement beyond chance; 0 if chance alone explains everything."""
+        """Return the agreement beyond chance; 0 if chance alone explains everything."""
         total = self.counts.sum()
         if not total:
             return 0.0
@@ -60,12 +60,14 @@ def _ratios(part: NDArray, whole: NDArray) -> NDArray[np.float64]:
 def count_pairs(
     actual: NDArray[np.float64], predicted: NDArray[np.float64], order: list[int] | None
 ) -> ConfusionMatrix:
-    """The matrix of pairs of labels.
+    """Return the matrix of pairs of labels.
 
     Parameters
     ----------
-    actual, predicted : (pair,) labels.
-    order : class values of rows and columns; pairs with another label are dropped. None: 0 to the
+    actual, predicted : ndarray, shape (pair,)
+        Labels.
+    order : list of int
+        Class values of rows and columns; pairs with another label are dropped. None: 0 to the
         largest label, so every label that does not occur is an empty row and an empty column.
 
     Raises

@@ -50,13 +50,13 @@ def _read(name: str) -> dict[str, Any]:
 
 @cache
 def algorithms() -> bytes:
-    """JSON of all functions, as ``algorithms`` answers it."""
+    """Return JSON of all functions, as ``algorithms`` answers it."""
     return json.dumps(_read("algorithms.json")).encode()
 
 
 @cache
 def signatures() -> dict[str, Signature]:
-    """Function name to signature, for every function the client can send."""
+    """Map the name of every function the client can send to its signature."""
     found = {}
     for entry in _read("algorithms.json")["algorithms"]:
         name = entry["name"].removeprefix("algorithms/")
@@ -69,11 +69,12 @@ def signatures() -> dict[str, Signature]:
 
 
 def document(address: str) -> bytes:
-    """The discovery document with the local address, version v1, and the methods it lacks.
+    """Return the discovery document with the local address, version v1, and the methods it lacks.
 
     Parameters
     ----------
-    address : of the server, without a slash at the end.
+    address : str
+        Of the server, without a slash at the end.
     """
     text = json.dumps(_read("cloud_api_discovery_document.json")).replace("v1alpha", "v1")
     found = json.loads(text)
@@ -102,7 +103,7 @@ def _string(location: str) -> dict[str, Any]:
 
 
 def _method(name: str, verb: str, path: str, parameter: str, body: bool = False) -> dict[str, Any]:
-    """A method's entry in the discovery document."""
+    """Return a method's entry in the discovery document."""
     method = {
         "id": f"earthengine.projects.{name}", "httpMethod": verb, "path": f"v1/{path}",
         "flatPath": f"v1/{path}", "description": "", "parameterOrder": [parameter],

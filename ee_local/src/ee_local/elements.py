@@ -31,7 +31,7 @@ class Collection:
     properties: Mapping[str, Any] = field(default_factory=dict)
 
     def with_elements(self, elements: Any) -> Collection:
-        """Other elements, no longer the asset."""
+        """Return other elements, no longer the asset."""
         return replace(self, elements=tuple(elements), identifier=None)
 
 
@@ -75,7 +75,7 @@ class Algorithm(NamedTuple):
 
 
 def geometry_of(element: Element) -> Geometry | None:
-    """A feature's geometry, an image's footprint (longitude and latitude), a collection's union."""
+    """Return a feature's geometry, an image's footprint in degrees, or a collection's union."""
     if isinstance(element, Collection):
         return collected(element)
     if isinstance(element, Image):
@@ -84,7 +84,7 @@ def geometry_of(element: Element) -> Geometry | None:
 
 
 def collected(collection: Collection) -> Geometry:
-    """All geometries of a collection's elements as one."""
+    """Return all geometries of a collection's elements as one."""
     parts = [g for g in map(geometry_of, collection.elements) if g is not None]
     if len(parts) == 1:
         return parts[0]
@@ -93,7 +93,7 @@ def collected(collection: Collection) -> Geometry:
 
 
 def index_of(element: Element) -> str | None:
-    """The element's name within its collection."""
+    """Return the element's name within its collection."""
     if "system:index" in element.properties:
         return element.properties["system:index"]
     if isinstance(element, Image):
@@ -102,7 +102,7 @@ def index_of(element: Element) -> str | None:
 
 
 def get(element: Element, name: str) -> Any:
-    """A property; None if it has none of this name. ``system:index`` is always known."""
+    """Return a property; None if it has none of this name. ``system:index`` is always known."""
     if name == "system:index":
         return index_of(element)
     if name in (".geo", "system:footprint") and name not in element.properties:
@@ -113,12 +113,12 @@ def get(element: Element, name: str) -> Any:
 
 
 def with_properties(element: Element, properties: Mapping[str, Any]) -> Element:
-    """The element with exactly these properties."""
+    """Return the element with exactly these properties."""
     return replace(element, properties=dict(properties))
 
 
 def named(element: Element, index: str) -> Element:
-    """The element under another name within its collection."""
+    """Return the element under another name within its collection."""
     if isinstance(element, Image):
         return replace(element, properties={**element.properties, "system:index": index})
     if isinstance(element, Collection):
@@ -128,5 +128,5 @@ def named(element: Element, index: str) -> Element:
 
 
 def own_properties(element: Element) -> dict[str, Any]:
-    """The properties that are not the system's."""
+    """Return the properties that are not the system's."""
     return {k: v for k, v in element.properties.items() if not k.startswith("system:")}

@@ -24,7 +24,7 @@ MOST_ELEMENTS = 5000
 
 
 def encode(value: Any) -> Any:
-    """The JSON of a value.
+    """Return the JSON of a value.
 
     Numbers that are whole are written without a point, as Google's service does; NaN and the
     infinities, which JSON has no word for, become null.
@@ -135,7 +135,7 @@ def _collection(value: el.Collection) -> dict[str, Any]:
 
 
 def columns(value: el.Collection) -> dict[str, str]:
-    """Property name to type, over all elements, with their index."""
+    """Map property names to types, over all elements, with their index."""
     found: dict[str, str] = {}
     for element in value.elements:
         for name, item in element.properties.items():

@@ -42,7 +42,7 @@ class Engine:
         self._lock = threading.Lock()
 
     def evaluate(self, body: Any) -> Any:
-        """The value of an expression (see :class:`Evaluator`)."""
+        """Return the value of an expression (see :class:`Evaluator`)."""
         return self.evaluator.evaluate(body)
 
     def keep(self, kind: str, value: Any) -> str:
@@ -55,7 +55,7 @@ class Engine:
         return name
 
     def kept(self, name: str) -> Any:
-        """What is remembered under a name.
+        """Return what is remembered under a name.
 
         Raises
         ------

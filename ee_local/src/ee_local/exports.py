@@ -49,7 +49,7 @@ class Operation:
     ended: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """The operation as the client reads it."""
+        """Return the operation as the client reads it."""
         times = {"createTime": self.created, "updateTime": self.ended or self.started
                  or self.created, "startTime": self.started, "endTime": self.ended}
         done = self.state in ("SUCCEEDED", "FAILED", "CANCELLED")
@@ -71,7 +71,8 @@ class Exports:
 
     Parameters
     ----------
-    folder : where the files come; made when the first does.
+    folder : Path
+        Where the files come; made when the first does.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -131,13 +132,13 @@ class Exports:
             operation.ended = _now()
 
     def list(self, project: str) -> list[Operation]:
-        """A project's operations, the newest first."""
+        """Return a project's operations, the newest first."""
         with self._lock:
             return [o for o in reversed(self._operations.values())
                     if o.name.startswith(f"projects/{project}/")]
 
     def get(self, name: str) -> Operation:
-        """The operation of this name.
+        """Return the operation of this name.
 
         Raises
         ------
@@ -165,7 +166,7 @@ class Exports:
 
 
 def destination(request: Mapping[str, Any], ending: str) -> Path:
-    """Where below the export folder a request's file goes; it can lead nowhere else.
+    """Return where below the export folder a request's file goes; it can lead nowhere else.
 
     Raises
     ------

@@ -48,8 +48,10 @@ class Parser:
 
     Parameters
     ----------
-    text : the expression.
-    where : names the function in errors.
+    text : str
+        The expression.
+    where : str
+        Names the function in errors.
     """
 
     def __init__(self, text: str, where: str) -> None:
@@ -92,7 +94,7 @@ class Parser:
             raise self._error(f"{sign!r} is missing")
 
     def parse(self) -> Node:
-        """The whole expression.
+        """Return the whole expression.
 
         Raises
         ------

@@ -44,7 +44,7 @@ class Geometry:
     geodesic: bool = True
 
     def to_crs(self, crs: str) -> BaseGeometry:
-        """The shape in another coordinate system, its edges followed to within centimetres."""
+        """Return the shape in another CRS, its edges followed to within centimetres."""
         if crs == self.crs:
             return self.shape
         move = transformer(self.crs, crs).transform
@@ -52,16 +52,16 @@ class Geometry:
         return shapely.transform(dense, lambda xy: np.column_stack(move(xy[:, 0], xy[:, 1])))
 
     def lonlat(self) -> BaseGeometry:
-        """The shape in longitude and latitude."""
+        """Return the shape in longitude and latitude."""
         return self.to_crs(WGS84)
 
     def is_empty(self) -> bool:
-        """Whether nothing is in it."""
+        """Return whether nothing is in it."""
         return self.shape.is_empty
 
 
 def _dense(geometry: Geometry) -> BaseGeometry:
-    """The shape with points on its long edges, where the edges' rule puts them."""
+    """Return the shape with points on its long edges, where the edges' rule puts them."""
     if geometry.shape.geom_type in ("Point", "MultiPoint"):
         return geometry.shape
     if not parse_crs(geometry.crs).is_geographic:
@@ -73,7 +73,7 @@ def _dense(geometry: Geometry) -> BaseGeometry:
 
 
 def _geodesic(shape: BaseGeometry) -> BaseGeometry:
-    """Points every :data:`EDGE` metres along the shortest path between neighbours."""
+    """Return points every :data:`EDGE` metres along the shortest path between neighbours."""
     def along(xy: NDArray[np.float64]) -> NDArray[np.float64]:
         parts = [xy[:1]]
         for (x0, y0), (x1, y1) in pairwise(xy):
@@ -98,7 +98,7 @@ def _geodesic(shape: BaseGeometry) -> BaseGeometry:
 
 
 def inside(geometry: Geometry, grid: Grid) -> NDArray[np.bool_]:
-    """(row, col) bool: the pixels whose centre lies in a geometry.
+    """Return (row, col) bool: the pixels whose centre lies in a geometry.
 
     A point or a line counts for the pixels it touches.
     """
@@ -111,7 +111,7 @@ def inside(geometry: Geometry, grid: Grid) -> NDArray[np.bool_]:
 
 
 def from_geojson(value: Any, crs: str | None = None, geodesic: bool | None = None) -> Geometry:
-    """A geometry from its GeoJSON dictionary.
+    """Return a geometry from its GeoJSON dictionary.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def from_geojson(value: Any, crs: str | None = None, geodesic: bool | None = Non
 
 
 def to_geojson(geometry: Geometry) -> dict[str, Any]:
-    """The GeoJSON dictionary that the client reads; planar edges are marked."""
+    """Return the GeoJSON dictionary that the client reads; planar edges are marked."""
     value = shapely.geometry.mapping(geometry.shape)
     if value["type"] == "GeometryCollection":
         parts = [to_geojson(Geometry(g, geometry.crs, geometry.geodesic))

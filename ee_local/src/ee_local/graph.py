@@ -44,7 +44,8 @@ class Expression:
 
     Parameters
     ----------
-    body : the JSON of a request's ``expression``.
+    body : object
+        The JSON of a request's ``expression``.
 
     Raises
     ------
@@ -67,14 +68,14 @@ class Expression:
         self.hash_of({"valueReference": self.result})
 
     def node(self, name: Any) -> Any:
-        """The named node, or an error that it is missing."""
+        """Return the named node, or an error that it is missing."""
         if not isinstance(name, str) or name not in self.values:
             raise EngineError(f"Invalid expression: the value {name!r} is referred to but is not "
                               "there.")
         return self.values[name]
 
     def hash_of(self, node: Any) -> str | None:
-        """Canonical hash of a node; None if it depends on an argument of a function around it."""
+        """Return a node's canonical hash; None if it depends on an argument around it."""
         key = id(node)
         if key not in self._known:
             self._known[key] = self._hash(node)
@@ -110,7 +111,7 @@ class Expression:
         return self._hashes[name]
 
     def _hash_definition(self, value: Any) -> str | None:
-        """A function is known by the text of its body, unless that uses others' arguments."""
+        """Hash a function by the text of its body, unless that uses others' arguments."""
         names = value.get("argumentNames", []) if isinstance(value, dict) else None
         if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
             raise EngineError("Invalid expression: a function definition needs 'argumentNames'.")
@@ -119,7 +120,7 @@ class Expression:
         return None if free else _digest("functionDefinitionValue", names, [("body", text)])
 
     def _text(self, node: Any, bound: tuple[str, ...]) -> tuple[str, bool]:
-        """A hash of a function's body, and whether it uses arguments that are not its own."""
+        """Hash a function's body, and say whether it uses arguments that are not its own."""
         kind, value = split(node)
         if kind == "valueReference":
             if self._hashes.get(value):
@@ -141,7 +142,7 @@ class Expression:
 
 
 def split(node: Any) -> tuple[str, Any]:
-    """A node's kind and content.
+    """Return a node's kind and content.
 
     Raises
     ------
@@ -156,7 +157,7 @@ def split(node: Any) -> tuple[str, Any]:
 
 
 def children(kind: str, value: Any) -> list[tuple[str, Any]]:
-    """The nodes a node is made of, each with its name or position."""
+    """Return the nodes a node is made of, each with its name or position."""
     if kind in ("constantValue", "integerValue", "bytesValue"):
         return []
     if not isinstance(value, dict):
@@ -186,8 +187,10 @@ class Evaluator:
 
     Parameters
     ----------
-    engine : handed to the functions that ask for it.
-    limit : most results that are kept.
+    engine : Engine
+        Handed to the functions that ask for it.
+    limit : int
+        Most results that are kept.
     """
 
     def __init__(self, engine: Any, limit: int = 4096) -> None:
@@ -195,7 +198,7 @@ class Evaluator:
         self.cache = OnceCache(limit)
 
     def evaluate(self, body: Any) -> Any:
-        """The value of an expression.
+        """Return the value of an expression.
 
         Raises
         ------
@@ -257,7 +260,7 @@ class Evaluator:
         return self.call(value.get("functionName"), given)
 
     def call(self, name: Any, given: Mapping[str, Any]) -> Any:
-        """A function of Earth Engine applied to values.
+        """Return a function of Earth Engine applied to values.
 
         Raises
         ------

@@ -40,16 +40,16 @@ class Projection(NamedTuple):
     transform: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
     def affine(self) -> Affine:
-        """Pixel (col, row) to coordinates."""
+        """Return pixel (col, row) to coordinates."""
         return Affine(*self.transform)
 
     def nominal_scale(self) -> float:
-        """Width of a pixel in metres, at the place where the projection is true to scale."""
+        """Return the width of a pixel in metres where the projection is true to scale."""
         a, b, _, d, e, _ = self.transform
         return math.sqrt(abs(a * e - b * d)) * metres_per_unit(self.crs)
 
     def at_scale(self, metres: float) -> Projection:
-        """The same coordinate system with pixels of this size, north up, aligned with its origin.
+        """Return the same CRS with pixels of this size, north up, aligned with its origin.
 
         This is Earth Engine's rule for a ``scale``: it does not keep the image's own origin.
         """
@@ -72,14 +72,14 @@ class Grid(NamedTuple):
         return self.height, self.width
 
     def bounds(self) -> tuple[float, float, float, float]:
-        """(west, south, east, north) of the pixels' edges, in the grid's coordinates."""
+        """Return (west, south, east, north) of the pixels' edges, in the grid's coordinates."""
         affine = self.projection.affine()
         corners = [affine @ (c, r) for c in (0, self.width) for r in (0, self.height)]
         xs, ys = zip(*corners, strict=True)
         return min(xs), min(ys), max(xs), max(ys)
 
     def centres(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """x and y of the pixels' centres, each (row, col)."""
+        """Return x and y of the pixels' centres, each (row, col)."""
         cols, rows = np.meshgrid(np.arange(self.width) + 0.5, np.arange(self.height) + 0.5)
         a, b, c, d, e, f = self.projection.transform
         return a * cols + b * rows + c, d * cols + e * rows + f
@@ -87,7 +87,7 @@ class Grid(NamedTuple):
 
 @lru_cache(maxsize=256)
 def parse_crs(text: str) -> pyproj.CRS:
-    """The coordinate system of an EPSG code or WKT text.
+    """Return the coordinate system of an EPSG code or WKT text.
 
     Raises
     ------
@@ -106,12 +106,12 @@ def parse_crs(text: str) -> pyproj.CRS:
 
 @lru_cache(maxsize=256)
 def transformer(source: str, target: str) -> pyproj.Transformer:
-    """From x, y (longitude first) of one coordinate system to those of another."""
+    """Return what brings x, y (longitude first) of one coordinate system to another."""
     return pyproj.Transformer.from_crs(parse_crs(source), parse_crs(target), always_xy=True)
 
 
 def metres_per_unit(crs: str) -> float:
-    """Metres in a unit of a coordinate system; a degree is one of the equator."""
+    """Return metres in a unit of a coordinate system; a degree is one of the equator."""
     parsed = parse_crs(crs)
     if parsed.is_geographic:
         return METRES_PER_DEGREE
@@ -119,7 +119,7 @@ def metres_per_unit(crs: str) -> float:
 
 
 def covering(projection: Projection, bounds: tuple[float, float, float, float]) -> Grid:
-    """The smallest grid of whole pixels of a projection over an extent in its coordinates.
+    """Return the smallest grid of whole pixels of a projection over an extent in its coordinates.
 
     Raises
     ------
@@ -147,7 +147,7 @@ def check_size(width: int, height: int) -> None:
 
 
 def moved(projection: Projection, col: float, row: float) -> Projection:
-    """The projection whose origin is at pixel (col, row) of the given one."""
+    """Return the projection whose origin is at pixel (col, row) of the given one."""
     a, b, _, d, e, _ = projection.transform
     x, y = projection.affine() @ (col, row)
     return Projection(projection.crs, (a, b, x, d, e, y))
@@ -158,11 +158,12 @@ _POSITIONS = OnceCache(POSITION_BYTES, lambda p: p[0].nbytes + p[1].nbytes)
 
 
 def pixel_positions(grid: Grid, target: Projection) -> Positions:
-    """Column and row of a grid's pixel centres among the pixels of another projection.
+    """Return the column and row of a grid's pixel centres among the pixels of another projection.
 
     Returns
     -------
-    Two (row, col) float64 arrays, pixel edges at whole numbers; inf where there is no place.
+    cols, rows : ndarray, shape (row, col), float64
+        Pixel edges are whole numbers; inf where there is no place.
     """
     return _POSITIONS.get((grid, target), lambda: _positions(grid, target))
 
@@ -177,7 +178,7 @@ def _positions(grid: Grid, target: Projection) -> Positions:
 
 
 def whole(positions: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Pixel index of positions; -1 where there is none. An edge belongs to the pixel after it."""
+    """Return the pixel index of positions, -1 where there is none; an edge is the next pixel's."""
     limit = 2.0**40
     with np.errstate(invalid="ignore"):
         inside = np.abs(positions) < limit
@@ -186,7 +187,7 @@ def whole(positions: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def coarsening(grid: Grid, target: Projection) -> float:
-    """How many pixels of a projection one pixel of a grid is wide, at the grid's middle."""
+    """Return how many pixels of a projection one pixel of a grid is wide, at the grid's middle."""
     middle = Grid(moved(grid.projection, grid.width // 2, grid.height // 2), 2, 2)
     cols, rows = pixel_positions(middle, target)
     across = math.hypot(cols[0, 1] - cols[0, 0], rows[0, 1] - rows[0, 0])

@@ -35,13 +35,13 @@ class Model(Protocol):
     classes: NDArray[np.int64]
 
     def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(row,) class values of (row, input) values."""
+        """Return (row,) class values of (row, input) values."""
 
     def shares(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(row, class) probabilities; an EngineError if the model has none."""
+        """Return (row, class) probabilities; an EngineError if the model has none."""
 
     def explain(self, inputs: list[str]) -> dict[str, Any]:
-        """What the model says of itself."""
+        """Return what the model says of itself."""
 
 
 Fit = Callable[[NDArray[np.float64], NDArray[np.int64], Mapping[str, Any]], Model]
@@ -65,13 +65,16 @@ class Classifier:
 
     def trained(self, rows: NDArray[np.float64], labels: NDArray[np.int64],
                 inputs: list[str]) -> Classifier:
-        """This classifier, trained.
+        """Return this classifier, trained.
 
         Parameters
         ----------
-        rows : (row, input) float64, no gaps.
-        labels : (row,) class values.
-        inputs : the inputs' names.
+        rows : ndarray, shape (row, input), float64
+            No gaps.
+        labels : ndarray, shape (row,)
+            Class values.
+        inputs : list of str
+            The inputs' names.
 
         Raises
         ------
@@ -91,13 +94,13 @@ class Classifier:
         return replace(self, inputs=tuple(inputs), model=model, confusion=found)
 
     def ready(self, where: str) -> Model:
-        """The trained model, or an error."""
+        """Return the trained model, or an error."""
         if self.model is None:
             raise EngineError(f"{where}: Classifier is not trained.")
         return self.model
 
     def output(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(row,) or, in a mode of several values, (row, value): what the output mode asks for."""
+        """Return what the output mode asks for: (row,), or (row, value) in a mode of several."""
         model = self.ready("classify")
         if self.mode == "CLASSIFICATION":
             return model.predict(rows)
@@ -109,14 +112,14 @@ class Classifier:
                           "implemented by the local Earth Engine.")
 
     def description(self) -> dict[str, Any]:
-        """Name, options, mode and inputs."""
+        """Return the name, options, mode and inputs."""
         found = {"classifier": self.name, "mode": self.mode,
                  **{k: v for k, v in self.options.items() if v is not None}}
         return found | ({"schema": list(self.inputs)} if self.inputs else {})
 
 
 def no_shares(name: str) -> EngineError:
-    """The error of a model that has no probabilities here."""
+    """Return the error of a model that has no probabilities here."""
     return EngineError(f"{name}: the output mode PROBABILITY is not implemented by the local Earth "
                        "Engine for this classifier.")
 
@@ -142,16 +145,18 @@ class SupportVectors:
         self.classes = machine.classes_
 
     def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(row,) class with most votes."""
+        """Return (row,) class with most votes."""
         return self._machine.predict(rows).astype(np.float64)
 
     def shares(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """libsvm's probabilities are fitted by cross-validation; not done here."""
+        """Refuse: libsvm's probabilities are fitted by cross-validation, which is not done here."""
         raise no_shares(self._name)
 
     def explain(self, inputs: list[str]) -> dict[str, Any]:
-        """Classes, number of support vectors, kernel and cost; a linear machine has no importance
-        in Earth Engine either."""
+        """Return classes, number of support vectors, kernel and cost.
+
+        A linear machine has no importance in Earth Engine either.
+        """
         vectors = self._machine.n_support_
         return {"classes": self.classes.tolist(), "kernelType": self._machine.kernel.upper(),
                 "numberOfSupportVectors": int(vectors.sum()), "cost": getattr(
@@ -160,7 +165,7 @@ class SupportVectors:
 
 def fit_svm(rows: NDArray[np.float64], labels: NDArray[np.int64],
             options: Mapping[str, Any]) -> SupportVectors:
-    """A C-SVC or nu-SVC with libsvm's defaults (C = 1, nu = 0.5, tolerance 0.001).
+    """Return a C-SVC or nu-SVC with libsvm's defaults (C = 1, nu = 0.5, tolerance 0.001).
 
     Warns where libsvm gives up (:data:`STEPS`).
 
@@ -211,21 +216,21 @@ class Neighbours:
         self.classes = finder.classes_
 
     def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(row,) class most common among the neighbours; a tie goes to the smaller value."""
+        """Return (row,) class most common among the neighbours; a tie goes to the smaller value."""
         return self._finder.predict(rows).astype(np.float64)
 
     def shares(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(row, class) share of each class among the neighbours."""
+        """Return (row, class) share of each class among the neighbours."""
         return self._finder.predict_proba(rows)
 
     def explain(self, inputs: list[str]) -> dict[str, Any]:
-        """Classes and the number of neighbours."""
+        """Return classes and the number of neighbours."""
         return {"classes": self.classes.tolist(), "k": self._finder.n_neighbors}
 
 
 def fit_neighbours(rows: NDArray[np.float64], labels: NDArray[np.int64],
                    options: Mapping[str, Any]) -> Neighbours:
-    """k nearest neighbours, found exactly whatever the search method."""
+    """Return k nearest neighbours, found exactly whatever the search method."""
     from sklearn.neighbors import KNeighborsClassifier
 
     metric = METRICS.get(options["metric"].upper())
@@ -247,22 +252,22 @@ class NearestMean:
         self.classes, self._means, self._metric = classes, means, metric
 
     def distances(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(row, class) distance to each class's mean."""
+        """Return (row, class) distance to each class's mean."""
         from scipy.spatial.distance import cdist
 
         name = {"manhattan": "cityblock"}.get(self._metric, self._metric)
         return cdist(rows, self._means, name)
 
     def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(row,) class of the nearest mean."""
+        """Return (row,) class of the nearest mean."""
         return self.classes[self.distances(rows).argmin(axis=1)].astype(np.float64)
 
     def shares(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Distances are no probabilities."""
+        """Refuse: distances are no probabilities."""
         raise no_shares("Classifier.minimumDistance")
 
     def explain(self, inputs: list[str]) -> dict[str, Any]:
-        """Classes and their means by input."""
+        """Return classes and their means by input."""
         means = {str(c): dict(zip(inputs, m.tolist(), strict=True))
                  for c, m in zip(self.classes.tolist(), self._means, strict=True)}
         return {"classes": self.classes.tolist(), "means": means, "metric": self._metric}
@@ -270,7 +275,7 @@ class NearestMean:
 
 def fit_means(rows: NDArray[np.float64], labels: NDArray[np.int64],
               options: Mapping[str, Any]) -> NearestMean:
-    """Class means, for a distance that needs no covariance."""
+    """Return the class means, for a distance that needs no covariance."""
     metric = options["metric"].lower()
     if metric not in ("euclidean", "manhattan", "cosine"):
         raise EngineError(f"Classifier.minimumDistance: metric {metric!r} is not implemented by "
@@ -290,9 +295,12 @@ class TreeModel:
 
     Parameters
     ----------
-    trees : fitted scikit-learn trees whose class indexes are those of ``classes``.
-    classes : (class,) class values, ascending.
-    error : out-of-bag error estimate, None for a single tree.
+    trees : list
+        Fitted scikit-learn trees whose class indexes are those of ``classes``.
+    classes : ndarray, shape (class,)
+        Class values, ascending.
+    error : float
+        Out-of-bag error estimate, None for a single tree.
     """
 
     def __init__(self, trees: list[Any], classes: NDArray[np.int64],
@@ -300,21 +308,21 @@ class TreeModel:
         self._trees, self.classes, self._error = trees, classes, error
 
     def votes(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(row, class) number of trees that vote for each class."""
+        """Return (row, class) number of trees that vote for each class."""
         return count_votes(self._trees, rows, len(self.classes))
 
     def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(row,) class with most votes."""
+        """Return (row,) class with most votes."""
         return self.classes[self.votes(rows).argmax(axis=1)].astype(np.float64)
 
     def shares(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(row, class): share of votes; of a single tree, share of the classes in the leaf."""
+        """Return (row, class) shares of votes; of a single tree, those of classes in the leaf."""
         if len(self._trees) == 1:
             return _leaf_shares(self._trees[0], rows, len(self.classes))
         return self.votes(rows) / len(self._trees)
 
     def explain(self, inputs: list[str]) -> dict[str, Any]:
-        """Classes, importance (sum of Gini decrease, in samples), and the trees as text."""
+        """Return classes, importance (sum of Gini decrease, in samples), and the trees as text."""
         importance = np.sum([_gain(t) for t in self._trees], axis=0)
         texts = [tree_to_text(t.tree_, inputs, self.classes[t.classes_]) for t in self._trees]
         found = {"classes": self.classes.tolist(),
@@ -326,7 +334,7 @@ class TreeModel:
 
 
 def count_votes(trees: list[Any], rows: NDArray[np.float64], classes: int) -> NDArray[np.float64]:
-    """(row, class) votes of trees whose ``classes_`` are indexes of classes."""
+    """Return (row, class) votes of trees whose ``classes_`` are indexes of classes."""
     counts = np.zeros((len(rows), classes))
     every = np.arange(len(rows))
     for tree in trees:
@@ -342,13 +350,13 @@ def _leaf_shares(tree: Any, rows: NDArray[np.float64], classes: int) -> NDArray[
 
 
 def _gain(tree: Any) -> NDArray[np.float64]:
-    """(input,) summed decrease of Gini impurity times the samples it concerns."""
+    """Return (input,) summed decrease of Gini impurity times the samples it concerns."""
     samples = tree.tree_.weighted_n_node_samples[0]
     return tree.tree_.compute_feature_importances(normalize=False) * samples
 
 
 def _leaves(options: Mapping[str, Any], name: str) -> dict[str, int | None]:
-    """scikit-learn's words for the limits of a tree."""
+    """Return scikit-learn's words for the limits of a tree."""
     most, smallest = options["maxNodes"], options["minLeafPopulation"]
     if most is not None and most < 2:
         raise EngineError(f"{name}: maxNodes is {most}; it must be 2 or more.")
@@ -359,7 +367,7 @@ def _leaves(options: Mapping[str, Any], name: str) -> dict[str, int | None]:
 
 def fit_cart(rows: NDArray[np.float64], labels: NDArray[np.int64],
              options: Mapping[str, Any]) -> TreeModel:
-    """One tree on all samples, every variable at every split."""
+    """Return one tree on all samples, every variable at every split."""
     from sklearn.tree import DecisionTreeClassifier
 
     classes, index = np.unique(labels, return_inverse=True)
@@ -370,7 +378,7 @@ def fit_cart(rows: NDArray[np.float64], labels: NDArray[np.int64],
 
 def fit_forest(rows: NDArray[np.float64], labels: NDArray[np.int64],
                options: Mapping[str, Any]) -> TreeModel:
-    """A random forest with Smile's sampling."""
+    """Return a random forest with Smile's sampling."""
     from sklearn.tree import DecisionTreeClassifier
 
     name = "Classifier.smileRandomForest"
@@ -397,7 +405,7 @@ def fit_forest(rows: NDArray[np.float64], labels: NDArray[np.int64],
 
 
 def variables_per_split(asked: int | None, inputs: int) -> int:
-    """Variables to choose among at a split: the number asked for, or √p rounded down.
+    """Return variables to choose among at a split: the number asked for, or √p rounded down.
 
     >>> variables_per_split(None, 10)
     3
@@ -411,14 +419,17 @@ def variables_per_split(asked: int | None, inputs: int) -> int:
 
 
 def bag(index: NDArray[np.int64], share: float, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Positions of the samples that one tree sees.
+    """Return positions of the samples that one tree sees.
 
     Parameters
     ----------
-    index : (sample,) class index.
-    share : below 1: this share of each class, without replacement, at least one sample; 1: as many
+    index : ndarray, shape (sample,)
+        Class index.
+    share : float
+        Below 1: this share of each class, without replacement, at least one sample; 1: as many
         samples as there are, drawn from each class with replacement.
-    rng : draws them.
+    rng : numpy.random.Generator
+        Draws them.
     """
     chosen = []
     for k in np.unique(index):

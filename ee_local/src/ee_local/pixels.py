@@ -28,7 +28,7 @@ class PixelType(NamedTuple):
     dimensions: int = 0
 
     def dtype(self) -> np.dtype:
-        """The smallest numpy type that holds it."""
+        """Return the smallest numpy type that holds it."""
         if self.precision == "float":
             return np.dtype("float32")
         if self.precision == "double" or self.low is None or self.high is None:
@@ -41,7 +41,7 @@ class PixelType(NamedTuple):
 
 
 def integer_type(name: str) -> PixelType:
-    """The pixel type of a numpy integer type.
+    """Return the pixel type of a numpy integer type.
 
     >>> integer_type("uint8")
     PixelType(precision='int', low=0, high=255, dimensions=0)
@@ -76,7 +76,7 @@ class Pixels(NamedTuple):
 
 
 def meet(*masks: Mask) -> Mask:
-    """The smallest of several masks: where all count, and how much."""
+    """Return the smallest of several masks: where all count, and how much."""
     found = masks[0]
     for mask in masks[1:]:
         found = np.minimum(found, mask)
@@ -103,15 +103,15 @@ class Band:
     number: int = field(default_factory=lambda: next(_NUMBERS), compare=False)
 
     def read(self, grid: Grid) -> Pixels:
-        """The band's pixels on a grid; values of masked pixels mean nothing."""
+        """Return the band's pixels on a grid; values of masked pixels mean nothing."""
         return _PIXELS.get((self.number, grid), lambda: self.reader(grid))
 
     def derived(self, reader: Reader, type: PixelType | None = None) -> Band:
-        """A band of the same name and place with other pixels."""
+        """Return a band of the same name and place with other pixels."""
         return replace(self, reader=reader, type=type or self.type, number=next(_NUMBERS))
 
     def renamed(self, name: str) -> Band:
-        """The same pixels under another name."""
+        """Return the same pixels under another name."""
         return replace(self, name=name)
 
 
@@ -130,6 +130,7 @@ class Image:
     output: Grid | None = None
 
     def __post_init__(self) -> None:
+        """Refuse two bands of one name."""
         names = [b.name for b in self.bands]
         if len(set(names)) != len(names):
             twice = next(n for n in names if names.count(n) > 1)
@@ -141,7 +142,7 @@ class Image:
         return [b.name for b in self.bands]
 
     def band(self, name: str) -> Band:
-        """The band of this name.
+        """Return the band of this name.
 
         Raises
         ------
@@ -155,22 +156,22 @@ class Image:
                           f"[{', '.join(self.names)}]")
 
     def first(self, what: str) -> Band:
-        """The first band, or an error that says for what it is needed."""
+        """Return the first band, or an error that says for what it is needed."""
         if not self.bands:
             raise EngineError(f"{what}: the image has no bands.")
         return self.bands[0]
 
     def with_bands(self, bands: Sequence[Band]) -> Image:
-        """Other bands, the same properties and footprint."""
+        """Return other bands, the same properties and footprint."""
         return replace(self, bands=tuple(bands))
 
     def plain(self, bands: Sequence[Band]) -> Image:
-        """Other bands and no properties but the footprint: what arithmetic gives."""
+        """Return other bands and no properties but the footprint: what arithmetic gives."""
         return Image(tuple(bands), {}, self.footprint, output=self.output)
 
 
 def read_all(image: Image, grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """All bands on a grid: (band, row, col) float64, and where all count (row, col) bool."""
+    """Return all bands on a grid: (band, row, col) float64, and where all count (row, col) bool."""
     pixels = [b.read(grid) for b in image.bands]
     for band, found in zip(image.bands, pixels, strict=True):
         if found.values.ndim != 2:

@@ -27,7 +27,7 @@ MEDIA = {"GEO_TIFF": "image/tiff", "NPY": "application/octet-stream",
 
 
 def requested_grid(image: Image, grid: Mapping[str, Any] | None, where: str) -> Grid:
-    """The grid of a request (``PixelGrid``), or the image's own.
+    """Return the grid of a request (``PixelGrid``), or the image's own.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def requested_grid(image: Image, grid: Mapping[str, Any] | None, where: str) -> 
 
 
 def band_array(band: Band, grid: Grid) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """A band's pixels in the band's number type, 0 where masked, and where they are valid."""
+    """Return a band's pixels in the band's dtype, 0 where masked, and where they are valid."""
     pixels = band.read(grid)
     if pixels.values.ndim != 2:
         raise EngineError(f"Band {band.name!r} holds arrays; they cannot be written.")
@@ -74,11 +74,12 @@ def band_array(band: Band, grid: Grid) -> tuple[NDArray[Any], NDArray[np.bool_]]
 
 
 def geotiff(bands: Sequence[Band], grid: Grid, nodata: float | None = None) -> bytes:
-    """A GeoTIFF of bands in a number type that holds them all, with their names and a mask.
+    """Return a GeoTIFF of bands in a number type that holds them all, with their names and a mask.
 
     Parameters
     ----------
-    nodata : written where a band is masked, and told in the file; None: 0, and a mask.
+    nodata : float
+        Written where a band is masked, and told in the file; None: 0, and a mask.
     """
     arrays = [band_array(b, grid) for b in bands]
     kind = np.result_type(*(a.dtype for a, _ in arrays))
@@ -102,14 +103,14 @@ def geotiff(bands: Sequence[Band], grid: Grid, nodata: float | None = None) -> b
 
 
 def cloud_optimised(body: bytes) -> bytes:
-    """A GeoTIFF rearranged as a Cloud-Optimised GeoTIFF."""
+    """Return a GeoTIFF rearranged as a Cloud-Optimised GeoTIFF."""
     with MemoryFile(body) as source, MemoryFile() as target:
         rasterio.shutil.copy(source.name, target.name, driver="COG", compress="DEFLATE")
         return target.read()
 
 
 def structured(bands: Sequence[Band], grid: Grid) -> bytes:
-    """A ``.npy`` file of a (row, col) structured array with a field for each band."""
+    """Return a ``.npy`` file of a (row, col) structured array with a field for each band."""
     arrays = {b.name: band_array(b, grid)[0] for b in bands}
     table = np.zeros(grid.shape, dtype=[(name, a.dtype) for name, a in arrays.items()])
     for name, values in arrays.items():
@@ -120,7 +121,7 @@ def structured(bands: Sequence[Band], grid: Grid) -> bytes:
 
 
 def zipped(image: Image, grid: Grid | None, name: str, per_band: bool, where: str) -> bytes:
-    """A zip with one GeoTIFF, or one for each band, on the grid of each band."""
+    """Return a zip with one GeoTIFF, or one for each band, on the grid of each band."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         if per_band:
@@ -135,13 +136,16 @@ def zipped(image: Image, grid: Grid | None, name: str, per_band: bool, where: st
 
 
 def write_image(image: Image, request: Mapping[str, Any], where: str) -> tuple[bytes, str]:
-    """The file that a request asks for, and its media type.
+    """Return the file that a request asks for, and its media type.
 
     Parameters
     ----------
-    image : what is asked for.
-    request : ``fileFormat``, ``grid``, ``bandIds``, ``visualizationOptions``, ``filenamePrefix``.
-    where : names the request in errors.
+    image : Image
+        What is asked for.
+    request : mapping
+        ``fileFormat``, ``grid``, ``bandIds``, ``visualizationOptions``, ``filenamePrefix``.
+    where : str
+        Names the request in errors.
     """
     kind = str(request.get("fileFormat") or "AUTO_JPEG_PNG").upper()
     names = request.get("bandIds")
@@ -168,7 +172,7 @@ def write_image(image: Image, request: Mapping[str, Any], where: str) -> tuple[b
 
 
 def plain_name(text: Any) -> str:
-    """A file name without anything that could lead elsewhere.
+    """Return a file name without anything that could lead elsewhere.
 
     >>> plain_name("../map of/RF 1")
     'map_of_RF_1'

@@ -37,13 +37,15 @@ class Reducer:
     parts: tuple[tuple[Reducer, str], ...] = ()
 
     def over_region(self, values: Values, shares: Values, centred: Values) -> dict[str, Any]:
-        """The outputs over pixels of a region.
+        """Return the outputs over pixels of a region.
 
         Parameters
         ----------
-        values : (pixel, inputs) of valid pixels.
-        shares, centred : (pixel,) share that the region covers, and 1 where it holds the centre:
-            the weights of a weighted and of an unweighted reducer.
+        values : ndarray, shape (pixel, input)
+            Of valid pixels.
+        shares, centred : ndarray, shape (pixel,)
+            Share that the region covers, and 1 where it holds the centre: the weights of a weighted
+            and of an unweighted reducer.
         """
         if self.parts:
             return {prefix + name: value for part, prefix in self.parts
@@ -53,6 +55,6 @@ class Reducer:
         return self.compute(values[counted], weights[counted])
 
     def unweighted(self) -> Reducer:
-        """The same reducer, for which a pixel counts fully or not at all."""
+        """Return the same reducer, for which a pixel counts fully or not at all."""
         parts = tuple((part.unweighted(), prefix) for part, prefix in self.parts)
         return replace(self, weighted=False, parts=parts)

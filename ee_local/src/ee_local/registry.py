@@ -29,8 +29,10 @@ def function(*names: str, engine: bool = False) -> Callable[[Callable[..., Any]]
 
     Parameters
     ----------
-    names : as the client sends them, such as ``Image.select``.
-    engine : pass the engine (catalogue, caches) as first argument.
+    *names : str
+        As the client sends them, such as ``Image.select``.
+    engine : bool
+        Pass the engine (catalogue, caches) as first argument.
     """
     def register(compute: Callable[..., Any]) -> Callable[..., Any]:
         for name in names:
@@ -42,7 +44,7 @@ def function(*names: str, engine: bool = False) -> Callable[[Callable[..., Any]]
 
 
 def functions() -> dict[str, str]:
-    """Every function that is implemented, with the first line of what it does, by name.
+    """Return every function that is implemented, with the first line of what it does, by name.
 
     >>> functions()["Image.select"]
     'An image with the bands that are chosen, renamed if new names are given.'
@@ -50,12 +52,18 @@ def functions() -> dict[str, str]:
     from ee_local import algorithms
 
     algorithms.load()
-    return {name: (f.compute.__doc__ or "").strip().split("\n")[0]
-            for name, f in sorted(_FUNCTIONS.items())}
+    return {name: _summary(f.compute) for name, f in sorted(_FUNCTIONS.items())}
+
+
+def _summary(compute: Callable[..., Any]) -> str:
+    """Return the first line of what a function's docstring says that it gives."""
+    line = (compute.__doc__ or "").strip().split("\n")[0]
+    given = line.removeprefix("Return ")
+    return line if given == line else given[:1].upper() + given[1:]
 
 
 def find(name: str) -> Function:
-    """The function of this name.
+    """Return the function of this name.
 
     Raises
     ------
@@ -72,7 +80,7 @@ def find(name: str) -> Function:
 
 
 def bind(signature: Signature, given: Mapping[str, Any]) -> list[Any]:
-    """The arguments in the signature's order, each of its type, defaults filled in.
+    """Return the arguments in the signature's order, each of its type, defaults filled in.
 
     Raises
     ------

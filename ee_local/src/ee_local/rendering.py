@@ -29,7 +29,7 @@ MOST_ZOOM = 24
 
 
 def tile_grid(zoom: int, col: int, row: int) -> Grid:
-    """The pixels of a map tile.
+    """Return the pixels of a map tile.
 
     Raises
     ------
@@ -45,11 +45,12 @@ def tile_grid(zoom: int, col: int, row: int) -> Grid:
 
 
 def picture(image: Image, options: Mapping[str, Any] | None = None) -> Image:
-    """An image that can be drawn: as it is if it is one of bytes, else visualised.
+    """Return an image that can be drawn: as it is if it is one of bytes, else visualised.
 
     Parameters
     ----------
-    options : ``visualizationOptions`` of a request: ranges, paletteColors, gamma, opacity.
+    options : mapping
+        ``visualizationOptions`` of a request: ranges, paletteColors, gamma, opacity.
     """
     ready = all(b.type.dtype() == np.uint8 for b in image.bands) and len(image.bands) in (1, 3)
     if options or not ready:
@@ -66,7 +67,7 @@ def picture(image: Image, options: Mapping[str, Any] | None = None) -> Image:
 
 
 def rgba(image: Image, grid: Grid) -> NDArray[np.uint8]:
-    """Red, green, blue and opacity (4, row, col) uint8 of an image that can be drawn."""
+    """Return red, green, blue and opacity (4, row, col) uint8 of an image that can be drawn."""
     if image.footprint is not None and _apart(image.footprint, grid):
         return np.zeros((4, *grid.shape), dtype=np.uint8)
     pixels = [b.read(grid) for b in image.bands]
@@ -78,19 +79,21 @@ def rgba(image: Image, grid: Grid) -> NDArray[np.uint8]:
 
 
 def _apart(area: Geometry, grid: Grid) -> bool:
-    """Whether a grid has no pixel near an area."""
+    """Return whether a grid has no pixel near an area."""
     west, south, east, north = area.to_crs(grid.projection.crs).bounds
     left, low, right, top = grid.bounds()
     return east < left or west > right or north < low or south > top
 
 
 def encode_picture(pixels: NDArray[np.uint8], kind: str) -> tuple[bytes, str]:
-    """A picture file and its media type.
+    """Return a picture file and its media type.
 
     Parameters
     ----------
-    pixels : (4, row, col) uint8.
-    kind : PNG, JPEG, or AUTO_JPEG_PNG, which is JPEG where nothing is transparent.
+    pixels : ndarray, shape (4, row, col), uint8
+        Red, green, blue and opacity.
+    kind : str
+        PNG, JPEG, or AUTO_JPEG_PNG, which is JPEG where nothing is transparent.
     """
     if kind == "AUTO_JPEG_PNG":
         kind = "JPEG" if (pixels[3] == 255).all() else "PNG"

@@ -41,7 +41,7 @@ class Request(NamedTuple):
     body: bytes
 
     def json(self) -> dict[str, Any]:
-        """The body as a JSON object.
+        """Return the body as a JSON object.
 
         Raises
         ------
@@ -69,7 +69,7 @@ class Answer:
 
 
 def as_json(value: Any) -> Answer:
-    """A value as a JSON answer."""
+    """Return a value as a JSON answer."""
     return Answer(json.dumps(value, allow_nan=False).encode())
 
 
@@ -97,7 +97,7 @@ def route(verb: str, pattern: str) -> Callable[[Action], Action]:
 
 
 def respond(engine: Engine, address: str, request: Request) -> Answer:
-    """The answer to a request.
+    """Return the answer to a request.
 
     Raises
     ------
@@ -127,20 +127,20 @@ def respond(engine: Engine, address: str, request: Request) -> Answer:
 
 @route("GET", "algorithms")
 def list_algorithms(call: Call) -> Answer:
-    """All functions with their arguments."""
+    """Return all functions with their arguments."""
     return Answer(discovery.algorithms())
 
 
 @route("GET", "config")
 def get_config(call: Call) -> Answer:
-    """What the client asks of a project: nothing is limited here."""
+    """Return what the client asks of a project: nothing is limited here."""
     return as_json({"name": f"projects/{call.parts['project']}/config",
                     "maxConcurrentExports": 1})
 
 
 @route("POST", "value:compute")
 def compute_value(call: Call) -> Answer:
-    """The value of an expression: ``getInfo()``."""
+    """Return the value of an expression: ``getInfo()``."""
     value = call.engine.evaluate(call.request.json().get("expression"))
     return as_json({"result": encode(value)})
 
@@ -149,7 +149,7 @@ def compute_value(call: Call) -> Answer:
        r"|videoThumbnails|filmstripThumbnails|imageCollection:computeImages|image:import"
        r"|table:import)")
 def not_implemented(call: Call) -> Answer:
-    """What the client can ask of Google's service and not of this one."""
+    """Refuse what the client can ask of Google's service and not of this one."""
     raise EngineError(f"{call.parts['what']} is not implemented by the local Earth Engine; use the "
                       "google back end for it.")
 
@@ -163,7 +163,7 @@ def _image(call: Call, request: dict[str, Any], where: str) -> Image:
 
 @route("POST", "image:computePixels")
 def compute_pixels(call: Call) -> Answer:
-    """An image's pixels as a file."""
+    """Return an image's pixels as a file."""
     request = call.request.json()
     body, kind = write_image(_image(call, request, "computePixels"), request, "computePixels")
     return Answer(body, kind)
@@ -171,7 +171,7 @@ def compute_pixels(call: Call) -> Answer:
 
 @route("POST", "thumbnails")
 def create_thumbnail(call: Call) -> Answer:
-    """A thumbnail or a download that can be fetched by its name."""
+    """Return a thumbnail or a download that can be fetched by its name."""
     request = call.request.json()
     image = _image(call, request, "thumbnails")
     image.first("thumbnails")
@@ -182,7 +182,7 @@ def create_thumbnail(call: Call) -> Answer:
 
 @route("GET", r"thumbnails/(?P<name>\w+):getPixels")
 def thumbnail_pixels(call: Call) -> Answer:
-    """The file of a thumbnail."""
+    """Return the file of a thumbnail."""
     image, request = call.engine.kept(
         f"projects/{call.parts['project']}/thumbnails/{call.parts['name']}")
     body, kind = write_image(image, request, "thumbnails")
@@ -196,7 +196,7 @@ def thumbnail_pixels(call: Call) -> Answer:
 
 @route("POST", r"assets/(?P<asset>.+):getPixels")
 def asset_pixels(call: Call) -> Answer:
-    """Pixels of an image of the catalogue as a file."""
+    """Return pixels of an image of the catalogue as a file."""
     request = call.request.json()
     body, kind = write_image(call.engine.catalogue.image(call.parts["asset"]), request, "getPixels")
     return Answer(body, kind)
@@ -204,7 +204,7 @@ def asset_pixels(call: Call) -> Answer:
 
 @route("POST", "maps")
 def create_map(call: Call) -> Answer:
-    """A map whose tiles can be fetched by its name."""
+    """Return a map whose tiles can be fetched by its name."""
     request = call.request.json()
     image = _image(call, request, "maps")
     names = request.get("bandIds")
@@ -218,7 +218,7 @@ def create_map(call: Call) -> Answer:
 
 @route("GET", r"maps/(?P<name>\w+)/tiles/(?P<zoom>\d{1,2})/(?P<col>\d{1,9})/(?P<row>\d{1,9})")
 def map_tile(call: Call) -> Answer:
-    """A tile of a map; transparent outside the image."""
+    """Return a tile of a map; transparent outside the image."""
     image, kind = call.engine.kept(f"projects/{call.parts['project']}/maps/{call.parts['name']}")
     grid = tile_grid(*(int(call.parts[k]) for k in ("zoom", "col", "row")))
     body, media = encode_picture(rgba(image, grid), kind)
@@ -230,7 +230,7 @@ PAGE = 1000
 
 
 def page_of(request: dict[str, Any], items: Sequence[Any]) -> tuple[Sequence[Any], dict[str, str]]:
-    """The part of some items that a request asks for, and the token of the next part.
+    """Return the part of some items that a request asks for, and the token of the next part.
 
     Raises
     ------
@@ -254,7 +254,7 @@ def _collection(call: Call, request: dict[str, Any], where: str) -> Collection:
 
 @route("POST", "table:computeFeatures")
 def compute_features(call: Call) -> Answer:
-    """A page of features as GeoJSON."""
+    """Return a page of features as GeoJSON."""
     request = call.request.json()
     items = _collection(call, request, "computeFeatures")
     page, rest = page_of(request, items.elements)
@@ -264,7 +264,7 @@ def compute_features(call: Call) -> Answer:
 
 @route("POST", "tables")
 def create_table(call: Call) -> Answer:
-    """A table that can be fetched by its name."""
+    """Return a table that can be fetched by its name."""
     request = call.request.json()
     items = _collection(call, request, "tables")
     found = write_table(items, request.get("fileFormat"), request.get("selectors"), "tables")
@@ -275,7 +275,7 @@ def create_table(call: Call) -> Answer:
 
 @route("GET", r"tables/(?P<name>\w+):getFeatures")
 def table_features(call: Call) -> Answer:
-    """The file of a table."""
+    """Return the file of a table."""
     (body, media, ending), name = call.engine.kept(
         f"projects/{call.parts['project']}/tables/{call.parts['name']}")
     return Answer(body, media, shared=True, headers={
@@ -341,7 +341,7 @@ def _started(call: Call, request: dict[str, Any], kind: str, ending: str,
 
 @route("GET", "operations")
 def list_operations(call: Call) -> Answer:
-    """A page of operations, the newest first."""
+    """Return a page of operations, the newest first."""
     found = call.engine.exports.list(call.parts["project"])
     page, rest = page_of(dict(call.request.query), found)
     return as_json({"operations": [o.as_json() for o in page], **rest})
@@ -349,7 +349,7 @@ def list_operations(call: Call) -> Answer:
 
 @route("GET", r"operations/(?P<name>\w+)")
 def get_operation(call: Call) -> Answer:
-    """One operation."""
+    """Return one operation."""
     return as_json(call.engine.exports.get(_name(call)).as_json())
 
 
@@ -377,11 +377,12 @@ def _moment(millis: float) -> str:
 
 
 def describe(asset: Image | el.Collection, full: bool = True) -> dict[str, Any]:
-    """An asset as the client reads it.
+    """Return an asset as the client reads it.
 
     Parameters
     ----------
-    full : with bands, properties and outline.
+    full : bool
+        With bands, properties and outline.
     """
     kind = "IMAGE" if isinstance(asset, Image) else "IMAGE_COLLECTION"
     found: dict[str, Any] = {"type": kind, "name": PUBLIC + str(asset.identifier),
@@ -400,7 +401,7 @@ def describe(asset: Image | el.Collection, full: bool = True) -> dict[str, Any]:
 
 
 def _band(band: dict[str, Any]) -> dict[str, Any]:
-    """A band as the assets' interface writes it."""
+    """Return a band as the assets' interface writes it."""
     a, b, c, d, e, f = band["crs_transform"]
     width, height = band.get("dimensions", (0, 0))
     kind = band["data_type"]
@@ -415,19 +416,19 @@ def _band(band: dict[str, Any]) -> dict[str, Any]:
 
 @route("GET", r"assets/(?P<asset>[^:]+)")
 def get_asset(call: Call) -> Answer:
-    """What is known of an image or collection."""
+    """Return what is known of an image or collection."""
     return as_json(describe(call.engine.catalogue.asset(call.parts["asset"].strip("/"))))
 
 
 @route("GET", ":listAssets")
 def list_root(call: Call) -> Answer:
-    """The user's own assets: there are none."""
+    """Return the user's own assets: there are none."""
     return as_json({"assets": []})
 
 
 @route("GET", r"assets/(?P<asset>[^:]+):listAssets")
 def list_assets(call: Call) -> Answer:
-    """The images of a collection, filtered by time, place and properties."""
+    """Return the images of a collection, filtered by time, place and properties."""
     query = call.request.query
     items = call.engine.catalogue.collection(call.parts["asset"])
     passes = _conditions(query.get("filter", ""))
@@ -438,7 +439,7 @@ def list_assets(call: Call) -> Answer:
 
 
 def _conditions(text: str) -> list[Callable[[Image], bool]]:
-    """The tests that a filter text describes.
+    """Return the tests that a filter text describes.
 
     Raises
     ------
@@ -459,7 +460,7 @@ def _conditions(text: str) -> list[Callable[[Image], bool]]:
 
 
 def _take_shapes(text: str) -> tuple[str, list[Any]]:
-    """The text without its ``intersects("…")`` parts, and their shapes."""
+    """Return the text without its ``intersects("…")`` parts, and their shapes."""
     shapes = []
     for found in re.findall(r'intersects\("([^"]*)"\)', text):
         try:

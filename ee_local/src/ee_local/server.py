@@ -49,11 +49,11 @@ class Handler(BaseHTTPRequestHandler):
     do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_GET
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """Requests are not logged."""
+        """Log nothing."""
 
     def send_error(self, code: int, message: str | None = None,
                    explain: str | None = None) -> None:
-        """What the base class refuses (a broken request line), in Google's form."""
+        """Refuse in Google's form what the base class refuses (a broken request line)."""
         self.close_connection = True
         self.request_version = "HTTP/1.1"  # else the answer would have no headers
         self._write(_failure(EngineError(message or "Bad request.", code)))
@@ -91,7 +91,7 @@ class Handler(BaseHTTPRequestHandler):
             raise EngineError(f"The host {host!r} is not this machine's; use {LOOPBACK[0]}.", 421)
 
     def _body(self) -> bytes:
-        """The request's body; the connection is closed where its end cannot be known."""
+        """Return the request's body; the connection is closed where its end cannot be known."""
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
             self.close_connection = True
             raise EngineError("A body must come with Content-Length.", 411)
@@ -176,7 +176,7 @@ class _Sockets(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: socket.socket, client_address: tuple[str, int]) -> None:
-        """A client that went away is no news."""
+        """Ignore a client that went away."""
 
     def server_close(self) -> None:
         """Stop listening and end all connections."""
@@ -193,9 +193,12 @@ class LocalServer:
 
     Attributes
     ----------
-    address : such as ``http://127.0.0.1:41234``.
-    engine : what evaluates the requests.
-    exports : folder in which ``ee.batch.Export`` leaves its files.
+    address : str
+        Such as ``http://127.0.0.1:41234``.
+    engine : Engine
+        What evaluates the requests.
+    exports : Path
+        Folder in which ``ee.batch.Export`` leaves its files.
     """
 
     def __init__(self, engine: Engine, port: int = 0) -> None:
@@ -222,10 +225,12 @@ class LocalServer:
             self.engine.stop()
 
     def __enter__(self) -> LocalServer:
+        """Return the server itself."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
+        """Stop it."""
         self.stop()
 
 
@@ -246,7 +251,7 @@ def start(source: Catalogue | Path | str, port: int = 0, exports: Path | None = 
     port : int
         Of 127.0.0.1; 0 takes one that is free.
     exports : Path
-        Folder for ``ee.batch.Export``; None: ``ee_local_exports`` in the working directory.
+        Path Folder for ``ee.batch.Export``; None: ``ee_local_exports`` in the working directory.
     collection : str
         Asset id of a folder's image collection; None: the folder's name.
 

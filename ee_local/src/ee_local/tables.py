@@ -22,14 +22,14 @@ FORMATS = {"JSON": "GEO_JSON"}
 
 
 def plain_geometry(geometry: Geometry | None) -> dict[str, Any] | None:
-    """GeoJSON in longitude and latitude with straight edges, as tables carry it."""
+    """Return GeoJSON in longitude and latitude with straight edges, as tables carry it."""
     if geometry is None:
         return None
     return json.loads(json.dumps(shapely.geometry.mapping(geometry.lonlat())))
 
 
 def plain_feature(element: el.Element) -> dict[str, Any]:
-    """An element as GeoJSON feature in longitude and latitude."""
+    """Return an element as GeoJSON feature in longitude and latitude."""
     found = {"type": "Feature", "geometry": plain_geometry(el.geometry_of(element)),
              "properties": {k: encode(v) for k, v in element.properties.items()}}
     index = el.index_of(element)
@@ -37,7 +37,7 @@ def plain_feature(element: el.Element) -> dict[str, Any]:
 
 
 def geojson(items: el.Collection, selectors: Sequence[str] | None) -> bytes:
-    """A GeoJSON feature collection; with selectors only those properties."""
+    """Return a GeoJSON feature collection; with selectors only those properties."""
     features = [plain_feature(e) for e in items.elements]
     if selectors:
         for feature in features:
@@ -48,7 +48,7 @@ def geojson(items: el.Collection, selectors: Sequence[str] | None) -> bytes:
 
 
 def comma_separated(items: el.Collection, selectors: Sequence[str] | None) -> bytes:
-    """A CSV file: ``system:index``, the properties in alphabetical order, and ``.geo``.
+    """Return a CSV file: ``system:index``, the properties in alphabetical order, and ``.geo``.
 
     With selectors just those columns. Lists and geometries are written as JSON.
     """
@@ -74,7 +74,7 @@ def _cell(element: el.Element, name: str) -> Any:
 
 def write_table(items: el.Collection, kind: Any, selectors: Sequence[str] | None,
           where: str) -> tuple[bytes, str, str]:
-    """A collection as a file: content, media type and file ending.
+    """Return a collection as a file: content, media type and file ending.
 
     Raises
     ------

@@ -37,7 +37,8 @@ class TextTree:
 
     Parameters
     ----------
-    text : the lines of one tree; lines that describe no node (a title) are passed over.
+    text : str
+        The lines of one tree; lines that describe no node (a title) are passed over.
 
     Raises
     ------
@@ -56,16 +57,18 @@ class TextTree:
                               "'1) root 10 9999 9999 (0.5)'.")
 
     def variables(self) -> set[str]:
-        """Names of the variables in its conditions."""
+        """Return names of the variables in its conditions."""
         return {n.variable for n in self.nodes.values() if n.variable}
 
     def predict(self, columns: dict[str, NDArray[np.float64]], size: int) -> NDArray[np.float64]:
-        """(row,) value of the node each row ends in.
+        """Return (row,) value of the node each row ends in.
 
         Parameters
         ----------
-        columns : variable to (row,) values.
-        size : number of rows.
+        columns : dict of str to ndarray, shape (row,)
+            Values by variable.
+        size : int
+            Number of rows.
         """
         out = np.full(size, np.nan)
         todo = [(1, np.arange(size))]
@@ -85,7 +88,7 @@ class TextTree:
 
 
 def split_trees(text: str) -> list[str]:
-    """The single trees of a text that may hold several: each begins with a line ``1) …``."""
+    """Return the single trees of a text that may hold several: each begins with a line ``1) …``."""
     starts = [m.start() for m in re.finditer(r"^\s*1\)", text, re.MULTILINE)]
     return [text[a:b] for a, b in pairwise([*starts, len(text)])]
 
@@ -102,13 +105,16 @@ def _read(line: str) -> tuple[int, Node]:
 
 
 def tree_to_text(tree: Any, inputs: list[str], classes: NDArray[np.int64]) -> str:
-    """The text of a fitted scikit-learn tree.
+    """Return the text of a fitted scikit-learn tree.
 
     Parameters
     ----------
-    tree : the ``tree_`` of a classifier.
-    inputs : names of the variables.
-    classes : class value of each column of the tree's values.
+    tree : sklearn.tree.Tree
+        The ``tree_`` of a classifier.
+    inputs : list of str
+        Names of the variables.
+    classes : ndarray, shape (class,)
+        Class value of each column of the tree's values.
     """
     shares = tree.value[:, 0, :] / tree.value[:, 0, :].sum(axis=1, keepdims=True)
     lines = []

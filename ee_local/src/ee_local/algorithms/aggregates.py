@@ -17,13 +17,13 @@ from ee_local.registry import function
 
 
 def present(items: el.Collection, name: str) -> list[Any]:
-    """The property's values, without those that are null."""
+    """Return the property's values, without those that are null."""
     found = (el.get(e, name) for e in items.elements)
     return [v for v in found if v is not None]
 
 
 def numbers(items: el.Collection, name: str) -> np.ndarray:
-    """The property's values as numbers.
+    """Return the property's values as numbers.
 
     Raises
     ------
@@ -40,31 +40,31 @@ def numbers(items: el.Collection, name: str) -> np.ndarray:
 
 @function("AggregateFeatureCollection.array")
 def array(items: el.Collection, name: str) -> list[Any]:
-    """The values as a list, without those that are null."""
+    """Return the values as a list, without those that are null."""
     return present(items, name)
 
 
 @function("AggregateFeatureCollection.count")
 def count(items: el.Collection, name: str) -> int:
-    """The number of values that are not null."""
+    """Return the number of values that are not null."""
     return len(present(items, name))
 
 
 @function("AggregateFeatureCollection.count_distinct")
 def count_distinct(items: el.Collection, name: str) -> int:
-    """The number of different values."""
+    """Return the number of different values."""
     return len({sort_key(v) for v in present(items, name)})
 
 
 @function("AggregateFeatureCollection.first")
 def first(items: el.Collection, name: str) -> Any:
-    """The first value; null if there is none."""
+    """Return the first value; null if there is none."""
     return next(iter(present(items, name)), None)
 
 
 @function("AggregateFeatureCollection.histogram")
 def histogram(items: el.Collection, name: str) -> dict[str, int]:
-    """Value to how often it occurs."""
+    """Count how often each value occurs."""
     found = Counter(word(sort_key(v)) for v in present(items, name))
     return dict(sorted(found.items()))
 
@@ -102,7 +102,7 @@ _numeric("sample_var", lambda v: np.var(v, ddof=1), 2, "The sample variance.")
 
 @function("AggregateFeatureCollection.stats")
 def stats(items: el.Collection, name: str) -> dict[str, Any]:
-    """Sum, mean, extremes and spread of the values."""
+    """Return sum, mean, extremes and spread of the values."""
     found = numbers(items, name)
     counts = {"total_count": len(items.elements), "valid_count": len(found)}
     if not len(found):
@@ -118,7 +118,7 @@ def stats(items: el.Collection, name: str) -> dict[str, Any]:
 @function("Collection.reduceColumns")
 def reduce_columns(items: el.Collection, reducer: Reducer, selectors: list[str],
                    weights: list[str] | None) -> dict[str, Any]:
-    """A reducer over properties; elements that lack one are left out."""
+    """Return a reducer over properties; elements that lack one are left out."""
     if len(selectors) != reducer.inputs:
         raise EngineError(f"Collection.reduceColumns: the reducer takes {reducer.inputs} values "
                           f"but {len(selectors)} selectors are given.")

@@ -15,9 +15,9 @@ from ee_local.pixels import Image
 from ee_local.registry import bind, find, function
 
 
-def _call(family: str, name: str, values: list[Any], text: str) -> Any:
-    """A function of images or numbers applied to values."""
-    found = find(f"{family}.{name}")
+def _call(kind: str, name: str, values: list[Any], text: str) -> Any:
+    """Return a function of images or numbers applied to values."""
+    found = find(f"{kind}.{name}")
     arguments = found.signature.arguments
     if len(values) != len(arguments):
         raise EngineError(f"{text}: {name} takes {len(arguments)} values but {len(values)} are "
@@ -27,7 +27,7 @@ def _call(family: str, name: str, values: list[Any], text: str) -> Any:
 
 
 def image_value(node: Node, images: Mapping[str, Image], default: str) -> Image:
-    """The image that a part of an expression describes."""
+    """Return the image that a part of an expression describes."""
     where_text = "Image.parseExpression"
 
     def value(part: Any) -> Image:
@@ -52,7 +52,7 @@ def image_value(node: Node, images: Mapping[str, Image], default: str) -> Image:
 
 @function("Image.parseExpression")
 def parse_expression(text: str, default: str, names: list[str], free: bool) -> el.Algorithm:
-    """A function of images from an arithmetic expression."""
+    """Return a function of images from an arithmetic expression."""
     node = Parser(text, "Image.expression").parse()
 
     def call(*values: Any) -> Image:
@@ -64,7 +64,7 @@ def parse_expression(text: str, default: str, names: list[str], free: bool) -> e
 
 @function("Number.expression")
 def number_expression(text: str, variables: Mapping[str, Any] | None) -> float:
-    """The number of an arithmetic expression."""
+    """Return the number of an arithmetic expression."""
     given = {n: coerce(v, "Number", "Number.expression") for n, v in (variables or {}).items()}
 
     def value(node: Any) -> Any:

@@ -24,7 +24,7 @@ def _axis(array: np.ndarray, axis: int, name: str) -> int:
 
 @function("Array")
 def make(values: Any, kind: PixelType | None) -> np.ndarray:
-    """An array from nested lists of numbers."""
+    """Return an array from nested lists of numbers."""
     try:
         found = np.asarray(values)
     except ValueError:
@@ -36,13 +36,13 @@ def make(values: Any, kind: PixelType | None) -> np.ndarray:
 
 @function("Array.toList")
 def to_list(array: np.ndarray) -> list[Any]:
-    """The array as nested lists."""
+    """Return the array as nested lists."""
     return array.tolist()
 
 
 @function("Array.get")
 def get(array: np.ndarray, position: list[int]) -> float:
-    """The number at a position."""
+    """Return the number at a position."""
     if len(position) != array.ndim:
         raise EngineError(f"Array.get: the position has {len(position)} numbers for "
                           f"{array.ndim} dimensions.")
@@ -55,13 +55,13 @@ def get(array: np.ndarray, position: list[int]) -> float:
 
 @function("Array.length")
 def length(array: np.ndarray) -> np.ndarray:
-    """The lengths of the axes."""
+    """Return the lengths of the axes."""
     return np.array(array.shape)
 
 
 @function("Array.slice")
 def sliced(array: np.ndarray, axis: int, start: int, end: int | None, step: int) -> np.ndarray:
-    """A part of the array along an axis."""
+    """Return a part of the array along an axis."""
     index = [slice(None)] * array.ndim
     index[_axis(array, axis, "Array.slice")] = slice(start, end, step)
     return array[tuple(index)]
@@ -69,7 +69,7 @@ def sliced(array: np.ndarray, axis: int, start: int, end: int | None, step: int)
 
 @function("Array.transpose", "Array.matrixTranspose")
 def transpose(array: np.ndarray, one: int, two: int) -> np.ndarray:
-    """The array with two axes exchanged."""
+    """Return the array with two axes exchanged."""
     grown = np.atleast_2d(array).T if array.ndim == 1 and max(one, two) == 1 else array
     if grown is not array:
         return grown.T
@@ -79,7 +79,7 @@ def transpose(array: np.ndarray, one: int, two: int) -> np.ndarray:
 
 @function("Array.project")
 def project(array: np.ndarray, axes: list[int]) -> np.ndarray:
-    """The array without the axes that are not named, which must be of length 1."""
+    """Return the array without the axes that are not named, which must be of length 1."""
     gone = tuple(a for a in range(array.ndim) if a not in axes)
     if any(array.shape[a] != 1 for a in gone):
         raise EngineError("Array.project: an axis that is left out is longer than 1.")
@@ -88,7 +88,7 @@ def project(array: np.ndarray, axes: list[int]) -> np.ndarray:
 
 @function("Array.cat")
 def cat(arrays: list[np.ndarray], axis: int) -> np.ndarray:
-    """Arrays as one, along an axis."""
+    """Return arrays as one, along an axis."""
     try:
         return np.concatenate([np.atleast_1d(a) if a.ndim > axis
                                else a.reshape(*a.shape, *[1] * (axis + 1 - a.ndim))
@@ -100,7 +100,7 @@ def cat(arrays: list[np.ndarray], axis: int) -> np.ndarray:
 @function("Array.reduce")
 def reduce(array: np.ndarray, reducer: Reducer, axes: list[int],
            field: int | None) -> np.ndarray:
-    """A reducer of one input along one axis, which stays with length 1."""
+    """Return a reducer of one input along one axis, which stays with length 1."""
     if len(axes) != 1 or reducer.inputs != 1 or len(reducer.outputs) != 1:
         raise EngineError("Array.reduce: only one axis and reducers of one input and output are "
                           "implemented by the local Earth Engine.")
@@ -114,13 +114,13 @@ def reduce(array: np.ndarray, reducer: Reducer, axes: list[int],
 
 @function("Array.argmax")
 def argmax(array: np.ndarray) -> list[int]:
-    """The position of the largest number."""
+    """Return the position of the largest number."""
     return [int(i) for i in np.unravel_index(array.argmax(), array.shape)]
 
 
 @function("Array.dotProduct")
 def dot(one: np.ndarray, two: np.ndarray) -> float:
-    """The dot product of two vectors."""
+    """Return the dot product of two vectors."""
     if one.ndim != 1 or one.shape != two.shape:
         raise EngineError("Array.dotProduct: two vectors of the same length are needed.")
     return float(one @ two)
@@ -128,7 +128,7 @@ def dot(one: np.ndarray, two: np.ndarray) -> float:
 
 @function("Array.matrixMultiply")
 def matrix_multiply(one: np.ndarray, two: np.ndarray) -> np.ndarray:
-    """The product of two matrices."""
+    """Return the product of two matrices."""
     if one.ndim != 2 or two.ndim != 2 or one.shape[1] != two.shape[0]:
         raise EngineError("Array.matrixMultiply: the matrices do not fit.")
     return one @ two
@@ -136,13 +136,13 @@ def matrix_multiply(one: np.ndarray, two: np.ndarray) -> np.ndarray:
 
 @function("Array.matrixTrace")
 def trace(array: np.ndarray) -> float:
-    """The sum of a matrix's diagonal."""
+    """Return the sum of a matrix's diagonal."""
     return float(np.trace(array))
 
 
 @function("Array.matrixInverse")
 def inverse(array: np.ndarray) -> np.ndarray:
-    """The inverse of a square matrix."""
+    """Return the inverse of a square matrix."""
     try:
         return np.linalg.inv(array)
     except np.linalg.LinAlgError as error:
@@ -151,7 +151,7 @@ def inverse(array: np.ndarray) -> np.ndarray:
 
 @function("Array.identity")
 def identity(size: int) -> np.ndarray:
-    """The identity matrix."""
+    """Return the identity matrix."""
     if not 1 <= size <= 1000:
         raise EngineError(f"Array.identity: size is {size}; it must be 1 to 1000.")
     return np.eye(size, dtype=int)
@@ -200,7 +200,7 @@ for _name, _one, _text in (
 
 @function("Image.toArray")
 def image_to_array(image: Image, axis: int) -> Image:
-    """The bands of each pixel as one array, in a band named ``array``."""
+    """Return the bands of each pixel as one array, in a band named ``array``."""
     if axis != 0:
         raise EngineError("Image.toArray: only axis 0 is implemented by the local Earth Engine.")
 
@@ -221,7 +221,7 @@ def _vectors(image: Image, where: str) -> Band:
 
 @function("Image.arrayFlatten")
 def array_flatten(image: Image, labels: list[Any], separator: str) -> Image:
-    """A band for each number of the pixels' vectors."""
+    """Return a band for each number of the pixels' vectors."""
     band = _vectors(image, "Image.arrayFlatten")
     if len(labels) != 1 or not isinstance(labels[0], list):
         raise EngineError("Image.arrayFlatten: a list of one list of names is needed.")
@@ -241,7 +241,7 @@ def array_flatten(image: Image, labels: list[Any], separator: str) -> Image:
 
 @function("Image.arrayGet")
 def array_get(image: Image, position: Image) -> Image:
-    """The number at a position in each pixel's vector."""
+    """Return the number at a position in each pixel's vector."""
     band, place = _vectors(image, "Image.arrayGet"), position.first("Image.arrayGet")
 
     def read(grid: Grid) -> Pixels:
@@ -256,7 +256,7 @@ def array_get(image: Image, position: Image) -> Image:
 
 @function("Image.arrayArgmax")
 def array_argmax(image: Image) -> Image:
-    """The position of the largest number in each pixel's vector, as a vector of one number."""
+    """Return the position of the largest number in each pixel's vector, as a vector of one."""
     band = _vectors(image, "Image.arrayArgmax")
 
     def read(grid: Grid) -> Pixels:
@@ -270,7 +270,7 @@ def array_argmax(image: Image) -> Image:
 
 @function("FeatureCollection.makeArray")
 def make_array(items: el.Collection, names: list[str], name: str) -> el.Collection:
-    """The features with an array of some of their properties."""
+    """Return the features with an array of some of their properties."""
     return items.with_elements(
         el.with_properties(e, {**e.properties, name: np.asarray(
             [el.get(e, n) for n in names], dtype=np.float64)}) for e in items.elements)

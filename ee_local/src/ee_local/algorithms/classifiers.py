@@ -38,7 +38,7 @@ from ee_local.tree_text import TextTree, split_trees
 
 
 def _untrained(name: str, fit: Fit, text: str) -> Callable[..., Classifier]:
-    """A constructor of a classifier with the options of its signature."""
+    """Return a constructor of a classifier with the options of its signature."""
     options = [a.name for a in signatures()[name].arguments]
 
     def build(*values: Any) -> Classifier:
@@ -71,7 +71,7 @@ class TextForest:
         return dict(zip(self.inputs, rows.T, strict=True))
 
     def votes(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(row, class) number of trees for each value."""
+        """Return (row, class) number of trees for each value."""
         counts = np.zeros((len(rows), len(self.classes)))
         every = np.arange(len(rows))
         for tree in self._trees:
@@ -80,17 +80,17 @@ class TextForest:
         return counts
 
     def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(row,) value with most votes."""
+        """Return (row,) value with most votes."""
         return self.classes[self.votes(rows).argmax(axis=1)].astype(np.float64)
 
     def shares(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(row, value) share of votes; a single tree has none."""
+        """Return (row, value) share of votes; a single tree has none."""
         if len(self._trees) == 1:
             raise no_shares("Classifier.decisionTree")
         return self.votes(rows) / len(self._trees)
 
     def explain(self, inputs: list[str]) -> dict[str, Any]:
-        """Values and number of trees."""
+        """Return values and number of trees."""
         return {"classes": self.classes.tolist(), "numberOfTrees": len(self._trees)}
 
 
@@ -101,20 +101,20 @@ def _ready(name: str, texts: list[str]) -> Classifier:
 
 @function("Classifier.decisionTree")
 def decision_tree(text: str) -> Classifier:
-    """A tree given as text; it needs no training."""
+    """Return a tree given as text; it needs no training."""
     return _ready("Classifier.decisionTree", [text])
 
 
 @function("Classifier.decisionTreeEnsemble")
 def decision_tree_ensemble(texts: list[str]) -> Classifier:
-    """Trees given as texts, which vote; they need no training."""
+    """Return trees given as texts, which vote; they need no training."""
     return _ready("Classifier.decisionTreeEnsemble", texts)
 
 
 def training_table(
     features: el.Collection, inputs: list[str], label: str
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Rows (row, input) float64 and class values (row,) int64 of a collection.
+    """Return rows (row, input) float64 and class values (row,) int64 of a collection.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def _numeric(feature: el.Element, name: str) -> float:
 @function("Classifier.train")
 def train(classifier: Classifier, features: el.Collection, label: str,
           inputs: list[str] | None, subsampling: float, seed: int) -> Classifier:
-    """A classifier trained on a collection's properties.
+    """Return a classifier trained on a collection's properties.
 
     With subsampling, each feature is kept with that chance; the draws are not Google's.
     """
@@ -164,7 +164,7 @@ def train(classifier: Classifier, features: el.Collection, label: str,
 
 @function("Image.classify")
 def classify_image(image: Image, classifier: Classifier, name: str) -> Image:
-    """An image of the class of each pixel, masked where an input band is masked.
+    """Return an image of the class of each pixel, masked where an input band is masked.
 
     The band's type is a 32-bit integer; in a mode of several values each pixel holds an array.
     """
@@ -190,7 +190,7 @@ def classify_image(image: Image, classifier: Classifier, name: str) -> Image:
 
 
 def output_type(classifier: Classifier) -> PixelType:
-    """The pixel type of what a classifier puts out."""
+    """Return the pixel type of what a classifier puts out."""
     if classifier.mode == "CLASSIFICATION":
         return integer_type("int32")
     if classifier.mode == "PROBABILITY":
@@ -201,7 +201,7 @@ def output_type(classifier: Classifier) -> PixelType:
 @function("FeatureCollection.classify")
 def classify_features(features: el.Collection, classifier: Classifier,
                       name: str) -> el.Collection:
-    """The features with their class as a property; without one where an input is missing."""
+    """Return the features with their class as a property; without one where an input is missing."""
     classifier.ready("FeatureCollection.classify")
     inputs = list(classifier.inputs or ())
     rows = [[el.get(f, n) for n in inputs] for f in features.elements]
@@ -221,7 +221,7 @@ def classify_features(features: el.Collection, classifier: Classifier,
 
 @function("Classifier.setOutputMode")
 def set_output_mode(classifier: Classifier, mode: str) -> Classifier:
-    """The classifier with another kind of output.
+    """Return the classifier with another kind of output.
 
     PROBABILITY is the probability of the class that is chosen, as the reference puts it.
     """
@@ -233,25 +233,25 @@ def set_output_mode(classifier: Classifier, mode: str) -> Classifier:
 
 @function("Classifier.mode")
 def mode(classifier: Classifier) -> str:
-    """The output mode."""
+    """Return the output mode."""
     return classifier.mode
 
 
 @function("Classifier.schema")
 def schema(classifier: Classifier) -> list[str] | None:
-    """The names of the inputs; null before training."""
+    """Return the names of the inputs; null before training."""
     return list(classifier.inputs) if classifier.inputs is not None else None
 
 
 @function("Classifier.explain")
 def explain(classifier: Classifier) -> dict[str, Any]:
-    """What a trained classifier says of itself: classes, importance, trees."""
+    """Return what a trained classifier says of itself: classes, importance, trees."""
     return classifier.ready("Classifier.explain").explain(list(classifier.inputs or ()))
 
 
 @function("Classifier.confusionMatrix")
 def resubstitution(classifier: Classifier) -> ConfusionMatrix:
-    """The confusion matrix on the training data, from class 0 to the largest."""
+    """Return the confusion matrix on the training data, from class 0 to the largest."""
     classifier.ready("Classifier.confusionMatrix")
     if classifier.confusion is None:
         raise EngineError("Classifier.confusionMatrix: there is no training data, or a class "

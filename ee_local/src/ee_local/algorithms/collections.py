@@ -16,7 +16,7 @@ from ee_local.registry import function
 
 @function("Collection")
 def collection(features: list[el.Element]) -> el.Collection:
-    """A collection of features, named 0, 1, … where they have no name."""
+    """Return a collection of features, named 0, 1, … where they have no name."""
     named = []
     for i, feature in enumerate(features):
         own = el.index_of(feature)
@@ -26,7 +26,7 @@ def collection(features: list[el.Element]) -> el.Collection:
 
 @function("ImageCollection.fromImages")
 def from_images(images: list[Image]) -> el.Collection:
-    """A collection of images, named 0, 1, … where they have no name."""
+    """Return a collection of images, named 0, 1, … where they have no name."""
     return el.Collection(collection(images).elements, "ImageCollection")
 
 
@@ -39,19 +39,19 @@ def _kind(elements: Any) -> str:
 
 @function("Collection.loadTable", engine=True)
 def load_table(engine: Any, identifier: str, column: str | None, version: int) -> el.Collection:
-    """A table of the local catalogue."""
+    """Return a table of the local catalogue."""
     return engine.catalogue.table(identifier)
 
 
 @function("ImageCollection.load", engine=True)
 def load_images(engine: Any, identifier: str, version: int | None) -> el.Collection:
-    """An image collection of the local catalogue."""
+    """Return an image collection of the local catalogue."""
     return engine.catalogue.collection(identifier)
 
 
 @function("Collection.filter")
 def filtered(items: el.Collection, condition: Any) -> el.Collection:
-    """The elements that pass a filter."""
+    """Return the elements that pass a filter."""
     if not isinstance(condition, el.Filter):
         raise EngineError(f"Collection.filter, argument 'filter': Invalid type. Expected type: "
                           f"Filter. Actual type: {type_name(condition)}.")
@@ -61,7 +61,7 @@ def filtered(items: el.Collection, condition: Any) -> el.Collection:
 @function("Collection.limit")
 def limit(items: el.Collection, most: int | None, key: str | None,
           ascending: bool) -> el.Collection:
-    """The first elements, sorted by a property if one is given.
+    """Return the first elements, sorted by a property if one is given.
 
     Elements without the property come last either way; equal ones keep their order.
     """
@@ -81,31 +81,31 @@ def limit(items: el.Collection, most: int | None, key: str | None,
 
 
 def sort_key(value: Any) -> Any:
-    """What a value is compared by."""
+    """Return what a value is compared by."""
     return value.millis if isinstance(value, el.Date) else value
 
 
 @function("Collection.first")
 def first(items: el.Collection) -> el.Element | None:
-    """The first element; null of an empty collection."""
+    """Return the first element; null of an empty collection."""
     return items.elements[0] if items.elements else None
 
 
 @function("Collection.size")
 def size(items: el.Collection) -> int:
-    """Number of elements."""
+    """Return the number of elements."""
     return len(items.elements)
 
 
 @function("Collection.toList")
 def to_list(items: el.Collection, count: int, offset: int) -> list[el.Element]:
-    """Some of the elements as a list."""
+    """Return some of the elements as a list."""
     return list(items.elements[offset:offset + count])
 
 
 @function("Collection.merge", "ImageCollection.merge")
 def merge(one: el.Collection, two: el.Collection) -> el.Collection:
-    """The elements of two collections, named after which they came from: ``1_…`` and ``2_…``."""
+    """Return the elements of two collections, their names after ``1_`` and ``2_``."""
     parts = [el.named(e, f"{k}_{el.index_of(e)}")
              for k, c in ((1, one), (2, two)) for e in c.elements]
     return el.Collection(tuple(parts), one.kind)
@@ -113,7 +113,7 @@ def merge(one: el.Collection, two: el.Collection) -> el.Collection:
 
 @function("Collection.flatten")
 def flatten(items: el.Collection) -> el.Collection:
-    """The elements of a collection of collections, named ``outer_inner``."""
+    """Return the elements of a collection of collections, named ``outer_inner``."""
     parts = []
     for outer in items.elements:
         if not isinstance(outer, el.Collection):
@@ -125,7 +125,7 @@ def flatten(items: el.Collection) -> el.Collection:
 
 @function("Collection.map")
 def mapped(items: el.Collection, algorithm: el.Algorithm, drop_nulls: bool) -> el.Collection:
-    """A function applied to every element; the results keep the elements' names."""
+    """Return a function applied to every element; the results keep the elements' names."""
     results = []
     for element in items.elements:
         found = algorithm.call(element)
@@ -144,7 +144,7 @@ def mapped(items: el.Collection, algorithm: el.Algorithm, drop_nulls: bool) -> e
 
 @function("Collection.iterate")
 def iterate(items: el.Collection, algorithm: el.Algorithm, start: Any) -> Any:
-    """A function applied to each element and the result so far."""
+    """Return a function applied to each element and the result so far."""
     for element in items.elements:
         start = algorithm.call(element, start)
     return start
@@ -152,7 +152,7 @@ def iterate(items: el.Collection, algorithm: el.Algorithm, start: Any) -> Any:
 
 @function("Collection.distinct")
 def distinct(items: el.Collection, properties: Any) -> el.Collection:
-    """The first element of each combination of the properties' values."""
+    """Return the first element of each combination of the properties' values."""
     names = [properties] if isinstance(properties, str) else list(properties)
     seen, kept = set(), []
     for element in items.elements:
@@ -171,25 +171,25 @@ def _hashable(value: Any) -> Any:
 
 @function("Collection.geometry")
 def geometry(items: el.Collection, margin: Any) -> Geometry:
-    """The union of the elements' geometries."""
+    """Return the union of the elements' geometries."""
     return el.collected(items)
 
 
 @function("Collection.bounds")
 def bounds(items: el.Collection, margin: Any, proj: Projection | None) -> Geometry:
-    """The rectangle around the elements' geometries."""
+    """Return the rectangle around the elements' geometries."""
     return around(el.collected(items), margin, proj)
 
 
 @function("Collection.union")
 def union(items: el.Collection, margin: Any) -> el.Collection:
-    """One feature with the union of the geometries."""
+    """Return one feature with the union of the geometries."""
     return el.Collection((el.Feature(el.collected(items), {}, "union_result"),))
 
 
 @function("Collection.remap")
 def remap(items: el.Collection, old: list[Any], new: list[int], name: str) -> el.Collection:
-    """One property's values replaced by others; elements with a value not listed are dropped."""
+    """Replace one property's values by others; elements with a value not listed are dropped."""
     if len(old) != len(new):
         raise EngineError("Collection.remap: lookupIn and lookupOut must have the same length.")
     table = dict(zip(old, new, strict=True))

@@ -15,7 +15,7 @@ from ee_local.registry import function
 @function("Collection.errorMatrix")
 def error_matrix(items: el.Collection, actual: str, predicted: str,
                  order: list[int] | None) -> ConfusionMatrix:
-    """The confusion matrix of two properties: rows actual, columns predicted.
+    """Return the confusion matrix of two properties: rows actual, columns predicted.
 
     Without an order it runs from 0 to the largest label, gaps included; with one, features whose
     labels are not in it are dropped without a word.
@@ -33,7 +33,7 @@ def error_matrix(items: el.Collection, actual: str, predicted: str,
 
 @function("ConfusionMatrix")
 def from_array(array: Any, order: list[int] | None) -> ConfusionMatrix:
-    """A confusion matrix from a square array: rows actual, columns predicted."""
+    """Return a confusion matrix from a square array: rows actual, columns predicted."""
     try:
         counts = np.asarray(array)
     except ValueError:
@@ -48,41 +48,41 @@ def from_array(array: Any, order: list[int] | None) -> ConfusionMatrix:
 
 @function("ConfusionMatrix.array")
 def array(matrix: ConfusionMatrix) -> np.ndarray:
-    """The counts, rows actual and columns predicted."""
+    """Return the counts, rows actual and columns predicted."""
     return matrix.counts
 
 
 @function("ConfusionMatrix.order")
 def order(matrix: ConfusionMatrix) -> list[int]:
-    """The class value of each row and column."""
+    """Return the class value of each row and column."""
     return list(matrix.order)
 
 
 @function("ConfusionMatrix.accuracy")
 def accuracy(matrix: ConfusionMatrix) -> float:
-    """Overall accuracy: correct ÷ all."""
+    """Return the overall accuracy: correct ÷ all."""
     return matrix.accuracy()
 
 
 @function("ConfusionMatrix.kappa")
 def kappa(matrix: ConfusionMatrix) -> float:
-    """Cohen's kappa."""
+    """Return Cohen's kappa."""
     return matrix.kappa()
 
 
 @function("ConfusionMatrix.producersAccuracy")
 def producers_accuracy(matrix: ConfusionMatrix) -> np.ndarray:
-    """Correct ÷ row, as a column (n × 1); 0 for an empty row."""
+    """Return correct ÷ row, as a column (n × 1); 0 for an empty row."""
     return matrix.producers()
 
 
 @function("ConfusionMatrix.consumersAccuracy")
 def consumers_accuracy(matrix: ConfusionMatrix) -> np.ndarray:
-    """Correct ÷ column, as a row (1 × n); 0 for an empty column."""
+    """Return correct ÷ column, as a row (1 × n); 0 for an empty column."""
     return matrix.consumers()
 
 
 @function("ConfusionMatrix.fscore")
 def fscore(matrix: ConfusionMatrix, beta: float) -> np.ndarray:
-    """The F-score of each class, a flat array; 0 where it is not defined."""
+    """Return the F-score of each class, a flat array; 0 where it is not defined."""
     return matrix.fscore(beta)

@@ -21,7 +21,7 @@ PATTERN = re.compile(r"'([^']*)'|([A-Za-z])\2*")
 
 
 def unit_name(unit: str) -> str:
-    """A unit of time without its plural.
+    """Return a unit of time without its plural.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def _zones() -> set[str]:
 
 
 def moment(date: Date, zone: str | None = None) -> dt.datetime:
-    """The date as Python's, in a time zone."""
+    """Return the date as Python's, in a time zone."""
     try:
         start = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(milliseconds=date.millis)
         return start.astimezone(_zone(zone))
@@ -63,7 +63,7 @@ def _date(value: dt.datetime) -> Date:
 
 @function("Date")
 def date(value: Any, zone: str | None) -> Date:
-    """A date from milliseconds since 1970 or an ISO 8601 text."""
+    """Return a date from milliseconds since 1970 or an ISO 8601 text."""
     if isinstance(value, str) and zone is not None:
         naive = moment(Date(parse_moment(value))).replace(tzinfo=_zone(zone))
         return _date(naive)
@@ -72,7 +72,7 @@ def date(value: Any, zone: str | None) -> Date:
 
 @function("Date.fromYMD")
 def from_ymd(year: int, month: int, day: int, zone: str | None) -> Date:
-    """A date from year, month and day."""
+    """Return a date from year, month and day."""
     try:
         return _date(dt.datetime(year, month, day, tzinfo=_zone(zone)))
     except ValueError as error:
@@ -81,13 +81,13 @@ def from_ymd(year: int, month: int, day: int, zone: str | None) -> Date:
 
 @function("Date.millis")
 def millis(date: Date) -> float:
-    """Milliseconds since 1970."""
+    """Return milliseconds since 1970."""
     return date.millis
 
 
 @function("Date.advance")
 def advance(date: Date, delta: float, unit: str, zone: str | None) -> Date:
-    """A date later by a number of units; months keep the day, or take the month's last."""
+    """Return a date later by a number of units; months keep the day, or take the month's last."""
     name = unit_name(unit)
     if name in MILLIS:
         return Date(date.millis + delta * MILLIS[name])
@@ -100,7 +100,7 @@ def advance(date: Date, delta: float, unit: str, zone: str | None) -> Date:
 
 @function("Date.difference")
 def difference(date: Date, start: Date, unit: str) -> float:
-    """Units from the start to the date; months and years are of average length."""
+    """Return units from the start to the date; months and years are of average length."""
     name = unit_name(unit)
     size = MILLIS.get(name, MONTH * (12 if name == "year" else 1))
     return (date.millis - start.millis) / size
@@ -108,14 +108,14 @@ def difference(date: Date, start: Date, unit: str) -> float:
 
 @function("Date.get")
 def get(date: Date, unit: str, zone: str | None) -> int:
-    """A unit of the date, such as its month."""
+    """Return a unit of the date, such as its month."""
     value, name = moment(date, zone), unit_name(unit)
     return value.isocalendar().week if name == "week" else getattr(value, name)
 
 
 @function("Date.getRelative")
 def get_relative(date: Date, unit: str, within: str, zone: str | None) -> int:
-    """A unit's number within a larger one, from 0, such as the day in the year."""
+    """Return a unit's number within a larger one, from 0, such as the day in the year."""
     value = moment(date, zone)
     start = _floor(value, unit_name(within))
     name = unit_name(unit)
@@ -125,7 +125,7 @@ def get_relative(date: Date, unit: str, within: str, zone: str | None) -> int:
 
 
 def _floor(value: dt.datetime, unit: str) -> dt.datetime:
-    """The start of the unit a moment lies in."""
+    """Return the start of the unit a moment lies in."""
     parts = {"year": {"month": 1, "day": 1, "hour": 0}, "month": {"day": 1, "hour": 0},
              "week": {"hour": 0}, "day": {"hour": 0}, "hour": {}, "minute": {}, "second": {}}[unit]
     if unit not in ("minute", "second"):
@@ -138,7 +138,7 @@ def _floor(value: dt.datetime, unit: str) -> dt.datetime:
 
 @function("Date.getRange")
 def get_range(date: Date, unit: str, zone: str | None) -> DateRange:
-    """The unit that holds the date, such as its month."""
+    """Return the unit that holds the date, such as its month."""
     start = _date(_floor(moment(date, zone), unit_name(unit)))
     return DateRange(start.millis, advance(start, 1, unit, zone).millis)
 
@@ -146,7 +146,7 @@ def get_range(date: Date, unit: str, zone: str | None) -> DateRange:
 @function("Date.update")
 def update(date: Date, year: int | None, month: int | None, day: int | None, hour: int | None,
            minute: int | None, second: float | None, zone: str | None) -> Date:
-    """The date with some of its units replaced."""
+    """Return the date with some of its units replaced."""
     parts = {"year": year, "month": month, "day": day, "hour": hour, "minute": minute,
              "second": None if second is None else int(second)}
     try:
@@ -158,7 +158,7 @@ def update(date: Date, year: int | None, month: int | None, day: int | None, hou
 
 @function("Date.unitRatio")
 def unit_ratio(numerator: str, denominator: str) -> float:
-    """How many of one unit another has."""
+    """Return how many of one unit another has."""
     sizes = {**MILLIS, "month": MONTH, "year": 12 * MONTH}
     return sizes[unit_name(numerator)] / sizes[unit_name(denominator)]
 
@@ -185,7 +185,7 @@ _WORDS["Y"] = _WORDS["x"] = _WORDS["y"]
 
 @function("Date.format")
 def formatted(date: Date, pattern: str | None, zone: str | None) -> str:
-    """The date as text, by a Joda pattern; ISO 8601 by default."""
+    """Return the date as text, by a Joda pattern; ISO 8601 by default."""
     value = moment(date, zone)
     if pattern is None:
         return f"{value:%Y-%m-%dT%H:%M:%S}"
@@ -203,7 +203,7 @@ def formatted(date: Date, pattern: str | None, zone: str | None) -> str:
 
 @function("DateRange")
 def date_range(start: Any, end: Any, zone: str | None) -> DateRange:
-    """A span of time; without an end, a single moment."""
+    """Return a span of time; without an end, a single moment."""
     first = date(start, zone).millis
     last = first + 1 if end is None else date(end, zone).millis
     if last < first:
@@ -213,19 +213,19 @@ def date_range(start: Any, end: Any, zone: str | None) -> DateRange:
 
 @function("DateRange.unbounded")
 def unbounded() -> DateRange:
-    """All time."""
+    """Return all time."""
     return DateRange(None, None)
 
 
 @function("DateRange.start")
 def start(span: DateRange) -> Date:
-    """The start of a span."""
+    """Return the start of a span."""
     return Date(_bound(span.start))
 
 
 @function("DateRange.end")
 def end(span: DateRange) -> Date:
-    """The end of a span, which is not part of it."""
+    """Return the end of a span, which is not part of it."""
     return Date(_bound(span.end))
 
 
@@ -243,7 +243,7 @@ def _numbers(span: DateRange) -> tuple[float, float]:
 
 @function("DateRange.contains")
 def contains(span: DateRange, other: Any) -> bool:
-    """Whether a date or a span lies in the span."""
+    """Return whether a date or a span lies in the span."""
     low, high = _numbers(span)
     if isinstance(other, DateRange):
         first, last = _numbers(other)
@@ -253,19 +253,19 @@ def contains(span: DateRange, other: Any) -> bool:
 
 @function("DateRange.intersects")
 def intersects(span: DateRange, other: DateRange) -> bool:
-    """Whether the spans share a moment."""
+    """Return whether the spans share a moment."""
     (a, b), (c, d) = _numbers(span), _numbers(other)
     return max(a, c) < min(b, d)
 
 
 @function("DateRange.isEmpty")
 def is_empty(span: DateRange) -> bool:
-    """Whether the span holds no moment."""
+    """Return whether the span holds no moment."""
     low, high = _numbers(span)
     return low >= high
 
 
 @function("DateRange.isUnbounded")
 def is_unbounded(span: DateRange) -> bool:
-    """Whether the span has no bounds."""
+    """Return whether the span has no bounds."""
     return span.start is None and span.end is None

@@ -21,7 +21,7 @@ Entries = Mapping[str, Any]
 
 @function("Dictionary")
 def make(value: Any) -> dict[str, Any]:
-    """A dictionary from another, from the properties of an element, or from keys and values."""
+    """Make a dictionary from another, from an element's properties, or from keys and values."""
     if value is None:
         return {}
     if isinstance(value, list):
@@ -39,7 +39,7 @@ def _key(entries: Entries, key: str, where: str) -> Any:
 
 @function("Dictionary.get")
 def get(entries: Entries, key: str, default: Any) -> Any:
-    """The value of a key, or a default."""
+    """Return the value of a key, or a default."""
     if key not in entries and default is not None:
         return default
     return _key(entries, key, "Dictionary.get")
@@ -61,25 +61,25 @@ for _kind in ("Number", "String", "Array", "Geometry"):
 
 @function("Dictionary.set")
 def put(entries: Entries, key: str, value: Any) -> dict[str, Any]:
-    """The dictionary with a value set."""
+    """Return the dictionary with a value set."""
     return {**entries, key: value}
 
 
 @function("Dictionary.combine")
 def combine(one: Entries, two: Entries, overwrite: bool) -> dict[str, Any]:
-    """The entries of two dictionaries; the second wins if it may overwrite."""
+    """Return the entries of two dictionaries; the second wins if it may overwrite."""
     return {**one, **two} if overwrite else {**two, **one}
 
 
 @function("Dictionary.contains")
 def contains(entries: Entries, key: str) -> bool:
-    """Whether there is a key."""
+    """Return whether there is a key."""
     return key in entries
 
 
 @function("Dictionary.fromLists")
 def from_lists(keys: list[str], values: list[Any]) -> dict[str, Any]:
-    """A dictionary from keys and values."""
+    """Return a dictionary from keys and values."""
     if len(keys) != len(values):
         raise EngineError(f"Dictionary.fromLists: {len(keys)} keys and {len(values)} values; they "
                           "must be as many.")
@@ -88,13 +88,13 @@ def from_lists(keys: list[str], values: list[Any]) -> dict[str, Any]:
 
 @function("Dictionary.keys")
 def keys(entries: Entries) -> list[str]:
-    """The keys in alphabetical order."""
+    """Return the keys in alphabetical order."""
     return sorted(entries)
 
 
 @function("Dictionary.values")
 def values(entries: Entries, chosen: list[str] | None) -> list[Any]:
-    """The values in alphabetical order of their keys, or of the keys given."""
+    """Return the values in alphabetical order of their keys, or of the keys given."""
     if chosen is None:
         return [entries[k] for k in sorted(entries)]
     return [_key(entries, k, "Dictionary.values") for k in chosen]
@@ -102,13 +102,13 @@ def values(entries: Entries, chosen: list[str] | None) -> list[Any]:
 
 @function("Dictionary.size")
 def size(entries: Entries) -> int:
-    """Number of entries."""
+    """Return the number of entries."""
     return len(entries)
 
 
 @function("Dictionary.map")
 def mapped(entries: Entries, algorithm: el.Algorithm) -> dict[str, Any]:
-    """A function applied to each key and value."""
+    """Return a function applied to each key and value."""
     return {k: algorithm.call(k, entries[k]) for k in sorted(entries)}
 
 
@@ -124,20 +124,20 @@ def _selected(entries: Entries, selectors: list[str], ignore: bool, where: str) 
 
 @function("Dictionary.select")
 def select(entries: Entries, selectors: list[str], ignore: bool) -> dict[str, Any]:
-    """The entries whose keys are named or match a regular expression."""
+    """Return the entries whose keys are named or match a regular expression."""
     return {k: entries[k] for k in _selected(entries, selectors, ignore, "Dictionary.select")}
 
 
 @function("Dictionary.remove")
 def remove(entries: Entries, selectors: list[str], ignore: bool) -> dict[str, Any]:
-    """The dictionary without the entries whose keys are named or match."""
+    """Return the dictionary without the entries whose keys are named or match."""
     gone = set(_selected(entries, selectors, ignore, "Dictionary.remove"))
     return {k: v for k, v in entries.items() if k not in gone}
 
 
 @function("Dictionary.rename")
 def rename(entries: Entries, old: list[str], new: list[str], overwrite: bool) -> dict[str, Any]:
-    """The dictionary with other keys."""
+    """Return the dictionary with other keys."""
     if len(old) != len(new):
         raise EngineError("Dictionary.rename: 'from' and 'to' must have the same length.")
     table = dict(zip(old, new, strict=True))
@@ -152,7 +152,7 @@ def rename(entries: Entries, old: list[str], new: list[str], overwrite: bool) ->
 
 @function("Dictionary.toArray")
 def to_array(entries: Entries, chosen: list[str] | None, axis: int) -> np.ndarray:
-    """The values as an array, in alphabetical order of their keys or in that of the keys given."""
+    """Return the values as an array, in alphabetical order of their keys or that of given keys."""
     parts = [np.asarray(v, dtype=np.float64) for v in values(entries, chosen)]
     if all(p.ndim == 0 for p in parts):
         return np.array(parts)
@@ -164,7 +164,7 @@ def to_array(entries: Entries, chosen: list[str] | None, axis: int) -> np.ndarra
 
 @function("If")
 def choose(condition: Any, yes: Any, no: Any) -> Any:
-    """One of two values: the second for null, false, 0, and an empty string or list.
+    """Return one of two values: the second for null, false, 0, and an empty string or list.
 
     Both are evaluated before, as Google's service may do too.
     """
@@ -175,7 +175,7 @@ def choose(condition: Any, yes: Any, no: Any) -> Any:
 
 @function("IsEqual")
 def is_equal(left: Any, right: Any) -> bool:
-    """Whether two values are equal."""
+    """Return whether two values are equal."""
     if isinstance(left, Geometry) and isinstance(right, Geometry):
         return left.lonlat().equals(right.lonlat())
     return same(left, right) or encode(left) == encode(right)
@@ -183,11 +183,11 @@ def is_equal(left: Any, right: Any) -> bool:
 
 @function("ObjectType")
 def object_type(value: Any) -> str:
-    """The name of a value's type."""
+    """Return the name of a value's type."""
     return type_name(value)
 
 
 @function("Describe")
 def describe(value: Any) -> Any:
-    """The value as the client would see it."""
+    """Return the value as the client would see it."""
     return encode(value)

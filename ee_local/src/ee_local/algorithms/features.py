@@ -24,7 +24,7 @@ Crs = Projection | None
 @function("Feature")
 def feature(geometry: Geometry | None, metadata: Mapping[str, Any],
             key: str | None) -> el.Feature:
-    """A feature from a geometry and properties."""
+    """Return a feature from a geometry and properties."""
     properties = dict(metadata)
     index = properties.pop("system:index", None)
     if key is not None and geometry is None:
@@ -35,7 +35,7 @@ def feature(geometry: Geometry | None, metadata: Mapping[str, Any],
 @function("Feature.geometry", "Image.geometry", "Element.geometry")
 def geometry(element: el.Element, margin: Margin, proj: Crs,
              geodesics: bool | None) -> Geometry | None:
-    """The geometry of a feature or the footprint of an image."""
+    """Return the geometry of a feature or the footprint of an image."""
     found = el.geometry_of(element)
     if found is None or proj is None:
         return found
@@ -44,7 +44,7 @@ def geometry(element: el.Element, margin: Margin, proj: Crs,
 
 @function("Feature.setGeometry")
 def set_geometry(element: el.Element, geometry: Geometry | None) -> el.Element:
-    """The element with another geometry."""
+    """Return the element with another geometry."""
     if isinstance(element, Image):
         return replace(element, footprint=geometry)
     return replace(element, geometry=geometry)
@@ -52,14 +52,14 @@ def set_geometry(element: el.Element, geometry: Geometry | None) -> el.Element:
 
 @function("Feature.id", "Image.id")
 def identifier(element: el.Element) -> str | None:
-    """The element's name within its collection; for an image of the catalogue, its asset id."""
+    """Return the element's name within its collection; of an image of the catalogue, its id."""
     return el.index_of(element)
 
 
 @function("Feature.select")
 def select(element: el.Element, selectors: list[str], names: list[str] | None,
            retain: bool) -> el.Element:
-    """The element with the chosen properties, renamed if new names are given."""
+    """Return the element with the chosen properties, renamed if new names are given."""
     if names is not None and len(names) != len(selectors):
         raise EngineError("Feature.select: propertySelectors and newProperties must have the same "
                           "length.")
@@ -72,7 +72,7 @@ def select(element: el.Element, selectors: list[str], names: list[str] | None,
 
 
 def matching(selector: str, names: Any) -> list[str]:
-    """The names a selector means: the one itself, or those that a regular expression matches.
+    """Return the names a selector means: itself, or those that a regular expression matches.
 
     >>> matching("B.*", ["B2", "B3", "SCL"])
     ['B2', 'B3']
@@ -88,25 +88,25 @@ def matching(selector: str, names: Any) -> list[str]:
 
 @function("Element.get")
 def get(element: el.Element, name: str) -> Any:
-    """A property; null if there is none of this name."""
+    """Return a property; null if there is none of this name."""
     return el.get(element, name)
 
 
 @function("Element.getNumber")
 def get_number(element: el.Element, name: str) -> float | None:
-    """A property that is a number."""
+    """Return a property that is a number."""
     return _typed(el.get(element, name), (int, float), name, "Number")
 
 
 @function("Element.getString")
 def get_string(element: el.Element, name: str) -> str | None:
-    """A property that is a string."""
+    """Return a property that is a string."""
     return _typed(el.get(element, name), str, name, "String")
 
 
 @function("Element.getArray")
 def get_array(element: el.Element, name: str) -> np.ndarray | None:
-    """A property that is an array, or a list of numbers."""
+    """Return a property that is an array, or a list of numbers."""
     value = el.get(element, name)
     return None if value is None else np.asarray(value)
 
@@ -119,7 +119,7 @@ def _typed(value: Any, kind: Any, name: str, wanted: str) -> Any:
 
 @function("Element.set")
 def set_property(element: el.Element, key: str, value: Any) -> el.Element:
-    """The element with one property set; null removes it."""
+    """Return the element with one property set; null removes it."""
     if key == "system:index":
         return el.named(element, value)
     properties = {k: v for k, v in element.properties.items() if k != key}
@@ -129,7 +129,7 @@ def set_property(element: el.Element, key: str, value: Any) -> el.Element:
 
 @function("Element.setMulti")
 def set_properties(element: el.Element, properties: Mapping[str, Any]) -> el.Element:
-    """The element with several properties set."""
+    """Return the element with several properties set."""
     for key, value in properties.items():
         element = set_property(element, key, value)
     return element
@@ -137,7 +137,7 @@ def set_properties(element: el.Element, properties: Mapping[str, Any]) -> el.Ele
 
 @function("Element.propertyNames")
 def property_names(element: el.Element) -> list[str]:
-    """The names of the properties, and ``system:index``."""
+    """Return the names of the properties, and ``system:index``."""
     names = list(element.properties)
     if "system:index" not in names and el.index_of(element) is not None:
         names.append("system:index")
@@ -146,7 +146,7 @@ def property_names(element: el.Element) -> list[str]:
 
 @function("Element.toDictionary")
 def to_dictionary(element: el.Element, names: list[str] | None) -> dict[str, Any]:
-    """The properties that are not the system's, or those that are named."""
+    """Return the properties that are not the system's, or those that are named."""
     if names is None:
         return el.own_properties(element)
     return {n: el.get(element, n) for n in names}
@@ -155,7 +155,7 @@ def to_dictionary(element: el.Element, names: list[str] | None) -> dict[str, Any
 @function("Element.copyProperties", "Image.copyProperties")
 def copy_properties(target: el.Element | None, source: el.Element | None,
                     names: list[str] | None, exclude: list[str] | None) -> el.Element | None:
-    """The target with the source's properties, all but the system's, or those that are named."""
+    """Return the target with the source's properties: all but the system's, or those named."""
     if target is None or source is None:
         return target
     chosen = el.own_properties(source) if names is None else \
@@ -167,12 +167,12 @@ def copy_properties(target: el.Element | None, source: el.Element | None,
 
 @function("Feature.toArray")
 def to_array(element: el.Feature, names: list[str]) -> np.ndarray:
-    """The named properties as an array of numbers."""
+    """Return the named properties as an array of numbers."""
     return np.asarray([el.get(element, n) for n in names], dtype=np.float64)
 
 
 def _on_geometry(name: str, wraps: bool) -> None:
-    """``Feature.name`` does to the feature's geometry what ``Geometry.name`` does."""
+    """Let ``Feature.name`` do to the feature's geometry what ``Geometry.name`` does."""
     compute = find(f"Geometry.{name}").compute
 
     def applied(element: el.Element, *arguments: Any) -> Any:

@@ -23,7 +23,7 @@ Test = Callable[[Any, Any], bool]
 
 def _sides(name: str, left_field: str | None, right_value: Any, right_field: str | None,
            left_value: Any, test: Test) -> el.Filter:
-    """A filter of two operands, each a property or a value."""
+    """Return a filter of two operands, each a property or a value."""
     def operand(element: el.Element, field: str | None, value: Any) -> Any:
         if field is None:
             return value
@@ -76,7 +76,7 @@ _compare(("listContains",), lambda a, b: b in a, "Passes where the left list has
 @function("Filter.dateRangeContains")
 def date_range_contains(left_field: str | None, right_value: Any, right_field: str | None,
                         left_value: Any) -> el.Filter:
-    """Passes where the left range of dates holds the right date; its end is not part of it."""
+    """Pass where the left range of dates holds the right date; its end is not part of it."""
     def test(span: Any, moment: Any) -> bool:
         if not isinstance(span, el.DateRange):
             raise EngineError("Filter.dateRangeContains: the left side must be a DateRange.")
@@ -116,7 +116,7 @@ _spatial("isContained", "within", "Passes where the left geometry lies in the ri
 @function("Filter.withinDistance")
 def within_distance(distance: float, left_field: str | None, right_value: Any,
                     right_field: str | None, left_value: Any, margin: Any) -> el.Filter:
-    """Passes where the geometries are no further apart than a distance in metres."""
+    """Pass where the geometries are no further apart than a distance in metres."""
     return _sides("withinDistance", left_field, right_value, right_field, left_value,
                   lambda a, b: separation(_shape(a), _shape(b)) <= distance)
 
@@ -124,35 +124,35 @@ def within_distance(distance: float, left_field: str | None, right_value: Any,
 @function("Filter.maxDifference")
 def max_difference(difference: float, left_field: str | None, right_value: Any,
                    right_field: str | None, left_value: Any) -> el.Filter:
-    """Passes where the values differ by no more than a number."""
+    """Pass where the values differ by no more than a number."""
     return _sides("maxDifference", left_field, right_value, right_field, left_value,
                   lambda a, b: abs(sort_key(a) - sort_key(b)) <= difference)
 
 
 @function("Filter.and")
 def every(filters: list[el.Filter]) -> el.Filter:
-    """Passes where all filters pass."""
+    """Pass where all filters pass."""
     return el.Filter("and", lambda e: all(f.passes(e) for f in filters),
                      lambda a, b: all(f.pair(a, b) for f in filters))
 
 
 @function("Filter.or")
 def either(filters: list[el.Filter]) -> el.Filter:
-    """Passes where a filter passes."""
+    """Pass where a filter passes."""
     return el.Filter("or", lambda e: any(f.passes(e) for f in filters),
                      lambda a, b: any(f.pair(a, b) for f in filters))
 
 
 @function("Filter.not")
 def negated(condition: el.Filter) -> el.Filter:
-    """Passes where the filter does not."""
+    """Pass where the filter does not."""
     return el.Filter("not", lambda e: not condition.passes(e),
                      lambda a, b: not condition.pair(a, b))
 
 
 @function("Filter.notNull")
 def not_null(names: list[str]) -> el.Filter:
-    """Passes where all the properties are there."""
+    """Pass where all the properties are there."""
     def passes(element: el.Element) -> bool:
         return all(el.get(element, n) is not None for n in names)
     return el.Filter("notNull", passes, lambda a, b: passes(a))
@@ -160,7 +160,7 @@ def not_null(names: list[str]) -> el.Filter:
 
 @function("Filter.rangeContains")
 def range_contains(field: str, low: Any, high: Any) -> el.Filter:
-    """Passes where a property lies in a range, its ends included."""
+    """Pass where a property lies in a range, its ends included."""
     def passes(element: el.Element) -> bool:
         value = el.get(element, field)
         return value is not None and sort_key(low) <= sort_key(value) <= sort_key(high)
@@ -169,13 +169,13 @@ def range_contains(field: str, low: Any, high: Any) -> el.Filter:
 
 @function("Filter.dayOfYear")
 def day_of_year(start: int, end: int) -> el.Filter:
-    """Passes where the acquisition's day of the year is in a range, its end not included."""
+    """Pass where the acquisition's day of the year is in a range, its end not included."""
     return _calendar(start, end - 1, "day_of_year")
 
 
 @function("Filter.calendarRange")
 def calendar_range(start: int, end: int | None, field: str) -> el.Filter:
-    """Passes where a part of the acquisition's date is in a range, both ends included.
+    """Pass where a part of the acquisition's date is in a range, both ends included.
 
     A range whose end is before its start goes over the turn of the year.
     """

@@ -24,7 +24,7 @@ Crs = Projection | None
 
 @function("ErrorMargin")
 def error_margin(value: float | None, unit: str) -> ErrorMargin:
-    """A tolerance; it is not used, as everything is computed exactly."""
+    """Return a tolerance; it is not used, as everything is computed exactly."""
     return ErrorMargin(value, unit)
 
 
@@ -46,7 +46,7 @@ def _numbers(values: list[Any]) -> list[Any]:
 
 
 def _pairs(values: list[Any]) -> list[Any]:
-    """A flat list of numbers in pairs; a list of pairs as it is."""
+    """Return a flat list of numbers in pairs; a list of pairs as it is."""
     if values and all(isinstance(v, (int, float)) for v in values):
         return [values[i:i + 2] for i in range(0, len(values), 2)]
     return values
@@ -54,27 +54,27 @@ def _pairs(values: list[Any]) -> list[Any]:
 
 @function("GeometryConstructors.Point")
 def point(coordinates: list[Any], crs: Crs) -> Geometry:
-    """A point from its coordinates, longitude first."""
+    """Return a point from its coordinates, longitude first."""
     return _build("Point", _numbers(coordinates)[:2], crs, None)
 
 
 @function("GeometryConstructors.MultiPoint")
 def multi_point(coordinates: list[Any], crs: Crs) -> Geometry:
-    """Several points as one geometry."""
+    """Return several points as one geometry."""
     return _build("MultiPoint", _pairs(coordinates), crs, None)
 
 
 @function("GeometryConstructors.LineString")
 def line_string(coordinates: list[Any], crs: Crs, geodesic: bool | None,
                 margin: Margin) -> Geometry:
-    """A line through points."""
+    """Return a line through points."""
     return _build("LineString", _pairs(coordinates), crs, geodesic)
 
 
 @function("GeometryConstructors.LinearRing")
 def linear_ring(coordinates: list[Any], crs: Crs, geodesic: bool | None,
                 margin: Margin) -> Geometry:
-    """A closed line through points."""
+    """Return a closed line through points."""
     line = _build("LineString", _pairs(coordinates), crs, geodesic)
     return Geometry(shapely.LinearRing(line.shape.coords), line.crs, line.geodesic)
 
@@ -82,14 +82,14 @@ def linear_ring(coordinates: list[Any], crs: Crs, geodesic: bool | None,
 @function("GeometryConstructors.MultiLineString")
 def multi_line_string(coordinates: list[Any], crs: Crs, geodesic: bool | None,
                       margin: Margin) -> Geometry:
-    """Several lines as one geometry."""
+    """Return several lines as one geometry."""
     return _build("MultiLineString", coordinates, crs, geodesic)
 
 
 @function("GeometryConstructors.Polygon")
 def polygon(coordinates: list[Any], crs: Crs, geodesic: bool | None, margin: Margin,
             even_odd: bool) -> Geometry:
-    """A polygon from its outer ring and the rings of its holes."""
+    """Return a polygon from its outer ring and the rings of its holes."""
     if coordinates and all(isinstance(v, (int, float)) for v in coordinates):
         coordinates = [_pairs(coordinates)]
     return _valid(_build("Polygon", coordinates, crs, geodesic))
@@ -98,14 +98,14 @@ def polygon(coordinates: list[Any], crs: Crs, geodesic: bool | None, margin: Mar
 @function("GeometryConstructors.MultiPolygon")
 def multi_polygon(coordinates: list[Any], crs: Crs, geodesic: bool | None, margin: Margin,
                   even_odd: bool) -> Geometry:
-    """Several polygons as one geometry."""
+    """Return several polygons as one geometry."""
     return _valid(_build("MultiPolygon", coordinates, crs, geodesic))
 
 
 @function("GeometryConstructors.Rectangle")
 def rectangle(coordinates: list[Any], crs: Crs, geodesic: bool | None,
               even_odd: bool) -> Geometry:
-    """A rectangle from two opposite corners."""
+    """Return a rectangle from two opposite corners."""
     flat = [v for pair in _pairs(coordinates) for v in pair]
     if len(_numbers(flat)) != 4:
         raise EngineError(f"Invalid coordinates of a rectangle: {str(coordinates)[:80]}.")
@@ -115,27 +115,27 @@ def rectangle(coordinates: list[Any], crs: Crs, geodesic: bool | None,
 
 @function("GeometryConstructors.BBox")
 def bbox(west: float, south: float, east: float, north: float) -> Geometry:
-    """A rectangle of longitudes and latitudes, its edges along them."""
+    """Return a rectangle of longitudes and latitudes, its edges along them."""
     return Geometry(shapely.box(west, south, east, north), WGS84, geodesic=False)
 
 
 @function("GeometryConstructors.MultiGeometry")
 def multi_geometry(geometries: list[Geometry], crs: Crs, geodesic: bool | None,
                    margin: Margin) -> Geometry:
-    """Geometries of any kind as one."""
+    """Return geometries of any kind as one."""
     return Geometry(shapely.GeometryCollection([g.lonlat() for g in geometries]), WGS84,
                     all(g.geodesic for g in geometries) if geodesic is None else geodesic)
 
 
 def _valid(geometry: Geometry) -> Geometry:
-    """The same area without edges that cross."""
+    """Return the same area without edges that cross."""
     if geometry.shape.is_valid:
         return geometry
     return Geometry(shapely.make_valid(geometry.shape), geometry.crs, geometry.geodesic)
 
 
 def metric_crs(geometry: Geometry) -> str:
-    """A coordinate system centred on a geometry, true to distance from there (WKT)."""
+    """Return a coordinate system centred on a geometry, true to distance from there (WKT)."""
     if geometry.is_empty():
         raise EngineError("The geometry is empty; it has no place.")
     place = geometry.lonlat().centroid
@@ -145,7 +145,7 @@ def metric_crs(geometry: Geometry) -> str:
 
 @function("Geometry.area")
 def area(geometry: Geometry, margin: Margin, proj: Crs) -> float:
-    """Area in square metres, or in the units of a projection."""
+    """Return the area in square metres, or in the units of a projection."""
     if proj is not None:
         return float(geometry.to_crs(proj.crs).area)
     shape = shapely.segmentize(geometry.lonlat(), 0.01) if not geometry.geodesic \
@@ -155,7 +155,7 @@ def area(geometry: Geometry, margin: Margin, proj: Crs) -> float:
 
 @function("Geometry.perimeter")
 def perimeter(geometry: Geometry, margin: Margin, proj: Crs) -> float:
-    """Length of the boundary of the polygons in metres; 0 for points and lines."""
+    """Return the length of the boundary of the polygons in metres; 0 for points and lines."""
     if geometry.shape.area == 0:
         return 0.0
     return _measure(geometry, proj)
@@ -163,7 +163,7 @@ def perimeter(geometry: Geometry, margin: Margin, proj: Crs) -> float:
 
 @function("Geometry.length")
 def length(geometry: Geometry, margin: Margin, proj: Crs) -> float:
-    """Length of the lines in metres; 0 for points and polygons."""
+    """Return the length of the lines in metres; 0 for points and polygons."""
     if geometry.shape.area > 0:
         return 0.0
     return _measure(geometry, proj)
@@ -177,21 +177,21 @@ def _measure(geometry: Geometry, proj: Crs) -> float:
 
 @function("Geometry.bounds")
 def bounds(geometry: Geometry, margin: Margin, proj: Crs) -> Geometry:
-    """The rectangle around a geometry, in longitude and latitude or a projection."""
+    """Return the rectangle around a geometry, in longitude and latitude or a projection."""
     crs = proj.crs if proj else WGS84
     return Geometry(shapely.box(*geometry.to_crs(crs).bounds), crs, geodesic=False)
 
 
 @function("Geometry.centroid")
 def centroid(geometry: Geometry, margin: Margin, proj: Crs) -> Geometry:
-    """The centre of mass."""
+    """Return the centre of mass."""
     crs = proj.crs if proj else metric_crs(geometry)
     return _back(geometry.to_crs(crs).centroid, crs)
 
 
 @function("Geometry.buffer")
 def buffer(geometry: Geometry, distance: float, margin: Margin, proj: Crs) -> Geometry:
-    """The geometry grown (or shrunk) by a distance in metres, or in units of a projection."""
+    """Grow (or shrink) the geometry by a distance in metres, or in units of a projection."""
     crs = proj.crs if proj else metric_crs(geometry)
     return _back(geometry.to_crs(crs).buffer(distance, quad_segs=16), crs)
 
@@ -202,37 +202,37 @@ def _back(shape: Any, crs: str) -> Geometry:
 
 @function("Geometry.coordinates")
 def coordinates(geometry: Geometry) -> list[Any]:
-    """The coordinates as nested lists."""
+    """Return the coordinates as nested lists."""
     return to_geojson(geometry).get("coordinates", [])
 
 
 @function("Geometry.type")
 def kind(geometry: Geometry) -> str:
-    """The GeoJSON type."""
+    """Return the GeoJSON type."""
     return geometry.shape.geom_type
 
 
 @function("Geometry.projection")
 def projection(geometry: Geometry) -> Projection:
-    """The coordinate system."""
+    """Return the coordinate system."""
     return Projection(geometry.crs)
 
 
 @function("Geometry.geodesic", "Geometry.edgesAreGeodesics")
 def geodesic(geometry: Geometry) -> bool:
-    """Whether the edges are shortest paths on the Earth."""
+    """Return whether the edges are shortest paths on the Earth."""
     return geometry.geodesic
 
 
 @function("Geometry.isUnbounded")
 def is_unbounded(geometry: Geometry) -> bool:
-    """False: no geometry here is without bounds."""
+    """Return false: no geometry here is without bounds."""
     return False
 
 
 @function("Geometry.geometries")
 def geometries(geometry: Geometry) -> list[Geometry]:
-    """The parts of a geometry collection; else the geometry alone."""
+    """Return the parts of a geometry collection; else the geometry alone."""
     parts = geometry.shape.geoms if geometry.shape.geom_type == "GeometryCollection" \
         else [geometry.shape]
     return [Geometry(part, geometry.crs, geometry.geodesic) for part in parts]
@@ -241,33 +241,33 @@ def geometries(geometry: Geometry) -> list[Geometry]:
 @function("Geometry.transform")
 def transform(geometry: Geometry, proj: Projection, margin: Margin,
               geodesics: bool | None) -> Geometry:
-    """The geometry in another coordinate system."""
+    """Return the geometry in another coordinate system."""
     straight = parse_crs(proj.crs).is_geographic if geodesics is None else geodesics
     return Geometry(geometry.to_crs(proj.crs), proj.crs, straight)
 
 
 @function("Geometry.simplify")
 def simplify(geometry: Geometry, margin: ErrorMargin, proj: Crs) -> Geometry:
-    """Fewer points, none further away than the margin in metres."""
+    """Return fewer points, none further away than the margin in metres."""
     crs = proj.crs if proj else metric_crs(geometry)
     return _back(geometry.to_crs(crs).simplify(margin.value or 0.0), crs)
 
 
 @function("Geometry.convexHull")
 def convex_hull(geometry: Geometry, margin: Margin, proj: Crs) -> Geometry:
-    """The smallest convex geometry around it."""
+    """Return the smallest convex geometry around it."""
     crs = proj.crs if proj else metric_crs(geometry)
     return _back(geometry.to_crs(crs).convex_hull, crs)
 
 
 @function("Geometry.dissolve")
 def dissolve(geometry: Geometry, margin: Margin, proj: Crs) -> Geometry:
-    """The union of the parts."""
+    """Return the union of the parts."""
     return Geometry(shapely.unary_union(geometry.shape), geometry.crs, geometry.geodesic)
 
 
 def both(left: Geometry, right: Geometry, proj: Crs = None) -> tuple[Any, Any, str]:
-    """The two shapes in one coordinate system, and its name."""
+    """Return the two shapes in one coordinate system, and its name."""
     crs = proj.crs if proj else left.crs if left.crs == right.crs else WGS84
     return left.to_crs(crs), right.to_crs(crs), crs
 
@@ -304,7 +304,7 @@ _relate("containedIn", shapely.within, "Whether the left geometry lies in the ri
 
 
 def separation(left: Geometry, right: Geometry, proj: Crs = None) -> float:
-    """Smallest distance between geometries in metres, or in units of a projection."""
+    """Return the smallest distance between geometries in metres, or in units of a projection."""
     if proj is not None:
         return float(shapely.distance(left.to_crs(proj.crs), right.to_crs(proj.crs)))
     crs = metric_crs(left)
@@ -319,12 +319,12 @@ def separation(left: Geometry, right: Geometry, proj: Crs = None) -> float:
 @function("Geometry.distance")
 def distance(left: Geometry, right: Geometry, margin: Margin, proj: Crs,
              spherical: bool) -> float:
-    """Smallest distance between the geometries in metres."""
+    """Return the smallest distance between the geometries in metres."""
     return separation(left, right, proj)
 
 
 @function("Geometry.withinDistance")
 def within_distance(left: Geometry, right: Geometry, limit: float, margin: Margin,
                     proj: Crs) -> bool:
-    """Whether the geometries are no further apart than a distance in metres."""
+    """Return whether the geometries are no further apart than a distance in metres."""
     return separation(left, right, proj) <= limit

@@ -27,7 +27,7 @@ Combine = Callable[[Pixels, Pixels], Pixels]
 
 
 def matched(image: Image, other: Image) -> list[tuple[Band, Band]]:
-    """Each band of an image with the band of another that goes with it: its only one, or in order.
+    """Pair each band of an image with the band of another: its only one, or in order.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def matched(image: Image, other: Image) -> list[tuple[Band, Band]]:
 
 
 def each_pair(image: Image, other: Image, combine: Combine) -> Image:
-    """Every band with its pixels changed by those of the matching band; the rest stays."""
+    """Return every band with its pixels changed by those of the matching band; the rest stays."""
     def changed(one: Band, two: Band) -> Band:
         place = one if one.size is not None or two.size is None else two
         found = one.derived(lambda grid: combine(one.read(grid), two.read(grid)))
@@ -51,14 +51,14 @@ def each_pair(image: Image, other: Image, combine: Combine) -> Image:
 
 
 def _count(values: Any) -> Any:
-    """Values as a mask: cut to 0 … 1."""
+    """Return values as a mask: cut to 0 … 1."""
     clipped = np.clip(values, 0, 1).astype(np.float32)
     return clipped > 0 if np.isin(clipped, (0, 1)).all() else clipped
 
 
 @function("Image.updateMask")
 def update_mask(image: Image, mask: Image) -> Image:
-    """The image masked also where another image is 0 or masked."""
+    """Return the image masked also where another image is 0 or masked."""
     def combine(a: Pixels, m: Pixels) -> Pixels:
         return Pixels(a.values, meet(a.mask, m.mask, _count(m.values)))
     return each_pair(image, mask, combine)
@@ -66,7 +66,7 @@ def update_mask(image: Image, mask: Image) -> Image:
 
 @function("Image.mask")
 def mask(image: Image, new: Image | None) -> Image:
-    """The masks of the bands as values from 0 to 1; or the image with another mask."""
+    """Return the masks of the bands as values from 0 to 1; or the image with another mask."""
     if new is not None:
         def combine(a: Pixels, m: Pixels) -> Pixels:
             return Pixels(a.values, meet(m.mask, _count(m.values)))
@@ -82,13 +82,13 @@ def mask(image: Image, new: Image | None) -> Image:
 
 @function("Image.selfMask")
 def self_mask(image: Image) -> Image:
-    """The image masked where it is 0."""
+    """Return the image masked where it is 0."""
     return update_mask(image, image)
 
 
 @function("Image.unmask")
 def unmask(image: Image, value: Image | None, same_footprint: bool) -> Image:
-    """The image with another image's values where it is masked; by default 0.
+    """Return the image with another image's values where it is masked; by default 0.
 
     With ``sameFootprint`` nothing is filled in outside the image.
     """
@@ -108,7 +108,7 @@ def unmask(image: Image, value: Image | None, same_footprint: bool) -> Image:
 
 @function("Image.where")
 def where(image: Image, test: Image, value: Image) -> Image:
-    """The image with another image's values where a test is not 0.
+    """Return the image with another image's values where a test is not 0.
 
     Where the test or the value is masked the image stays as it is.
     """
@@ -124,7 +124,7 @@ def where(image: Image, test: Image, value: Image) -> Image:
 
 @function("Image.blend")
 def blend(bottom: Image, top: Image) -> Image:
-    """One image over another: where the upper is partly masked the values are mixed."""
+    """Return one image over another: where the upper is partly masked the values are mixed."""
     def over(one: Band, two: Band) -> Band:
         def read(grid: Grid) -> Pixels:
             a, b = one.read(grid), two.read(grid)
@@ -143,7 +143,7 @@ def blend(bottom: Image, top: Image) -> Image:
 @function("Image.remap")
 def remap(image: Image, old: list[Any], new: list[Any], default: Any,
           name: str | None) -> Image:
-    """One band's values replaced by others, named ``remapped``.
+    """Return one band's values replaced by others, named ``remapped``.
 
     Values that are not listed take the default, or are masked without one.
     """

@@ -32,7 +32,7 @@ Binary = Callable[[Any, Any], Any]
 
 
 def pairs(one: Image, two: Image) -> list[tuple[Band, Band, str]]:
-    """The bands to compute with, and the name of each result."""
+    """Return the bands to compute with, and the name of each result."""
     a, b = one.bands, two.bands
     if not a or not b:
         return []
@@ -49,7 +49,7 @@ def pairs(one: Image, two: Image) -> list[tuple[Band, Band, str]]:
 
 
 def joined(one: Band, two: Band, name: str, kind: PixelType, compute: Binary) -> Band:
-    """A band computed from two; its projection is the first's that has one."""
+    """Return a band computed from two; its projection is the first's that has one."""
     place = one if one.size is not None or two.size is None else two
 
     def read(grid: Grid) -> Pixels:
@@ -63,7 +63,7 @@ def joined(one: Band, two: Band, name: str, kind: PixelType, compute: Binary) ->
 
 
 def wider(one: PixelType, two: PixelType) -> PixelType:
-    """The type that holds both."""
+    """Return the type that holds both."""
     if "double" in (one.precision, two.precision):
         return DOUBLE
     if "float" in (one.precision, two.precision):
@@ -74,7 +74,7 @@ def wider(one: PixelType, two: PixelType) -> PixelType:
 
 
 def _interval(compute: Binary) -> Callable[[PixelType, PixelType], PixelType]:
-    """The type of a result whose extremes are reached at the inputs' extremes."""
+    """Return the type of a result whose extremes are reached at the inputs' extremes."""
     def kind(one: PixelType, two: PixelType) -> PixelType:
         if one.precision != "int" or two.precision != "int" or None in (one.low, two.low):
             return wider(one, two)
@@ -153,7 +153,7 @@ for _name, _compute, _kind, _text in (
 
 def each(image: Image, compute: Callable[[Any], Any],
          kind: Callable[[PixelType], PixelType]) -> Image:
-    """Every band with its values changed; masked where the result is no number."""
+    """Return every band with its values changed; masked where the result is no number."""
     def changed(band: Band) -> Band:
         def read(grid: Grid) -> Pixels:
             pixels = band.read(grid)
@@ -189,7 +189,7 @@ def _rounded(kind: PixelType) -> PixelType:
 
 
 def special(name: str) -> Callable[[Any], Any]:
-    """A function of scipy.special, which takes long to import."""
+    """Return a function of scipy.special, which takes long to import."""
     def applied(values: Any) -> Any:
         from scipy import special
 

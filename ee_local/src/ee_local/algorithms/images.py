@@ -31,13 +31,13 @@ from ee_local.registry import function
 
 @function("Image.load", engine=True)
 def load(engine: Any, identifier: str, version: int) -> Image:
-    """An image of the local catalogue."""
+    """Return an image of the local catalogue."""
     return engine.catalogue.image(identifier)
 
 
 @function("Image.constant")
 def constant(value: Any) -> Image:
-    """An image with the same number everywhere; a list gives a band for each of its numbers."""
+    """Make an image of the same number everywhere; a list gives a band for each number."""
     if isinstance(value, (list, tuple)):
         names = ["constant"] if len(value) == 1 else [f"constant_{i}" for i in range(len(value))]
         return Image(tuple(constant_band(v, n) for v, n in zip(value, names, strict=True)))
@@ -48,7 +48,7 @@ def constant(value: Any) -> Image:
 
 @function("Image.select")
 def select(image: Image, selectors: list[Any], names: list[str] | None) -> Image:
-    """An image with the bands that are chosen, renamed if new names are given.
+    """Return an image with the bands that are chosen, renamed if new names are given.
 
     A selector is a name, a regular expression, or a position.
     """
@@ -83,7 +83,7 @@ def _chosen(image: Image, selector: Any) -> list[Band]:
 
 
 def unique(bands: list[Band]) -> list[Band]:
-    """Bands under names of their own: a name that is there already gets _1, _2, …"""
+    """Return bands under names of their own: one that is taken gets _1, _2 and so on."""
     taken: set[str] = set()
     out = []
     for band in bands:
@@ -98,7 +98,7 @@ def unique(bands: list[Band]) -> list[Band]:
 
 @function("Image.rename")
 def rename(image: Image, names: list[str]) -> Image:
-    """The image with new names for all its bands."""
+    """Return the image with new names for all its bands."""
     if len(names) != len(image.bands):
         raise EngineError(f"Image.rename: the image has {len(image.bands)} bands but "
                           f"{len(names)} names are given.")
@@ -108,7 +108,7 @@ def rename(image: Image, names: list[str]) -> Image:
 
 @function("Image.regexpRename")
 def regexp_rename(image: Image, regex: str, replacement: str, every: bool) -> Image:
-    """The image with a regular expression replaced in the names of its bands."""
+    """Return the image with a regular expression replaced in the names of its bands."""
     plain = re.sub(r"\$(\d)", r"\\\1", replacement)
     try:
         names = [re.sub(regex, plain, n, count=0 if every else 1) for n in image.names]
@@ -119,7 +119,7 @@ def regexp_rename(image: Image, regex: str, replacement: str, every: bool) -> Im
 
 @function("Image.addBands")
 def add_bands(target: Image, source: Image, names: list[str] | None, overwrite: bool) -> Image:
-    """The image with bands of another added, or replaced where names are the same."""
+    """Return the image with bands of another added, or replaced where names are the same."""
     added = list(source.bands) if names is None else [source.band(n) for n in names]
     if not overwrite:
         return replace(target, bands=tuple(unique([*target.bands, *added])))
@@ -130,7 +130,7 @@ def add_bands(target: Image, source: Image, names: list[str] | None, overwrite: 
 
 @function("Image.cat")
 def cat(images: list[Any]) -> Image:
-    """The bands of several images in one, with the properties of the first."""
+    """Return the bands of several images in one, with the properties of the first."""
     parts = [coerce(i, "Image", "Image.cat") for i in images]
     if not parts:
         return Image(())
@@ -139,25 +139,25 @@ def cat(images: list[Any]) -> Image:
 
 @function("Image.slice")
 def sliced(image: Image, start: int, end: int | None) -> Image:
-    """The bands from one position to another, the end not included."""
+    """Return the bands from one position to another, the end not included."""
     return image.with_bands(image.bands[start:end])
 
 
 @function("Image.bandNames")
 def band_names(image: Image) -> list[str]:
-    """The names of the bands."""
+    """Return the names of the bands."""
     return image.names
 
 
 @function("Image.bandTypes")
 def band_types(image: Image) -> dict[str, PixelType]:
-    """The pixel type of each band."""
+    """Return the pixel type of each band."""
     return {b.name: b.type for b in image.bands}
 
 
 @function("Image.date")
 def date(image: Image) -> el.Date | None:
-    """The moment of acquisition, ``system:time_start``."""
+    """Return the moment of acquisition, ``system:time_start``."""
     millis = image.properties.get("system:time_start")
     if millis is None:
         raise EngineError("Image.date: the image has no system:time_start.")
@@ -166,7 +166,7 @@ def date(image: Image) -> el.Date | None:
 
 @function("Image.metadata")
 def metadata(image: Image, name: str, band: str | None) -> Image:
-    """An image of one number, a property of the image."""
+    """Return an image of one number, a property of the image."""
     value = el.get(image, name)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise EngineError(f"Image.metadata: the property {name!r} is no number.")
@@ -175,7 +175,7 @@ def metadata(image: Image, name: str, band: str | None) -> Image:
 
 @function("Dictionary.toImage")
 def from_dictionary(values: dict[str, Any], names: list[str] | None) -> Image:
-    """An image of constants, one band for each entry."""
+    """Return an image of constants, one band for each entry."""
     keys = list(names) if names is not None else sorted(values)
     for key in keys:
         if isinstance(values.get(key), bool) or not isinstance(values.get(key), (int, float)):
@@ -185,7 +185,7 @@ def from_dictionary(values: dict[str, Any], names: list[str] | None) -> Image:
 
 @function("Image.clip")
 def clip(image: Image, geometry: Any) -> Image:
-    """The image masked outside a geometry, a feature or a collection.
+    """Return the image masked outside a geometry, a feature or a collection.
 
     A pixel stays where its centre lies inside; Google's service may keep a part of edge pixels.
     """
@@ -202,7 +202,7 @@ def clip(image: Image, geometry: Any) -> Image:
 
 
 def _within(footprint: Geometry | None, area: Geometry) -> Geometry:
-    """The part of an area that lies in a footprint, in the footprint's coordinates."""
+    """Return the part of an area that lies in a footprint, in the footprint's coordinates."""
     if footprint is None:
         return area
     return Geometry(shapely.intersection(footprint.shape, area.to_crs(footprint.crs)),
@@ -211,13 +211,13 @@ def _within(footprint: Geometry | None, area: Geometry) -> Geometry:
 
 @function("Image.clipToCollection")
 def clip_to_collection(image: Image, collection: Any) -> Image:
-    """The image masked outside the features of a collection."""
+    """Return the image masked outside the features of a collection."""
     return clip(image, collection)
 
 
 @function("Image.projection")
 def projection(image: Image) -> Projection:
-    """The projection of the first band; all bands must have the same."""
+    """Return the projection of the first band; all bands must have the same."""
     first = image.first("Image.projection").projection
     for band in image.bands[1:]:
         if band.projection != first:
@@ -228,7 +228,7 @@ def projection(image: Image) -> Projection:
 
 @function("Image.reproject")
 def reproject(image: Image, crs: Projection, transform: Transform, scale: float | None) -> Image:
-    """The image computed in a projection, whatever the projection that is asked for later."""
+    """Compute the image in a projection, whatever the projection that is asked for later."""
     work = target(crs, transform, scale, "Image.reproject")
 
     def placed(band: Band) -> Band:
@@ -248,7 +248,7 @@ def reproject(image: Image, crs: Projection, transform: Transform, scale: float 
 
 
 def _covered(work: Projection, cols: Any, rows: Any) -> tuple[Grid, int, int]:
-    """The grid of a projection that holds some pixels, and the column and row it begins at."""
+    """Return the grid of a projection that holds some pixels, and its first column and row."""
     if not cols.size:
         return Grid(work, 1, 1), 0, 0
     left, top = int(cols.min()), int(rows.min())
@@ -262,7 +262,7 @@ def _covered(work: Projection, cols: Any, rows: Any) -> tuple[Grid, int, int]:
 @function("Image.setDefaultProjection")
 def set_default_projection(image: Image, crs: Projection, transform: Transform,
                            scale: float | None) -> Image:
-    """The image under another default projection; its pixels stay as they are."""
+    """Return the image under another default projection; its pixels stay as they are."""
     work = target(crs, transform, scale, "Image.setDefaultProjection")
     bands = tuple(replace(b, projection=work, size=None) for b in image.bands)
     return replace(image, bands=bands, output=None)
@@ -270,7 +270,7 @@ def set_default_projection(image: Image, crs: Projection, transform: Transform,
 
 @function("Image.resample")
 def resample(image: Image, mode: str) -> Image:
-    """The image with bilinear instead of nearest values between its own pixels.
+    """Return the image with bilinear instead of nearest values between its own pixels.
 
     Where one of the four pixels around is masked the nearest one is taken. ``bicubic`` is not
     implemented.
@@ -308,7 +308,7 @@ def _bilinear(band: Band) -> Band:
 
 
 def default_grid(image: Image, where: str) -> Grid:
-    """The grid an image is written on if none is asked for.
+    """Return the grid an image is written on if none is asked for.
 
     Raises
     ------
@@ -332,7 +332,7 @@ def default_grid(image: Image, where: str) -> Grid:
 def clip_to_bounds_and_scale(image: Image, geometry: Geometry | None, width: int | None,
                              height: int | None, most: int | None,
                              scale: float | None) -> Image:
-    """The image cut to the rectangle around a geometry, with pixels of a certain size or number.
+    """Cut the image to the rectangle around a geometry, with pixels of a size or number.
 
     The rectangle is one of the image's default projection; pixels of a given scale are aligned with
     the origin of its coordinates.
@@ -361,7 +361,7 @@ def clip_to_bounds_and_scale(image: Image, geometry: Geometry | None, width: int
 
 def _fitted(crs: str, bounds: tuple[float, float, float, float], width: int | None,
             height: int | None, most: int | None) -> Grid:
-    """A grid that fills a rectangle with a number of pixels."""
+    """Return a grid that fills a rectangle with a number of pixels."""
     west, south, east, north = bounds
     if most is not None:
         size = max(east - west, north - south) / most

@@ -22,19 +22,19 @@ class Join(NamedTuple):
 
 @function("Join.simple")
 def simple() -> Join:
-    """The elements that have a match."""
+    """Return the elements that have a match."""
     return Join(lambda element, matches: element if matches else None)
 
 
 @function("Join.inverted")
 def inverted() -> Join:
-    """The elements that have no match."""
+    """Return the elements that have no match."""
     return Join(lambda element, matches: None if matches else element)
 
 
 @function("Join.inner")
 def inner(primary: str, secondary: str, measure: str | None) -> Join:
-    """A feature for each pair, with both elements as properties."""
+    """Return a feature for each pair, with both elements as properties."""
     _no_measure(measure, "Join.inner")
 
     def build(element: el.Element, matches: Matches) -> list[el.Element]:
@@ -46,7 +46,7 @@ def inner(primary: str, secondary: str, measure: str | None) -> Join:
 @function("Join.saveFirst")
 def save_first(key: str, ordering: str | None, ascending: bool, measure: str | None,
                outer: bool) -> Join:
-    """The elements with their first match as a property."""
+    """Return the elements with their first match as a property."""
     _no_measure(measure, "Join.saveFirst")
 
     def build(element: el.Element, matches: Matches) -> el.Element | None:
@@ -58,7 +58,7 @@ def save_first(key: str, ordering: str | None, ascending: bool, measure: str | N
 @function("Join.saveAll")
 def save_all(key: str, ordering: str | None, ascending: bool, measure: str | None,
              outer: bool) -> Join:
-    """The elements with the list of their matches as a property."""
+    """Return the elements with the list of their matches as a property."""
     _no_measure(measure, "Join.saveAll")
 
     def build(element: el.Element, matches: Matches) -> el.Element | None:
@@ -85,7 +85,7 @@ def _no_measure(measure: str | None, where: str) -> None:
 @function("Join.apply")
 def apply(join: Any, primary: el.Collection, secondary: el.Collection,
           condition: el.Filter) -> el.Collection:
-    """The join of two collections."""
+    """Return the join of two collections."""
     if not isinstance(join, Join):
         raise EngineError("Join.apply, argument 'join': a Join is needed.")
     if condition.pair is None:

@@ -18,7 +18,7 @@ from ee_local.registry import function
 
 
 def same(one: Any, two: Any) -> bool:
-    """Whether two values are equal; arrays element by element."""
+    """Return whether two values are equal; arrays element by element."""
     if isinstance(one, np.ndarray) or isinstance(two, np.ndarray):
         return np.array_equal(one, two)
     return (type(one) is not bool and type(two) is not bool and one == two) or one is two
@@ -29,7 +29,7 @@ def _place(values: list[Any], element: Any) -> int:
 
 
 def _position(values: list[Any], index: int, where: str) -> int:
-    """A position from the start; negative ones count from the end."""
+    """Return a position from the start; negative ones count from the end."""
     if not -len(values) <= index < len(values):
         raise EngineError(f"{where}: List index must be between {-len(values)} and "
                           f"{len(values) - 1}, was {index}.")
@@ -38,31 +38,31 @@ def _position(values: list[Any], index: int, where: str) -> int:
 
 @function("List.add")
 def add(values: list[Any], element: Any) -> list[Any]:
-    """The list with an element at its end."""
+    """Return the list with an element at its end."""
     return [*values, element]
 
 
 @function("List.cat")
 def cat(values: list[Any], other: list[Any]) -> list[Any]:
-    """Two lists as one."""
+    """Return two lists as one."""
     return [*values, *other]
 
 
 @function("List.contains")
 def contains(values: list[Any], element: Any) -> bool:
-    """Whether an element is in the list."""
+    """Return whether an element is in the list."""
     return _place(values, element) >= 0
 
 
 @function("List.containsAll")
 def contains_all(values: list[Any], other: list[Any]) -> bool:
-    """Whether all elements of another list are in the list."""
+    """Return whether all elements of another list are in the list."""
     return all(contains(values, v) for v in other)
 
 
 @function("List.distinct")
 def distinct(values: list[Any]) -> list[Any]:
-    """The list without repetitions."""
+    """Return the list without repetitions."""
     out: list[Any] = []
     for value in values:
         if not contains(out, value):
@@ -72,13 +72,13 @@ def distinct(values: list[Any]) -> list[Any]:
 
 @function("List.equals")
 def equals(values: list[Any], other: list[Any]) -> bool:
-    """Whether two lists have the same elements in the same order."""
+    """Return whether two lists have the same elements in the same order."""
     return len(values) == len(other) and all(map(same, values, other))
 
 
 @function("List.flatten")
 def flatten(values: list[Any]) -> list[Any]:
-    """The elements of the lists within the list."""
+    """Return the elements of the lists within the list."""
     out: list[Any] = []
     for value in values:
         out.extend(flatten(value) if isinstance(value, list) else [value])
@@ -87,122 +87,122 @@ def flatten(values: list[Any]) -> list[Any]:
 
 @function("List.frequency")
 def frequency(values: list[Any], element: Any) -> int:
-    """How often an element is in the list."""
+    """Return how often an element is in the list."""
     return sum(same(v, element) for v in values)
 
 
 @function("List.get")
 def get(values: list[Any], index: int) -> Any:
-    """The element at a position; negative ones count from the end."""
+    """Return the element at a position; negative ones count from the end."""
     return values[_position(values, index, "List.get")]
 
 
 @function("List.getNumber")
 def get_number(values: list[Any], index: int) -> float:
-    """The number at a position."""
+    """Return the number at a position."""
     return coerce(get(values, index), "Number", "List.getNumber")
 
 
 @function("List.getString")
 def get_string(values: list[Any], index: int) -> str:
-    """The string at a position."""
+    """Return the string at a position."""
     return coerce(get(values, index), "String", "List.getString")
 
 
 @function("List.getGeometry")
 def get_geometry(values: list[Any], index: int) -> Geometry:
-    """The geometry at a position."""
+    """Return the geometry at a position."""
     return coerce(get(values, index), "Geometry", "List.getGeometry")
 
 
 @function("List.getArray")
 def get_array(values: list[Any], index: int) -> np.ndarray:
-    """The array at a position."""
+    """Return the array at a position."""
     return coerce(get(values, index), "Array", "List.getArray")
 
 
 @function("List.indexOf")
 def index_of(values: list[Any], element: Any) -> int:
-    """The position of an element; −1 if it is not in the list."""
+    """Return the position of an element; −1 if it is not in the list."""
     return _place(values, element)
 
 
 @function("List.indexOfSublist")
 def index_of_sublist(values: list[Any], target: list[Any]) -> int:
-    """Where a list first occurs within the list; −1 if it does not."""
+    """Return where a list first occurs within the list; −1 if it does not."""
     starts = range(len(values) - len(target) + 1)
     return next((i for i in starts if equals(values[i:i + len(target)], target)), -1)
 
 
 @function("List.lastIndexOfSubList")
 def last_index_of_sublist(values: list[Any], target: list[Any]) -> int:
-    """Where a list last occurs within the list; −1 if it does not."""
+    """Return where a list last occurs within the list; −1 if it does not."""
     starts = reversed(range(len(values) - len(target) + 1))
     return next((i for i in starts if equals(values[i:i + len(target)], target)), -1)
 
 
 @function("List.insert")
 def insert(values: list[Any], index: int, element: Any) -> list[Any]:
-    """The list with an element inserted before a position."""
+    """Return the list with an element inserted before a position."""
     place = index if index == len(values) else _position(values, index, "List.insert")
     return [*values[:place], element, *values[place:]]
 
 
 @function("List.length", "List.size")
 def size(values: list[Any]) -> int:
-    """Number of elements."""
+    """Return the number of elements."""
     return len(values)
 
 
 @function("List.remove")
 def remove(values: list[Any], element: Any) -> list[Any]:
-    """The list without the first occurrence of an element."""
+    """Return the list without the first occurrence of an element."""
     place = _place(values, element)
     return list(values) if place < 0 else [*values[:place], *values[place + 1:]]
 
 
 @function("List.removeAll")
 def remove_all(values: list[Any], other: list[Any]) -> list[Any]:
-    """The list without the elements of another."""
+    """Return the list without the elements of another."""
     return [v for v in values if not contains(other, v)]
 
 
 @function("List.replace")
 def replace(values: list[Any], old: Any, new: Any) -> list[Any]:
-    """The list with the first occurrence of a value replaced."""
+    """Return the list with the first occurrence of a value replaced."""
     place = _place(values, old)
     return list(values) if place < 0 else [*values[:place], new, *values[place + 1:]]
 
 
 @function("List.replaceAll")
 def replace_all(values: list[Any], old: Any, new: Any) -> list[Any]:
-    """The list with every occurrence of a value replaced."""
+    """Return the list with every occurrence of a value replaced."""
     return [new if same(v, old) else v for v in values]
 
 
 @function("List.reverse")
 def reverse(values: list[Any]) -> list[Any]:
-    """The list from its end to its start."""
+    """Return the list from its end to its start."""
     return list(reversed(values))
 
 
 @function("List.rotate")
 def rotate(values: list[Any], distance: int) -> list[Any]:
-    """The list turned: elements move towards the start, those at the start go to the end."""
+    """Return the list turned: elements move towards the start, those at the start go to the end."""
     place = distance % len(values) if values else 0
     return [*values[place:], *values[:place]]
 
 
 @function("List.set")
 def put(values: list[Any], index: int, element: Any) -> list[Any]:
-    """The list with another element at a position."""
+    """Return the list with another element at a position."""
     place = _position(values, index, "List.set")
     return [*values[:place], element, *values[place + 1:]]
 
 
 @function("List.slice")
 def sliced(values: list[Any], start: int, end: int | None, step: int | None) -> list[Any]:
-    """The elements from one position to another, every ``step``-th."""
+    """Return the elements from one position to another, every ``step``-th."""
     if step is not None and step < 1:
         raise EngineError(f"List.slice: step is {step}; it must be 1 or more.")
     return values[start:end:step]
@@ -210,14 +210,14 @@ def sliced(values: list[Any], start: int, end: int | None, step: int | None) -> 
 
 @function("List.splice")
 def splice(values: list[Any], start: int, count: int, other: list[Any] | None) -> list[Any]:
-    """The list with some elements from a position on replaced by another list."""
+    """Return the list with some elements from a position on replaced by another list."""
     place = start if start >= 0 else len(values) + start
     return [*values[:place], *(other or []), *values[place + max(count, 0):]]
 
 
 @function("List.swap")
 def swap(values: list[Any], one: int, two: int) -> list[Any]:
-    """The list with two elements exchanged."""
+    """Return the list with two elements exchanged."""
     out = list(values)
     a, b = (_position(values, i, "List.swap") for i in (one, two))
     out[a], out[b] = out[b], out[a]
@@ -230,7 +230,7 @@ MOST = 1_000_000
 
 @function("List.filter")
 def filtered(values: list[Any], condition: el.Filter) -> list[Any]:
-    """The elements that pass a filter; a plain value is its property ``item``."""
+    """Return the elements that pass a filter; a plain value is its property ``item``."""
     def element(value: Any) -> el.Element:
         return value if isinstance(value, (el.Feature, el.Image)) else el.Feature(
             None, {"item": value})
@@ -239,7 +239,7 @@ def filtered(values: list[Any], condition: el.Filter) -> list[Any]:
 
 @function("List.iterate")
 def iterate(values: list[Any], algorithm: el.Algorithm, start: Any) -> Any:
-    """A function applied to each element and the result so far."""
+    """Return a function applied to each element and the result so far."""
     for value in values:
         start = algorithm.call(value, start)
     return start
@@ -247,20 +247,20 @@ def iterate(values: list[Any], algorithm: el.Algorithm, start: Any) -> Any:
 
 @function("List.join")
 def join(values: list[Any], separator: str) -> str:
-    """The elements as one string."""
+    """Return the elements as one string."""
     return separator.join(make(v) for v in values)
 
 
 @function("List.map")
 def mapped(values: list[Any], algorithm: el.Algorithm, drop_nulls: bool) -> list[Any]:
-    """A function applied to every element."""
+    """Return a function applied to every element."""
     found = [algorithm.call(v) for v in values]
     return [v for v in found if v is not None] if drop_nulls else found
 
 
 @function("List.reduce")
 def reduced(values: list[Any], reducer: Reducer) -> Any:
-    """A reducer over the numbers of a list; several outputs come as a dictionary."""
+    """Return a reducer over the numbers of a list; several outputs come as a dictionary."""
     try:
         table = np.array([v for v in values if v is not None], dtype=np.float64)
     except (TypeError, ValueError):
@@ -275,7 +275,7 @@ def reduced(values: list[Any], reducer: Reducer) -> Any:
 
 @function("List.repeat")
 def repeat(value: Any, count: int) -> list[Any]:
-    """A list of one value many times."""
+    """Return a list of one value many times."""
     if not 0 <= count <= MOST:
         raise EngineError(f"List.repeat: count is {count}; it must be 0 to {MOST}.")
     return [value] * count
@@ -283,7 +283,7 @@ def repeat(value: Any, count: int) -> list[Any]:
 
 @function("List.sequence")
 def sequence(start: float, end: float | None, step: float, count: int | None) -> list[Any]:
-    """Numbers from a start to an end, included, or a number of them."""
+    """Return numbers from a start to an end, included, or a number of them."""
     if (end is None) == (count is None) and end is None:
         raise EngineError("List.sequence: end or count must be given.")
     if end is not None and count is not None:
@@ -305,14 +305,14 @@ def _checked(count: int) -> int:
 
 @function("List.shuffle")
 def shuffle(values: list[Any], seed: Any) -> list[Any]:
-    """The list in an order drawn by chance from the seed; the draws are not Google's."""
+    """Return the list in an order drawn by chance from the seed; the draws are not Google's."""
     rng = np.random.default_rng(0 if seed in (None, False) else abs(int(seed)))
     return [values[i] for i in rng.permutation(len(values))]
 
 
 @function("List.sort")
 def sort(values: list[Any], keys: list[Any] | None) -> list[Any]:
-    """The list in ascending order of its elements, or of keys."""
+    """Return the list in ascending order of its elements, or of keys."""
     if keys is not None and len(keys) != len(values):
         raise EngineError("List.sort: there must be a key for each element.")
     try:
@@ -324,13 +324,13 @@ def sort(values: list[Any], keys: list[Any] | None) -> list[Any]:
 
 @function("List.zip")
 def zipped(values: list[Any], other: list[Any]) -> list[list[Any]]:
-    """Pairs of the elements of two lists, as many as the shorter has."""
+    """Return pairs of the elements of two lists, as many as the shorter has."""
     return [list(pair) for pair in zip(values, other, strict=False)]
 
 
 @function("List.unzip")
 def unzipped(values: list[Any]) -> list[list[Any]]:
-    """Columns from a list of rows."""
+    """Return columns from a list of rows."""
     if not all(isinstance(v, list) for v in values):
         raise EngineError("List.unzip: a list of lists is needed.")
     return [list(column) for column in zip(*values, strict=False)]

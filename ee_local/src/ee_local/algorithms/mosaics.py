@@ -32,7 +32,7 @@ Statistic = Callable[[Stack, NDArray[np.bool_]], Stack]
 
 
 def images_of(items: el.Collection, where: str) -> tuple[Image, ...]:
-    """The collection's images, or an error."""
+    """Return the collection's images, or an error."""
     for element in items.elements:
         if not isinstance(element, Image):
             raise EngineError(f"{where}: an element of the collection is no image.")
@@ -40,7 +40,7 @@ def images_of(items: el.Collection, where: str) -> tuple[Image, ...]:
 
 
 def around(images: Sequence[Image]) -> Geometry | None:
-    """The area of several images; None if one is unbounded."""
+    """Return the area of several images; None if one is unbounded."""
     parts = [i.footprint for i in images]
     if not parts or any(p is None for p in parts):
         return None
@@ -51,7 +51,7 @@ def around(images: Sequence[Image]) -> Geometry | None:
 
 def stacked(images: Sequence[Image], compute: Callable[[Stack, NDArray[np.bool_]], Pixels],
             kind: Callable[[PixelType], PixelType], where: str) -> Image:
-    """An image of each band's stack; bands are matched by name, those of the first image count.
+    """Reduce each band's stack; bands are matched by name, those of the first image count.
 
     The result has no projection of its own (EPSG:4326), as in Google's service.
     """
@@ -76,21 +76,21 @@ def stacked(images: Sequence[Image], compute: Callable[[Stack, NDArray[np.bool_]
 
 
 def _last(values: Stack, masks: NDArray[np.bool_]) -> Pixels:
-    """The last valid value of each pixel."""
+    """Return the last valid value of each pixel."""
     place = len(values) - 1 - masks[::-1].argmax(axis=0)
     return Pixels(np.take_along_axis(values, place[None], axis=0)[0], masks.any(axis=0))
 
 
 @function("ImageCollection.mosaic")
 def mosaic(items: el.Collection) -> Image:
-    """The images one over another, the last on top."""
+    """Return the images one over another, the last on top."""
     return stacked(images_of(items, "ImageCollection.mosaic"), _last, lambda k: k,
                    "ImageCollection.mosaic")
 
 
 @function("ImageCollection.qualityMosaic")
 def quality_mosaic(items: el.Collection, name: str) -> Image:
-    """Of each pixel the image whose quality band is largest."""
+    """Choose for each pixel the image whose quality band is largest."""
     images = images_of(items, "ImageCollection.qualityMosaic")
     if not images:
         return Image(())
@@ -115,7 +115,7 @@ def quality_mosaic(items: el.Collection, name: str) -> Image:
 
 @function("ImageCollection.toBands")
 def to_bands(items: el.Collection) -> Image:
-    """All bands of all images in one image, each named after its image."""
+    """Return all bands of all images in one image, each named after its image."""
     images = images_of(items, "ImageCollection.toBands")
     bands = [b.renamed(f"{el.index_of(i)}_{b.name}") for i in images for b in i.bands]
     return Image(tuple(bands), {}, around(images))
@@ -126,7 +126,7 @@ def _masked(values: Stack, masks: NDArray[np.bool_]) -> Stack:
 
 
 def _statistic(values: Stack, masks: NDArray[np.bool_], name: str) -> Stack:
-    """A statistic of each pixel's valid values; any number where there are none."""
+    """Return a statistic of each pixel's valid values; any number where there are none."""
     count = masks.sum(axis=0)
     if name == "count":
         return count.astype(np.float64)
@@ -172,7 +172,7 @@ def _kind(name: str) -> Callable[[PixelType], PixelType]:
 
 
 def pixelwise(name: str) -> Callable[[Stack, NDArray[np.bool_]], Pixels]:
-    """A statistic as pixels; a count is 0, not masked, where there is nothing."""
+    """Return a statistic as pixels; a count is 0, not masked, where there is nothing."""
     def compute(values: Stack, masks: NDArray[np.bool_]) -> Pixels:
         there = np.ones(masks.shape[1:], dtype=bool) if name == "count" else masks.any(axis=0)
         return Pixels(np.where(there, _statistic(values, masks, name), 0), there)
@@ -209,7 +209,7 @@ def _needs_fast(reducer: Reducer, where: str) -> str:
 
 @function("ImageCollection.reduce")
 def reduce_collection(items: el.Collection, reducer: Reducer, scale: float) -> Image:
-    """A reducer over each pixel's values; bands are named after band and output."""
+    """Return a reducer over each pixel's values; bands are named after band and output."""
     where = "ImageCollection.reduce"
     name = _needs_fast(reducer, where)
     found = stacked(images_of(items, where), pixelwise(name), _kind(name), where)
@@ -218,7 +218,7 @@ def reduce_collection(items: el.Collection, reducer: Reducer, scale: float) -> I
 
 @function("Image.reduce")
 def reduce_bands(image: Image, reducer: Reducer) -> Image:
-    """A reducer over the bands of each pixel, named after its output."""
+    """Return a reducer over the bands of each pixel, named after its output."""
     where = "Image.reduce"
     name = _needs_fast(reducer, where)
     first = image.first(where)

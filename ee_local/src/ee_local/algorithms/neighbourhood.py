@@ -41,7 +41,7 @@ def _offsets(radius: float) -> tuple[Weights, Weights]:
 
 
 def _shape(name: str, inside: Callable[[Weights, Weights, float], Weights], text: str) -> None:
-    """A kernel of weights from distances in rows and columns and the radius in pixels."""
+    """Return a kernel of weights from distances in rows and columns and the radius in pixels."""
     def build(radius: float, units: str, normalize: bool, magnitude: float) -> Kernel:
         return Kernel(_weights(inside, radius, units, normalize, magnitude))
 
@@ -78,7 +78,7 @@ _shape("chebyshev", lambda r, c, n: np.maximum(abs(r), abs(c)), "The larger dist
 @function("Kernel.gaussian")
 def gaussian(radius: float, sigma: float, units: str, normalize: bool,
              magnitude: float) -> Kernel:
-    """A bell curve of the distance from the middle."""
+    """Return a bell curve of the distance from the middle."""
     return Kernel(_weights(lambda r, c, n: np.exp(-(r**2 + c**2) / (2 * sigma**2)), radius, units,
                            normalize, magnitude))
 
@@ -86,7 +86,7 @@ def gaussian(radius: float, sigma: float, units: str, normalize: bool,
 @function("Kernel.fixed")
 def fixed(width: int, height: int, weights: list[list[Any]], x: int, y: int,
           normalize: bool) -> Kernel:
-    """A kernel of given weights."""
+    """Return a kernel of given weights."""
     try:
         table = np.array(weights, dtype=np.float64)
     except (TypeError, ValueError):
@@ -123,11 +123,12 @@ def _pixel(grid: Grid) -> float:
 
 
 def windows(band: Band, grid: Grid, weights: Weights) -> tuple[Weights, NDArray, Weights]:
-    """Neighbours of each pixel where a kernel has weights.
+    """Return neighbours of each pixel where a kernel has weights.
 
     Returns
     -------
-    Values and masks (neighbour, row, col), and the weights (neighbour,).
+    values, masks : ndarray, shape (neighbour, row, col)
+    weights : ndarray, shape (neighbour,)
     """
     reach = weights.shape[0] // 2
     wide = Grid(moved(grid.projection, -reach, -reach), grid.width + 2 * reach,
@@ -143,7 +144,7 @@ def windows(band: Band, grid: Grid, weights: Weights) -> tuple[Weights, NDArray,
 
 def _around(image: Image, kernel: Kernel, compute: Callable[..., Weights],
             kind: Callable[[PixelType], PixelType], keep_mask: bool) -> Image:
-    """Each band from the neighbours of its pixels: values, masks and weights."""
+    """Return each band from the neighbours of its pixels: values, masks and weights."""
     def changed(band: Band) -> Band:
         def read(grid: Grid) -> Pixels:
             values, masks, weights = windows(band, grid, kernel.weights(_pixel(grid)))
@@ -162,14 +163,14 @@ def _kernel(value: Any, where: str) -> Kernel:
 
 @function("Image.convolve")
 def convolve(image: Image, kernel: Any) -> Image:
-    """The weighted sum of each pixel's neighbours."""
+    """Return the weighted sum of each pixel's neighbours."""
     def total(values: Weights, masks: NDArray, weights: Weights) -> Weights:
         return (values * masks * weights[:, None, None]).sum(axis=0)
     return _around(image, _kernel(kernel, "Image.convolve"), total, lambda k: DOUBLE, True)
 
 
 def statistic(name: str) -> Callable[[Weights, NDArray, Weights], Weights]:
-    """A statistic of the neighbours that count, by the name of its reducer."""
+    """Return a statistic of the neighbours that count, by the name of its reducer."""
     if name == "mode":
         return lambda values, masks, weights: _mode(values, masks)
     if name == "mean":
@@ -184,7 +185,7 @@ def statistic(name: str) -> Callable[[Weights, NDArray, Weights], Weights]:
 
 
 def _mode(values: Weights, masks: NDArray) -> Weights:
-    """The most common valid value; of equally common ones the smallest."""
+    """Return the most common valid value; of equally common ones the smallest."""
     best, most = np.zeros(values.shape[1:]), np.zeros(values.shape[1:], dtype=int)
     for value in np.unique(values[masks]) if masks.any() else []:
         count = ((values == value) & masks).sum(axis=0)
@@ -234,7 +235,7 @@ for _name, _reducer, _text in (
 @function("Image.reduceNeighborhood")
 def reduce_neighborhood(image: Image, reducer: Reducer, kernel: Any, weight: str, skip: bool,
                         optimization: str | None) -> Image:
-    """A reducer over each pixel's neighbours; bands are named after band and output.
+    """Return a reducer over each pixel's neighbours; bands are named after band and output.
 
     Only the mean uses the kernel's weights; with ``skipMasked`` masked pixels stay masked.
     """

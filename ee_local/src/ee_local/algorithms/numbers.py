@@ -32,7 +32,7 @@ def _unary(name: str, compute: Callable[[Any], Any], text: str) -> None:
 
 
 def _safe(compute: Callable[..., Any], *values: Numeric) -> Numeric:
-    """The result; NaN where it is not defined, infinity where it is too large."""
+    """Return the result; NaN where it is not defined, infinity where it is too large."""
     try:
         found = compute(*values)
     except (ZeroDivisionError, ValueError):
@@ -43,7 +43,7 @@ def _safe(compute: Callable[..., Any], *values: Numeric) -> Numeric:
 
 
 def divide(left: Numeric, right: Numeric) -> float:
-    """The quotient; infinite or NaN by 0."""
+    """Return the quotient; infinite or NaN by 0."""
     if right == 0:
         return math.nan if left == 0 or math.isnan(left) else math.copysign(math.inf, left)
     return left / right
@@ -115,7 +115,7 @@ for _name, _one, _text in (
 
 
 def cast(value: Numeric, kind: PixelType) -> int:
-    """A number cut to a whole one, and to a type's range."""
+    """Return a number cut to a whole one, and to a type's range."""
     if not math.isfinite(value):
         return 0 if math.isnan(value) else int(kind.high if value > 0 else kind.low)
     return int(min(max(int(value), kind.low), kind.high))
@@ -140,25 +140,25 @@ for _names, _type in (
 
 @function("Number.float", "Number.toFloat", "Number.double", "Number.toDouble")
 def to_float(value: Numeric) -> float:
-    """The number as a real one."""
+    """Return the number as a real one."""
     return float(value)
 
 
 @function("Number.clamp")
 def clamp(value: Numeric, low: Numeric, high: Numeric) -> Numeric:
-    """The number cut to a range."""
+    """Return the number cut to a range."""
     return min(max(value, low), high)
 
 
 @function("Number.unitScale")
 def unit_scale(value: Numeric, low: Numeric, high: Numeric) -> float:
-    """(number − low) ÷ (high − low), not cut."""
+    """Return (number − low) ÷ (high − low), not cut."""
     return divide(value - low, high - low)
 
 
 @function("Number.parse")
 def parse(text: str, radix: int) -> Numeric:
-    """A number from text; whole ones in any base."""
+    """Return a number from text; whole ones in any base."""
     try:
         if radix != 10:
             return int(text, radix)
@@ -170,7 +170,7 @@ def parse(text: str, radix: int) -> Numeric:
 
 @function("Number.format")
 def formatted(value: Numeric, pattern: str) -> str:
-    """The number as text, by a pattern such as ``%.2f``, ``%d``, ``%03d`` or ``%s``."""
+    """Return the number as text, by a pattern such as ``%.2f``, ``%d``, ``%03d`` or ``%s``."""
     found = re.fullmatch(r"([^%]*)%([-+0 ,#]*)(\d*)(\.\d+)?([dfeEgsxX])([^%]*)", pattern)
     if found is None:
         raise EngineError(f"Number.format: the pattern {pattern[:40]!r} cannot be read.")

@@ -28,7 +28,7 @@ WORDS = {"byte": "uint8", "short": "int16", "int": "int32", "long": "int64"}
 
 
 def named_type(value: Any) -> PixelType:
-    """A pixel type from its name or itself.
+    """Return a pixel type from its name or itself.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def named_type(value: Any) -> PixelType:
 
 @function("PixelType")
 def make(precision: Any, low: float | None, high: float | None, dimensions: int) -> PixelType:
-    """A pixel type from its precision (int, float, double) and limits."""
+    """Return a pixel type from its precision (int, float, double) and limits."""
     if isinstance(precision, PixelType):
         return precision
     if precision in ("int", "float", "double"):
@@ -67,31 +67,31 @@ for _name, _kind in NAMES.items():
 
 @function("PixelType.precision")
 def precision(kind: PixelType) -> str:
-    """int, float or double."""
+    """Return int, float or double."""
     return kind.precision
 
 
 @function("PixelType.minValue")
 def low(kind: PixelType) -> float | None:
-    """The smallest value."""
+    """Return the smallest value."""
     return kind.low
 
 
 @function("PixelType.maxValue")
 def high(kind: PixelType) -> float | None:
-    """The largest value."""
+    """Return the largest value."""
     return kind.high
 
 
 @function("PixelType.dimensions")
 def dimensions(kind: PixelType) -> int:
-    """The dimensions of an array type."""
+    """Return the dimensions of an array type."""
     return kind.dimensions
 
 
 @function("Image.cast")
 def cast(image: Image, types: Mapping[str, Any], order: list[str] | None) -> Image:
-    """The bands as other types, and in another order."""
+    """Return the bands as other types, and in another order."""
     def changed(band: Band) -> Band:
         if band.name not in types:
             return band
@@ -112,7 +112,7 @@ def cast(image: Image, types: Mapping[str, Any], order: list[str] | None) -> Ima
 
 
 def cast_values(values: Any, kind: PixelType) -> Any:
-    """Values as a type: cut to whole numbers and to its range, or rounded to float32."""
+    """Return values as a type: cut to whole numbers and to its range, or rounded to float32."""
     if kind.precision == "double":
         return values
     if kind.precision == "float":
@@ -144,7 +144,7 @@ for _names, _type in (
 
 @function("Image.normalizedDifference")
 def normalized_difference(image: Image, names: list[str] | None) -> Image:
-    """(first − second) ÷ (first + second) of two bands, named ``nd``.
+    """Return (first − second) ÷ (first + second) of two bands, named ``nd``.
 
     Masked where an input is negative, as Earth Engine documents it.
     """
@@ -161,26 +161,26 @@ def normalized_difference(image: Image, names: list[str] | None) -> Image:
 
 @function("Image.clamp")
 def clamp(image: Image, low: float, high: float) -> Image:
-    """The values cut to a range."""
+    """Return the values cut to a range."""
     return each(image, lambda v: np.clip(v, low, high), lambda k: k)
 
 
 @function("Image.unitScale")
 def unit_scale(image: Image, low: float, high: float) -> Image:
-    """(value − low) ÷ (high − low)."""
+    """Return (value − low) ÷ (high − low)."""
     return each(image, lambda v: (v - low) / (high - low), lambda k: DOUBLE)
 
 
 @function("Image.polynomial")
 def polynomial(image: Image, coefficients: list[float]) -> Image:
-    """A polynomial of the values; the coefficients start with the constant."""
+    """Return a polynomial of the values; the coefficients start with the constant."""
     return each(image, lambda v: np.polynomial.polynomial.polyval(v, coefficients),
                 lambda k: DOUBLE)
 
 
 @function("Image.interpolate")
 def interpolate(image: Image, x: list[float], y: list[float], behavior: str) -> Image:
-    """Values looked up on a line through points (x, y).
+    """Return values looked up on a line through points (x, y).
 
     Outside the points, ``clamp`` repeats the end, ``mask`` masks, ``input`` keeps the value and
     ``extrapolate`` goes on with the last slope.

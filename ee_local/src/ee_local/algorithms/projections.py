@@ -25,7 +25,7 @@ Transform = list[float] | None
 
 
 def target(crs: Projection, transform: Transform, scale: float | None, where: str) -> Projection:
-    """The projection that ``crs``, ``crsTransform`` and ``scale`` describe."""
+    """Return the projection that ``crs``, ``crsTransform`` and ``scale`` describe."""
     if transform is not None:
         if len(transform) != 6:
             raise EngineError(f"{where}: crsTransform has {len(transform)} numbers; it must have "
@@ -41,32 +41,32 @@ def target(crs: Projection, transform: Transform, scale: float | None, where: st
 
 @function("Projection")
 def make_projection(crs: Any, transform: list[Any] | None, wkt: str | None) -> Projection:
-    """A projection from a coordinate system and a transform."""
+    """Return a projection from a coordinate system and a transform."""
     base = coerce(crs, "Projection", "Projection, argument 'crs'")
     return base if transform is None else target(base, transform, None, "Projection")
 
 
 @function("Projection.atScale")
 def at_scale(proj: Projection, metres: float) -> Projection:
-    """The projection with pixels of a size in metres."""
+    """Return the projection with pixels of a size in metres."""
     return proj.at_scale(metres)
 
 
 @function("Projection.nominalScale")
 def nominal_scale(proj: Projection) -> float:
-    """The size of a pixel in metres, where the projection is true to scale."""
+    """Return the size of a pixel in metres, where the projection is true to scale."""
     return proj.nominal_scale()
 
 
 @function("Projection.crs")
 def crs(proj: Projection) -> str:
-    """The name of the coordinate system."""
+    """Return the name of the coordinate system."""
     return proj.crs
 
 
 @function("Projection.transform")
 def transform(proj: Projection) -> str:
-    """The transform as text in the form of WKT."""
+    """Return the transform as text in the form of WKT."""
     rows = [proj.transform[:3], proj.transform[3:], (0, 0, 1)]
     numbers = [f'PARAMETER["elt_{i}_{j}", {float(v)!r}]' for i, row in enumerate(rows[:2])
                for j, v in enumerate(row)]
@@ -76,20 +76,20 @@ def transform(proj: Projection) -> str:
 
 @function("Projection.scale")
 def scaled(proj: Projection, x: float, y: float) -> Projection:
-    """The projection with pixels so many times as large."""
+    """Return the projection with pixels so many times as large."""
     a, b, c, d, e, f = proj.transform
     return Projection(proj.crs, (a * x, b * y, c, d * x, e * y, f))
 
 
 @function("Projection.translate")
 def translated(proj: Projection, x: float, y: float) -> Projection:
-    """The projection with its origin moved by so many pixels."""
+    """Return the projection with its origin moved by so many pixels."""
     return moved(proj, x, y)
 
 
 @function("Projection.wkt")
 def wkt(proj: Projection) -> str:
-    """The coordinate system as WKT."""
+    """Return the coordinate system as WKT."""
     return parse_crs(proj.crs).to_wkt("WKT1_GDAL")
 
 
@@ -109,21 +109,21 @@ def _lonlat(grid: Grid) -> tuple[Any, Any]:
 
 @function("Image.pixelLonLat")
 def pixel_lon_lat() -> Image:
-    """Bands ``longitude`` and ``latitude`` of the pixels' centres."""
+    """Return bands ``longitude`` and ``latitude`` of the pixels' centres."""
     return Image((_of_place("longitude", lambda g: _lonlat(g)[0]),
                   _of_place("latitude", lambda g: _lonlat(g)[1])))
 
 
 @function("Image.pixelCoordinates")
 def pixel_coordinates(proj: Projection) -> Image:
-    """Bands ``x`` and ``y`` of the pixels' centres among the pixels of a projection."""
+    """Return bands ``x`` and ``y`` of the pixels' centres among the pixels of a projection."""
     return Image((_of_place("x", lambda g: pixel_positions(g, proj)[0]),
                   _of_place("y", lambda g: pixel_positions(g, proj)[1])))
 
 
 @function("Image.pixelArea")
 def pixel_area() -> Image:
-    """The area of each pixel in square metres, on the WGS 84 ellipsoid."""
+    """Return the area of each pixel in square metres, on the WGS 84 ellipsoid."""
     def areas(grid: Grid) -> Any:
         affine = grid.projection.affine()
         cols, rows = np.meshgrid(np.arange(grid.width + 1), np.arange(grid.height + 1))
@@ -135,7 +135,7 @@ def pixel_area() -> Image:
 
 
 def _cells(lon: Any, lat: Any) -> Any:
-    """Area of the quadrilaterals between corner points: planar, in a local equal-area plane."""
+    """Return the area of quadrilaterals between corner points, in a local equal-area plane."""
     radius, eccentricity = GEOD.a, np.sqrt(GEOD.es)
     sine = np.sin(np.radians(lat))
     part = eccentricity * sine

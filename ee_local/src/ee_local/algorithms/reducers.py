@@ -53,7 +53,7 @@ def _spread(name: str, root: bool, sample: bool) -> Compute:
 
 
 def _of_values(name: str, compute: Any) -> Compute:
-    """An unweighted statistic of the values that count at all; null if there are none."""
+    """Return an unweighted statistic of the values that count at all; null if there are none."""
     def applied(values: Values, weights: Values) -> dict[str, Any]:
         there = values[weights > 0, 0]
         return {name: float(compute(there)) if there.size else None}
@@ -75,7 +75,7 @@ def _histogram(values: Values, weights: Values) -> dict[str, Any]:
 
 
 def word(key: Any) -> str:
-    """A value as the key of a dictionary: whole numbers without a point.
+    """Return a value as the key of a dictionary: whole numbers without a point.
 
     >>> word(3.0), word(2.5)
     ('3', '2.5')
@@ -128,7 +128,7 @@ for _name, _compute, _weighted, _text in (
 
 @function("Reducer.minMax")
 def min_max() -> Reducer:
-    """The smallest and the largest value."""
+    """Return the smallest and the largest value."""
     def compute(values: Values, weights: Values) -> dict[str, Any]:
         there = values[weights > 0, 0]
         return {"min": float(there.min()) if there.size else None,
@@ -139,7 +139,7 @@ def min_max() -> Reducer:
 @function("Reducer.percentile")
 def percentile(percents: list[float], names: list[str] | None, buckets: Any, width: Any,
                raw: Any) -> Reducer:
-    """Percentiles, interpolated between neighbouring values."""
+    """Return percentiles, interpolated between neighbouring values."""
     outputs = tuple(names or (f"p{word(p)}" for p in percents))
     if len(outputs) != len(percents) or not all(0 <= p <= 100 for p in percents):
         raise EngineError("Reducer.percentile: percentiles must be 0 to 100, with a name for each "
@@ -154,7 +154,7 @@ def percentile(percents: list[float], names: list[str] | None, buckets: Any, wid
 
 @function("Reducer.fixedHistogram")
 def fixed_histogram(low: float, high: float, steps: int, cumulative: bool) -> Reducer:
-    """Counts in equal bins between two values: an array of bin starts and counts."""
+    """Count in equal bins between two values: an array of bin starts and counts."""
     def compute(values: Values, weights: Values) -> dict[str, Any]:
         edges = np.linspace(low, high, steps + 1)
         inside = (values[:, 0] >= low) & (values[:, 0] < high)
@@ -167,7 +167,7 @@ def fixed_histogram(low: float, high: float, steps: int, cumulative: bool) -> Re
 
 @function("Reducer.toList")
 def to_list(size: int | None, optional: int) -> Reducer:
-    """The values as a list; of tuples if a size is given."""
+    """Return the values as a list; of tuples if a size is given."""
     def compute(values: Values, weights: Values) -> dict[str, Any]:
         there = values[weights > 0]
         return {"list": there.tolist() if size else there[:, 0].tolist()}
@@ -177,7 +177,7 @@ def to_list(size: int | None, optional: int) -> Reducer:
 
 @function("Reducer.combine")
 def combine(one: Reducer, two: Reducer, prefix: str, shared: bool) -> Reducer:
-    """Two reducers at once; with shared inputs both take the same values."""
+    """Return two reducers at once; with shared inputs both take the same values."""
     if not shared:
         raise EngineError("Reducer.combine: without sharedInputs it is not implemented by the "
                           "local Earth Engine.")
@@ -198,7 +198,7 @@ def combine(one: Reducer, two: Reducer, prefix: str, shared: bool) -> Reducer:
 
 @function("Reducer.group")
 def group(reducer: Reducer, field: int, name: str) -> Reducer:
-    """The reducer applied to each group of values with the same key."""
+    """Return the reducer applied to each group of values with the same key."""
     inputs = reducer.inputs + 1
     if not 0 <= field < inputs:
         raise EngineError(f"Reducer.group: groupField is {field}; it must be 0 to {inputs - 1}.")
@@ -218,7 +218,7 @@ def group(reducer: Reducer, field: int, name: str) -> Reducer:
 
 @function("Reducer.repeat")
 def repeat(reducer: Reducer, count: int) -> Reducer:
-    """The reducer applied to each of several inputs; each output is a list."""
+    """Return the reducer applied to each of several inputs; each output is a list."""
     if reducer.inputs != 1:
         raise EngineError("Reducer.repeat: only reducers of one input are implemented by the local "
                           "Earth Engine.")
@@ -231,13 +231,13 @@ def repeat(reducer: Reducer, count: int) -> Reducer:
 
 @function("Reducer.unweighted")
 def unweighted(reducer: Reducer) -> Reducer:
-    """The reducer with pixels that count wholly or not at all."""
+    """Return the reducer with pixels that count wholly or not at all."""
     return reducer.unweighted()
 
 
 @function("Reducer.setOutputs")
 def set_outputs(reducer: Reducer, names: list[str]) -> Reducer:
-    """The reducer with other names for its outputs."""
+    """Return the reducer with other names for its outputs."""
     if len(names) != len(reducer.outputs):
         raise EngineError(f"Reducer.setOutputs: the reducer has {len(reducer.outputs)} outputs but "
                           f"{len(names)} names are given.")
@@ -250,5 +250,5 @@ def set_outputs(reducer: Reducer, names: list[str]) -> Reducer:
 
 @function("Reducer.getOutputs")
 def get_outputs(reducer: Reducer) -> list[str]:
-    """The names of the outputs."""
+    """Return the names of the outputs."""
     return list(reducer.outputs)

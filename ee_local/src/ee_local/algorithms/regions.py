@@ -29,7 +29,7 @@ SMALLEST_SHARE = 0.005
 
 
 def coverage(geometry: Geometry, grid: Grid) -> NDArray[np.float64]:
-    """(row, col) share of each pixel that a geometry covers; 1 where a point or line touches."""
+    """Return (row, col) the share of a pixel in a geometry; 1 where a point or line touches."""
     shape = geometry.to_crs(grid.projection.crs)
     if shape.is_empty:
         return np.zeros(grid.shape)
@@ -50,7 +50,7 @@ def coverage(geometry: Geometry, grid: Grid) -> NDArray[np.float64]:
 
 
 def reduced(image: Image, reducer: Reducer, geometry: Geometry, grid: Grid) -> dict[str, Any]:
-    """The reducer's outputs over a region, by band where it takes one band at a time."""
+    """Return the reducer's outputs over a region, by band where it takes one band at a time."""
     centred = inside(geometry, grid)
     shares = coverage(geometry, grid) if reducer.weighted else centred.astype(np.float64)
     chosen = (shares > 0) | centred
@@ -80,7 +80,7 @@ def reduced(image: Image, reducer: Reducer, geometry: Geometry, grid: Grid) -> d
 
 def _grid(image: Image, geometry: Geometry, scale: float | None, crs: Crs,
           transform: list[float] | None, most: float, best_effort: bool) -> Grid:
-    """The pixels to reduce, no more than allowed."""
+    """Return the pixels to reduce, no more than allowed."""
     if transform is not None:
         if scale is not None or len(transform) != 6:
             raise EngineError("Image.reduceRegion: crsTransform must have 6 numbers, and scale "
@@ -106,7 +106,7 @@ def _grid(image: Image, geometry: Geometry, scale: float | None, crs: Crs,
 def reduce_region(image: Image, reducer: Reducer, geometry: Geometry | None, scale: float | None,
                   crs: Crs, transform: list[float] | None, best_effort: bool, most: int,
                   tile_scale: float) -> dict[str, Any]:
-    """A dictionary of the reducer's results over a region, by band."""
+    """Return a dictionary of the reducer's results over a region, by band."""
     area = geometry or image.footprint
     if area is None:
         raise EngineError("Image.reduceRegion: the image is unbounded; a geometry is needed.")
@@ -120,7 +120,7 @@ def reduce_region(image: Image, reducer: Reducer, geometry: Geometry | None, sca
 def reduce_regions(image: Image, collection: el.Collection, reducer: Reducer,
                    scale: float | None, crs: Crs, transform: list[float] | None,
                    tile_scale: float, most: int | None) -> el.Collection:
-    """The features with the reducer's results over each as properties.
+    """Return the features with the reducer's results over each as properties.
 
     An image of one band gives the output its own name; several bands give theirs.
     """

@@ -32,7 +32,7 @@ BLOCK = 512
 
 def working_projection(image: Image, projection: Crs, scale: float | None,
                        where: str) -> Projection:
-    """The projection to sample in: the one given or the first band's, at the scale given."""
+    """Return the projection to sample in: the one given or the first band's, at the scale given."""
     base = projection or image.first(where).projection
     if scale is not None:
         return base.at_scale(scale)
@@ -40,7 +40,7 @@ def working_projection(image: Image, projection: Crs, scale: float | None,
 
 
 def region_grid(region: Geometry, projection: Projection) -> Grid:
-    """The pixels of a projection around a region."""
+    """Return the pixels of a projection around a region."""
     return covering(projection, region.to_crs(projection.crs).bounds)
 
 
@@ -61,11 +61,11 @@ class Table:
         self.lon, self.lat = x, y
 
     def complete(self) -> NDArray[np.bool_]:
-        """(pixel,) where no band is masked."""
+        """Return (pixel,) where no band is masked."""
         return self.masks.all(axis=1)
 
     def properties(self, k: int) -> dict[str, Any]:
-        """The bands' values of a pixel; a masked one is left out."""
+        """Return the bands' values of a pixel; a masked one is left out."""
         found = {}
         for j, (name, kind) in enumerate(zip(self.names, self.kinds, strict=True)):
             if self.masks[k, j]:
@@ -75,13 +75,13 @@ class Table:
         return found
 
     def point(self, k: int) -> Geometry:
-        """The pixel's centre in longitude and latitude."""
+        """Return the pixel's centre in longitude and latitude."""
         return Geometry(shapely.Point(float(self.lon[k]), float(self.lat[k])))
 
 
 def features_of(table: Table, pixels: Iterable[int], geometries: bool, prefix: str = "",
                 shared: dict[str, Any] | None = None) -> list[el.Feature]:
-    """A feature for each pixel, named ``prefix`` and a number."""
+    """Return a feature for each pixel, named ``prefix`` and a number."""
     return [el.Feature(table.point(k) if geometries else None,
                        {**(shared or {}), **table.properties(k)}, f"{prefix}{n}")
             for n, k in enumerate(pixels)]
@@ -91,7 +91,7 @@ def features_of(table: Table, pixels: Iterable[int], geometries: bool, prefix: s
 def sample_regions(image: Image, collection: el.Collection, properties: list[str] | None,
                    scale: float | None, projection: Crs, tile_scale: float,
                    geometries: bool) -> el.Collection:
-    """A feature for each pixel that a region holds, with the bands and the region's properties.
+    """Make a feature of each pixel that a region holds: the bands and the region's properties.
 
     The pixels are those of the image's projection at the scale; a point takes the pixel it lies
     in, a polygon those whose centre it holds. A pixel with a masked band is dropped. A sample is
@@ -120,7 +120,7 @@ def sample_regions(image: Image, collection: el.Collection, properties: list[str
 
 def sample_points(image: Image, regions: Iterable[el.Element],
                   work: Projection) -> dict[int, tuple[Table, int]]:
-    """Place of a point among the regions to its pixel in a table; read together in one go."""
+    """Map the place of a point among the regions to its pixel in a table, read in one go."""
     points = [(i, el.geometry_of(r)) for i, r in enumerate(regions)]
     points = [(i, g) for i, g in points if g is not None and g.shape.geom_type == "Point"
               and not g.is_empty()]
@@ -140,7 +140,7 @@ def sample_points(image: Image, regions: Iterable[el.Element],
 
 def scattered(image: Image, work: Projection, rows: NDArray[np.int64],
               cols: NDArray[np.int64]) -> Table:
-    """A table of single pixels of a projection, in their order; they must lie close together."""
+    """Read single pixels of a projection, in their order; they must lie close together."""
     top, left = int(rows.min()), int(cols.min())
     grid = Grid(moved(work, left, top), int(cols.max()) - left + 1, int(rows.max()) - top + 1)
     return Table(image, grid, rows - top, cols - left)
@@ -148,7 +148,7 @@ def scattered(image: Image, work: Projection, rows: NDArray[np.int64],
 
 def region_table(image: Image, region: Geometry | None, scale: float | None, projection: Crs,
                  where: str) -> Table:
-    """All pixels of a region, or of the image's footprint."""
+    """Return all pixels of a region, or of the image's footprint."""
     area = region or image.footprint
     if area is None:
         raise EngineError(f"{where}: the image is unbounded; a region is needed.")
@@ -160,7 +160,7 @@ def region_table(image: Image, region: Geometry | None, scale: float | None, pro
 def sample(image: Image, region: Geometry | None, scale: float | None, projection: Crs,
            factor: float | None, number: int | None, seed: int, drop_nulls: bool,
            tile_scale: float, geometries: bool) -> el.Collection:
-    """A feature for each pixel of a region, or for some drawn by chance.
+    """Return a feature for each pixel of a region, or for some drawn by chance.
 
     The draws depend on the seed alone; they are not Google's.
     """
@@ -184,7 +184,7 @@ def stratified_sample(image: Image, number: int, class_band: str | None,
                       region: Geometry | None, scale: float | None, projection: Crs, seed: int,
                       values: list[int] | None, points: list[int] | None, drop_nulls: bool,
                       tile_scale: float, geometries: bool) -> el.Collection:
-    """Pixels drawn by chance, the same number from each class of a band.
+    """Return pixels drawn by chance, the same number from each class of a band.
 
     A class with fewer gives all it has. The draws depend on the seed alone; they are not Google's.
     """
@@ -209,7 +209,7 @@ def stratified_sample(image: Image, number: int, class_band: str | None,
 
 @function("FeatureCollection.randomPoints")
 def random_points(region: Geometry, number: int, seed: int, margin: Any) -> el.Collection:
-    """Points spread evenly by chance over a region's area.
+    """Return points spread evenly by chance over a region's area.
 
     The draws depend on the seed alone; they are not Google's.
     """
@@ -234,7 +234,7 @@ def random_points(region: Geometry, number: int, seed: int, margin: Any) -> el.C
 @function("Collection.randomColumn")
 def random_column(items: el.Collection, name: str, seed: int, distribution: str,
                   keys: list[str]) -> el.Collection:
-    """The elements with a pseudo-random number each, uniform in [0, 1) or normal.
+    """Return the elements with a pseudo-random number each, uniform in [0, 1) or normal.
 
     The number depends on the seed and on the element's ``rowKeys`` alone, as in Google's service,
     but it is another number than Google's.

@@ -16,7 +16,7 @@ LONGEST = 1000
 
 
 def compiled(regex: str, flags: str, where: str) -> re.Pattern[str]:
-    """A regular expression; ``flags`` may have i (any case), m (lines) and g.
+    """Return a regular expression; ``flags`` may have i (any case), m (lines) and g.
 
     Raises
     ------
@@ -34,13 +34,13 @@ def compiled(regex: str, flags: str, where: str) -> re.Pattern[str]:
 
 
 def _groups(replacement: str) -> str:
-    """A replacement with Java's ``$1`` as Python's ``\\1``."""
+    r"""Return a replacement with Java's ``$1`` as Python's ``\1``."""
     return re.sub(r"\$(\d)", r"\\\1", replacement.replace("\\", "\\\\"))
 
 
 @function("String")
 def make(value: Any) -> str:
-    """A value as a string."""
+    """Return a value as a string."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -52,13 +52,13 @@ def make(value: Any) -> str:
 
 @function("String.cat")
 def cat(one: str, two: str) -> str:
-    """Two strings as one."""
+    """Return two strings as one."""
     return one + two
 
 
 @function("String.compareTo")
 def compare(one: str, two: str) -> int:
-    """Negative, 0 or positive: the order of two strings."""
+    """Return negative, 0 or positive: the order of two strings."""
     for a, b in zip(one, two, strict=False):
         if a != b:
             return ord(a) - ord(b)
@@ -67,31 +67,31 @@ def compare(one: str, two: str) -> int:
 
 @function("String.equals")
 def equals(one: str, two: Any) -> bool:
-    """Whether the strings are equal."""
+    """Return whether the strings are equal."""
     return one == two
 
 
 @function("String.index")
 def index(text: str, pattern: str) -> int:
-    """Where a string first occurs in another; −1 if it does not."""
+    """Return where a string first occurs in another; −1 if it does not."""
     return text.find(pattern)
 
 
 @function("String.rindex")
 def rindex(text: str, pattern: str) -> int:
-    """Where a string last occurs in another; −1 if it does not."""
+    """Return where a string last occurs in another; −1 if it does not."""
     return text.rfind(pattern)
 
 
 @function("String.length")
 def length(text: str) -> int:
-    """Number of characters."""
+    """Return the number of characters."""
     return len(text)
 
 
 @function("String.match")
 def match(text: str, regex: str, flags: str) -> list[str]:
-    """What a regular expression finds: the match and its groups, or with ``g`` all matches."""
+    """Return what a regular expression finds: match and groups, or with ``g`` all matches."""
     pattern = compiled(regex, flags, "String.match")
     if "g" in flags:
         return [m.group(0) for m in pattern.finditer(text)]
@@ -101,7 +101,7 @@ def match(text: str, regex: str, flags: str) -> list[str]:
 
 @function("String.replace")
 def replace(text: str, regex: str, replacement: str, flags: str) -> str:
-    """The string with the first match of a regular expression replaced; with ``g`` all."""
+    """Return the string with the first match of a regular expression replaced; with ``g`` all."""
     pattern = compiled(regex, flags, "String.replace")
     try:
         return pattern.sub(_groups(replacement), text, count=0 if "g" in flags else 1)
@@ -111,7 +111,7 @@ def replace(text: str, regex: str, replacement: str, flags: str) -> str:
 
 @function("String.split")
 def split(text: str, regex: str, flags: str) -> list[str]:
-    """The parts between the matches of a regular expression."""
+    """Return the parts between the matches of a regular expression."""
     if regex == "":
         return list(text)
     return compiled(regex, flags, "String.split").split(text)
@@ -119,37 +119,37 @@ def split(text: str, regex: str, flags: str) -> list[str]:
 
 @function("String.slice")
 def sliced(text: str, start: int, end: int | None) -> str:
-    """The characters from one position to another, counted from the end if negative."""
+    """Return the characters from one position to another, counted from the end if negative."""
     return text[start:end]
 
 
 @function("String.toLowerCase")
 def lower(text: str) -> str:
-    """The string in small letters."""
+    """Return the string in small letters."""
     return text.lower()
 
 
 @function("String.toUpperCase")
 def upper(text: str) -> str:
-    """The string in capitals."""
+    """Return the string in capitals."""
     return text.upper()
 
 
 @function("String.trim")
 def trim(text: str) -> str:
-    """The string without spaces at its ends."""
+    """Return the string without spaces at its ends."""
     return text.strip()
 
 
 @function("String.encodeJSON")
 def encode_json(value: Any) -> str:
-    """A value as JSON text."""
+    """Return a value as JSON text."""
     return json.dumps(encode(value))
 
 
 @function("String.decodeJSON")
 def decode_json(text: str) -> Any:
-    """The value of JSON text."""
+    """Return the value of JSON text."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -29,7 +29,7 @@ def reduce_to_vectors(image: Image, reducer: Reducer | None, geometry: Geometry 
                       scale: float | None, kind: str, eight: bool, label: str, crs: Crs,
                       transform: list[float] | None, best_effort: bool, most: int,
                       tile_scale: float, native: bool) -> el.Collection:
-    """Areas of equal values of the first band, with the value and the number of pixels.
+    """Return areas of equal values of the first band, with the value and the number of pixels.
 
     Only ``countEvery`` is implemented as reducer, and polygons as geometry.
     """
@@ -66,7 +66,7 @@ def reduce_to_vectors(image: Image, reducer: Reducer | None, geometry: Geometry 
 
 @function("Collection.reduceToImage")
 def reduce_to_image(items: el.Collection, names: list[str], reducer: Reducer) -> Image:
-    """An image of a property where the features lie; the reducer's output names the band.
+    """Return an image of a property where the features lie; the reducer's output names the band.
 
     Where features overlap, ``first`` takes the first, ``last`` the last, ``min``, ``max``,
     ``mean``, ``sum`` and ``count`` what they say.
@@ -101,7 +101,7 @@ def reduce_to_image(items: el.Collection, names: list[str], reducer: Reducer) ->
 @function("Image.sampleRectangle")
 def sample_rectangle(image: Image, region: Geometry | None, names: list[str] | None,
                      default: float | None, default_array: Any) -> el.Feature:
-    """The pixels of a rectangle as an array for each band, in a feature."""
+    """Return the pixels of a rectangle as an array for each band, in a feature."""
     where = "Image.sampleRectangle"
     area = region or image.footprint
     if area is None:
@@ -128,7 +128,7 @@ def sample_rectangle(image: Image, region: Geometry | None, names: list[str] | N
 @function("ImageCollection.getRegion")
 def get_region(items: el.Collection, geometry: Geometry, scale: float | None, crs: Projection,
                transform: list[float] | None) -> list[Any]:
-    """The pixels of every image in a region as rows: id, longitude, latitude, time, bands."""
+    """Return the pixels of all images in a region as rows: id, longitude, latitude, time, bands."""
     where = "ImageCollection.getRegion"
     images = images_of(items, where)
     names = list(images[0].names) if images else []
@@ -149,7 +149,7 @@ def get_region(items: el.Collection, geometry: Geometry, scale: float | None, cr
 
 @function("Image.random")
 def random(seed: int, distribution: str) -> Image:
-    """A pseudo-random number for each pixel, uniform in [0, 1) or normal; not Google's numbers.
+    """Draw a pseudo-random number for each pixel, uniform in [0, 1) or normal; not Google's.
 
     It depends on the seed and on the pixel's place alone.
     """
@@ -172,7 +172,7 @@ def random(seed: int, distribution: str) -> Image:
 
 
 def _mixed(bits: np.ndarray) -> np.ndarray:
-    """Whole numbers whose bits depend on all bits of others (splitmix64)."""
+    """Return whole numbers whose bits depend on all bits of others (splitmix64)."""
     with np.errstate(over="ignore"):
         bits = bits + np.uint64(0x9E3779B97F4A7C15)
         bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

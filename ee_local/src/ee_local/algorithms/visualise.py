@@ -36,7 +36,7 @@ NAMED = {"black": "000000", "white": "ffffff", "red": "ff0000", "green": "008000
 
 
 def colour(text: Any) -> tuple[int, int, int, float]:
-    """Red, green, blue (0–255) and opacity (0–1) of a colour's name or hexadecimal digits.
+    """Return red, green, blue (0–255) and opacity (0–1) of a colour's name or hexadecimal digits.
 
     >>> colour("#49b94c"), colour("ff000080")[3] > 0.5
     ((73, 185, 76, 1.0), True)
@@ -53,7 +53,7 @@ def colour(text: Any) -> tuple[int, int, int, float]:
 
 
 def _list(value: Any, name: str) -> list[float]:
-    """One or several numbers: a number, a list, or text with commas."""
+    """Return one or several numbers: a number, a list, or text with commas."""
     if value is None:
         return []
     parts = value if isinstance(value, list) else str(value).split(",")
@@ -65,7 +65,7 @@ def _list(value: Any, name: str) -> list[float]:
 
 
 def _spread(values: list[float], number: int, default: list[float], name: str) -> list[float]:
-    """One value for each band."""
+    """Return one value for each band."""
     values = values or default
     if len(values) == 1:
         return values * number
@@ -75,7 +75,7 @@ def _spread(values: list[float], number: int, default: list[float], name: str) -
 
 
 def _most(band: Band) -> float:
-    """The value that is drawn brightest if none is given."""
+    """Return the value that is drawn brightest if none is given."""
     if band.type.precision != "int" or band.type.high is None:
         return 1.0
     return float(min(band.type.high, 2**31))
@@ -83,7 +83,7 @@ def _most(band: Band) -> float:
 
 def _ranges(bands: list[Band], low: Any, high: Any, gain: Any,
             bias: Any) -> list[tuple[float, float]]:
-    """The values drawn darkest and brightest, for each band."""
+    """Return the values drawn darkest and brightest, for each band."""
     n = len(bands)
     if gain is not None or bias is not None:
         if low is not None or high is not None:
@@ -101,7 +101,7 @@ def _ranges(bands: list[Band], low: Any, high: Any, gain: Any,
 @function("Image.visualize")
 def visualize(image: Image, bands: Any, gain: Any, bias: Any, low: Any, high: Any, gamma: Any,
               opacity: float | None, palette: Any, force_rgb: bool) -> Image:
-    """The image as red, green and blue from 0 to 255, or as grey.
+    """Return the image as red, green and blue from 0 to 255, or as grey.
 
     Values run linearly from ``min`` to ``max``, then to the power of 1 ÷ gamma; with a palette
     the colours between its entries are mixed. Rounded to the nearest of 256 steps.
@@ -132,7 +132,7 @@ def visualize(image: Image, bands: Any, gain: Any, bias: Any, low: Any, high: An
 
 
 def _scaled(band: Band, limits: tuple[float, float], power: float, alpha: float) -> Band:
-    """A band as shares from 0 to 1."""
+    """Return a band as shares from 0 to 1."""
     low, high = limits
 
     def read(grid: Grid) -> Pixels:
@@ -153,7 +153,7 @@ def _bytes(band: Band) -> Band:
 
 
 def _coloured(band: Band, palette: Any) -> list[Band]:
-    """Red, green and blue of shares by a palette; an entry's opacity goes to the mask."""
+    """Return red, green and blue of shares by a palette; an entry's opacity goes to the mask."""
     entries = palette.split(",") if isinstance(palette, str) else list(palette)
     table = np.array([colour(c) for c in entries], dtype=np.float64)
     if not len(table):
@@ -174,7 +174,7 @@ def _coloured(band: Band, palette: Any) -> list[Band]:
 
 
 def _drawn(shapes: list[tuple[Geometry, float]], grid: Grid) -> NDArray[np.bool_]:
-    """Pixels within some distance, in pixels of the grid, of geometries; 0 fills an area."""
+    """Return pixels within some distance, in pixels of the grid, of geometries; 0 fills an area."""
     size = abs(grid.projection.transform[0])
     parts = []
     for geometry, reach in shapes:
@@ -188,7 +188,7 @@ def _drawn(shapes: list[tuple[Geometry, float]], grid: Grid) -> NDArray[np.bool_
 
 
 def _layer(layers: list[tuple[list[tuple[Geometry, float]], tuple[int, int, int, float]]]) -> Image:
-    """Red, green and blue of shapes drawn in colours, the last on top."""
+    """Return red, green and blue of shapes drawn in colours, the last on top."""
     @lru_cache(maxsize=1)
     def read_all(grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         colours, alpha = np.zeros((3, *grid.shape)), np.zeros(grid.shape, dtype=np.float32)
@@ -210,7 +210,7 @@ def _layer(layers: list[tuple[list[tuple[Geometry, float]], tuple[int, int, int,
 def style(items: el.Collection, line: str, point_size: int, point_shape: str, width: float,
           fill: str | None, property_name: str | None, neighborhood: int,
           line_type: str) -> Image:
-    """The features drawn: points as discs, lines, areas with an outline.
+    """Return the features drawn: points as discs, lines, areas with an outline.
 
     Every point is a disc and every line is solid, whatever ``pointShape`` and ``lineType``.
     """
@@ -234,7 +234,7 @@ def _boundary(geometry: Geometry) -> Geometry:
 
 @function("Collection.draw")
 def draw(items: el.Collection, line: str, radius: int, width: int) -> Image:
-    """The features drawn in one colour, areas half transparent."""
+    """Return the features drawn in one colour, areas half transparent."""
     red, green, blue, alpha = colour(line)
     text = f"{red:02x}{green:02x}{blue:02x}"
     return style(items, text, 2 * radius, "circle", float(width),
@@ -243,7 +243,7 @@ def draw(items: el.Collection, line: str, radius: int, width: int) -> Image:
 
 @function("Image.paint")
 def paint(image: Image, items: el.Collection, value: Any, width: Any) -> Image:
-    """The image with a value on the features' areas, or on their outlines of a width in pixels.
+    """Paint a value on the features' areas, or on their outlines of a width in pixels.
 
     A feature's own property can give the value, if its name is given.
     """
