@@ -26,7 +26,7 @@ and the map is the one that the whole scene at once would give."""
 EXAMPLES = """\
 examples:
   lulc classify scene_20230709.tif -o map_20230709.tif
-  lulc classify scene.tif -o map.tif --probabilities chance.tif --entropy doubt.tif
+  lulc classify scene.tif -o map.tif --probabilities probabilities.tif --entropy entropy.tif
   lulc classify whole_tile.tif -o map.tif --no-tta
 
 Probabilities and entropy are uint8 with the band scale 1/250: value / 250 is the share from 0 to
@@ -34,7 +34,7 @@ Probabilities and entropy are uint8 with the band scale 1/250: value / 250 is th
 
 
 def add_classify(commands: Subparsers) -> None:
-    """``lulc classify``: map land cover on a scene."""
+    """Add ``lulc classify``: map land cover on a scene."""
     parser = commands.add_parser(
         "classify", formatter_class=argparse.RawDescriptionHelpFormatter,
         help="map land cover, open pits among it, on a Sentinel-2 scene",
@@ -50,46 +50,43 @@ def add_classify(commands: Subparsers) -> None:
     parser.add_argument("--entropy", type=Path, metavar="FILE",
                         help="also write how undecided the network is (.tif)")
     parser.add_argument("--tta", action=argparse.BooleanOptionalAction,
-                        help="average over the eight turned and mirrored copies of the scene: "
-                        "eight times the work, fewer wrong pixels (default: as the model's "
-                        "settings say; for the one that ships: yes)")
+                        help="test-time augmentation: average over the eight turned and mirrored "
+                        "copies of the scene; eight times the work, fewer wrong pixels (default: "
+                        "as the model's settings say; for the one that ships: yes)")
     parser.add_argument("--offset", type=int, metavar="DN",
                         help="DN to subtract, 0 or 1000 (default: from metadata and pixels)")
     parser.set_defaults(run=run_classify)
 
 
 def run_classify(args: argparse.Namespace) -> int:
-    """Classify the scene; the exit code."""
-    from lulc_lib.data.geotiff import check_outputs
+    """Classify the scene; return the exit code."""
+    from lulc_lib.data.geotiff import SUFFIXES
     from lulc_lib.data.radiometry import check_offset
-    from lulc_lib.data.scenes import SceneFile
-    from lulc_lib.unet.checkpoint import load_model, study_model
-    from lulc_lib.unet.classify import ClassifyOptions, classify_file
+    from lulc_lib.io import check_outputs
+    from lulc_lib.unet import ClassifyOptions, classify_file, load_model, study_model
 
     outputs = {"--output": args.output, "--probabilities": args.probabilities,
                "--entropy": args.entropy}
     given = [args.scene] + ([args.checkpoint] if args.checkpoint else [])
-    check_outputs(outputs, given)
+    check_outputs(outputs, given, SUFFIXES)
     check_offset(args.offset)
-    with SceneFile(args.scene) as scene:
-        pixel = abs(scene.transform.a * scene.transform.e) / 1e4 if scene.crs.is_projected else None
     model = args.checkpoint or study_model()
     options = ClassifyOptions(args.probabilities, args.entropy, args.tta, args.offset,
                               model_name=model.name)
     with _tidy_when_ended():
-        found = classify_file(args.scene, args.output, load_model(model), options)
-    if found.offset.source == "pixels against metadata":
-        print(f"lulc classify: {args.scene.name} declares an offset of {found.offset.declared} DN "
-              f"but its pixels show {found.offset.used} DN, which is used; --offset overrules",
+        done = classify_file(args.scene, args.output, load_model(model), options)
+    if done.offset.source == "pixels against metadata":
+        print(f"lulc classify: {args.scene.name} declares an offset of {done.offset.declared} DN "
+              f"but its pixels show {done.offset.used} DN, which is used; --offset overrules",
               file=sys.stderr)
-    print(f"Map: {args.output} (offset {found.offset.used} DN, {found.offset.source})")
-    print(_areas(found.pixels, pixel))
+    print(f"Map: {args.output} (offset {done.offset.used} DN, {done.offset.source})")
+    print(_areas(done.pixels, done.pixel_ha))
     return DONE
 
 
 @contextmanager
 def _tidy_when_ended() -> Iterator[None]:
-    """Inside, a request to end (SIGTERM) leaves no temporary files, as Ctrl-C does."""
+    """Let no temporary files stay: inside, a request to end (SIGTERM) ends as Ctrl-C does."""
     before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         yield
@@ -98,7 +95,7 @@ def _tidy_when_ended() -> Iterator[None]:
 
 
 def _areas(pixels: dict[int, int], hectares: float | None) -> str:
-    """A line per class that is there: code, name, share and area."""
+    """Return a line per class that is there: code, name, share and area."""
     from lulc_lib import legend
 
     mapped = sum(n for code, n in pixels.items() if code != legend.NO_DATA)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lulc_lib.cli.common import DONE, Subparsers
 from lulc_lib.errors import InputError
+from lulc_lib.io import check_outputs
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -78,9 +79,7 @@ def run_sites(args: argparse.Namespace) -> int:
     from lulc_lib import sites as room
 
     settings = room.Settings(min_area_ha=args.min_area, tolerance_m=args.tolerance)
-    room.check_output(args.output,
-                      [*args.maps, *(args.scenes or []), *(args.probabilities or [])])
-    _check_places(args.html, args.sheets)
+    _check_places(args)
     maps = room.read_maps(args.maps, args.dates)
     grid = next(iter(maps.values()))
     probabilities, scenes = _probabilities(args, grid), _scenes(args.scenes or [], maps)
@@ -101,9 +100,13 @@ def run_sites(args: argparse.Namespace) -> int:
     return DONE
 
 
-def _check_places(html: Path | None, sheets: Path | None) -> None:
-    if html is not None and (html.is_dir() or not html.parent.is_dir()):
-        raise InputError(f"--html {html}: name a file in a folder that is there")
+def _check_places(args: argparse.Namespace) -> None:
+    from lulc_lib.sites import output_paths
+
+    inputs = [*args.maps, *(args.scenes or []), *(args.probabilities or [])]
+    check_outputs({"--output": args.output}, suffixes=[".gpkg"])
+    check_outputs({"--html": args.html} | output_paths(args.output), inputs)
+    sheets = args.sheets
     if sheets is not None and any(p.exists() and not p.is_dir() for p in (sheets, *sheets.parents)):
         raise InputError(f"--sheets {sheets}: is no folder; name one for the sheets")
 

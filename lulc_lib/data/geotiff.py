@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from lulc_lib import legend
-from lulc_lib.errors import InputError
 
 BLOCK = 512
 """Pixels, edge of the blocks a file is stored in."""
+
+SUFFIXES = (".tif", ".tiff")
+"""Of a GeoTIFF's name."""
 
 SHARE_STEPS = 250
 """A share from 0 to 1 is stored as a whole number from 0 to this."""
@@ -156,31 +158,6 @@ def qgis_style() -> str:
     ET.indent(root)
     head = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
     return head + ET.tostring(root, encoding="unicode") + "\n"
-
-
-def check_outputs(outputs: Mapping[str, Path | None], inputs: Sequence[Path]) -> None:
-    """Raise InputError unless every output can be written: a .tif in a folder that is there.
-
-    Parameters
-    ----------
-    outputs : what an output is called (such as ``--output``) to its path.
-    inputs : files that must not be overwritten.
-    """
-    taken: dict[Path, str] = {path.resolve(): "is an input" for path in inputs}
-    for what, path in outputs.items():
-        if path is None:
-            continue
-        if path.suffix.lower() not in (".tif", ".tiff"):
-            raise InputError(f"{what} {path}: is a GeoTIFF, so its name must end in .tif or .tiff")
-        if path.is_dir():
-            raise InputError(f"{what} {path}: is a folder; name the file to write")
-        if not path.parent.is_dir():
-            raise InputError(f"{what} {path}: there is no folder {path.parent}")
-        if not os.access(path.parent, os.W_OK):
-            raise InputError(f"{what} {path}: the folder {path.parent} may not be written to")
-        if path.resolve() in taken:
-            raise InputError(f"{what} {path}: {taken[path.resolve()]}; name another file")
-        taken[path.resolve()] = f"is {what} too"
 
 
 def _rgb(colour: str) -> tuple[int, int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -40,6 +40,43 @@ def existing_folder(path: Path | str) -> Path:
         why = "is a file; a folder is needed" if path.exists() else "no such folder"
         raise InputError(f"{path}: {why}")
     return path
+
+
+def check_outputs(
+    outputs: Mapping[str, Path | None], inputs: Iterable[Path] = (), suffixes: Sequence[str] = ()
+) -> None:
+    """Check that files can be written, before the work that makes them.
+
+    Parameters
+    ----------
+    outputs : mapping of str to Path
+        What an output is called (such as ``--output``) to its path; None is passed over.
+    inputs : iterable of Path
+        Files that must not be overwritten.
+    suffixes : sequence of str
+        One of them must end every output's name; none: any may.
+
+    Raises
+    ------
+    InputError
+        A wrong suffix, a folder, a path in no folder or in one that may not be written to, an
+        input, or the same path twice.
+    """
+    taken: dict[Path, str] = {path.resolve(): "is an input" for path in inputs}
+    for what, path in outputs.items():
+        if path is None:
+            continue
+        if suffixes and path.suffix.lower() not in suffixes:
+            raise InputError(f"{what} {path}: its name must end in {' or '.join(suffixes)}")
+        if path.is_dir():
+            raise InputError(f"{what} {path}: is a folder; name the file to write")
+        if not path.parent.is_dir():
+            raise InputError(f"{what} {path}: there is no folder {path.parent}")
+        if not os.access(path.parent, os.W_OK):
+            raise InputError(f"{what} {path}: the folder {path.parent} may not be written to")
+        if path.resolve() in taken:
+            raise InputError(f"{what} {path}: {taken[path.resolve()]}; name another file")
+        taken[path.resolve()] = f"is {what} too"
 
 
 @contextmanager

@@ -39,7 +39,7 @@ _MODULES = {
     "match_sites": "evaluate",           # reported to planted sites
     "compare_sites": "evaluate",         # counts by category
     "precision_recall": "evaluate",      # rates of counts
-    "check_output": "output",            # refuses an output that cannot be written
+    "output_paths": "output",            # the files beside a GeoPackage
     "write_sites": "output",             # GeoPackage, GeoJSON, CSV and QGIS style
     "write_web_map": "output",           # interactive map, one HTML file
 }

@@ -9,7 +9,7 @@ import os
 import sqlite3
 import tempfile
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import pandas as pd
 import pyogrio
 
 from lulc_lib.errors import InputError
-from lulc_lib.io import written_whole
+from lulc_lib.io import check_outputs, written_whole
 from lulc_lib.sites.registries import Registries
 from lulc_lib.sites.rules import CATEGORIES, SEPARATOR, Category
 
@@ -61,26 +61,6 @@ def output_paths(path: Path) -> dict[str, Path]:
     return {kind: path.with_suffix(f".{kind}") for kind in ("gpkg", "geojson", "csv", "qml")}
 
 
-def check_output(path: Path, inputs: Sequence[Path] = ()) -> None:
-    """Refuse an output that cannot be written, or that would replace an input.
-
-    ``path`` must be a .gpkg in a folder that can be written to, and neither it nor a file beside
-    it an input.
-    """
-    if path.suffix.lower() != ".gpkg":
-        raise InputError(f"output is {path}; it is a GeoPackage, so its name must end in .gpkg")
-    if path.is_dir():
-        raise InputError(f"output is {path}, a folder; name the file to write")
-    if not path.parent.is_dir():
-        raise InputError(f"output is {path}; there is no folder {path.parent}")
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"output is {path}; the folder {path.parent} may not be written to")
-    taken = {p.resolve() for p in inputs}
-    for made in output_paths(path).values():
-        if made.resolve() in taken:
-            raise InputError(f"output {made} is an input too; name another file")
-
-
 def write_sites(
     path: Path, sites: gpd.GeoDataFrame, observations: gpd.GeoDataFrame
 ) -> dict[str, Path]:
@@ -108,7 +88,7 @@ def write_sites(
     InputError
         The files cannot be written.
     """
-    check_output(path)
+    check_outputs({"output": path}, suffixes=[".gpkg"])
     flat = sites.reset_index()
     targets = output_paths(path)
     try:

@@ -8,12 +8,13 @@ import pandas as pd
 import pytest
 from shapely.geometry import box
 
+from experiments import degrade
 from experiments import site_rules as bench
 from lulc_lib import legend, results
 from lulc_lib.accuracy.uncertainty import wilson
 from lulc_lib.cli import main
 from lulc_lib.errors import InputError
-from lulc_lib.landscape import degrade, write_landscape
+from lulc_lib.landscape import write_landscape
 from lulc_lib.sites.evaluate import ANY_CANDIDATE, compare_sites, match_sites, precision_recall
 from lulc_lib.sites.maps import read_maps
 from lulc_lib.sites.registries import read_registries
@@ -194,7 +195,7 @@ def test_the_command_without_registries_and_with_sheets(landscape, tmp_path, cap
     (["OUT/none_20230709.tif", "-o", "OUT/x.gpkg"], "none_20230709.tif"),
     (["MAP", "--probabilities", "MAP", "-o", "OUT/x.gpkg"], "no band is called"),
     (["MAP", "--scenes", "OTHER", "-o", "OUT/x.gpkg"], "no map is of that date"),
-    (["MAP", "--html", "OUT/no/x.html", "-o", "OUT/x.gpkg"], "a folder that is there"),
+    (["MAP", "--html", "OUT/no/x.html", "-o", "OUT/x.gpkg"], "there is no folder"),
     (["MAP", "--sheets", "MAP", "-o", "OUT/x.gpkg"], "name one for the sheets"),
 ])
 def test_bad_input_is_one_line_and_exit_code_two(landscape, tmp_path, capsys, words, message):
