@@ -23,112 +23,50 @@ SUPPORT_HA = 0.05
 
 @dataclass(frozen=True)
 class Permits:
-    """Mining areas at a site, date by date.
+    """Mining areas at a site, date by date."""
 
-    Attributes
-    ----------
-    share, share_ever : float
-        Of the site, in areas valid on the last date it was seen; and in areas of any date,
-        tolerance added.
-    distance_m : float, metres
-        To the nearest valid area (inf: none).
-    dates_with, dates_without : tuple of date
-        Dates it was seen with and without a permit.
-    overrun_ha : float, hectares
-        Beyond boundary and tolerance while there was a permit (see :func:`overrun_of`).
-    name : str
-        Of the area with most of the site.
-    until : date or None
-        Last day of all areas there (None: unknown or open).
-    grown_ha : float, hectares
-        Dug since the last date with a permit, or since the first date if there is none, and seen
-        twice.
-    terrain_share : float
-        Of the site, in mining terrains valid on the last date it was seen.
-    """
-
-    share: float
-    share_ever: float
-    distance_m: float
-    dates_with: tuple[date, ...]
-    dates_without: tuple[date, ...]
-    overrun_ha: float
-    name: str = ""
-    until: date | None = None
-    grown_ha: float = 0.0
-    terrain_share: float = np.nan
+    share: float  # of the site in areas valid on the last date it was seen
+    share_ever: float  # of the site in areas of any date, tolerance added
+    distance_m: float  # metres to the nearest valid area; inf: none
+    dates_with: tuple[date, ...]  # on which it was seen with a permit …
+    dates_without: tuple[date, ...]  # … and without
+    overrun_ha: float  # hectares beyond boundary and tolerance while there was a permit
+    name: str = ""  # of the area with most of the site
+    until: date | None = None  # last day of all areas there; None: unknown or open
+    grown_ha: float = 0.0  # hectares dug and seen twice since the last date with a permit
+    terrain_share: float = np.nan  # of the site in mining terrains valid when it was last seen
 
 
 @dataclass(frozen=True)
 class Place:
-    """A polygon layer at a site.
+    """A polygon layer at a site."""
 
-    Attributes
-    ----------
-    share, share_with_tolerance : float
-        Of the site in the layer, and in the layer widened by the tolerance.
-    distance_m : float, metres
-        To the nearest polygon (inf: none).
-    name, detail : str
-        Of the polygon that holds most.
-    """
-
-    share: float
-    share_with_tolerance: float
-    distance_m: float
-    name: str = ""
+    share: float  # of the site in the layer …
+    share_with_tolerance: float  # … and in the layer widened by the tolerance
+    distance_m: float  # metres to the nearest polygon; inf: none
+    name: str = ""  # of the polygon that holds most, and what more is said of it
     detail: str = ""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the maps and the registries say of one site; None for a layer that is missing.
+    """What the maps and the registries say of one site; None for a layer that is missing."""
 
-    Attributes
-    ----------
-    history : Series
-        The site's row of :class:`lulc_lib.sites.tracking.Tracks` (areas in hectares, dates).
-    later_clear : int
-        Clear dates after it was last seen.
-    last_date : date
-        The last of all dates.
-    permits : Permits or None
-        Mining areas and terrains.
-    deposit, corine, osm : Place or None
-        The other polygon layers; the name of ``corine`` is the code.
-    monitoring_m : float or None, metres
-        To the nearest monitoring point (inf: the layer has none).
-    monitoring_name : str
-        What that point is called.
-    """
-
-    history: pd.Series
-    later_clear: int
-    last_date: date
+    history: pd.Series  # the site's row of Tracks (areas in hectares, dates)
+    later_clear: int  # clear dates after it was last seen
+    last_date: date  # the last of all dates
     permits: Permits | None
     deposit: Place | None
-    corine: Place | None
+    corine: Place | None  # its name is the code
     osm: Place | None
-    monitoring_m: float | None
-    monitoring_name: str = ""
+    monitoring_m: float | None  # metres to the nearest monitoring point; inf: none
+    monitoring_name: str = ""  # what that point is called
 
 
 def gather_facts(tracks: Tracks, registries: Registries, settings: Settings) -> dict[int, Facts]:
     """Gather the facts of every site.
 
-    Parameters
-    ----------
-    tracks : Tracks
-        From :func:`lulc_lib.sites.tracking.track_sites`.
-    registries : Registries
-        In the tracks' CRS.
-    settings : Settings
-        Tolerances.
-
-    Returns
-    -------
-    dict of int to Facts
-        By the site's number.
+    ``registries`` must be in the tracks' CRS. The result has the site's number as its key.
     """
     out = {}
     for number, site in tracks.sites.iterrows():
@@ -200,12 +138,8 @@ def overrun_of(
     if another date shows at least :data:`SUPPORT_HA` outside the plain boundary at the same place:
     a pit that grows leaves its newest ground seen only once.
 
-    Parameters
-    ----------
-    outside, beyond : list of geometry, metres
-        By date, the extent outside the boundary, and beyond the tolerance as well.
-    settings : Settings
-        ``min_dates`` and ``tolerance_m``.
+    ``outside`` and ``beyond`` are, by date, the extent outside the boundary, and beyond the
+    tolerance as well.
     """
     twice = confirmed(beyond, min(settings.min_dates, len(beyond)))
     margin = settings.tolerance_m + 1.0

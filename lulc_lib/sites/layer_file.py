@@ -60,16 +60,8 @@ def read_layer_file(path: Path, map_crs: CRS, bounds: Bounds | None, note: Note
                     ) -> gpd.GeoDataFrame:
     """Read the file's rows with all their fields, in the file's own CRS.
 
-    Parameters
-    ----------
-    path : Path
-        GeoPackage, GeoJSON or shapefile; CSV for points.
-    map_crs : CRS
-        Of the map: bounds are in it, and so are x and y of a CSV that states none.
-    bounds : tuple of float, optional
-        Left, bottom, right, top; rows that cannot lie there may be left out.
-    note : callable
-        Told what the user should know.
+    ``map_crs`` is that of ``bounds`` (left, bottom, right, top; rows that cannot lie there may be
+    left out) and of x and y of a CSV that states none. ``note`` is told what the user should know.
 
     Raises
     ------

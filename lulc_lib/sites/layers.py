@@ -27,27 +27,13 @@ _CORINE_YEARS = ("24", "18", "12", "06", "00", "90")
 
 @dataclass(frozen=True)
 class Layer:
-    """One registry layer.
+    """One registry layer."""
 
-    Attributes
-    ----------
-    name : str
-        Also the file's name without its suffix.
-    geometry : {"Polygon", "Point"}
-        Kind of its shapes.
-    fields : mapping of str to tuple of str
-        Column of ours to the services' names for it, best first.
-    dates, required : tuple of str
-        Columns that hold dates; columns without which the layer says nothing.
-    suffixes : tuple of str
-        Of the files it may come in.
-    """
-
-    name: str
+    name: str  # also the file's name without its suffix
     geometry: Literal["Polygon", "Point"]
-    fields: Mapping[str, tuple[str, ...]]
-    dates: tuple[str, ...] = ()
-    required: tuple[str, ...] = ()
+    fields: Mapping[str, tuple[str, ...]]  # column of ours to the services' names, best first
+    dates: tuple[str, ...] = ()  # columns that hold dates
+    required: tuple[str, ...] = ()  # columns without which the layer says nothing
     suffixes: tuple[str, ...] = (".gpkg", ".geojson", ".shp")
 
     @property
@@ -142,12 +128,7 @@ _WARSAW = ZoneInfo("Europe/Warsaw")
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 
-_YEAR_FIRST = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})")
-_DAY_FIRST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})")
-_TIME_ZONED = re.compile(r"T?\d{1,2}:\d{2}.*(Z|[+-]\d{2}:?\d{2})$", re.IGNORECASE)
-_TIME = re.compile(r"[T\s]\s*\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s*(Z|[+-]\d{2}(:?\d{2})?)?",
-                   re.IGNORECASE)
-_NUMBER = re.compile(r"-?\d+(\.0+)?")
+_FORMS = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%d-%m-%Y")
 
 
 class Parsed(NamedTuple):
@@ -207,11 +188,9 @@ def _from_number(value: float) -> Parsed:
     if not math.isfinite(value) or value != int(value):
         return Parsed(None, "unreadable")
     number = int(value)
-    digits = str(number)
-    if len(digits) == 8 and number > 0:
-        compact = _day(digits[:4], digits[4:6], digits[6:])
-        if compact.day is not None:
-            return compact
+    compact = _day(str(number), ("%Y%m%d",)) if len(str(number)) == 8 else None
+    if compact and compact.year in YEARS:
+        return Parsed(compact, "day")
     if abs(number) < _DAY_MS and number % _HOUR_MS:
         return Parsed(None, "unreadable")  # a year or a running number, not a moment in 1970
     try:
@@ -226,35 +205,23 @@ def _from_text(text: str) -> Parsed:
         return Parsed(None, "empty")
     if any(word in plain for word in OPEN_WORDS):
         return Parsed(None, "open")
-    if _NUMBER.fullmatch(text):
+    if re.fullmatch(r"-?\d+(\.0+)?", text):
         return _from_number(float(text))
-    day_text = re.sub(r"\s*(r\.?|roku)$", "", text)
-    for pattern, order in ((_YEAR_FIRST, (1, 3, 4)), (_DAY_FIRST, (4, 3, 1))):
-        match = pattern.match(day_text)
-        if match:
-            rest = day_text[match.end():]
-            day = _day(*(match.group(i) for i in order))
-            if day.day is None or not rest:
-                return day
-            return _with_time(day.day, rest)
-    return Parsed(None, "unreadable")
-
-
-def _day(year: str, month: str, day: str) -> Parsed:
+    words = re.sub(r"\s*(R\.?|ROKU)$", "", text.upper()).replace("T", " ").split()
+    day, time = _day(words[0], _FORMS) if words else None, "".join(words[1:])
+    if day is None or day.year not in YEARS or (time and ":" not in time):
+        return Parsed(None, "unreadable")
     try:
-        return _in_range(dt.date(int(year), int(month), int(day)))
+        clock = dt.time.fromisoformat(re.sub(r"^(\d:)", r"0\1", time or "0:00"))
+        return _from_moment(dt.datetime.combine(day, clock))
     except ValueError:
         return Parsed(None, "unreadable")
 
 
-def _with_time(day: dt.date, rest: str) -> Parsed:
-    """Read a day with a time behind it; the time matters only if its zone is stated."""
-    if not _TIME.fullmatch(rest):
-        return Parsed(None, "unreadable")
-    if not _TIME_ZONED.search(rest):
-        return Parsed(day, "day")
-    time = rest.strip().lstrip("Tt").strip().replace(",", ".")
-    try:
-        return _from_moment(dt.datetime.fromisoformat(f"{day.isoformat()}T{time.upper()}"))
-    except ValueError:
-        return Parsed(None, "unreadable")
+def _day(text: str, forms: Iterable[str]) -> dt.date | None:
+    for form in forms:
+        try:
+            return dt.datetime.strptime(text, form).date()
+        except ValueError:
+            continue
+    return None

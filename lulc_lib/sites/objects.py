@@ -29,21 +29,11 @@ perimeter of a slanted edge up to 1.41 times too long."""
 
 
 class Labels(NamedTuple):
-    """Connected quarry objects of one date, of any size.
+    """Connected quarry objects of one date, of any size; all arrays (row, col)."""
 
-    Attributes
-    ----------
-    labels : ndarray of int32, shape (row, col)
-        Number of the object, 0 elsewhere.
-    clear : ndarray of bool, shape (row, col)
-        Where the map holds a class.
-    probability : ndarray of float32, shape (row, col), or None
-        Of the quarry class, 0–1.
-    """
-
-    labels: NDArray[np.int32]
-    clear: NDArray[np.bool_]
-    probability: NDArray[np.float32] | None
+    labels: NDArray[np.int32]  # number of the object, 0 elsewhere
+    clear: NDArray[np.bool_]  # where the map holds a class
+    probability: NDArray[np.float32] | None  # of the quarry class, 0–1
 
 
 def label_objects(

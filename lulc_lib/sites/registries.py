@@ -75,35 +75,17 @@ class Registries:
 
 @dataclass(frozen=True)
 class Provenance:
-    """How a fetched layer's file came about.
+    """How a fetched layer's file came about."""
 
-    Attributes
-    ----------
-    url, layer : str
-        Address that was asked, and the layer's own name there.
-    bounds : tuple of float
-        Area asked for: west, south, east, north, degrees (WGS 84).
-    fetched : str
-        Time in UTC, ISO 8601.
-    count : int
-        Features received.
-    attribution, licence : str
-        Terms of the service.
-    sha256 : str
-        Of the layer's file.
-    notes : tuple of str
-        What the service said, and what could not be used.
-    """
-
-    url: str
-    layer: str
-    bounds: Bounds
-    fetched: str
-    count: int
+    url: str  # address that was asked
+    layer: str  # the layer's own name there
+    bounds: Bounds  # area asked for: west, south, east, north, degrees (WGS 84)
+    fetched: str  # time in UTC, ISO 8601
+    count: int  # features received
     attribution: str
     licence: str
-    sha256: str
-    notes: tuple[str, ...] = ()
+    sha256: str  # of the layer's file
+    notes: tuple[str, ...] = ()  # what the service said, and what could not be used
 
     @property
     def source(self) -> str:
@@ -225,18 +207,8 @@ def normalise(raw: gpd.GeoDataFrame, layer: Layer, name: str, crs: CRS, note: No
               ) -> gpd.GeoDataFrame:
     """Bring a service's table to our columns, valid shapes of the layer's kind, and ``crs``.
 
-    Parameters
-    ----------
-    raw : GeoDataFrame
-        As read from the file, with its CRS.
-    layer : Layer
-        What the table is to hold.
-    name : str
-        The file's name, for messages.
-    crs : CRS
-        Of the result.
-    note : callable
-        Told what was dropped, repaired or not understood.
+    ``raw`` is what the file ``name`` holds, in its own CRS. ``note`` is told what was dropped,
+    repaired or not understood.
 
     Raises
     ------
@@ -350,12 +322,9 @@ def _only(kind: str, shape: BaseGeometry) -> BaseGeometry:
     return shapely.union_all(parts) if parts else shapely.Polygon()
 
 
-def _rows(which: NDArray[np.bool_]) -> str:
-    return _count(int(which.sum()))
-
-
-def _count(rows: int) -> str:
-    return f"{rows} row{'' if rows == 1 else 's'}"
+def _rows(which: NDArray[np.bool_] | int) -> str:
+    count = int(np.sum(which))
+    return f"{count} row{'' if count == 1 else 's'}"
 
 
 def _fields(table: gpd.GeoDataFrame, layer: Layer, name: str, note: Note) -> dict[str, list]:
@@ -407,7 +376,7 @@ def _dates(values: Sequence[object], ours: str, theirs: str | None, note: Note
     empty = sum(p.kind == "empty" for p in read)
     if empty and ours != "date":
         where = f"in {theirs}" if theirs else f"as there is no column for {ours}"
-        note(f"{empty} of {_count(len(read))} without {ours} {where}: that side is open")
+        note(f"{empty} of {_rows(len(read))} without {ours} {where}: that side is open")
     return [p.day for p in read]
 
 
@@ -416,13 +385,13 @@ def _check_validity(fields: dict[str, list], note: Note) -> None:
     begin, end = fields["valid_from"], fields["valid_to"]
     wrong = sum(a is not None and b is not None and b < a for a, b in zip(begin, end, strict=True))
     if wrong:
-        note(f"{_count(wrong)} with an end before the beginning: valid on no day")
+        note(f"{_rows(wrong)} with an end before the beginning: valid on no day")
     over = [(status, day) for status, day in zip(fields["status"], end, strict=True)
             if not is_current(status)]
     if over:
         words = ", ".join(sorted({repr(status) for status, _ in over}))
         endless = sum(day is None for _, day in over)
-        note(f"{_count(len(over))} with status {words}: valid until the last day stated"
+        note(f"{_rows(len(over))} with status {words}: valid until the last day stated"
              + (f", and {endless} of them on no day, as none is stated" if endless else ""))
 
 

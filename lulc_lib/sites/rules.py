@@ -78,21 +78,11 @@ COLUMNS = ("status", "category", "score", "reasons", "area_ha", "first_seen", "l
 
 
 class Assessment(NamedTuple):
-    """What the rules make of a site.
+    """What the rules make of a site."""
 
-    Attributes
-    ----------
-    category : str
-        A key of :data:`CATEGORIES`.
-    score : float
-        0–1, how strongly the evidence points to a candidate; 0 for all others.
-    needed : tuple of str
-        Missing layers without which it cannot be assessed.
-    """
-
-    category: str
-    score: float
-    needed: tuple[str, ...] = ()
+    category: str  # a key of CATEGORIES
+    score: float  # 0–1, how strongly the evidence points to a candidate; 0 for all others
+    needed: tuple[str, ...] = ()  # missing layers without which it cannot be assessed
 
     @property
     def status(self) -> str:
@@ -133,15 +123,7 @@ def assess_sites(
 
 
 def assess(facts: Facts, settings: Settings) -> Assessment:
-    """Apply the rules to one site.
-
-    Parameters
-    ----------
-    facts : Facts
-        See :func:`lulc_lib.sites.evidence.gather_facts`.
-    settings : Settings
-        Tolerances and least shares.
-    """
+    """Apply the rules to one site."""
     if facts.permits is None:
         return Assessment(UNDETERMINED, 0.0, ("mining_areas",))
     if has_permit(facts, settings):

@@ -24,22 +24,14 @@ from lulc_lib.sites.layers import fold
 
 @dataclass(frozen=True)
 class Service:
-    """Where a layer is served, under which name, and on what terms.
-
-    Attributes
-    ----------
-    layer, url, attribution, licence : str
-        Our name of the layer, the service's address and terms.
-    words : tuple of tuple of str
-        The layer's name there holds all words of one of the groups (ArcGIS; without diacritics);
-        empty for Overpass.
-    """
+    """Where a layer is served, under which name, and on what terms."""
 
     layer: str
     url: str
     attribution: str
     licence: str
     words: tuple[tuple[str, ...], ...] = ()
+    """Its name there holds all words of one group (ArcGIS; no diacritics); empty: Overpass."""
 
 
 _MIDAS = {
@@ -74,16 +66,13 @@ PASSING = (429, 500, 502, 503, 504)
 
 
 class LayerInfo(NamedTuple):
-    """A layer as its service describes it; ``page`` is the most features of one answer.
-
-    ``page`` is None where that is not told; ``pages`` says whether it hands out several.
-    """
+    """A layer as its service describes it."""
 
     url: str
     name: str
-    object_id: str
-    page: int | None
-    pages: bool
+    object_id: str  # field that identifies a feature
+    page: int | None  # most features of one answer; None: not told
+    pages: bool  # whether it hands out several
     copyright: str
 
 
@@ -91,17 +80,8 @@ def find_service_layer(client: Client, service: str, words: Sequence[Sequence[st
                        name: str | None = None) -> LayerInfo:
     """Find the one layer of polygons with the right name in the service's own description.
 
-    Parameters
-    ----------
-    client : Client
-        The connection.
-    service : str
-        Address of the map service.
-    words : sequence of sequence of str
-        A layer fits if its name holds all words of one of these groups; case and diacritics do
-        not count.
-    name : str, optional
-        The layer's whole name, if the user states it; then ``words`` do not matter.
+    It fits if its name holds all words of one of the groups ``words``, case and diacritics aside;
+    or, if the user states its whole ``name``, if it has that.
 
     Raises
     ------
@@ -136,20 +116,8 @@ def _is_called(folded: str, words: Sequence[Sequence[str]], name: str | None) ->
 def layer_features(client: Client, layer: LayerInfo, bounds: Bounds) -> list[Json]:
     """Fetch all features of a layer that touch an area, each once.
 
-    Parameters
-    ----------
-    client : Client
-        The connection.
-    layer : LayerInfo
-        From :func:`find_service_layer`.
-    bounds : tuple of float, degrees (WGS 84)
-        West, south, east, north.
-
-    Returns
-    -------
-    list of dict
-        GeoJSON features in degrees (WGS 84), in the order of their ids, with all the service's
-        fields.
+    ``bounds`` are west, south, east, north in degrees (WGS 84). The GeoJSON features are in degrees
+    too, in the order of their ids, with all the service's fields.
 
     Raises
     ------
@@ -249,21 +217,8 @@ out geom;"""
 def osm_quarries(client: Client, url: str, bounds: Bounds, note: Note) -> list[Json]:
     """Fetch OpenStreetMap's areas tagged ``landuse=quarry`` that touch an area.
 
-    Parameters
-    ----------
-    client : Client
-        The connection.
-    url : str
-        The interpreter's address.
-    bounds : tuple of float, degrees (WGS 84)
-        West, south, east, north.
-    note : callable
-        Told what could not be made an area.
-
-    Returns
-    -------
-    list of dict
-        GeoJSON features in degrees (WGS 84): ``osm_type``, ``osm_id`` and all tags.
+    ``bounds`` are west, south, east, north in degrees (WGS 84). The GeoJSON features are in degrees
+    too, with ``osm_type``, ``osm_id`` and all tags. ``note`` hears what could not be made an area.
 
     Raises
     ------
