@@ -1,1 +1,56 @@
-"""Confusion matrices, metrics and their uncertainty. Imports no torch, rasterio or ee."""
+"""Confusion matrices, metrics and their uncertainty, from numpy and pandas alone.
+
+Rooms of their own: ``published`` (the paper's tables), ``audit`` (each printed number computed
+again), ``lesson`` (the counts of notebook 05) and ``assess`` (what ``lulc accuracy`` does).
+"""
+
+from lulc_lib.accuracy import audit, lesson, published
+from lulc_lib.accuracy.area import (
+    area_adjusted,  # estimates from a sample stratified by map class
+    area_adjusted_strata,  # the same from any strata
+)
+from lulc_lib.accuracy.confusion import (
+    as_confusion,  # counts with the map in rows, axes named
+    check_confusion,  # refuse a matrix that does not state its orientation
+    confusion_by_group,  # one matrix per polygon
+    confusion_from_labels,  # pairs of any labels
+    confusion_matrix,  # two rasters of legend codes
+    from_accuracy_checker,  # matrices of other tools, turned
+    from_earth_engine,
+    from_reference_rows,
+    from_sklearn,
+)
+from lulc_lib.accuracy.metrics import (
+    METRICS,  # every metric with formula, range, synonyms and source
+    PER_CLASS,  # the names of those that each class has
+    averages,  # macro, micro and weighted means, and what they average
+    averages_of_parts,
+    binary_metrics,  # per-class metrics from TP, FP, FN, TN
+    binary_parts,  # TP, FP, FN, TN of each class
+    describe,  # one paragraph on a metric
+    disagreement,  # quantity and allocation
+    kappa,
+    macro_f1,
+    macro_f1_two_ways,
+    overall_accuracy,
+    per_class,  # support and every metric of each class
+    summary,  # n, OA and macro F1
+)
+from lulc_lib.accuracy.uncertainty import (
+    both_right,  # where two maps are right
+    cluster_bootstrap,  # intervals from whole polygons
+    design_effect,  # what pixels in polygons are worth
+    mcnemar,
+    paired_cluster_bootstrap,  # the difference of two maps
+    wilson,  # interval of a proportion of independent points
+)
+
+__all__ = [
+    "METRICS", "PER_CLASS", "area_adjusted", "area_adjusted_strata", "as_confusion", "audit",
+    "averages", "averages_of_parts", "binary_metrics", "binary_parts", "both_right",
+    "check_confusion", "cluster_bootstrap", "confusion_by_group", "confusion_from_labels",
+    "confusion_matrix", "describe", "design_effect", "disagreement", "from_accuracy_checker",
+    "from_earth_engine", "from_reference_rows", "from_sklearn", "kappa", "lesson", "macro_f1",
+    "macro_f1_two_ways", "mcnemar", "overall_accuracy", "paired_cluster_bootstrap", "per_class",
+    "published", "summary", "wilson",
+]

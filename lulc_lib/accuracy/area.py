@@ -1,4 +1,4 @@
-"""Area-adjusted accuracy and class areas from a probability sample, with standard errors.
+"""Estimate area-adjusted accuracy and class areas from a probability sample.
 
 A confusion matrix of a stratified sample says how many points of each stratum were right; the map
 has its strata in other shares. These estimators weight by area. They rest on how the points were
@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from lulc_lib.accuracy.confusion import check_confusion, confusion_from_labels
-from lulc_lib.accuracy.definitions import ratio
+from lulc_lib.accuracy.metrics import ratio
 from lulc_lib.errors import InputError
 
 DESIGNS: dict[str, str] = {
@@ -26,9 +26,9 @@ DESIGNS: dict[str, str] = {
 """Designs that :func:`area_adjusted` accepts."""
 
 NOT_A_SAMPLE = (
-    "is not a probability sample: nobody knows how likely a pixel was to be judged, so the sample "
+    "is not a probability sample: nobody knows how likely a pixel was to be chosen, so the sample "
     "cannot speak for the area of the map (Stehman & Foody 2019). Report the accuracy of the "
-    "judged pixels with a polygon bootstrap, or draw a stratified random sample"
+    "chosen pixels with a polygon bootstrap, or draw a stratified random sample"
 )
 
 Areas = Mapping[Hashable, float] | pd.Series
@@ -54,19 +54,21 @@ class AreaAdjusted(NamedTuple):
 
 
 def area_adjusted(matrix: pd.DataFrame, areas: Areas, design: str) -> AreaAdjusted:
-    """Estimates from a sample whose strata are the classes of the map.
+    """Estimate from a sample whose strata are the classes of the map.
 
     Parameters
     ----------
-    matrix : confusion matrix of the sample's points, rows map_class, columns reference_class.
-    areas : mapped area of each class, in any unit (pixels, ha, km²); 0 if left out for a class
-        without points in its row.
-    design : how the points were drawn, one of ``DESIGNS``. There is no default: the formulas hold
-        for these designs only.
+    matrix : DataFrame
+        Confusion matrix of the sample's points, rows map_class, columns reference_class.
+    areas : mapping or Series, any unit (pixels, ha, km²)
+        Mapped area of each class; 0 if left out for a class without points in its row.
+    design : str, one of ``DESIGNS``
+        How the points were drawn. There is no default: the formulas hold for these designs only.
 
     Returns
     -------
-    AreaAdjusted, in the unit of ``areas``.
+    AreaAdjusted
+        In the unit of ``areas``.
 
     Raises
     ------
@@ -110,20 +112,24 @@ def area_adjusted_strata(
     areas: Areas,
     labels: Sequence[Hashable] | None = None,
 ) -> AreaAdjusted:
-    """Estimates from a stratified random sample whose strata are not the classes of the map.
+    """Estimate from a stratified random sample whose strata are not the classes of the map.
 
     Strata of an older map, of regions, or of "likely changed", say. With the map's classes as
     strata it gives what :func:`area_adjusted` gives.
 
     Parameters
     ----------
-    map_labels, reference_labels, strata : map class, reference class and stratum of each point.
-    areas : area of each stratum, in any unit.
-    labels : the classes in order; None: those that occur.
+    map_labels, reference_labels, strata : sequence, one value per point
+        Map class, reference class and stratum.
+    areas : mapping or Series, any unit
+        Area of each stratum.
+    labels : sequence, optional
+        The classes in order; None: those that occur.
 
     Returns
     -------
-    AreaAdjusted, in the unit of ``areas``.
+    AreaAdjusted
+        In the unit of ``areas``.
 
     Raises
     ------
@@ -135,8 +141,8 @@ def area_adjusted_strata(
     """
     matrix = confusion_from_labels(map_labels, reference_labels, labels)
     labels = list(matrix.index)
-    known = pd.Index(labels)
-    row, column = (known.get_indexer(np.asarray(v).ravel()) for v in (map_labels, reference_labels))
+    row, column = (pd.Index(labels).get_indexer(np.asarray(v).ravel())
+                   for v in (map_labels, reference_labels))
     stratum, names = pd.factorize(np.asarray(strata).ravel())
     if stratum.size != row.size:
         raise InputError(f"{stratum.size} strata for {row.size} points; every point needs one")
@@ -147,14 +153,14 @@ def area_adjusted_strata(
     points = np.bincount(stratum, minlength=len(names)).astype(np.float64)
     area = _areas(areas, names, points, "stratum")
     every = np.arange(len(labels))
-    mapped, truth = row[:, None] == every, column[:, None] == every
+    mapped, reference = row[:, None] == every, column[:, None] == every
     strata_of = _Strata(stratum, points, area)
     right = (row == column)[:, None]
     overall, overall_variance = strata_of.ratios(right, np.ones_like(right))
-    users, users_variance = strata_of.ratios(mapped & truth, mapped)
-    producers, producers_variance = strata_of.ratios(mapped & truth, truth)
-    part, part_variance = strata_of.ratios(truth, np.ones_like(truth))
-    pair = mapped[:, :, None] & truth[:, None, :]
+    users, users_variance = strata_of.ratios(mapped & reference, mapped)
+    producers, producers_variance = strata_of.ratios(mapped & reference, reference)
+    part, part_variance = strata_of.ratios(reference, np.ones_like(reference))
+    pair = mapped[:, :, None] & reference[:, None, :]
     cells = strata_of.totals(pair.reshape(row.size, -1)).reshape(len(labels), -1) / area.sum()
     return _result(labels, cells, overall[0], overall_variance[0], {
         "producers_accuracy": producers, "producers_accuracy_se": np.sqrt(producers_variance),
@@ -171,18 +177,18 @@ class _Strata:
         self.stratum, self.points, self.area = stratum, points, area
 
     def sums(self, values: ArrayLike) -> NDArray[np.float64]:
-        """Sum in each stratum: (stratum, variable)."""
+        """Sum each variable in each stratum: (stratum, variable)."""
         values = np.asarray(values, dtype=np.float64)
         out = np.zeros((self.points.size, values.shape[1]))
         np.add.at(out, self.stratum, values)
         return out
 
     def totals(self, values: ArrayLike) -> NDArray[np.float64]:
-        """Area where the indicator holds: Σ area × mean in the stratum."""
+        """Compute the area where the indicator holds: Σ area × mean in the stratum."""
         return np.nan_to_num(self.area / self.points) @ self.sums(values)
 
     def ratios(self, y: ArrayLike, x: ArrayLike) -> tuple[NDArray[np.float64], ...]:
-        """Ratio of the totals of y and x, and its variance (Stehman 2014)."""
+        """Compute the ratio of the totals of y and x, and its variance (Stehman 2014)."""
         y, x = np.asarray(y, dtype=np.float64), np.asarray(x, dtype=np.float64)
         whole = self.totals(x)
         r = ratio(self.totals(y), whole)
@@ -198,13 +204,13 @@ class _Strata:
 def _check_design(design: str) -> None:
     if design in DESIGNS:
         return
-    known = ", ".join(DESIGNS)
+    designs = ", ".join(DESIGNS)
     if design == "hand_picked_polygons":
-        raise InputError(f"design is {design!r}, which {NOT_A_SAMPLE}; designs: {known}")
+        raise InputError(f"design is {design!r}, which {NOT_A_SAMPLE}; designs: {designs}")
     if design == "stratified":
         raise InputError("design is 'stratified'; if the strata are the map's classes say "
                          "'stratified_by_map', if not use area_adjusted_strata")
-    raise InputError(f"design is {design!r}; state how the points were drawn, one of {known}. "
+    raise InputError(f"design is {design!r}; state how the points were drawn, one of {designs}. "
                      f"Anything else {NOT_A_SAMPLE}")
 
 

@@ -1,21 +1,216 @@
-"""Accuracy metrics of a confusion matrix, defined in ``definitions``. 0/0 is NaN, never 0."""
+"""Accuracy metrics of a confusion matrix and their means over classes.
+
+This is the only place in which TP, FP, FN and TN are taken from a matrix and in which a formula is
+written: ``METRICS`` has each with its range, synonyms and source, ``per_class`` computes from it,
+notebook 04 prints it, and a test evaluates the formulas' text against the numbers. 0/0 is NaN,
+never 0; a mean says which classes it averages.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from lulc_lib.accuracy.confusion import check_confusion
-from lulc_lib.accuracy.definitions import METRICS, PER_CLASS, Metric, Parts, describe, ratio
 from lulc_lib.errors import InputError
 
-__all__ = [
-    "METRICS", "PER_CLASS", "Disagreement", "Metric", "Parts", "binary_metrics", "binary_parts",
-    "describe", "disagreement", "kappa", "macro_f1", "overall_accuracy", "per_class", "ratio",
-    "summary",
-]
+PAPER = "Hejmanowska et al. 2025, Table 6"
+USUAL = ("producers_accuracy", "users_accuracy", "f1", "acc", "specificity", "iou")
+"""The metrics that :func:`averages` averages if none are named."""
+
+
+def ratio(part: ArrayLike, whole: ArrayLike) -> NDArray[np.float64]:
+    """Divide part by whole; NaN where whole is 0."""
+    whole = np.asarray(whole, dtype=np.float64)
+    return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
+
+
+class Parts(NamedTuple):
+    """Pixels of each class against all others, the class on the last axis, float64.
+
+    tp: map and reference agree on the class. fp: only the map has it. fn: only the reference has
+    it. tn: neither has it.
+    """
+
+    tp: NDArray[np.float64]
+    fp: NDArray[np.float64]
+    fn: NDArray[np.float64]
+    tn: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, counts: NDArray[np.number]) -> Parts:
+        """Take them from counts of shape (…, map class, reference class)."""
+        hit = np.einsum("...kk->...k", counts)
+        fp, fn = counts.sum(axis=-1) - hit, counts.sum(axis=-2) - hit
+        return cls(hit, fp, fn, counts.sum(axis=(-2, -1))[..., None] - hit - fp - fn)
+
+    @property
+    def n(self) -> NDArray[np.float64]:
+        """All assessed pixels."""
+        return self.tp + self.fp + self.fn + self.tn
+
+    def overall_accuracy(self) -> NDArray[np.float64]:
+        """Overall accuracy, if the classes share out all n pixels."""
+        return ratio(self.tp.sum(axis=-1), (self.tp + self.fn).sum(axis=-1))
+
+    def kappa(self) -> NDArray[np.float64]:
+        """Cohen's kappa, if the classes share out all n pixels (see :func:`kappa`)."""
+        n = (self.tp + self.fn).sum(axis=-1)
+        chance = ratio(((self.tp + self.fp) * (self.tp + self.fn)).sum(axis=-1), n * n)
+        return ratio(self.overall_accuracy() - chance, 1 - chance)
+
+
+class Metric(NamedTuple):
+    """A metric: what it is called, how it is computed, and where that is written.
+
+    ``compute`` takes :class:`Parts`; it is None for a metric of the whole matrix, which has a
+    function of its own.
+    """
+
+    name: str
+    formula: str
+    range: str
+    synonyms: tuple[str, ...]
+    source: str
+    compute: Callable[[Parts], NDArray[np.float64]] | None = None
+
+
+def _recall(p: Parts) -> NDArray[np.float64]:
+    return ratio(p.tp, p.tp + p.fn)
+
+
+def _precision(p: Parts) -> NDArray[np.float64]:
+    return ratio(p.tp, p.tp + p.fp)
+
+
+def _specificity(p: Parts) -> NDArray[np.float64]:
+    return ratio(p.tn, p.tn + p.fp)
+
+
+def _npv(p: Parts) -> NDArray[np.float64]:
+    return ratio(p.tn, p.tn + p.fn)
+
+
+def _mcc(p: Parts) -> NDArray[np.float64]:
+    whole = (p.tp + p.fp) * (p.tp + p.fn) * (p.tn + p.fp) * (p.tn + p.fn)
+    return ratio(p.tp * p.tn - p.fp * p.fn, np.sqrt(whole))
+
+
+def _prevalence_threshold(p: Parts) -> NDArray[np.float64]:
+    root = np.sqrt(1 - _specificity(p))
+    return ratio(root, np.sqrt(_recall(p)) + root)
+
+
+METRICS: dict[str, Metric] = {
+    "producers_accuracy": Metric(
+        "Producer's accuracy", "TP / (TP + FN)", "0 to 1",
+        ("PA", "recall", "sensitivity", "true positive rate (TPR)", "hit rate"),
+        f"{PAPER}; Story & Congalton 1986", _recall),
+    "users_accuracy": Metric(
+        "User's accuracy", "TP / (TP + FP)", "0 to 1",
+        ("UA", "precision", "positive predictive value (PPV)"),
+        f"{PAPER}; Story & Congalton 1986", _precision),
+    "f1": Metric(
+        "F1", "2 * TP / (2 * TP + FP + FN)", "0 to 1",
+        ("F1-score", "Dice coefficient", "Sørensen index", "harmonic mean of PA and UA"),
+        f"{PAPER}; van Rijsbergen 1979", lambda p: ratio(2 * p.tp, 2 * p.tp + p.fp + p.fn)),
+    "omission_error": Metric(
+        "Omission error", "FN / (TP + FN)", "0 to 1, 0 is best", ("1 − PA", "miss rate"),
+        "Congalton 1991; Stehman 1997", lambda p: ratio(p.fn, p.tp + p.fn)),
+    "commission_error": Metric(
+        "Commission error", "FP / (TP + FP)", "0 to 1, 0 is best",
+        ("1 − UA", "false discovery rate"),
+        "Congalton 1991; Stehman 1997", lambda p: ratio(p.fp, p.tp + p.fp)),
+    "acc": Metric(
+        "Accuracy of one class against all others", "(TP + TN) / (TP + FP + FN + TN)",
+        "0 to 1; its mean over K classes is 1 − 2 (1 − OA) / K, so near 1 when K is large",
+        ("ACC", "per-class accuracy", "not overall accuracy"), PAPER,
+        lambda p: ratio(p.tp + p.tn, p.n)),
+    "specificity": Metric(
+        "Specificity", "TN / (TN + FP)", "0 to 1; near 1 for every rare class",
+        ("true negative rate (TNR)", "selectivity"), PAPER, _specificity),
+    "npv": Metric(
+        "Negative predictive value", "TN / (TN + FN)", "0 to 1; near 1 for every rare class",
+        ("NPV",), "Fawcett 2006; Chicco & Jurman 2020", _npv),
+    "fnr": Metric(
+        "False negative rate", "FN / (TP + FN)", "0 to 1, 0 is best",
+        ("FNR", "miss rate", "omission error"), "Fawcett 2006",
+        lambda p: ratio(p.fn, p.tp + p.fn)),
+    "fpr": Metric(
+        "False positive rate", "FP / (FP + TN)", "0 to 1, 0 is best",
+        ("FPR", "fall-out", "false alarm rate", "not commission error"), "Fawcett 2006",
+        lambda p: ratio(p.fp, p.fp + p.tn)),
+    "fdr": Metric(
+        "False discovery rate", "FP / (TP + FP)", "0 to 1, 0 is best",
+        ("FDR", "commission error"), "Benjamini & Hochberg 1995",
+        lambda p: ratio(p.fp, p.tp + p.fp)),
+    "for": Metric(
+        "False omission rate", "FN / (FN + TN)", "0 to 1, 0 is best",
+        ("FOR", "1 − NPV", "not omission error"), "Powers 2011",
+        lambda p: ratio(p.fn, p.fn + p.tn)),
+    "iou": Metric(
+        "Intersection over union", "TP / (TP + FP + FN)", "0 to 1; never above F1",
+        ("IoU", "Jaccard index", "critical success index (CSI)", "threat score (TS)"),
+        "Jaccard 1901; Schaefer 1990", lambda p: ratio(p.tp, p.tp + p.fp + p.fn)),
+    "mcc": Metric(
+        "Matthews correlation coefficient",
+        "(TP * TN - FP * FN) / sqrt((TP + FP) * (TP + FN) * (TN + FP) * (TN + FN))",
+        "−1 to 1, 0 is chance", ("MCC", "phi coefficient"),
+        "Matthews 1975; Chicco & Jurman 2020", _mcc),
+    "balanced_accuracy": Metric(
+        "Balanced accuracy", "(TP / (TP + FN) + TN / (TN + FP)) / 2", "0 to 1, 0.5 is chance",
+        ("BA", "mean of PA and specificity"), "Brodersen et al. 2010",
+        lambda p: (_recall(p) + _specificity(p)) / 2),
+    "fowlkes_mallows": Metric(
+        "Fowlkes–Mallows index", "sqrt(TP / (TP + FP) * TP / (TP + FN))", "0 to 1; never below F1",
+        ("FM", "geometric mean of PA and UA"), "Fowlkes & Mallows 1983",
+        lambda p: np.sqrt(_precision(p) * _recall(p))),
+    "informedness": Metric(
+        "Informedness", "TP / (TP + FN) + TN / (TN + FP) - 1", "−1 to 1, 0 is chance",
+        ("bookmaker informedness (BM)", "Youden's J", "true skill statistic"),
+        "Youden 1950; Powers 2011", lambda p: _recall(p) + _specificity(p) - 1),
+    "markedness": Metric(
+        "Markedness", "TP / (TP + FP) + TN / (TN + FN) - 1", "−1 to 1, 0 is chance",
+        ("MK", "ΔP"), "Powers 2011", lambda p: _precision(p) + _npv(p) - 1),
+    "prevalence_threshold": Metric(
+        "Prevalence threshold",
+        "sqrt(FP / (FP + TN)) / (sqrt(TP / (TP + FN)) + sqrt(FP / (FP + TN)))",
+        "0 to 1; below this prevalence UA falls fast",
+        ("PT", "(sqrt(TPR · FPR) − FPR) / (TPR − FPR)"), "Balayla 2020", _prevalence_threshold),
+    "overall_accuracy": Metric(
+        "Overall accuracy", "trace / n", "0 to 1",
+        ("OA", "accuracy in machine learning", "micro-averaged PA, UA and F1"),
+        f"{PAPER}; Congalton 1991"),
+    "kappa": Metric(
+        "Cohen's kappa", "(OA − chance) / (1 − chance), chance = Σ row share · column share",
+        "−1 to 1, 0 is chance", ("κ", "KIA", "Heidke skill score"),
+        "Cohen 1960; its critique: Pontius & Millones 2011"),
+    "quantity_disagreement": Metric(
+        "Quantity disagreement", "Σ |row share − column share| / 2", "0 to 1 − OA, 0 is best",
+        ("Q", "wrong amounts of the classes"), "Pontius & Millones 2011"),
+    "allocation_disagreement": Metric(
+        "Allocation disagreement", "1 − OA − quantity disagreement", "0 to 1 − OA, 0 is best",
+        ("A", "right amounts in wrong places"), "Pontius & Millones 2011"),
+}
+"""Column or function name to metric. 0/0 is NaN in all of them.
+
+Full references: Balayla 2020, PLoS ONE 15(10), e0240215. Benjamini & Hochberg 1995, J. R. Stat.
+Soc. B 57, 289–300. Brodersen et al. 2010, ICPR, 3121–3124. Chicco & Jurman 2020, BMC Genomics 21,
+6. Cohen 1960, Educ. Psychol. Meas. 20, 37–46. Congalton 1991, Remote Sens. Environ. 37, 35–46.
+Fawcett 2006, Pattern Recognit. Lett. 27, 861–874. Fowlkes & Mallows 1983, J. Am. Stat. Assoc. 78,
+553–569. Jaccard 1901, Bull. Soc. Vaud. Sci. Nat. 37, 547–579. Matthews 1975, Biochim. Biophys. Acta
+405, 442–451. Pontius & Millones 2011, Int. J. Remote Sens. 32, 4407–4429. Powers 2011, J. Mach.
+Learn. Technol. 2, 37–63. Schaefer 1990, Weather Forecast. 5, 570–575. Stehman 1997, Remote Sens.
+Environ. 62, 77–89. Story & Congalton 1986, Photogramm. Eng. Remote Sens. 52, 397–399. van
+Rijsbergen 1979, Information Retrieval. Youden 1950, Cancer 3, 32–35.
+"""
+
+PER_CLASS: tuple[str, ...] = tuple(k for k, m in METRICS.items() if m.compute is not None)
+"""The metrics that each class has."""
 
 
 class Disagreement(NamedTuple):
@@ -25,58 +220,62 @@ class Disagreement(NamedTuple):
     allocation: float
 
 
-def overall_accuracy(matrix: pd.DataFrame) -> float:
-    """Overall accuracy (OA): trace ÷ n, the share of judged pixels with the right class.
+class MacroF1(NamedTuple):
+    """Macro F1 in its two meanings, and the classes that both average."""
 
-    Range 0–1. Synonym in machine learning: accuracy, micro-averaged recall.
-    Source: Hejmanowska et al. 2025, Table 6.
+    mean_of_f1: float
+    f1_of_means: float
+    averaged: tuple[Hashable, ...]
+    left_out: tuple[Hashable, ...]
+
+
+def describe(name: str) -> str:
+    """Describe a metric in one paragraph: formula, range, synonyms, source.
+
+    Examples
+    --------
+    >>> describe("npv").splitlines()[0]
+    'npv: Negative predictive value = TN / (TN + FN)'
     """
-    counts = check_confusion(matrix)
-    return float(ratio(np.trace(counts), counts.sum()))
+    metric = METRICS[name]
+    return (f"{name}: {metric.name} = {metric.formula}\n    Range {metric.range}. "
+            f"Also {'; '.join(metric.synonyms)}.\n    Source: {metric.source}.")
 
 
 def binary_parts(matrix: pd.DataFrame) -> pd.DataFrame:
-    """Each class against all others: int64 columns tp, fp, fn, tn, one row per class.
-
-    tp is the diagonal, fp the rest of the row (the map says so, the reference does not), fn the
-    rest of the column, tn everything else; the four add up to n.
-
-    Source: Hejmanowska et al. 2025, Table 10.
-    """
-    counts = check_confusion(matrix)
-    hit, mapped, support = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
-    return pd.DataFrame(
-        {"tp": hit, "fp": mapped - hit, "fn": support - hit,
-         "tn": counts.sum() - mapped - support + hit},
-        index=matrix.index.rename("class"),
-    ).astype(np.int64)
-
-
-def binary_metrics(parts: pd.DataFrame) -> pd.DataFrame:
-    """The per-class metrics from counts alone, for sources that give no matrix.
-
-    Parameters
-    ----------
-    parts : columns tp, fp, fn, tn, one row per class (see :func:`binary_parts`).
+    """Count each class against all others.
 
     Returns
     -------
-    As :func:`per_class`.
+    DataFrame, one row per class, int64
+        Columns tp (the diagonal), fp (the rest of the row: the map says so, the reference does
+        not), fn (the rest of the column) and tn (everything else); the four add up to n.
+
+    Source: Hejmanowska et al. 2025, Table 10.
+    """
+    parts = Parts.of(check_confusion(matrix))
+    return pd.DataFrame(parts._asdict(), index=matrix.index.rename("class")).astype(np.int64)
+
+
+def binary_metrics(parts: pd.DataFrame) -> pd.DataFrame:
+    """Compute the per-class metrics from counts alone, for sources that give no matrix.
+
+    Parameters
+    ----------
+    parts : DataFrame, one row per class
+        Columns tp, fp, fn, tn (see :func:`binary_parts`).
+
+    Returns
+    -------
+    DataFrame
+        As :func:`per_class`.
 
     Raises
     ------
     InputError
         A column is missing, or a count is negative or no number.
     """
-    missing = [c for c in Parts._fields if c not in parts.columns]
-    if missing:
-        raise InputError(f"the counts have no column {missing[0]!r}; tp, fp, fn and tn are needed")
-    try:
-        values = Parts(*(parts[c].to_numpy(dtype=np.float64) for c in Parts._fields))
-    except (TypeError, ValueError) as error:
-        raise InputError(f"tp, fp, fn and tn must be numbers: {error}") from None
-    if not (np.asarray(values) >= 0).all():
-        raise InputError("tp, fp, fn and tn must all be 0 or more; a count is missing or negative")
+    values = _parts_of(parts)
     table = {"support": (values.tp + values.fn).astype(np.int64),
              "mapped": (values.tp + values.fp).astype(np.int64)}
     table |= {name: METRICS[name].compute(values) for name in PER_CLASS}
@@ -84,15 +283,16 @@ def binary_metrics(parts: pd.DataFrame) -> pd.DataFrame:
 
 
 def per_class(matrix: pd.DataFrame) -> pd.DataFrame:
-    """Support and every per-class metric of a confusion matrix.
+    """Compute support and every per-class metric of a confusion matrix.
 
     Returns
     -------
-    One row per class, columns ``support`` (reference pixels, int), ``mapped`` (map pixels, int),
-    ``producers_accuracy`` (diagonal ÷ column, recall), ``users_accuracy`` (diagonal ÷ row,
-    precision), ``f1``, and the other names of ``PER_CLASS``. NaN where the divisor is 0: a class
-    without reference pixels has no producer's accuracy, one that is never mapped no user's
-    accuracy. The column ``for`` is read as ``table["for"]``.
+    DataFrame, one row per class
+        Columns ``support`` (reference pixels, int), ``mapped`` (map pixels, int),
+        ``producers_accuracy`` (diagonal ÷ column, recall), ``users_accuracy`` (diagonal ÷ row,
+        precision), ``f1``, and the other names of ``PER_CLASS``. NaN where the divisor is 0: a
+        class without reference pixels has no producer's accuracy, one that is never mapped no
+        user's accuracy. The column ``for`` is read as ``table["for"]``.
 
     Source: Hejmanowska et al. 2025, Table 6; for each metric see below.
     """
@@ -103,8 +303,17 @@ if per_class.__doc__:  # not under python -OO
     per_class.__doc__ += "\n\n" + "\n".join(describe(name) for name in PER_CLASS)
 
 
+def overall_accuracy(matrix: pd.DataFrame) -> float:
+    """Compute the overall accuracy (OA): trace ÷ n, the share of pixels with the right class.
+
+    Range 0–1. Synonym in machine learning: accuracy, micro-averaged recall.
+    Source: Hejmanowska et al. 2025, Table 6.
+    """
+    return float(Parts.of(check_confusion(matrix)).overall_accuracy())
+
+
 def macro_f1(matrix: pd.DataFrame) -> float:
-    """Macro F1: the mean F1 of the classes that have reference pixels, each counting the same.
+    """Average the F1 of the classes that have reference pixels, each counting the same.
 
     A class of the legend without reference pixels is not averaged in; pixels wrongly mapped to it
     still count as omissions of their own class. ``averages`` has the other means and says which
@@ -116,7 +325,7 @@ def macro_f1(matrix: pd.DataFrame) -> float:
 
 
 def kappa(matrix: pd.DataFrame) -> float:
-    """Cohen's kappa: (OA − chance) ÷ (1 − chance), chance = Σ row share × column share.
+    """Compute Cohen's kappa: (OA − chance) ÷ (1 − chance), chance = Σ row share × column share.
 
     Range −1–1; 0 is the agreement of a map with the same class shares at random places; NaN if
     map and reference are one and the same class everywhere. Synonyms: κ, KIA, Heidke skill score.
@@ -127,34 +336,168 @@ def kappa(matrix: pd.DataFrame) -> float:
 
     Source: Cohen 1960; Congalton 1991.
     """
-    counts = check_confusion(matrix)
-    n = counts.sum()
-    shares = ratio(counts, np.full_like(counts, n))
-    chance = float(shares.sum(axis=1) @ shares.sum(axis=0))
-    return float(ratio(np.trace(shares) - chance, 1 - chance))
+    return float(Parts.of(check_confusion(matrix)).kappa())
 
 
 def disagreement(matrix: pd.DataFrame) -> Disagreement:
-    """Quantity and allocation disagreement; their sum is 1 − OA.
+    """Split 1 − OA into quantity and allocation disagreement.
 
     Quantity: the map has wrong amounts of the classes, ½ Σ |row share − column share|. Allocation:
     right amounts in wrong places, what could be mended by moving pixels. Range of both 0 to
-    1 − OA. Shares are those of the judged pixels: for a stratified sample they describe the sample,
-    not the map, until weighted by area (``area.area_adjusted``).
+    1 − OA. Shares are those of the assessed pixels: for a stratified sample they describe the
+    sample, not the map, until weighted by area (``area.area_adjusted``).
 
     Source: Pontius & Millones 2011.
     """
-    counts = check_confusion(matrix)
-    n = counts.sum()
-    quantity = float(ratio(np.abs(counts.sum(axis=1) - counts.sum(axis=0)).sum() / 2, n))
-    swapped = np.minimum(counts.sum(axis=1), counts.sum(axis=0)).sum() - np.trace(counts)
-    return Disagreement(quantity, float(ratio(swapped, n)))
+    parts = Parts.of(check_confusion(matrix))
+    n = parts.n[0]
+    quantity = float(ratio(np.abs(parts.fp - parts.fn).sum() / 2, n))
+    return Disagreement(quantity, float(ratio(np.minimum(parts.fp, parts.fn).sum(), n)))
 
 
 def summary(matrix: pd.DataFrame) -> dict[str, float]:
-    """n, overall accuracy and macro F1 of a confusion matrix, by name."""
+    """Give n, overall accuracy and macro F1 of a confusion matrix, by name."""
     return {
         "n": int(check_confusion(matrix).sum()),
         "overall_accuracy": overall_accuracy(matrix),
         "macro_f1": macro_f1(matrix),
     }
+
+
+def averages(
+    matrix: pd.DataFrame,
+    metrics: Sequence[str] = USUAL,
+    classes: Sequence[Hashable] | None = None,
+    undefined_as: float | None = None,
+) -> pd.DataFrame:
+    """Average per-class metrics: macro, micro and support-weighted mean.
+
+    Parameters
+    ----------
+    matrix : DataFrame
+        Confusion matrix, rows map_class, columns reference_class.
+    metrics : sequence of str
+        Names of ``PER_CLASS``.
+    classes : sequence, optional
+        Which classes to average; None: those with reference pixels. Of these, a class whose
+        metric is NaN (never mapped: no user's accuracy) is left out and listed.
+    undefined_as : float, optional
+        Count such a class with this value instead. 0 is what several programs do, and why means
+        over different numbers of "classes" cannot be compared; here to show that.
+
+    Returns
+    -------
+    DataFrame, one row per metric
+        ``macro``: every averaged class counts the same. ``weighted``: by reference pixels (for
+        producer's accuracy this is OA). ``micro``: the metric of the summed TP, FP, FN, TN of the
+        classes in ``pooled`` — ``classes``, or all of the matrix, and then OA for PA, UA and F1.
+        ``n_averaged``, ``averaged``: how many and which classes macro and weighted average;
+        ``left_out``: classes asked for that are NaN; ``absent``: classes of the matrix that were
+        not asked for.
+
+    Raises
+    ------
+    InputError
+        A metric or class that does not exist.
+
+    Source: Hejmanowska et al. 2025, Table 12 (macro); Sokolova & Lapalme 2009 (micro).
+    """
+    return averages_of_parts(binary_parts(matrix), metrics, classes, undefined_as)
+
+
+def averages_of_parts(
+    parts: pd.DataFrame,
+    metrics: Sequence[str] = USUAL,
+    classes: Sequence[Hashable] | None = None,
+    undefined_as: float | None = None,
+) -> pd.DataFrame:
+    """Do as :func:`averages` from counts alone: columns tp, fp, fn, tn, one row per class."""
+    unknown = [m for m in metrics if m not in PER_CLASS]
+    if unknown:
+        raise InputError(f"metric is {unknown[0]!r}; it must be one of {', '.join(PER_CLASS)}")
+    chosen = _chosen(parts, classes)
+    pooled = list(parts.index) if classes is None else chosen
+    sums = Parts(*(np.array(float(parts.loc[pooled, c].sum())) for c in Parts._fields))
+    table = binary_metrics(parts).loc[chosen]
+    rows = {}
+    for name in metrics:
+        values = table[name] if undefined_as is None else table[name].fillna(undefined_as)
+        rows[name] = {
+            **mean_over_classes(values, table.support),
+            "micro": float(METRICS[name].compute(sums)),
+            "absent": tuple(k for k in parts.index if k not in chosen),
+            "pooled": tuple(pooled),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("metric")
+
+
+def mean_over_classes(values: pd.Series, support: pd.Series) -> dict[str, Any]:
+    """Average one value per class, each class the same and by support, and name the classes.
+
+    Parameters
+    ----------
+    values, support : Series, one value per class
+        The metric, of which a NaN is left out, and the reference pixels.
+
+    Returns
+    -------
+    dict
+        ``macro``, ``weighted``, ``n_averaged``, ``averaged``, ``left_out``.
+    """
+    defined = values.notna()
+    return {
+        "macro": _mean(values[defined]),
+        "weighted": _mean(values[defined], support[defined].to_numpy()),
+        "n_averaged": int(defined.sum()),
+        "averaged": tuple(values.index[defined]),
+        "left_out": tuple(values.index[~defined]),
+    }
+
+
+def macro_f1_two_ways(
+    matrix: pd.DataFrame, classes: Sequence[Hashable] | None = None
+) -> MacroF1:
+    """Compute macro F1 as the mean of the F1s, and as the F1 of mean precision and mean recall.
+
+    Both are called macro F1. The second is never the smaller one (the harmonic mean is concave)
+    and can be larger by nearly one half.
+    Both are taken over the same classes: those of ``classes`` (None: with reference pixels) that
+    have a user's and a producer's accuracy.
+
+    Source: Opitz & Burst 2019, "Macro F1 and Macro F1".
+    """
+    parts = binary_parts(matrix)
+    table = binary_metrics(parts).loc[_chosen(parts, classes)]
+    defined = table.producers_accuracy.notna() & table.users_accuracy.notna()
+    used = table[defined]
+    recall, precision = _mean(used.producers_accuracy), _mean(used.users_accuracy)
+    return MacroF1(_mean(used.f1), float(ratio(2 * recall * precision, recall + precision)),
+                   tuple(used.index), tuple(table.index[~defined]))
+
+
+def _parts_of(table: pd.DataFrame) -> Parts:
+    missing = [c for c in Parts._fields if c not in table.columns]
+    if missing:
+        raise InputError(f"the counts have no column {missing[0]!r}; tp, fp, fn and tn are needed")
+    try:
+        values = Parts(*(table[c].to_numpy(dtype=np.float64) for c in Parts._fields))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"tp, fp, fn and tn must be numbers: {error}") from None
+    if not (np.asarray(values) >= 0).all():
+        raise InputError("tp, fp, fn and tn must all be 0 or more; a count is missing or negative")
+    return values
+
+
+def _chosen(parts: pd.DataFrame, classes: Sequence[Hashable] | None) -> list[Hashable]:
+    if classes is None:
+        return list(parts.index[parts.tp + parts.fn > 0])
+    missing = [k for k in classes if k not in parts.index]
+    if missing:
+        raise InputError(f"class is {missing[0]!r}; the matrix has "
+                         f"{', '.join(map(str, parts.index))}")
+    return list(classes)
+
+
+def _mean(values: pd.Series, weights: NDArray[np.int64] | None = None) -> float:
+    weights = np.ones(len(values)) if weights is None else weights
+    return float(ratio((values.to_numpy() * weights).sum(), weights.sum()))

@@ -1,24 +1,33 @@
-"""How far an accuracy could be off: Wilson intervals, and resampling whole reference polygons.
+"""How far an accuracy could be off, and whether one of two maps is better.
 
 Wilson's interval is for independent points. Pixels of one polygon are right or wrong together, so
-they are not independent and a binomial interval is far too narrow for them. Resampling polygons
-keeps what belongs together; the design effect says how many independent points they are worth.
+they are not independent and a binomial interval is far too narrow for them. The cluster bootstrap
+keeps what belongs together; the design effect says how many independent points the polygons are
+worth. Two maps are compared in pairs, on the same pixels of the same polygons.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from lulc_lib.accuracy.definitions import ratio
+from lulc_lib import legend
+from lulc_lib.accuracy.confusion import plain_array
+from lulc_lib.accuracy.metrics import METRICS, Parts, ratio
 from lulc_lib.errors import InputError
 
 WEIGHTS_AT_ONCE = 4_000_000
 """Polygon weights held in memory at a time (32 MB), however many replicates are asked for."""
+
+FEW = 25
+"""Below so many pixels on which only one map is right, McNemar's test is taken exactly."""
+
+Statistics = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+"""OA (replicate,), macro F1 (replicate,) and F1 (replicate, class)."""
 
 
 class Interval(NamedTuple):
@@ -32,9 +41,10 @@ class Interval(NamedTuple):
 class DesignEffect(NamedTuple):
     """How much the clustering of pixels in polygons costs.
 
-    ``design_effect``: variance of OA under resampled polygons ÷ binomial variance. ``effective_n``:
-    n ÷ design effect, the number of independent points that would be as precise. ``se``: standard
-    error of OA from the polygons; ``binomial_se``: what n independent pixels would have.
+    ``design_effect``: variance of OA under the cluster bootstrap ÷ binomial variance.
+    ``effective_n``: n ÷ design effect, the number of independent points that would be as precise.
+    ``se``: standard error of OA from the polygons; ``binomial_se``: what n independent pixels
+    would have.
     """
 
     design_effect: float
@@ -46,12 +56,34 @@ class DesignEffect(NamedTuple):
     binomial_se: float
 
 
+class McNemar(NamedTuple):
+    """Result of McNemar's test.
+
+    ``statistic``: χ² with one degree of freedom, or for the exact test the smaller of ``only_a``
+    and ``only_b``, the pixels on which only map a, only map b is right. ``method`` says which.
+    """
+
+    statistic: float
+    p_value: float
+    only_a: int
+    only_b: int
+    method: str
+
+
 def wilson(successes: float, n: float, confidence: float = 0.95) -> Interval:
-    """Wilson's score interval of a proportion (OA from n independent points, PA, UA).
+    """Compute Wilson's score interval of a proportion (OA from n independent points, PA, UA).
+
+    Parameters
+    ----------
+    successes, n : float
+        Also fractions: the expected number right of a weighted sample, an effective n.
+    confidence : float
+        Between 0 and 1.
 
     Returns
     -------
-    Interval within 0–1, also for 0 or n successes; all NaN if n is 0.
+    Interval
+        Within 0–1, also for 0 or n successes; all NaN if n is 0.
 
     Raises
     ------
@@ -60,6 +92,8 @@ def wilson(successes: float, n: float, confidence: float = 0.95) -> Interval:
 
     Source: Wilson 1927; Brown, Cai & DasGupta 2001.
 
+    Examples
+    --------
     >>> [round(v, 3) for v in wilson(224, 280)]
     [0.8, 0.749, 0.843]
     """
@@ -77,19 +111,24 @@ def wilson(successes: float, n: float, confidence: float = 0.95) -> Interval:
 def cluster_bootstrap(
     by_group: NDArray[np.int64], replicates: int = 10_000, seed: int = 0, confidence: float = 0.95
 ) -> dict[str, Interval | list[Interval]]:
-    """Percentile intervals of OA and per-class F1 from polygons drawn with replacement.
+    """Compute percentile intervals of OA and F1 from whole polygons drawn with replacement.
 
     Parameters
     ----------
-    by_group : (group, map class, reference class) counts, from ``confusion_by_group``.
-    replicates : number of bootstrap samples.
-    seed : of the random draws.
-    confidence : share of the replicates inside the interval.
+    by_group : array, shape (group, map class, reference class)
+        Counts, from ``confusion_by_group``.
+    replicates : int
+        Number of bootstrap samples.
+    seed : int
+        Of the random draws.
+    confidence : float
+        Share of the replicates inside the interval.
 
     Returns
     -------
-    ``overall_accuracy``: Interval; ``macro_f1``: Interval over the classes with reference pixels;
-    ``f1``: one Interval per class axis label, NaN for a class without reference pixels.
+    dict
+        ``overall_accuracy``: Interval; ``macro_f1``: Interval over the classes with reference
+        pixels; ``f1``: one Interval per class axis label, NaN for a class without reference pixels.
 
     Raises
     ------
@@ -99,29 +138,24 @@ def cluster_bootstrap(
     Source: Efron & Tibshirani 1993, chapter 13; clusters as the sampling unit, Stehman 1997.
     """
     by_group = _check_groups(by_group)
-    whole = scores(by_group, np.ones((1, len(by_group))))
-    drawn = [scores(by_group, weights) for weights in resampled(len(by_group), replicates, seed)]
-    oa, macro, f1 = (np.concatenate(part) for part in zip(*drawn, strict=True))
-    return {
-        "overall_accuracy": interval(oa, whole[0][0], confidence),
-        "macro_f1": interval(macro, whole[1][0], confidence),
-        "f1": [interval(f1[:, k], whole[2][0, k], confidence) for k in range(f1.shape[1])],
-    }
+    return _bootstrap(lambda weights: _statistics(by_group, weights), len(by_group), replicates,
+                      seed, confidence)
 
 
 def design_effect(
     by_group: NDArray[np.int64], replicates: int = 10_000, seed: int = 0
 ) -> DesignEffect:
-    """What the pixels of the polygons are worth in independent points, for overall accuracy.
+    """Compute what the pixels of the polygons are worth in independent points, for OA.
 
     Parameters
     ----------
-    by_group : (group, map class, reference class) counts, from ``confusion_by_group``.
-    replicates, seed : as in :func:`cluster_bootstrap`.
+    by_group, replicates, seed
+        As in :func:`cluster_bootstrap`.
 
     Returns
     -------
-    DesignEffect; its ratios are NaN if every pixel is right or every pixel wrong.
+    DesignEffect
+        Its ratios are NaN if every pixel is right or every pixel wrong.
 
     Raises
     ------
@@ -132,16 +166,155 @@ def design_effect(
     """
     by_group = _check_groups(by_group)
     groups, n = len(by_group), int(by_group.sum())
-    share = float(scores(by_group, np.ones((1, groups)))[0][0])
-    oa = np.concatenate([scores(by_group, weights)[0]
-                         for weights in resampled(groups, replicates, seed)])
+    share = float(_statistics(by_group, np.ones((1, groups)))[0][0])
+    oa = np.concatenate([_statistics(by_group, weights)[0]
+                         for weights in _drawn_weights(groups, replicates, seed)])
     variance, binomial = float(np.nanvar(oa)), share * (1 - share) / n
     effect = float(ratio(variance, binomial))
     return DesignEffect(effect, float(ratio(n, effect)), n, groups, share, float(np.sqrt(variance)),
                         float(np.sqrt(binomial)))
 
 
-def resampled(groups: int, replicates: int, seed: int) -> Iterator[NDArray[np.float64]]:
+def paired_cluster_bootstrap(
+    by_group_a: NDArray[np.int64],
+    by_group_b: NDArray[np.int64],
+    replicates: int = 10_000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> dict[str, Interval | list[Interval]]:
+    """Compute intervals of the difference of two maps (a − b), the same polygons drawn for both.
+
+    Parameters
+    ----------
+    by_group_a, by_group_b : array, shape (group, map class, reference class)
+        Counts of each map, from ``confusion_by_group`` with the same reference and groups.
+    replicates, seed, confidence
+        As in :func:`cluster_bootstrap`.
+
+    Returns
+    -------
+    dict
+        As :func:`cluster_bootstrap`, of differences. An interval without 0 says that the maps
+        differ.
+
+    Raises
+    ------
+    InputError
+        The maps were not assessed on the same reference pixels of the same polygons, or fewer
+        than two polygons.
+
+    Source: Efron & Tibshirani 1993, chapter 13; paired design, Foody 2004.
+    """
+    a, b = np.asarray(by_group_a), np.asarray(by_group_b)
+    if a.shape != b.shape or a.ndim != 3:
+        raise InputError(f"the counts are {a.shape} and {b.shape}; both must be (group, map class, "
+                         "reference class) over the same polygons")
+    if (a.sum(axis=1) != b.sum(axis=1)).any():
+        raise InputError("the two maps were assessed on different reference pixels; a paired "
+                         "comparison needs the same pixels of the same polygons")
+    _check_groups(a)
+
+    def difference(weights: NDArray[np.float64]) -> Statistics:
+        return tuple(x - y for x, y in zip(_statistics(a, weights), _statistics(b, weights),
+                                           strict=True))
+
+    return _bootstrap(difference, len(a), replicates, seed, confidence)
+
+
+def both_right(map_a: ArrayLike, map_b: ArrayLike, reference: ArrayLike) -> NDArray[np.int64]:
+    """Count where map a and map b are right.
+
+    Parameters
+    ----------
+    map_a, map_b, reference : array, one shape, legend codes
+        Where the reference is NO_DATA nothing is assessed; an assessed pixel that a map leaves
+        NO_DATA is wrong.
+
+    Returns
+    -------
+    array, shape (2, 2), int64
+        [[both right, only a right], [only b right, both wrong]].
+
+    Raises
+    ------
+    InputError
+        Shapes differ, a value is no legend code, or no pixel has a reference.
+    """
+    names = ("map a", "map b", "the reference")
+    arrays = [plain_array(values) for values in (map_a, map_b, reference)]
+    if len({a.shape for a in arrays}) > 1:
+        raise InputError(f"the maps are {arrays[0].shape} and {arrays[1].shape}, the reference "
+                         f"{arrays[2].shape}; they must be one grid")
+    a, b, wanted = (legend.check_codes(v, name) for v, name in zip(arrays, names, strict=True))
+    assessed = wanted != legend.NO_DATA
+    if not assessed.any():
+        raise InputError("no pixel has a reference class; there is nothing to assess")
+    right_a, right_b = a[assessed] == wanted[assessed], b[assessed] == wanted[assessed]
+    both, only_a, only_b = (int(np.count_nonzero(v)) for v in
+                            (right_a & right_b, right_a & ~right_b, ~right_a & right_b))
+    return np.array([[both, only_a], [only_b, right_a.size - both - only_a - only_b]])
+
+
+def mcnemar(table: ArrayLike, correction: bool = True, exact: bool | None = None) -> McNemar:
+    """Test whether two maps are right equally often on the same pixels (McNemar).
+
+    The test takes pixels as independent. Pixels of one polygon are not, and then its p-value is
+    too small: use :func:`paired_cluster_bootstrap`.
+
+    Parameters
+    ----------
+    table : array, shape (2, 2)
+        [[both right, only a right], [only b right, both wrong]], see :func:`both_right`.
+    correction : bool
+        Edwards' continuity correction of χ².
+    exact : bool, optional
+        Binomial test instead of χ²; None: if fewer than ``FEW`` pixels differ.
+
+    Raises
+    ------
+    InputError
+        Not a 2 × 2 table of counts.
+
+    Source: McNemar 1947; Edwards 1948; Foody 2004 for maps.
+
+    Examples
+    --------
+    >>> round(mcnemar([[101, 121], [59, 33]]).statistic, 5)
+    20.67222
+    """
+    from scipy import stats  # here, so that the lesson needs no scipy
+
+    counts = np.asarray(table)
+    if counts.shape != (2, 2) or counts.dtype.kind not in "uif" or not (counts >= 0).all():
+        raise InputError("the table must be 2 × 2 counts: [[both right, only a], [only b, none]]")
+    only_a, only_b = int(counts[0, 1]), int(counts[1, 0])
+    differ = only_a + only_b
+    if exact or (exact is None and differ < FEW):
+        less = min(only_a, only_b)
+        p = stats.binomtest(less, differ, 0.5).pvalue if differ else 1.0
+        return McNemar(float(less), float(p), only_a, only_b, "exact binomial")
+    gap = max(abs(only_a - only_b) - (1 if correction else 0), 0)
+    statistic = gap**2 / differ if differ else 0.0
+    method = "χ² with continuity correction" if correction else "χ²"
+    return McNemar(statistic, float(stats.chi2.sf(statistic, 1)), only_a, only_b, method)
+
+
+def _bootstrap(
+    statistics: Callable[[NDArray[np.float64]], Statistics], groups: int, replicates: int,
+    seed: int, confidence: float,
+) -> dict[str, Interval | list[Interval]]:
+    """Intervals of what ``statistics`` gives for weights of the polygons (replicate, group)."""
+    whole = statistics(np.ones((1, groups)))
+    drawn = [statistics(weights) for weights in _drawn_weights(groups, replicates, seed)]
+    oa, macro, f1 = (np.concatenate(part) for part in zip(*drawn, strict=True))
+    return {
+        "overall_accuracy": _interval(oa, whole[0][0], confidence),
+        "macro_f1": _interval(macro, whole[1][0], confidence),
+        "f1": [_interval(f1[:, k], whole[2][0, k], confidence) for k in range(f1.shape[1])],
+    }
+
+
+def _drawn_weights(groups: int, replicates: int, seed: int) -> Iterator[NDArray[np.float64]]:
     """How often each polygon is drawn: (replicate, group) float64, in blocks of replicates.
 
     The draws are the same whatever the size of the blocks.
@@ -153,23 +326,20 @@ def resampled(groups: int, replicates: int, seed: int) -> Iterator[NDArray[np.fl
         yield rng.multinomial(groups, np.full(groups, 1 / groups), size=size).astype(np.float64)
 
 
-def scores(
-    by_group: NDArray[np.int64], weights: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """OA (replicate,), macro F1 (replicate,) and F1 (replicate, class) of weighted polygons.
+def _statistics(by_group: NDArray[np.int64], weights: NDArray[np.float64]) -> Statistics:
+    """OA, macro F1 and F1 of weighted polygons.
 
     F1 is NaN, and not in the macro mean, for a class that has no reference pixels in any polygon.
     """
-    counts = by_group.astype(np.float64)
-    hit, mapped, support = np.einsum("gkk->gk", counts), counts.sum(axis=2), counts.sum(axis=1)
-    oa = ratio(weights @ hit.sum(axis=1), weights @ support.sum(axis=1))
-    f1 = ratio(2 * (weights @ hit), weights @ (mapped + support))
-    present = support.sum(axis=0) > 0
+    each = Parts.of(by_group.astype(np.float64))
+    parts = Parts(*(weights @ part for part in each))
+    f1 = METRICS["f1"].compute(parts)
+    present = (each.tp + each.fn).sum(axis=0) > 0
     f1[:, ~present] = np.nan
-    return oa, f1[:, present].mean(axis=1), f1
+    return parts.overall_accuracy(), f1[:, present].mean(axis=1), f1
 
 
-def interval(draws: NDArray[np.float64], estimate: float, confidence: float) -> Interval:
+def _interval(draws: NDArray[np.float64], estimate: float, confidence: float) -> Interval:
     """Percentile interval of the finite draws around an estimate; NaN if there are none."""
     tail = (1 - _confidence(confidence)) / 2
     finite = draws[np.isfinite(draws)]

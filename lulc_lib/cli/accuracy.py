@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 from lulc_lib.cli.common import DONE, Subparsers
 from lulc_lib.errors import InputError
+from lulc_lib.io import existing_file
 
 if TYPE_CHECKING:
-    from lulc_lib.accuracy.assess.assessment import Assessment
-    from lulc_lib.accuracy.assess.judged import Judged
+    from lulc_lib.accuracy.assess import Comparison
 
 TABLES = (".csv", ".tsv", ".txt", ".tab")
 
 DESCRIPTION = """\
-Judge a class map against a reference.
+Assess the accuracy of a class map against a reference.
 
 INPUT is one of
   a confusion matrix (CSV; bare, labelled, or with sums), which must say what its rows are: by
@@ -43,10 +43,10 @@ A metric that is 0/0 is undefined (null in JSON) and left out of means."""
 
 
 def add_accuracy(commands: Subparsers) -> None:
-    """``lulc accuracy``: judge a map, a confusion matrix or pairs of classes."""
+    """Add ``lulc accuracy``: assess a map, a confusion matrix or pairs of classes."""
     parser = commands.add_parser(
         "accuracy", formatter_class=argparse.RawDescriptionHelpFormatter,
-        help="judge a class map, or a confusion matrix, against a reference",
+        help="assess a class map, or a confusion matrix, against a reference",
         description=DESCRIPTION, epilog=EXAMPLES)
     parser.add_argument("input", type=Path, metavar="INPUT", help="CSV file or map raster")
     parser.add_argument("reference", type=Path, nargs="?", metavar="REFERENCE",
@@ -60,7 +60,7 @@ def add_accuracy(commands: Subparsers) -> None:
                         help="a polygon has the pixels whose centre it holds (default), or all "
                         "that it touches")
     parser.add_argument("--unmapped", choices=("skip", "count"), default="skip",
-                        help="reference pixels where the map has no data: not judged (default), "
+                        help="reference pixels where the map has no data: left out (default), "
                         "or counted as errors")
     parser.add_argument("--labels", type=Path, metavar="JSON",
                         help='names of the classes: {"1": "water", …}')
@@ -78,54 +78,44 @@ def add_accuracy(commands: Subparsers) -> None:
 
 
 def run_accuracy(args: argparse.Namespace) -> int:
-    """Judge what was given; the exit code."""
-    from lulc_lib.accuracy.assess.assessment import as_json, assess
-
-    _check_output(args)
-    judged = _judge_table(args) if _is_table(args.input) else _judge_map(args)
-    called = {label: label for label in judged.labels}
-    if args.labels is not None:
-        from lulc_lib.accuracy.assess.settings import read_names
-
-        named = read_names(args.labels, judged)
-        called = {**dict(zip(judged.labels, named.labels, strict=True)),
-                  **{label: label for label in named.labels}}
-        judged = named
-    areas = None
-    if args.areas is not None:
-        from lulc_lib.accuracy.assess.settings import read_areas
-
-        areas = read_areas(args.areas, called)
-    found = assess(judged, areas, args.formula)
-    if args.html is not None:
-        _write_report(args, found)
-    if args.json:
-        for note in found.judged.notes:
-            print(f"lulc accuracy: {note}", file=sys.stderr)
-        print(json.dumps(as_json(found), indent=2, ensure_ascii=False, allow_nan=False))
-        return DONE
+    """Assess what was given and return the exit code."""
+    from lulc_lib.accuracy import assess as room
     from lulc_lib.cli.accuracy_text import text
 
-    print(text(found))
+    _check_output(args)
+    comparison = _read_table(args) if _is_table(args.input) else _count_map(args)
+    called = {label: label for label in comparison.labels}
+    if args.labels is not None:
+        codes, comparison = comparison.labels, room.read_names(args.labels, comparison)
+        called = {**dict(zip(codes, comparison.labels, strict=True)),
+                  **{label: label for label in comparison.labels}}
+    areas = None if args.areas is None else room.read_areas(args.areas, called)
+    assessment = room.assess(comparison, areas, args.formula)
+    if args.html is not None:
+        roles = {"Map" if args.reference else "Input": args.input, "Reference": args.reference,
+                 "Class names": args.labels, "Mapped areas": args.areas}
+        room.write_report(assessment, args.html, {k: path for k, path in roles.items() if path})
+    if args.json:
+        for note in comparison.notes:
+            print(f"lulc accuracy: {note}", file=sys.stderr)
+        print(json.dumps(room.as_json(assessment), indent=2, ensure_ascii=False, allow_nan=False))
+        return DONE
+    print(text(assessment))
     if args.html is not None:
         print(f"\nReport: {args.html}")
     return DONE
 
 
 def _is_table(path: Path) -> bool:
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; a file is needed")
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    if path.suffix.lower() in TABLES or not path.is_file():
-        return path.suffix.lower() in TABLES
-    with path.open("rb") as file:
+    if path.suffix.lower() in TABLES:
+        return True
+    with existing_file(path).open("rb") as file:
         start = file.read(512)
     return b"\0" not in start and re.match(rb"[^{<\n]*[,;\t]", start) is not None
 
 
-def _judge_table(args: argparse.Namespace) -> Judged:
-    from lulc_lib.accuracy.assess.confusion_inputs import read_judged
+def _read_table(args: argparse.Namespace) -> Comparison:
+    from lulc_lib.accuracy.assess import read_comparison
 
     if args.reference is not None:
         hint = "; class names go in --labels" if args.reference.suffix.lower() == ".json" else ""
@@ -134,12 +124,12 @@ def _judge_table(args: argparse.Namespace) -> Judged:
     if args.column is not None:
         raise InputError(f"--column {args.column}: belongs to a vector REFERENCE, and "
                          f"{args.input.name} is a table")
-    return read_judged(args.input, args.rows)
+    return read_comparison(args.input, args.rows)
 
 
-def _judge_map(args: argparse.Namespace) -> Judged:
-    from lulc_lib.accuracy.assess.judged import judged_matrix
-    from lulc_lib.accuracy.confusion import as_confusion, confusion_from_labels
+def _count_map(args: argparse.Namespace) -> Comparison:
+    from lulc_lib.accuracy import as_confusion, confusion_from_labels
+    from lulc_lib.accuracy.assess import Comparison
     from lulc_lib.data.pairs import VECTORS, count_pairs, open_reference, reference_beside
     from lulc_lib.data.reference import open_classes
 
@@ -166,7 +156,7 @@ def _judge_map(args: argparse.Namespace) -> Judged:
         print(f"lulc accuracy: the class codes are taken from column {reference.column!r} of "
               f"{path.name}, its only column of whole numbers", file=sys.stderr)
     matrix = as_confusion(pairs.counts.to_numpy(), list(pairs.counts.index))
-    return judged_matrix(matrix, pairs.kind, pairs.notes, pixels=True)
+    return Comparison.of_matrix(matrix, pairs.kind, pairs.notes, pixels=True)
 
 
 def _check_output(args: argparse.Namespace) -> None:
@@ -180,11 +170,3 @@ def _check_output(args: argparse.Namespace) -> None:
         raise InputError(f"--html {path}: is a folder; name the file to write")
     if not path.parent.is_dir():
         raise InputError(f"--html {path}: there is no folder {path.parent}")
-
-
-def _write_report(args: argparse.Namespace, found: Assessment) -> None:
-    from lulc_lib.accuracy.assess.report import write_report
-
-    roles = {"Map" if args.reference else "Input": args.input, "Reference": args.reference,
-             "Class names": args.labels, "Mapped areas": args.areas}
-    write_report(found, args.html, {role: path for role, path in roles.items() if path})

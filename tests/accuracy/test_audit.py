@@ -8,11 +8,9 @@ import pytest
 
 from lulc_lib import legend
 from lulc_lib.accuracy import audit, confusion, published
-from lulc_lib.accuracy.audit import checks, claims, findings, hypotheses
-from lulc_lib.accuracy.audit.corrected import corrected
-from lulc_lib.accuracy.audit.one_against_all import METRICS, one_against_all, quantities
-from lulc_lib.accuracy.audit.reconstruct import reconstruct_counts
-from lulc_lib.accuracy.audit.rounding import parse
+from lulc_lib.accuracy.audit import checks, claims, findings, reconstruct_counts
+from lulc_lib.accuracy.audit.claims import corrected
+from lulc_lib.accuracy.audit.printed import METRICS, one_against_all, parse, quantities
 from lulc_lib.data import reference
 from lulc_lib.errors import InputError
 
@@ -40,12 +38,12 @@ def rasters(request):
     for number, scene, column, raster in ((13, "strzegom_20230709_33u", "label", None),
                                           (14, "kolbuszowa_20210725_34u", "DN",
                                            "kolbuszowa_20210725_ref")):
-        mapped = reference.read_mask(folder / f"accuracy_analysis/{scene}_class.tif")
+        mapped = reference.read_codes(folder / f"accuracy_analysis/{scene}_class.tif")
         polygons = reference.read_polygons(
             folder / f"test_mask/{scene.split('_')[0]}_ref.gpkg", column)
         layers = {f"polygons, {rule}": reference.rasterise(polygons, mapped, rule)
                   for rule in ("centre", "all_touched")}
-        layers["released raster"] = reference.read_mask(
+        layers["released raster"] = reference.read_codes(
             folder / f"test_mask/{raster or scene}.tif", mapped)
         found[number] = {name: confusion.confusion_matrix(mapped, layer)
                          for name, layer in layers.items()}
@@ -179,7 +177,7 @@ def test_macro_f1_called_oa(checked):
 
 
 def test_claims(known):
-    found = {c["id"]: c for c in claims.judge_claims(known, {"Strzegom": 0.95})}
+    found = {c["id"]: c for c in claims.assess_claims(known, {"Strzegom": 0.95})}
     verdicts = {name: c["verdict"] for name, c in found.items()}
     assert verdicts["oa_formula"] == "reverses"
     for name in ("rf_low_recall", "roads_recall", "roads_low_ua", "mean_pa_ua"):
@@ -188,20 +186,20 @@ def test_claims(known):
     for name in ("cart_balanced", "roads_gee", "svm_recall", "mean_acc_misleads"):
         assert verdicts[name] == "supports", name
     assert verdicts["generalises"] == "weakens"
-    untold = {c["id"]: c["verdict"] for c in claims.judge_claims(known)}
+    untold = {c["id"]: c["verdict"] for c in claims.assess_claims(known)}
     assert untold["generalises"] == "not tested"
-    unseen = {c["id"]: c["verdict"] for c in claims.judge_claims(known, {"Strzegom": 0.0})}
+    unseen = {c["id"]: c["verdict"] for c in claims.assess_claims(known, {"Strzegom": 0.0})}
     assert unseen["generalises"] == "supports"
     assert all(c["because"] for c in found.values())
 
 
 def test_a_claim_follows_the_numbers(known):
     """On the transposed matrix other verdicts come out: none is written down."""
-    swapped = {**known, 13: hypotheses.Subject(
+    swapped = {**known, 13: checks.Subject(
         one_against_all(known[13].matrix.T.rename_axis(index="map_class",
                                                        columns="reference_class")),
         known[13].printed, known[13].matrix)}
-    verdicts = {c["id"]: c["verdict"] for c in claims.judge_claims(swapped)}
+    verdicts = {c["id"]: c["verdict"] for c in claims.assess_claims(swapped)}
     assert verdicts["mean_pa_ua"] == "supports"
     assert verdicts["roads_recall"] == "weakens"
 
@@ -212,7 +210,7 @@ def test_audit_is_plain_and_complete():
     total = found["summary"]
     assert total["match"] + total["rounding"] + total["mismatch"] == total["numbers"]
     assert total["unexplained"] <= 1
-    table = audit.audit_table()
+    table = pd.DataFrame(found["findings"])
     assert "27 with one solution" in set(table.recomputed)
     assert list(table.columns) == list(findings.FINDING_COLUMNS)
     assert (table.verdict == "mismatch").sum() > 15
@@ -273,16 +271,16 @@ def test_a_wrong_digit_is_found_and_not_explained_away():
     for seed in range(150):
         matrix = random_matrix(seed)
         right = quantities(one_against_all(matrix))
-        row, column = str(rng.choice(right.index[:-1])), str(rng.choice(METRICS))
+        row, column = str(rng.choice(right.index[:-1])), str(rng.choice(list(METRICS)))
         printed = {(r, c): parse(f"{right.loc[r, c]:.4f}") for r in right.index[:-1]
                    for c in METRICS}
         bad = parse(wrong_digit(printed[row, column].text, rng))
-        subject = hypotheses.Subject(one_against_all(matrix), printed | {(row, column): bad},
+        subject = checks.Subject(one_against_all(matrix), printed | {(row, column): bad},
                                      matrix)
-        why += {w.hypothesis for w in hypotheses.explain(
-            bad, row, column, right.loc[row, column], hypotheses.alternatives(subject))}
+        why += {w.hypothesis for w in checks.explain(
+            bad, row, column, right.loc[row, column], checks.alternatives(subject))}
     assert len(why) <= 8
-    assert sum(name != hypotheses.PADDED for name in why) <= 2, why
+    assert sum(name != checks.PADDED for name in why) <= 2, why
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -291,7 +289,7 @@ def test_a_wrong_digit_in_tables_without_a_matrix(seed):
     rng = np.random.default_rng(seed)
     table = published.table(18)
     row = str(rng.choice([r for r in table.index[:-2] if r != "5"]))
-    column = str(rng.choice(METRICS))
+    column = str(rng.choice(list(METRICS)))
     table.loc[row, column] = wrong_digit(table.loc[row, column], rng)
     found = numbers(checks.check(tables={18: table}, quotes=NO_QUOTES), 18)
     assert [(c.number.row, c.number.column) for c in found if c.verdict == "mismatch"] == [
@@ -307,10 +305,10 @@ def test_each_hypothesis_is_recognised():
     def named(value, row, column, others=None):
         printed = {(r, c): parse(f"{right.loc[r, c]:.4f}") for r in right.index[:-1]
                    for c in METRICS}
-        subject = hypotheses.Subject(counts, printed, matrix, others or {})
-        return {w.hypothesis for w in hypotheses.explain(
+        subject = checks.Subject(counts, printed, matrix, others or {})
+        return {w.hypothesis for w in checks.explain(
             parse(f"{value:.4f}"), row, column, right.loc[row, column],
-            hypotheses.alternatives(subject))}
+            checks.alternatives(subject))}
 
     assert "axes swapped" in named(right.ua["3"], "3", "pa")
     assert "empty class in the mean" in named(right.f1["mean"] * 9 / 10, "mean", "f1")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as peer
 
 from lulc_lib import legend
-from lulc_lib.accuracy import confusion, counting
+from lulc_lib.accuracy import confusion
 from lulc_lib.errors import InputError
 
 quick = settings(max_examples=60, deadline=None, derandomize=True, database=None)
@@ -59,7 +59,7 @@ def test_any_number_type(kind):
 
 
 def test_any_memory_layout(monkeypatch):
-    monkeypatch.setattr(counting, "BLOCK", 1000)
+    monkeypatch.setattr(confusion, "BLOCK", 1000)
     wide = np.zeros((300, 820), np.uint8)
     wide[:, ::2] = MAP
     for a, b in [(MAP, TRUTH), (MAP.T, TRUTH.T), (wide[:, ::2], TRUTH),
@@ -133,7 +133,7 @@ def test_labels_of_any_kind():
 
 
 @pytest.mark.parametrize(("rows", "columns", "labels", "message"), [
-    (["a"], ["a", "b"], None, "one grid"), ([], [], None, "nothing to judge"),
+    (["a"], ["a", "b"], None, "one grid"), ([], [], None, "nothing to assess"),
     (["a", None], ["a", "a"], None, "map has 1 missing"),
     ([1.0], [np.nan], None, "reference has 1 missing"),
     (["a", "b"], ["a", "a"], ["a"], "'b' occurs"), ([1], [1], [1, 1], "1 comes twice")])

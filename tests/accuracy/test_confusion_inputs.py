@@ -4,20 +4,24 @@ import json
 
 import pytest
 
-from lulc_lib.accuracy.assess.confusion_inputs import orientation, read_judged
-from lulc_lib.accuracy.assess.settings import read_areas, read_names
+from lulc_lib.accuracy.assess.confusion_inputs import (
+    orientation,
+    read_areas,
+    read_comparison,
+    read_names,
+)
 from lulc_lib.errors import InputError
 
 MATRIX = [[5, 1], [2, 7]]  # rows map, columns reference
 
 
 @pytest.fixture
-def judge(tmp_path):
-    def read(text, rows=None, encoding="utf-8"):
+def read(tmp_path):
+    def from_text(text, rows=None, encoding="utf-8"):
         path = tmp_path / "in.csv"
         path.write_text(text, encoding=encoding)
-        return read_judged(path, rows)
-    return read
+        return read_comparison(path, rows)
+    return from_text
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -34,58 +38,60 @@ def judge(tmp_path):
     ("a,b\na,5,1\nb,2,7\n", "map"),
     ("5,1,6\n2,7,9\n7,8,15\n", "map"),
 ])
-def test_every_matrix_becomes_map_rows(judge, text, rows, delimiter, encoding):
-    judged = judge(text.replace(",", delimiter), rows, encoding)
-    assert judged.matrix.to_numpy().tolist() == MATRIX
-    assert (judged.matrix.index.name, judged.matrix.columns.name) == ("map_class",
+def test_every_matrix_becomes_map_rows(read, text, rows, delimiter, encoding):
+    comparison = read(text.replace(",", delimiter), rows, encoding)
+    assert comparison.matrix.to_numpy().tolist() == MATRIX
+    assert (comparison.matrix.index.name, comparison.matrix.columns.name) == ("map_class",
                                                                       "reference_class")
-    assert judged.counts.loc[judged.labels[0]].to_dict() == {"TP": 5, "TN": 7, "FP": 1, "FN": 2}
-    assert judged.n == 15
+    first = comparison.counts.loc[comparison.labels[0]]
+    assert first.to_dict() == {"TP": 5, "TN": 7, "FP": 1, "FN": 2}
+    assert comparison.n == 15
 
 
 @pytest.mark.parametrize("corner", ["", "class", "ref", "map class", "a/b", "class/class",
                                     "map/reference/other"])
-def test_an_unstated_orientation_is_refused(judge, corner):
+def test_an_unstated_orientation_is_refused(read, corner):
     with pytest.raises(InputError, match="--rows map or --rows reference"):
-        judge(f"{corner},a,b\na,5,1\nb,2,7\n")
+        read(f"{corner},a,b\na,5,1\nb,2,7\n")
     assert orientation(corner) is None
 
 
-def test_a_class_that_one_side_lacks_is_filled_in_and_said(judge):
-    judged = judge(",a,b,d\na,4,4,6\nb,2,7,7\nc,2,4,7\nd,7,6,4\n", "reference")
-    assert judged.labels == ["a", "b", "c", "d"] and judged.matrix.loc["c"].tolist() == [0] * 4
-    assert judged.notes == ("The columns lack c: taken as all 0.",)
+def test_a_class_that_one_side_lacks_is_filled_in_and_said(read):
+    comparison = read(",a,b,d\na,4,4,6\nb,2,7,7\nc,2,4,7\nd,7,6,4\n", "reference")
+    assert comparison.labels == ["a", "b", "c", "d"]
+    assert comparison.matrix.loc["c"].tolist() == [0] * 4
+    assert comparison.notes == ("The columns lack c: taken as all 0.",)
 
 
 @pytest.mark.parametrize("text", [
     "true,predicted\n1,1\n10,1\n2,10\n2,2\n", "predicted;true\n1;1\n1;10\n10;2\n2;2\n",
     '"Reference","Map"\n1,1\n10,1\n2.0,10\n2,2\n', "id,y_true,y_pred\n1,1,1\n2,10,1\n3,2,10\n4,2,2",
 ])
-def test_pairs(judge, text):
-    judged = judge(text)
-    assert judged.labels == ["1", "2", "10"]
-    assert judged.matrix.to_numpy().tolist() == [[1, 0, 1], [0, 1, 0], [0, 1, 0]]
+def test_pairs(read, text):
+    comparison = read(text)
+    assert comparison.labels == ["1", "2", "10"]
+    assert comparison.matrix.to_numpy().tolist() == [[1, 0, 1], [0, 1, 0], [0, 1, 0]]
 
 
-def test_pairs_with_labels(judge):
-    judged = judge("true,predicted,label\n1,1,water\n1,2,water\n3,1,wood\n")
-    assert judged.labels == ["water", "2", "wood"]
-    assert judged.matrix.loc["2", "water"] == 1
+def test_pairs_with_labels(read):
+    comparison = read("true,predicted,label\n1,1,water\n1,2,water\n3,1,wood\n")
+    assert comparison.labels == ["water", "2", "wood"]
+    assert comparison.matrix.loc["2", "water"] == 1
 
 
 @pytest.mark.parametrize("text", ["class,TP,TN,FP,FN\na,5,7,1,2\n", ",a\nTP,5\nTN,7\nFP,1\nFN,2\n",
                                   "TP,5\nFN,2\nTN,7\nFP,1\n", "tp;tn;fp;fn\n5;7;1;2\n"])
-def test_one_binary_class_is_a_matrix(judge, text):
-    judged = judge(text)
-    assert judged.matrix.to_numpy().tolist() == [[5, 1], [2, 7]]
-    assert judged.labels[1] == f"not {judged.labels[0]}"
+def test_one_binary_class_is_a_matrix(read, text):
+    comparison = read(text)
+    assert comparison.matrix.to_numpy().tolist() == [[5, 1], [2, 7]]
+    assert comparison.labels[1] == f"not {comparison.labels[0]}"
 
 
-def test_two_complementary_binary_classes_are_a_matrix_and_more_are_not(judge):
-    judged = judge(",a,b\nTP,5,7\nTN,7,5\nFP,1,2\nFN,2,1\n")
-    assert judged.matrix.to_numpy().tolist() == MATRIX
-    judged = judge(",a,b,c\nTP,1,1,1\nTN,1,2,0\nFP,1,0,1\nFN,0,0,1\n")
-    assert judged.matrix is None and "no confusion matrix" in judged.notes[0]
+def test_two_complementary_binary_classes_are_a_matrix_and_more_are_not(read):
+    comparison = read(",a,b\nTP,5,7\nTN,7,5\nFP,1,2\nFN,2,1\n")
+    assert comparison.matrix.to_numpy().tolist() == MATRIX
+    comparison = read(",a,b,c\nTP,1,1,1\nTN,1,2,0\nFP,1,0,1\nFN,0,0,1\n")
+    assert comparison.matrix is None and "no confusion matrix" in comparison.notes[0]
 
 
 @pytest.mark.parametrize(("text", "message"), [
@@ -119,16 +125,16 @@ def test_two_complementary_binary_classes_are_a_matrix_and_more_are_not(judge):
     ("x,TP,TN,FP,FN,y\na,1,2,3,4,5\n", "'x' and 'y'"),
     ('"a,b\n1,2\n', "CSV file"),
 ])
-def test_bad_files_are_refused_by_value_and_rule(judge, text, message):
+def test_bad_files_are_refused_by_value_and_rule(read, text, message):
     with pytest.raises(InputError, match=message):
-        judge(text, "map")
+        read(text, "map")
 
 
-def test_pairs_without_a_header_are_explained(judge):
+def test_pairs_without_a_header_are_explained(read):
     with pytest.raises(InputError, match="need a header line: true,predicted"):
-        judge("1,2\n1,1\n2,2\n", "map")
+        read("1,2\n1,1\n2,2\n", "map")
     with pytest.raises(InputError, match="its columns are a, b; a table of pairs needs"):
-        judge("a,b\n1,2\n1,1\n2,2\n")
+        read("a,b\n1,2\n1,1\n2,2\n")
 
 
 def test_what_is_no_text_file(tmp_path):
@@ -136,14 +142,14 @@ def test_what_is_no_text_file(tmp_path):
     for path, message in ((tmp_path, "is a folder"), (tmp_path / "no.csv", "no such file"),
                           (tmp_path / "x.csv", "not a text file")):
         with pytest.raises(InputError, match=message):
-            read_judged(path, "map")
+            read_comparison(path, "map")
 
 
-def test_names(judge, tmp_path):
-    judged, path = judge("5,1\n2,7\n", "map"), tmp_path / "names.json"
+def test_names(read, tmp_path):
+    comparison, path = read("5,1\n2,7\n", "map"), tmp_path / "names.json"
     for names in ({"1": "wood", "2": "lake", "3": "more"}, ["wood", "lake"]):
         path.write_text(json.dumps(names), encoding="utf-8-sig")
-        assert read_names(path, judged).labels == ["wood", "lake"]
+        assert read_names(path, comparison).labels == ["wood", "lake"]
     for text, message in (('{"1": "wood"}', "has no name for class 2"), ("{", "is not JSON"),
                           ('{"1": 5, "2": "a"}', "holds the name 5"),
                           ('"a"', "must hold an object"),
@@ -151,7 +157,7 @@ def test_names(judge, tmp_path):
                           ('["a"]', "is a list of 1 names"), ("[" * 9999, "is not JSON")):
         path.write_text(text)
         with pytest.raises(InputError, match=message):
-            read_names(path, judged)
+            read_names(path, comparison)
 
 
 def test_areas(tmp_path):

@@ -7,8 +7,7 @@ import pytest
 
 from lulc_lib.accuracy.assess.formula import evaluate, split_name
 from lulc_lib.accuracy.confusion import as_confusion
-from lulc_lib.accuracy.definitions import METRICS, PER_CLASS
-from lulc_lib.accuracy.metrics import binary_parts, per_class
+from lulc_lib.accuracy.metrics import METRICS, PER_CLASS, binary_parts, per_class
 from lulc_lib.errors import InputError
 
 VALUES = {"TP": np.array([40.0, 0.0]), "FN": np.array([10.0, 0.0]), "N": np.array([100.0, 100.0]),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn import metrics as peer
 
-from lulc_lib.accuracy import averages, metrics
+from lulc_lib.accuracy import metrics
 from lulc_lib.accuracy.confusion import (
     as_confusion,
     confusion_from_labels,
@@ -79,7 +79,7 @@ def test_identities(matrix):
     assert quantity + allocation == pytest.approx(1 - oa)
     assert min(quantity, allocation) >= 0
     assert table.acc.mean() == pytest.approx(1 - 2 * (1 - oa) / len(matrix))
-    means = averages.averages(matrix, ["producers_accuracy", "users_accuracy", "f1"])
+    means = metrics.averages(matrix, ["producers_accuracy", "users_accuracy", "f1"])
     np.testing.assert_allclose(means.micro, oa)
     assert means.weighted["producers_accuracy"] == pytest.approx(oa)
     assert means.macro["f1"] == pytest.approx(metrics.macro_f1(matrix))
@@ -87,7 +87,7 @@ def test_identities(matrix):
                        ("commission_error", "users_accuracy"), ("fdr", "users_accuracy"),
                        ("fpr", "specificity"), ("for", "npv")]:
         np.testing.assert_allclose(table[one], 1 - table[other])
-    ways = averages.macro_f1_two_ways(matrix)
+    ways = metrics.macro_f1_two_ways(matrix)
     assert not ways.f1_of_means < ways.mean_of_f1 - 1e-12
 
 
@@ -131,20 +131,20 @@ def test_three_class_example_of_the_paper():
         metrics.per_class(THREE)[columns],
         [[.864, .929, .750, .857, .799], [.800, .857, .700, .737, .718],
          [.791, .813, .733, .595, .655]], atol=0.002)
-    means = averages.averages(THREE, columns)
+    means = metrics.averages(THREE, columns)
     np.testing.assert_allclose(means.macro, [.818, .866, .728, .730, .724], atol=0.001)  # Table 12
     assert metrics.overall_accuracy(THREE) == 80 / 110  # the text's .724 is Table 12's macro F1
     assert metrics.macro_f1(THREE) == means.macro["f1"]
 
 
 def test_the_macro_average_trap():
-    row = averages.averages(TRAP, ["f1"]).loc["f1"]
+    row = metrics.averages(TRAP, ["f1"]).loc["f1"]
     assert row.macro == pytest.approx(0.7778, abs=5e-5)
     assert (row.averaged, row.n_averaged, row.absent) == ((0, 1, 2), 3, (3, 4, 5, 6, 7))
     for number, wrong in {4: .5833, 5: .4667, 6: .3889, 7: .3333, 8: .2917}.items():
-        naive = averages.averages(TRAP, ["f1"], classes=range(number), undefined_as=0)
+        naive = metrics.averages(TRAP, ["f1"], classes=range(number), undefined_as=0)
         assert naive.macro["f1"] == pytest.approx(wrong, abs=5e-5)
-        honest = averages.averages(TRAP, ["f1"], classes=range(number)).loc["f1"]
+        honest = metrics.averages(TRAP, ["f1"], classes=range(number)).loc["f1"]
         assert honest.macro == row.macro
         assert honest.left_out == tuple(range(3, number))
 
@@ -153,28 +153,28 @@ def test_an_empty_class_counted_in_the_means_of_acc_and_recall():
     """The recipe behind the published macro means: PA = UA = F1 = 0, ACC = TNR = 1."""
     with_empty = as_confusion(np.pad(THREE.to_numpy(), (0, 1)), ["A", "B", "C", "empty"])
     names = ["acc", "specificity", "producers_accuracy"]
-    right = averages.averages(with_empty, names).macro
-    wrong = averages.averages(with_empty, names, list(with_empty.index), undefined_as=0).macro
+    right = metrics.averages(with_empty, names).macro
+    wrong = metrics.averages(with_empty, names, list(with_empty.index), undefined_as=0).macro
     np.testing.assert_allclose(wrong, (3 * right + [1, 1, 0]) / 4)
 
 
 def test_a_class_that_is_never_mapped_is_named():
-    row = averages.averages(as_confusion([[3, 2], [0, 0]], ["a", "b"]),
+    row = metrics.averages(as_confusion([[3, 2], [0, 0]], ["a", "b"]),
                             ["users_accuracy"]).loc["users_accuracy"]
     assert (row.macro, row.averaged, row.left_out) == (0.6, ("a",), ("b",))
 
 
 def test_the_micro_mean_says_what_it_pools():
     matrix = confusion_from_labels(["a", "x", "b"], ["a", "a", "b"])
-    whole = averages.averages(matrix, ["users_accuracy"]).loc["users_accuracy"]
+    whole = metrics.averages(matrix, ["users_accuracy"]).loc["users_accuracy"]
     assert (whole.micro, whole.pooled, whole.averaged) == (2 / 3, ("a", "b", "x"), ("a", "b"))
-    some = averages.averages(matrix, ["users_accuracy"], ["a", "b"]).loc["users_accuracy"]
+    some = metrics.averages(matrix, ["users_accuracy"], ["a", "b"]).loc["users_accuracy"]
     assert (some.micro, some.pooled) == (1, ("a", "b"))
 
 
 def test_macro_f1_two_ways_differ():
     """Precision and recall that are opposite in two classes (Opitz & Burst 2019)."""
-    ways = averages.macro_f1_two_ways(as_confusion([[1, 0], [99, 1]], ["a", "b"]))
+    ways = metrics.macro_f1_two_ways(as_confusion([[1, 0], [99, 1]], ["a", "b"]))
     assert ways.mean_of_f1 == pytest.approx(2 / 101)
     assert ways.f1_of_means == pytest.approx(101 / 200)
     assert ways.averaged == ("a", "b")
@@ -192,8 +192,8 @@ def test_kappa_does_not_separate_quantity_from_allocation():
 def test_counts_alone_are_enough():
     pd.testing.assert_frame_equal(metrics.binary_metrics(metrics.binary_parts(THREE)),
                                   metrics.per_class(THREE))
-    pd.testing.assert_frame_equal(averages.averages_of_parts(metrics.binary_parts(THREE)),
-                                  averages.averages(THREE))
+    pd.testing.assert_frame_equal(metrics.averages_of_parts(metrics.binary_parts(THREE)),
+                                  metrics.averages(THREE))
     parts = metrics.binary_parts(THREE)
     for bad, message in [(parts.drop(columns="tn"), "'tn'"), (-parts, "0 or more"),
                          (parts.assign(tp="x"), "must be numbers")]:
@@ -203,6 +203,6 @@ def test_counts_alone_are_enough():
 
 def test_unknown_names():
     with pytest.raises(InputError, match="'precison'"):
-        averages.averages(THREE, ["precison"])
+        metrics.averages(THREE, ["precison"])
     with pytest.raises(InputError, match="class is 'D'; the matrix has A, B, C"):
-        averages.averages(THREE, classes=["A", "D"])
+        metrics.averages(THREE, classes=["A", "D"])

@@ -64,7 +64,7 @@ def test_an_unclassified_pixel_is_an_error():
 
 
 @pytest.mark.parametrize(("mapped", "truth", "message"), [
-    ([1, 2], [1], "one grid"), ([1], [0], "nothing to judge"), ([99], [1], "99")])
+    ([1, 2], [1], "one grid"), ([1], [0], "nothing to assess"), ([99], [1], "99")])
 def test_bad_pairs(mapped, truth, message):
     with pytest.raises(InputError, match=message):
         confusion.confusion_matrix(mapped, truth)
@@ -127,7 +127,7 @@ def test_released_matrix_file(tmp_path):
 def test_table_13_cell_for_cell(published):
     """The released rasters give the released matrix once the off-legend pixels are dropped."""
     folder = published / "accuracy_analysis"
-    mapped = reference.read_mask(folder / "strzegom_20230709_33u_class.tif")
+    mapped = reference.read_codes(folder / "strzegom_20230709_33u_class.tif")
     polygons = reference.read_polygons(published / "test_mask/strzegom_ref.gpkg", "label")
     truth = reference.rasterise(polygons, mapped, "centre")
     matrix = confusion.confusion_matrix(mapped, truth)

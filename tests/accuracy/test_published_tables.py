@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from lulc_lib.accuracy import published
-from lulc_lib.accuracy.audit.one_against_all import one_against_all
-from lulc_lib.accuracy.audit.rounding import judge, padded, parse
+from lulc_lib.accuracy.audit.printed import one_against_all, parse
 from lulc_lib.errors import InputError
 
 MATRICES = {13: "strzegom_20230709", 14: "kolbuszowa_20210725"}
@@ -73,14 +72,14 @@ def test_quotes_and_claims_are_complete():
 
 
 def test_rounding_verdicts():
-    assert judge(parse("0.813"), 0.8125) == "match"  # a tie may go either way
-    assert judge(parse("0.812"), 0.8125) == "match"
-    assert judge(parse("94.60", "%"), 0.94594) == "rounding"
-    assert judge(parse("94.60", "%"), 0.94636) == "mismatch"
-    assert judge(parse("10,927"), 10_926) == "mismatch"  # a count is right or wrong
-    assert judge(parse("0.5"), float("nan")) == "mismatch"
-    assert padded(parse("94.60", "%"), 0.94636) == 3
-    assert padded(parse("94.6", "%"), 0.94636) == 0
+    assert parse("0.813").verdict(0.8125) == "match"  # a tie may go either way
+    assert parse("0.812").verdict(0.8125) == "match"
+    assert parse("94.60", "%").verdict(0.94594) == "rounding"
+    assert parse("94.60", "%").verdict(0.94636) == "mismatch"
+    assert parse("10,927").verdict(10_926) == "mismatch"  # a count is right or wrong
+    assert parse("0.5").verdict(float("nan")) == "mismatch"
+    assert parse("94.60", "%").padded(0.94636) == 3
+    assert parse("94.6", "%").padded(0.94636) == 0
 
 
 @pytest.mark.parametrize("number", MATRICES)

@@ -2,20 +2,24 @@
 
 import datetime as dt
 import hashlib
+import os
 import re
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
-from lulc_lib.accuracy.assess.assessment import as_json, assess, means
-from lulc_lib.accuracy.assess.judged import judged_counts, judged_matrix
-from lulc_lib.accuracy.assess.report import html, write_report
-from lulc_lib.accuracy.assess.report_style import RIGHT, WRONG, font_pixels, luminance, shade
-from lulc_lib.accuracy.assess.wording import oa_interval, over, worst_confusions
-from lulc_lib.accuracy.averages import averages
+from lulc_lib.accuracy.assess import Comparison, as_json, assess, write_report
+from lulc_lib.accuracy.assess.report import (
+    RIGHT,
+    WRONG,
+    font_pixels,
+    html,
+    luminance,
+    shade,
+)
 from lulc_lib.accuracy.confusion import as_confusion
-from lulc_lib.accuracy.metrics import METRICS, PER_CLASS, binary_metrics, binary_parts
+from lulc_lib.accuracy.metrics import METRICS, PER_CLASS, averages, binary_parts
 from lulc_lib.errors import InputError
 
 DAY = dt.date(2025, 3, 4)
@@ -23,8 +27,8 @@ OLOFSSON = as_confusion([[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 
 AREAS = {"A": 200_000, "B": 150_000, "C": 3_200_000, "D": 6_450_000}
 
 
-def judged(counts, labels):
-    return judged_matrix(as_confusion(counts, labels), "test")
+def compared(counts, labels):
+    return Comparison.of_matrix(as_confusion(counts, labels), "test")
 
 
 class Tags(HTMLParser):
@@ -55,7 +59,7 @@ def page(found, inputs=None):
 
 
 def test_it_is_one_well_formed_page_without_outside_resources():
-    text = page(assess(judged_matrix(OLOFSSON, "test"), AREAS, "own = TP / N"))
+    text = page(assess(Comparison.of_matrix(OLOFSSON, "test"), AREAS, "own = TP / N"))
     tags = Tags(text)
     words = " ".join(tags.words)
     assert not re.search(r"https?://|<script|<img|<link|url\(|@import|src=", text.replace(
@@ -69,7 +73,7 @@ def test_it_is_one_well_formed_page_without_outside_resources():
 
 
 def test_labels_are_escaped():
-    found = assess(judged([[5, 1], [0, 3]], ["<script>alert(1)</script>", "a & \"b\" with a name "
+    found = assess(compared([[5, 1], [0, 3]], ["<script>alert(1)</script>", "a & \"b\" with a name "
                                              "longer than the matrix can show"]))
     text = page(found, {"Input": ("<b>.csv", 1, "0" * 64)})
     Tags(text)
@@ -80,11 +84,11 @@ def test_thirty_classes_fit_and_an_empty_class_stays_visible():
     rng = np.random.default_rng(0)
     counts = rng.integers(0, 9, (30, 30)) + np.diag(rng.integers(100, 9999, 30))
     counts[:, 7] = 0
-    found = assess(judged(counts, [f"class number {i}" for i in range(30)]))
+    found = assess(compared(counts, [f"class number {i}" for i in range(30)]))
     text = page(found)
     Tags(text)
     assert "A4 landscape" in text and "class=upright" in text
-    assert over(found, "f1") == "29 classes, without class number 7 (no reference)"
+    assert found.over("f1") == "29 classes, without class number 7 (no reference)"
     size = float(re.search(r"font-size:([\d.]+)px\"", text).group(1))
     assert 6.5 <= size < 9 and font_pixels(40, 6) == 14
 
@@ -102,8 +106,8 @@ def test_every_cell_has_contrast(full):
 def test_without_a_matrix_and_with_classes_that_do_not_share_out_n():
     table = as_confusion([[5, 1, 0], [2, 7, 0], [0, 1, 4]], "abc")
     parts = binary_parts(table).rename(columns=str.upper)
-    whole, part = (assess(judged_counts(p, "x.csv")) for p in (parts, parts.iloc[[0, 2]]))
-    assert whole.judged.matrix is None
+    whole, part = (assess(Comparison.of_counts(p, "x.csv")) for p in (parts, parts.iloc[[0, 2]]))
+    assert whole.comparison.matrix is None
     assert (whole.overall_accuracy, whole.kappa) == pytest.approx((0.8, (0.8 - 0.3575) / 0.6425))
     assert np.isnan([part.overall_accuracy, part.kappa]).all()
     for found in (whole, part):
@@ -111,33 +115,35 @@ def test_without_a_matrix_and_with_classes_that_do_not_share_out_n():
     assert "not determined" in page(part) and "Confusion matrix</h2>" not in page(part)
     assert as_json(part)["overall_accuracy"] is None and as_json(part)["matrix"] is None
     with pytest.raises(InputError, match="--areas needs a confusion matrix"):
-        assess(judged_counts(parts, "x.csv"), {"a": 1, "b": 1, "c": 1})
+        assess(Comparison.of_counts(parts, "x.csv"), {"a": 1, "b": 1, "c": 1})
 
 
 def test_means_are_those_of_the_accuracy_room():
     matrix = as_confusion([[5, 0, 1, 0], [2, 7, 0, 0], [0, 0, 0, 0], [1, 1, 0, 0]], "abcd")
-    parts = binary_parts(matrix)
-    mine, theirs = means(parts, binary_metrics(parts)), averages(matrix, PER_CLASS)
+    assessment = assess(Comparison.of_matrix(matrix, "t"), formula="TP / (TP + FN)")
+    mine, theirs = assessment.means, averages(matrix, PER_CLASS)
+    assert mine.loc["formula"].macro == mine.loc["producers_accuracy"].macro
+    mine = mine.drop("formula")
     for column in ("macro", "weighted", "micro", "n_averaged"):
         np.testing.assert_allclose(mine[column].astype(float), theirs[column].astype(float))
-    assert mine.left_out["users_accuracy"] == ["c"] == list(theirs.left_out["users_accuracy"])
-    macro = as_json(assess(judged_matrix(matrix, "t")))["macro"]
+    assert list(mine.left_out["users_accuracy"]) == ["c"] == list(theirs.left_out["users_accuracy"])
+    macro = as_json(assess(Comparison.of_matrix(matrix, "t")))["macro"]
     assert macro["left_out"]["users_accuracy"] == ["c"]
 
 
 def test_sentences():
-    found = assess(judged([[5, 0], [0, 3]], ["a", "b"]))
-    assert worst_confusions(found) == [] and "No unit is confused" in page(found)
-    assert "0.6756 to 1.0000" in oa_interval(found)
-    pixels = assess(judged_matrix(as_confusion([[5, 1], [0, 3]], "ab"), "t", pixels=True))
+    found = assess(compared([[5, 0], [0, 3]], ["a", "b"]))
+    assert found.worst_confusions() == [] and "No unit is confused" in page(found)
+    assert "0.6756 to 1.0000" in found.oa_interval()
+    pixels = assess(Comparison.of_matrix(as_confusion([[5, 1], [0, 3]], "ab"), "t", pixels=True))
     assert "cluster bootstrap" in page(pixels) and "Wilson" not in page(pixels)
-    assert worst_confusions(pixels) == ["1 of 4 reference units of b (25.0 %) are mapped as a."]
+    assert pixels.worst_confusions() == ["1 of 4 reference units of b (25.0 %) are mapped as a."]
 
 
 def test_it_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     source, out = tmp_path / "in.csv", tmp_path / "out.html"
     source.write_bytes(b"1,2\n")
-    found = assess(judged([[5, 1], [0, 3]], ["a", "b"]))
+    found = assess(compared([[5, 1], [0, 3]], ["a", "b"]))
     write_report(found, out, {"Input": source})
     assert hashlib.sha256(b"1,2\n").hexdigest() in out.read_text(encoding="utf-8")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.csv", "out.html"]
@@ -146,7 +152,7 @@ def test_it_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(type(out), "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(InputError, match="No space left"):
         write_report(found, out, {"Input": source})
     assert out.read_bytes() == before and len(list(tmp_path.iterdir())) == 2

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lulc_lib.accuracy import compare, uncertainty
+from lulc_lib.accuracy import uncertainty
 from lulc_lib.accuracy.confusion import confusion_by_group
 from lulc_lib.errors import InputError
 
@@ -97,29 +97,29 @@ def test_counts_of_one_polygon_or_no_polygons_are_refused():
 
 def test_mcnemar_vectors():
     table = [[101, 121], [59, 33]]
-    corrected, plain = compare.mcnemar(table), compare.mcnemar(table, correction=False)
+    corrected, plain = uncertainty.mcnemar(table), uncertainty.mcnemar(table, correction=False)
     assert corrected[:2] == pytest.approx((20.67222, 5.450095e-06), rel=1e-6)
     assert plain[:2] == pytest.approx((21.35556, 3.815136e-06), rel=1e-6)
-    few = compare.mcnemar([[9959, 11], [1, 29]])
+    few = uncertainty.mcnemar([[9959, 11], [1, 29]])
     assert few.p_value == pytest.approx(0.00634766, abs=5e-9)
     assert (few.only_a, few.only_b, few.method) == (11, 1, "exact binomial")
-    assert compare.mcnemar(table, exact=True).p_value == pytest.approx(
+    assert uncertainty.mcnemar(table, exact=True).p_value == pytest.approx(
         stats.binomtest(59, 180).pvalue)
-    assert compare.mcnemar([[5, 0], [0, 2]]).p_value == 1
-    assert compare.mcnemar([[5, 30], [30, 2]]).statistic == 0
+    assert uncertainty.mcnemar([[5, 0], [0, 2]]).p_value == 1
+    assert uncertainty.mcnemar([[5, 30], [30, 2]]).statistic == 0
     with pytest.raises(InputError, match="2 × 2"):
-        compare.mcnemar([[1, 2, 3]])
+        uncertainty.mcnemar([[1, 2, 3]])
 
 
 def test_where_two_maps_are_right():
     a, b, truth = [1, 2, 0, 2, 3], [1, 1, 1, 1, 3], [1, 2, 1, 3, 0]
-    assert compare.both_right(a, b, truth).tolist() == [[1, 1], [1, 1]]
+    assert uncertainty.both_right(a, b, truth).tolist() == [[1, 1], [1, 1]]
     with pytest.raises(InputError, match="one grid"):
-        compare.both_right([1], [1], [1, 2])
-    with pytest.raises(InputError, match="nothing to judge"):
-        compare.both_right([1], [1], [0])
+        uncertainty.both_right([1], [1], [1, 2])
+    with pytest.raises(InputError, match="nothing to assess"):
+        uncertainty.both_right([1], [1], [0])
     with pytest.raises(InputError, match="map b holds 11"):
-        compare.both_right([1], [11], [1])
+        uncertainty.both_right([1], [11], [1])
 
 
 def test_a_pair_is_more_precise_than_two_intervals():
@@ -128,7 +128,7 @@ def test_a_pair_is_more_precise_than_two_intervals():
     better = mapped.copy()
     better[:3000:3] = truth[:3000:3]
     a, b = (confusion_by_group(m, truth, groups)[0] for m in (better, mapped))
-    pair = compare.paired_cluster_bootstrap(a, b)
+    pair = uncertainty.paired_cluster_bootstrap(a, b)
     low, high = pair["overall_accuracy"][1:]
     assert 0 < low < pair["overall_accuracy"].estimate < high
     alone = uncertainty.cluster_bootstrap(a)["overall_accuracy"]
@@ -141,7 +141,7 @@ def test_paired_bootstrap_against_a_plain_loop():
     mapped, truth, groups = polygons(1, 0.8, groups=30)
     other = np.roll(mapped, 500)
     a, b = (confusion_by_group(m, truth, groups)[0] for m in (mapped, other))
-    found = compare.paired_cluster_bootstrap(a, b, replicates=4000)
+    found = uncertainty.paired_cluster_bootstrap(a, b, replicates=4000)
     rng = np.random.default_rng(9)
     oa, f1 = [], []
     for _ in range(4000):
@@ -156,15 +156,15 @@ def test_paired_bootstrap_against_a_plain_loop():
 
 def test_a_map_against_itself_differs_by_nothing():
     by_group, _ = confusion_by_group(*polygons(1, 0.8))
-    same = compare.paired_cluster_bootstrap(by_group, by_group, replicates=100)
+    same = uncertainty.paired_cluster_bootstrap(by_group, by_group, replicates=100)
     assert same["overall_accuracy"] == (0, 0, 0)
 
 
 def test_maps_judged_on_different_pixels_are_not_compared():
     a, b = (confusion_by_group(*polygons(seed, 0.8))[0] for seed in (1, 2))
     with pytest.raises(InputError, match="different reference pixels"):
-        compare.paired_cluster_bootstrap(a, b)
+        uncertainty.paired_cluster_bootstrap(a, b)
     with pytest.raises(InputError, match="over the same polygons"):
-        compare.paired_cluster_bootstrap(a, a[:-1])
+        uncertainty.paired_cluster_bootstrap(a, a[:-1])
     with pytest.raises(InputError, match="at least 2"):
-        compare.paired_cluster_bootstrap(a[:1], a[:1])
+        uncertainty.paired_cluster_bootstrap(a[:1], a[:1])

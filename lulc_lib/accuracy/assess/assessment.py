@@ -1,4 +1,4 @@
-"""Everything that is said about one judged map: metrics, means, area-adjusted estimates, JSON."""
+"""Everything that is said about a comparison: metrics, means, area-adjusted estimates, words."""
 
 from __future__ import annotations
 
@@ -12,13 +12,21 @@ import pandas as pd
 
 from lulc_lib.accuracy.area import AreaAdjusted, area_adjusted
 from lulc_lib.accuracy.assess import formula as formulas
-from lulc_lib.accuracy.assess.judged import Judged
-from lulc_lib.accuracy.averages import mean_over_classes
-from lulc_lib.accuracy.metrics import METRICS, Parts, binary_metrics, kappa
+from lulc_lib.accuracy.assess.confusion_inputs import Comparison
+from lulc_lib.accuracy.metrics import (
+    PER_CLASS,
+    Parts,
+    averages_of_parts,
+    binary_metrics,
+    mean_over_classes,
+)
+from lulc_lib.accuracy.uncertainty import wilson
 from lulc_lib.errors import InputError
 
 SAMPLE = "a stratified random sample with the map classes as strata"
-"""What an area-adjusted estimate presumes of the judged units."""
+"""What an area-adjusted estimate presumes of the compared units."""
+
+UNDEFINED = "–"
 
 
 @dataclass(frozen=True)
@@ -27,16 +35,24 @@ class Assessment:
 
     Attributes
     ----------
-    judged : what was judged.
-    overall_accuracy, kappa : NaN where the input does not determine them.
-    per_class : one row per class; ``support``, ``mapped``, the metrics, and ``formula`` if asked.
-    means : see :func:`means`.
-    classes : the classes with reference units, over which macro and weighted means are taken.
-    area : area-adjusted estimates, if areas were given.
-    formula : (name, expression) of the custom formula.
+    comparison : Comparison
+        What was compared.
+    overall_accuracy, kappa : float
+        NaN where the input does not determine them.
+    per_class : DataFrame, one row per class
+        ``support``, ``mapped``, the metrics, and ``formula`` if asked.
+    means : DataFrame, one row per metric
+        As ``averages_of_parts``: ``macro`` and ``weighted`` over the classes that have reference
+        units and where the metric is defined; ``micro`` is NaN for a custom formula.
+    classes : list of str
+        The classes with reference units, over which macro and weighted means are taken.
+    area : AreaAdjusted or None
+        Area-adjusted estimates, if areas were given.
+    formula : tuple of str or None
+        Name and expression of the custom formula.
     """
 
-    judged: Judged
+    comparison: Comparison
     overall_accuracy: float
     kappa: float
     per_class: pd.DataFrame
@@ -45,105 +61,134 @@ class Assessment:
     area: AreaAdjusted | None = None
     formula: tuple[str, str] | None = None
 
+    @property
+    def absent(self) -> list[str]:
+        """The classes without reference units."""
+        return [label for label in self.per_class.index if label not in self.classes]
 
-def assess(judged: Judged, areas: Mapping[str, float] | None = None, formula: str | None = None
-           ) -> Assessment:
-    """The metrics of a judged map.
+    def over(self, metric: str) -> str:
+        """Name the classes that a macro mean averages."""
+        number, left_out = self.means.n_averaged[metric], self.means.left_out[metric]
+        words = f"{number} {'class' if number == 1 else 'classes'}"
+        if left_out:
+            words += f", undefined for {', '.join(left_out)}"
+        if self.absent:
+            words += f", without {', '.join(self.absent)} (no reference)"
+        return words
+
+    def oa_interval(self) -> str:
+        """Give Wilson's interval of OA, and what it presumes."""
+        n = self.comparison.n
+        interval = wilson(self.overall_accuracy * n, n)
+        return (f"95 % interval of OA {share(interval.low)} to {share(interval.high)} (Wilson), if "
+                f"the {n} units are independent random draws; pixels of polygons are not")
+
+    def worst_confusions(self, most: int = 5) -> list[str]:
+        """Name the largest cells off the diagonal, one sentence each."""
+        matrix = self.comparison.matrix
+        if matrix is None:
+            return []
+        counts = matrix.to_numpy().copy()
+        support = counts.sum(axis=0)
+        np.fill_diagonal(counts, 0)
+        order = np.argsort(-counts, axis=None, kind="stable")[:most]
+        places = zip(*np.unravel_index(order, counts.shape), strict=True)
+        return [f"{counts[i, j]} of {support[j]} reference units of {matrix.columns[j]} "
+                f"({100 * counts[i, j] / support[j]:.1f} %) are mapped as {matrix.index[i]}."
+                for i, j in places if counts[i, j]]
+
+
+def assess(comparison: Comparison, areas: Mapping[str, float] | None = None,
+           formula: str | None = None) -> Assessment:
+    """Compute the metrics of a map compared with a reference.
 
     Parameters
     ----------
-    judged : from ``read_judged`` or from pixels.
-    areas : mapped area of every class, any unit; presumes :data:`SAMPLE`.
-    formula : see :func:`lulc_lib.accuracy.assess.formula.evaluate`; becomes the column ``formula``.
+    comparison : Comparison
+        From ``read_comparison`` or from pixels.
+    areas : mapping, any unit, optional
+        Mapped area of every class; presumes :data:`SAMPLE`.
+    formula : str, optional
+        See :func:`lulc_lib.accuracy.assess.formula.evaluate`; becomes the column ``formula``.
 
     Raises
     ------
     InputError
         Areas without a confusion matrix, or a formula that cannot be computed.
     """
-    counts = judged.counts.rename(columns=str.lower)
-    table = binary_metrics(counts)
+    counts = comparison.counts.rename(columns=str.lower)
+    table, means = binary_metrics(counts), averages_of_parts(counts, PER_CLASS)
+    present = table.support > 0
     if formula is not None:
-        names = {name: judged.counts[name].to_numpy(dtype=np.float64) for name in judged.counts}
-        names["N"] = np.full(len(table), float(judged.n))
-        names |= {name: table[name].to_numpy(dtype=np.float64) for name in table}
-        table = table.assign(formula=formulas.evaluate(formula, names))
+        names = {name: comparison.counts[name] for name in comparison.counts}
+        names["N"] = np.full(len(table), comparison.n)
+        names |= {name: table[name] for name in table}
+        values = {name: np.asarray(value, dtype=np.float64) for name, value in names.items()}
+        table = table.assign(formula=formulas.evaluate(formula, values))
+        mean = mean_over_classes(table.formula[present], table.support[present])
+        means.loc["formula"] = pd.Series(mean | {"micro": math.nan})
+    parts = Parts(*(counts[c].to_numpy(dtype=np.float64) for c in Parts._fields))
+    n = comparison.n
+    shared_out = (parts.tp + parts.fp).sum() == n == (parts.tp + parts.fn).sum()
     return Assessment(
-        judged, *_overall(judged), table, means(counts, table),
-        list(table.index[table.support > 0]),
-        None if areas is None else _area_adjusted(judged, areas),
+        comparison, float(parts.overall_accuracy()) if shared_out else math.nan,
+        float(parts.kappa()) if shared_out else math.nan, table, means, list(table.index[present]),
+        None if areas is None else _area_adjusted(comparison, areas),
         None if formula is None else formulas.split_name(formula))
 
 
-def means(counts: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """Macro, support-weighted and micro means of every metric of a per-class table.
-
-    Parameters
-    ----------
-    counts : columns tp, fp, fn, tn, one row per class.
-    table : one row per class, ``support`` and metrics.
-
-    Returns
-    -------
-    One row per metric: ``macro`` and ``weighted`` over the classes that have reference units and
-    where the metric is defined (``n_averaged`` of them, without ``left_out``); ``micro`` from the
-    summed counts of all classes, NaN for a custom formula.
-    """
-    present, whole = table[table.support > 0], counts.sum()
-    sums = Parts(*(np.array(float(whole[c])) for c in Parts._fields))
-    rows = {}
-    for name in table.columns.drop(["support", "mapped"]):
-        micro = float(METRICS[name].compute(sums)) if name in METRICS else math.nan
-        found = mean_over_classes(present[name], present.support)
-        rows[name] = found | {"micro": micro, "left_out": list(found["left_out"])}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("metric")
-
-
-def _overall(judged: Judged) -> tuple[float, float]:
-    """OA and kappa; from binary counts alone only if the classes share out all n units."""
-    if judged.matrix is not None:
-        counts = judged.matrix.to_numpy()
-        return float(np.trace(counts) / counts.sum()), float(kappa(judged.matrix))
-    table, n = judged.counts, judged.n
-    mapped, support = table.TP + table.FP, table.TP + table.FN
-    if mapped.sum() != n or support.sum() != n:
-        return math.nan, math.nan
-    observed, chance = table.TP.sum() / n, float((mapped * support).sum()) / n**2
-    return float(observed), (observed - chance) / (1 - chance) if chance < 1 else math.nan
-
-
-def _area_adjusted(judged: Judged, areas: Mapping[str, float]) -> AreaAdjusted:
-    if judged.matrix is None:
+def _area_adjusted(comparison: Comparison, areas: Mapping[str, float]) -> AreaAdjusted:
+    if comparison.matrix is None:
         raise InputError("--areas needs a confusion matrix; counts of TP, TN, FP and FN per class "
                          "do not tell which classes are confused with which")
-    return area_adjusted(judged.matrix, areas, "stratified_by_map")
+    return area_adjusted(comparison.matrix, areas, "stratified_by_map")
 
 
-def as_json(found: Assessment) -> dict[str, Any]:
-    """The assessment as plain values for JSON: NaN is None, the matrix has the map in its rows."""
-    matrix = found.judged.matrix
+def as_json(assessment: Assessment) -> dict[str, Any]:
+    """Give plain values for JSON: NaN is None, the matrix has the map in its rows."""
+    matrix, means = assessment.comparison.matrix, assessment.means
     out = {
-        "labels": list(found.per_class.index),
+        "labels": list(assessment.per_class.index),
         "matrix": None if matrix is None else matrix.to_numpy().tolist(),
-        "n": found.judged.n,
-        "overall_accuracy": found.overall_accuracy,
-        "kappa": found.kappa,
+        "n": assessment.comparison.n,
+        "overall_accuracy": assessment.overall_accuracy,
+        "kappa": assessment.kappa,
         "per_class": {label: row.to_dict() for label, row in
-                      found.per_class.astype(object).iterrows()},
-        "macro": {**found.means.macro.to_dict(), "classes": found.classes,
-                  "left_out": {name: classes for name, classes in found.means.left_out.items()
+                      assessment.per_class.astype(object).iterrows()},
+        "macro": {**means.macro.to_dict(), "classes": assessment.classes,
+                  "left_out": {name: classes for name, classes in means.left_out.items()
                                if classes}},
-        "weighted": found.means.weighted.to_dict(),
-        "micro": found.means.micro.to_dict(),
+        "weighted": means.weighted.to_dict(),
+        "micro": means.micro.to_dict(),
     }
-    if found.area is not None:
+    if assessment.area is not None:
+        area = assessment.area
         out["area_adjusted"] = {
-            "overall_accuracy": found.area.overall_accuracy,
-            "overall_accuracy_se": found.area.overall_accuracy_se,
-            "per_class": {label: row.to_dict() for label, row in found.area.per_class.iterrows()},
-            "design": found.area.design,
+            "overall_accuracy": area.overall_accuracy,
+            "overall_accuracy_se": area.overall_accuracy_se,
+            "per_class": {label: row.to_dict() for label, row in area.per_class.iterrows()},
+            "design": area.design,
         }
     return _plain(out)
+
+
+def share(value: float, digits: int = 4) -> str:
+    """Write a metric's value, or a dash if it is undefined."""
+    return f"{value:.{digits}f}" if math.isfinite(value) else UNDEFINED
+
+
+def amount(value: float, error: float) -> tuple[str, str]:
+    """Write an area and its error with as many decimals as give the error three digits.
+
+    Examples
+    --------
+    >>> amount(3175221.445, 87924.2), amount(0.123456, 0.0123456)
+    (('3175221', '87924'), ('0.1235', '0.0123'))
+    """
+    if not (math.isfinite(error) and error > 0):
+        return f"{value:.6g}", UNDEFINED if math.isnan(error) else "0"
+    digits = min(12, max(0, 2 - math.floor(math.log10(error))))
+    return f"{value:.{digits}f}", f"{error:.{digits}f}"
 
 
 def _plain(value: Any) -> Any:

@@ -1,15 +1,19 @@
-"""Accuracy inputs from CSV files: confusion matrices, pairs of classes, binary counts.
+"""Read what ``lulc accuracy`` takes from CSV files: matrices, pairs of classes, binary counts.
 
-Every reader ends in a :class:`Judged`: rows are the map, columns the reference, whatever the file
-had. A matrix that does not say which way round it is cannot be read: PA and UA would be a guess.
+Every reader ends in a :class:`Comparison`: rows are the map, columns the reference, whatever the
+file had. A matrix that does not say which way round it is cannot be read: PA and UA would be a
+guess.
 """
 
 from __future__ import annotations
 
 import io
+import json
+import math
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -26,17 +30,15 @@ from lulc_lib.accuracy.assess.csv_cells import (
     read_cells,
     read_text,
 )
-from lulc_lib.accuracy.assess.judged import (
-    BINARY,
-    MOST_CLASSES,
-    Judged,
-    judged_counts,
-    judged_matrix,
-)
 from lulc_lib.accuracy.confusion import as_confusion, confusion_from_labels
+from lulc_lib.accuracy.metrics import binary_parts
 from lulc_lib.errors import InputError
 
 Side = Literal["map", "reference"]
+
+BINARY = ("TP", "TN", "FP", "FN")
+MOST_CLASSES = 1000
+"""Different classes that are assessed; more are a sign of data that are no classes."""
 
 MAP_WORDS = frozenset({"map", "mapclass", "mapped", "class", "classes", "classification",
                        "classified", "predicted", "predictedclass", "predictedlabel", "prediction",
@@ -50,14 +52,116 @@ SUM_WORDS = frozenset({"sum", "sums", "total", "totals", "rowsum", "rowsums", "c
                        "columnsum", "columnsums", "rowtotal", "columntotal", "suma", "σ", "all"})
 
 
-def read_judged(path: Path | str, rows: Side | None = None) -> Judged:
-    """What a CSV file says about a map and its reference, whichever of the formats it has.
+@dataclass(frozen=True)
+class Comparison:
+    """A map compared with a reference.
+
+    Attributes
+    ----------
+    matrix : DataFrame or None
+        Confusion matrix with named axes (rows map, columns reference), labels as text; None if
+        only binary counts are given.
+    counts : DataFrame, one row per class, int64
+        Columns TP, TN, FP, FN.
+    kind : str
+        What was read, for the report.
+    notes : tuple of str
+        What a reader should know about how it was read.
+    pixels : bool
+        Whether the compared units are pixels, which are not independent of their neighbours.
+    """
+
+    matrix: pd.DataFrame | None
+    counts: pd.DataFrame
+    kind: str
+    notes: tuple[str, ...] = ()
+    pixels: bool = False
+
+    @classmethod
+    def of_matrix(cls, matrix: pd.DataFrame, kind: str, notes: Sequence[str] = (),
+                  pixels: bool = False) -> Comparison:
+        """Take a confusion matrix (map rows, reference columns)."""
+        table = binary_parts(matrix).rename(columns=str.upper).rename_axis(index=None)
+        return cls(matrix, table[list(BINARY)], kind, tuple(notes), pixels)
+
+    @classmethod
+    def of_counts(cls, table: pd.DataFrame, name: str) -> Comparison:
+        """Take binary counts per class; one or two classes determine the matrix too.
+
+        Parameters
+        ----------
+        table : DataFrame, one row per class
+            Columns TP, TN, FP, FN.
+        name : str
+            The file, for messages.
+
+        Raises
+        ------
+        InputError
+            The classes do not add up to one n, or n is 0.
+        """
+        table = table.loc[:, list(BINARY)].astype(np.int64)
+        totals = table.sum(axis=1)
+        if totals.nunique() > 1:
+            other = totals[totals != totals.iloc[0]].index[0]
+            raise InputError(
+                f"{name}: TP + TN + FP + FN is {totals.iloc[0]} for {totals.index[0]} and "
+                f"{totals[other]} for {other}; all classes are assessed on the same n")
+        if totals.iloc[0] == 0:
+            raise InputError(f"{name}: all counts are 0; there is nothing to assess")
+        kind = "TP, TN, FP, FN per class"
+        first, labels = table.iloc[0], list(table.index)
+        if len(labels) == 1:
+            labels.append(f"not {labels[0]}")
+        elif len(labels) > 2 or list(table.iloc[1]) != [first.TN, first.TP, first.FN, first.FP]:
+            return cls(None, table, kind, (
+                "Counts per class do not tell which classes are confused with which: there is no "
+                "confusion matrix.",))
+        whole = [[first.TP, first.FP], [first.FN, first.TN]]
+        return cls.of_matrix(as_confusion(whole, labels), kind)
+
+    @property
+    def labels(self) -> list[str]:
+        """Class labels, in order."""
+        return list(self.counts.index)
+
+    @property
+    def n(self) -> int:
+        """Compared units (pixels, points)."""
+        return int(self.counts.iloc[0].sum())
+
+    def renamed(self, names: Mapping[str, str], what: str) -> Comparison:
+        """Give the classes other labels.
+
+        Raises
+        ------
+        InputError
+            A label has no name, or two labels have the same.
+        """
+        lacking = [label for label in self.labels if label not in names]
+        if lacking:
+            raise InputError(f"{what}: has no name for class {', '.join(lacking)}; it must name "
+                             f"every class ({', '.join(self.labels)})")
+        new = [names[label] for label in self.labels]
+        check_labels(new, f"{what}, names of the classes")
+        matrix = None if self.matrix is None else as_confusion(self.matrix.to_numpy(), new)
+        return replace(self, matrix=matrix, counts=self.counts.set_axis(new))
+
+    def noted(self, *notes: str) -> Comparison:
+        """Add notes."""
+        return replace(self, notes=(*self.notes, *notes))
+
+
+def read_comparison(path: Path | str, rows: Side | None = None) -> Comparison:
+    """Read what a CSV file says about a map and its reference, whichever of the formats it has.
 
     Parameters
     ----------
-    path : a confusion matrix (bare, labelled, or with sums), a table with the columns ``true`` and
+    path : Path or str
+        A confusion matrix (bare, labelled, or with sums), a table with the columns ``true`` and
         ``predicted`` (and ``label``), or TP, TN, FP, FN per class.
-    rows : what the rows of a confusion matrix are; not needed if its corner cell says it.
+    rows : "map" or "reference", optional
+        What the rows of a confusion matrix are; not needed if its corner cell says it.
 
     Raises
     ------
@@ -69,19 +173,21 @@ def read_judged(path: Path | str, rows: Side | None = None) -> Judged:
     first = next(line for line in text.splitlines() if line.strip())
     header = [_word(cell) for cell in first.split(delimiter(text))]
     if _column(header, REFERENCE_WORDS) is not None and _column(header, PAIR_MAP_WORDS) is not None:
-        return _pairs(path, text, header)
+        return _pairs(path.name, text, header)
     cells = read_cells(path)
     if set(BINARY) <= {cell.upper() for cell in cells[0]}:
-        return _binary(path, [list(line) for line in zip(*cells, strict=True)])
+        return _binary(path.name, [list(line) for line in zip(*cells, strict=True)])
     if set(BINARY) <= {line[0].upper() for line in cells}:
-        return _binary(path, cells)
-    return _matrix(path, cells, rows)
+        return _binary(path.name, cells)
+    return _matrix(path.name, cells, rows)
 
 
 def orientation(corner: str) -> Side | None:
-    """What the rows are, from a corner cell such as ``map/reference``; None if it does not say.
+    r"""Say what the rows are, from a corner cell such as ``map/reference``; None if it does not.
 
-    >>> orientation("class/ref"), orientation("true\\\\predicted"), orientation("class")
+    Examples
+    --------
+    >>> orientation("class/ref"), orientation("true\\predicted"), orientation("class")
     ('map', 'reference', None)
     """
     parts = [_word(part) for part in re.split(r"[/\\|]", corner)]
@@ -94,32 +200,114 @@ def orientation(corner: str) -> Side | None:
     return None
 
 
+def read_names(path: Path | str, comparison: Comparison) -> Comparison:
+    """Give a comparison the class names of a JSON file.
+
+    Parameters
+    ----------
+    path : Path or str
+        An object ``{"1": "water", …}`` that names every class, or, for classes that are only
+        numbered 1 … n, a list of names in their order.
+    comparison : Comparison
+        The classes to name.
+
+    Raises
+    ------
+    InputError
+        Not JSON, names that are no text, or a class without a name.
+    """
+    path, labels = Path(path), comparison.labels
+    try:
+        names = json.loads(read_text(path))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise InputError(f"{path.name}: is not JSON ({error})") from None
+    if isinstance(names, list):
+        if labels != [str(i + 1) for i in range(len(names))]:
+            raise InputError(f"{path.name}: is a list of {len(names)} names; classes "
+                             f"{', '.join(labels)} need an object such as "
+                             '{"1": "water", "2": "forest"}')
+        names = dict(zip(labels, names, strict=True))
+    if not isinstance(names, dict):
+        raise InputError(f'{path.name}: must hold an object such as {{"1": "water"}}')
+    wrong = [v for v in names.values() if not isinstance(v, str) or not v.strip()]
+    if wrong:
+        raise InputError(f"{path.name}: holds the name {wrong[0]!r}; class names are text")
+    return comparison.renamed({plain_label(k.strip()): v.strip() for k, v in names.items()},
+                              path.name)
+
+
+def read_areas(path: Path | str, labels: Mapping[str, str]) -> dict[str, float]:
+    """Read the mapped area per class from a CSV with a header line and columns label and area.
+
+    Parameters
+    ----------
+    path : Path or str
+        The CSV file; areas in any unit.
+    labels : mapping
+        What a class may be called in the file (code or name) → its label.
+
+    Raises
+    ------
+    InputError
+        A class with two areas, or unknown; an area that is no number ≥ 0.
+    """
+    path = Path(path)
+    header, *lines = read_cells(path)
+    words = [cell.lower() for cell in header]
+    columns = [i for i, word in enumerate(words) if word.split("_")[0].split(" ")[0] in
+               ("area", "areas", "mapped", "pixels")]
+    names = [i for i, word in enumerate(words) if word in ("label", "labels", "class", "code",
+                                                           "name", "map_class", "")]
+    if len(columns) != 1 or not names:
+        raise InputError(f"{path.name}: its first line is {', '.join(header)!r}; it must name the "
+                         "columns: label,area")
+    if not lines:
+        raise InputError(f"{path.name}: has a header line and no areas")
+    check_labels([plain_label(line[names[0]]) for line in lines], path.name)
+    areas: dict[str, float] = {}
+    for line in lines:
+        name = plain_label(line[names[0]])
+        if name not in labels:
+            raise InputError(f"{path.name}: names class {name!r}, which the matrix lacks; its "
+                             f"classes are {', '.join(dict.fromkeys(labels.values()))}")
+        if labels[name] in areas:
+            raise InputError(f"{path.name}: class {name} is there more than once")
+        areas[labels[name]] = _area(line[columns[0]], f"{path.name}, class {name}")
+    return areas
+
+
+def _area(cell: str, where: str) -> float:
+    try:
+        value = float(plain_label(cell))
+    except ValueError:
+        raise InputError(f"{where}: the area is {cell!r}; areas are numbers") from None
+    if not math.isfinite(value) or value < 0:
+        raise InputError(f"{where}: the area is {cell}; areas are finite and not negative")
+    return value
+
+
 def _word(cell: str) -> str:
     return re.sub(r"[^a-zσ]", "", cell.lower())
 
 
 def _column(header: Sequence[str], words: frozenset[str]) -> int | None:
-    found = [i for i, word in enumerate(header) if word in words]
-    return found[0] if len(found) == 1 else None
+    places = [i for i, word in enumerate(header) if word in words]
+    return places[0] if len(places) == 1 else None
 
 
-def _matrix(path: Path, cells: list[list[str]], rows: Side | None) -> Judged:
-    name, corner = path.name, cells[0][0]
-    bare = count_or_none(corner) is not None
+def _matrix(name: str, cells: list[list[str]], rows: Side | None) -> Comparison:
+    bare = count_or_none(cells[0][0]) is not None
     if rows is None and _like_pairs(cells):
         raise InputError(f"{name}: its columns are {', '.join(cells[0])}; a table of pairs needs "
                          "the columns true and predicted (a confusion matrix needs --rows)")
-    rows = _settle(name, corner, bare, rows)
-    if bare:
-        matrix, notes = _bare(name, cells)
-    else:
-        matrix, notes = _labelled(name, cells)
+    rows = _settle(name, cells[0][0], bare, rows)
+    matrix, notes = (_bare if bare else _labelled)(name, cells)
     if rows == "reference":
         matrix = matrix.T
     if not matrix.to_numpy().any():
-        raise InputError(f"{name}: all counts are 0; there is nothing to judge")
+        raise InputError(f"{name}: all counts are 0; there is nothing to assess")
     kind = f"confusion matrix ({'bare' if bare else 'labelled'}), {rows} classes in its rows"
-    return judged_matrix(as_confusion(matrix.to_numpy(), list(matrix.index)), kind, notes)
+    return Comparison.of_matrix(as_confusion(matrix.to_numpy(), list(matrix.index)), kind, notes)
 
 
 def _like_pairs(cells: list[list[str]]) -> bool:
@@ -144,25 +332,22 @@ def _settle(name: str, corner: str, bare: bool, rows: Side | None) -> Side:
 
 
 def _bare(name: str, cells: list[list[str]]) -> tuple[pd.DataFrame, list[str]]:
-    height, width = len(cells), len(cells[0])
-    numbers = counts(cells, [str(i + 1) for i in range(width)],
-                     [str(i + 1) for i in range(height)], name)
-    if height != width:
+    labels = [str(i + 1) for i in range(max(len(cells), len(cells[0])))]
+    numbers = counts(cells, labels[:len(cells[0])], labels[:len(cells)], name)
+    if len(cells) != len(cells[0]):
         raise InputError(
-            f"{name}: has {height} rows and {width} columns and no labels; a bare confusion matrix "
-            "is square (pairs of classes need a header line: true,predicted)")
+            f"{name}: has {len(cells)} rows and {len(cells[0])} columns and no labels; a bare "
+            "confusion matrix is square (pairs of classes need a header line: true,predicted)")
     values, notes = np.array(numbers, dtype=np.int64), []
-    if height > 2 and values[:-1, :-1].any() and _ends_in_sums(values):
-        values = values[:-1, :-1]
+    inner = values[:-1, :-1]
+    sums = np.append(inner.sum(axis=0), inner.sum())
+    if (len(values) > 2 and inner.any() and (values[-1] == sums).all()
+            and (values[:-1, -1] == inner.sum(axis=1)).all()):
+        values = inner
         notes.append("The last row and the last column are the sums of the others and were left "
                      "out.")
-    labels = [str(i + 1) for i in range(len(values))]
+    labels = labels[:len(values)]
     return pd.DataFrame(values, index=labels, columns=labels), notes
-
-
-def _ends_in_sums(values: np.ndarray) -> bool:
-    return bool((values[:-1].sum(axis=0) == values[-1]).all()
-                and (values[:, :-1].sum(axis=1) == values[:, -1]).all())
 
 
 def _labelled(name: str, cells: list[list[str]]) -> tuple[pd.DataFrame, list[str]]:
@@ -180,7 +365,7 @@ def _labelled(name: str, cells: list[list[str]]) -> tuple[pd.DataFrame, list[str
 
 
 def _without_sums(name: str, table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The table without a last row or column of sums, after checking that they are the sums."""
+    """Drop a last row or column of sums, after checking that they are the sums."""
     row = len(table) > 1 and _word(table.index[-1]) in SUM_WORDS
     column = table.shape[1] > 1 and _word(table.columns[-1]) in SUM_WORDS
     inner = table.iloc[: -1 if row else None, : -1 if column else None]
@@ -206,7 +391,7 @@ def _square(name: str, table: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFr
         raise InputError(
             f"{name}: only the rows name {', '.join(only_rows)} and only the columns "
             f"{', '.join(only_columns)}; rows and columns must name the same classes")
-    labels = rows if only_rows else columns if only_columns else rows
+    labels = columns if only_columns else rows
     if only_rows or only_columns:
         where, lacking = ("columns", only_rows) if only_rows else ("rows", only_columns)
         notes = [*notes, f"The {where} lack {', '.join(lacking)}: taken as all 0."]
@@ -215,8 +400,7 @@ def _square(name: str, table: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFr
     return table.reindex(index=labels, columns=labels, fill_value=0), notes
 
 
-def _pairs(path: Path, text: str, header: list[str]) -> Judged:
-    name = path.name
+def _pairs(name: str, text: str, header: list[str]) -> Comparison:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
@@ -235,24 +419,23 @@ def _pairs(path: Path, text: str, header: list[str]) -> Judged:
     labels = in_order([*sides[0].unique(), *sides[1].unique()])
     if len(labels) > MOST_CLASSES:
         raise InputError(f"{name}: names {len(labels)} different classes; at most {MOST_CLASSES} "
-                         "are judged")
+                         "are assessed")
     matrix = confusion_from_labels(sides[1], sides[0], labels)
     ignored = [c for k, c in enumerate(table.columns) if k not in (true, mapped, label)]
     notes = [f"Columns not used: {', '.join(ignored)}."] if ignored else []
-    judged = judged_matrix(matrix, f"pairs of classes, {len(table)} lines", notes)
+    comparison = Comparison.of_matrix(matrix, f"pairs of classes, {len(table)} lines", notes)
     if label is None:
-        return judged
-    return judged.renamed(_names_in_column(sides[0], table.iloc[:, label], labels, name), name)
+        return comparison
+    return comparison.renamed(_names_in_column(sides[0], table.iloc[:, label], labels, name), name)
 
 
 def _codes(column: pd.Series, name: str) -> pd.Series:
     codes = column.str.strip()
-    plain = {cell: plain_label(cell) for cell in codes.unique()}
-    if "" in plain:
+    if (codes == "").any():
         line = int(np.argmax(codes == "")) + 1
         raise InputError(f"{name}, column {column.name}: pair {line} has no class; every pair "
                          "needs a true and a predicted class")
-    return codes.map(plain)
+    return codes.map({cell: plain_label(cell) for cell in codes.unique()})
 
 
 def _names_in_column(codes: pd.Series, names: pd.Series, labels: Sequence[str], file: str
@@ -265,13 +448,11 @@ def _names_in_column(codes: pd.Series, names: pd.Series, labels: Sequence[str], 
         names_of = pairs["name"][pairs.code == twice.code.iloc[0]]
         raise InputError(f"{file}: class {twice.code.iloc[0]} has the labels "
                          f"{' and '.join(names_of)}; a class has one label")
-    known = dict(zip(pairs.code, pairs["name"], strict=True))
-    return {label: known.get(label, label) for label in labels}
+    return {label: label for label in labels} | dict(zip(pairs.code, pairs["name"], strict=True))
 
 
-def _binary(path: Path, cells: list[list[str]]) -> Judged:
+def _binary(name: str, cells: list[list[str]]) -> Comparison:
     """TP, TN, FP, FN in the first column (in any order, under a header line of classes or not)."""
-    name = path.name
     kinds = [line[0].upper() for line in cells]
     check_labels([k for k in kinds if k in BINARY], f"{name}, TP/TN/FP/FN")
     others = [line for kind, line in zip(kinds, cells, strict=True) if kind not in BINARY]
@@ -279,11 +460,11 @@ def _binary(path: Path, cells: list[list[str]]) -> Judged:
         raise InputError(f"{name}: besides TP, TN, FP and FN there are {others[0][0]!r} and "
                          f"{others[1][0]!r}; only one line or column may name the classes")
     width = len(cells[0]) - 1
-    labels = ([plain_label(cell) for cell in others[0][1:]] if others
-              else [str(i + 1) for i in range(width)])
     if width < 1:
         raise InputError(f"{name}: has TP, TN, FP and FN but no counts")
+    labels = ([plain_label(cell) for cell in others[0][1:]] if others
+              else [str(i + 1) for i in range(width)])
     check_labels(labels, name)
     lines = [cells[kinds.index(kind)][1:] for kind in BINARY]
     numbers = pd.DataFrame(counts(lines, labels, BINARY, name), index=list(BINARY), columns=labels)
-    return judged_counts(numbers.T, name)
+    return Comparison.of_counts(numbers.T, name)

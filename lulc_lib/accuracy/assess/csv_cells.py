@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lulc_lib.errors import InputError
+from lulc_lib.io import existing_file
 
 DELIMITERS = (",", ";", "\t")
 LARGEST_COUNT = 2**53
@@ -15,21 +16,17 @@ LARGEST_COUNT = 2**53
 
 
 def read_text(path: Path) -> str:
-    """A text file's content (UTF-8, with or without byte-order mark).
+    """Read a text file (UTF-8, with or without byte-order mark).
 
     Raises
     ------
     InputError
         No such file, a folder, not text, or nothing in it.
     """
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; a file is needed")
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = existing_file(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise InputError(f"{path.name}: is not a text file in UTF-8") from None
+        text = "\0"
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     if "\0" in text:
@@ -40,8 +37,10 @@ def read_text(path: Path) -> str:
 
 
 def delimiter(text: str) -> str:
-    """The delimiter of a CSV text: comma, semicolon or tab, whichever its first line has most of.
+    """Choose the delimiter of a CSV text: comma, semicolon or tab, whichever comes most.
 
+    Examples
+    --------
     >>> delimiter("a;b;c")
     ';'
     """
@@ -50,7 +49,7 @@ def delimiter(text: str) -> str:
 
 
 def read_cells(path: Path) -> list[list[str]]:
-    """The cells of a CSV file, stripped, without empty lines and without empty columns at the end.
+    """Read the cells of a CSV file, stripped, without empty lines and empty columns at the end.
 
     Raises
     ------
@@ -79,8 +78,10 @@ def read_cells(path: Path) -> list[list[str]]:
 
 
 def count_or_none(cell: str) -> int | None:
-    """The whole number in a cell (``12``, ``12.0``), else None.
+    """Read the whole number in a cell (``12``, ``12.0``), else None.
 
+    Examples
+    --------
     >>> count_or_none("12.0"), count_or_none("-3"), count_or_none("1.5"), count_or_none("x")
     (12, -3, None, None)
     """
@@ -88,34 +89,29 @@ def count_or_none(cell: str) -> int | None:
     return int(match.group(1)) if match else None
 
 
-def count(cell: str, where: str) -> int:
-    """The count in a cell.
+def counts(cells: Sequence[Sequence[str]], columns: Sequence[str], rows: Sequence[str],
+           name: str) -> list[list[int]]:
+    """Read a block of cells as counts.
+
+    Parameters
+    ----------
+    cells : sequence of lines
+        Text.
+    columns, rows, name : sequence of str, sequence of str, str
+        What the columns, the lines and the file are called in error messages.
 
     Raises
     ------
     InputError
-        The cell is empty, text, fractional, negative or too large.
+        A cell is empty, text, fractional, negative or too large.
     """
-    value = count_or_none(cell)
-    if value is None:
-        raise InputError(f"{where}: the cell is {_what(cell)}; counts are whole numbers")
-    if value < 0:
-        raise InputError(f"{where}: the cell is {cell}; counts cannot be negative")
-    if value > LARGEST_COUNT:
-        raise InputError(f"{where}: the cell is {cell}; counts go up to 2^53")
-    return value
-
-
-def counts(cells: Sequence[Sequence[str]], columns: Sequence[str], rows: Sequence[str],
-           name: str) -> list[list[int]]:
-    """A block of cells as counts; ``columns`` and ``rows`` name the cells in error messages."""
-    return [[count(cell, f"{name}, row {row}, column {column}")
+    return [[_count(cell, f"{name}, row {row}, column {column}")
              for cell, column in zip(line, columns, strict=True)]
             for line, row in zip(cells, rows, strict=True)]
 
 
 def plain_label(cell: str) -> str:
-    """A class label as text; whole numbers lose what a spreadsheet adds (``3.0`` becomes ``3``)."""
+    """Drop from a whole number what a spreadsheet adds (``3.0`` becomes ``3``)."""
     value = count_or_none(cell)
     return cell if value is None else str(value)
 
@@ -131,8 +127,10 @@ def check_labels(labels: Sequence[str], what: str) -> None:
 
 
 def in_order(labels: Sequence[str]) -> list[str]:
-    """Labels without repeats, by number if all are numbers, else by the alphabet.
+    """Sort labels without repeats, by number if all are numbers, else by the alphabet.
 
+    Examples
+    --------
     >>> in_order(["10", "9", "10"]), in_order(["b", "a"])
     (['9', '10'], ['a', 'b'])
     """
@@ -143,8 +141,14 @@ def in_order(labels: Sequence[str]) -> list[str]:
     return [label for _, label in sorted(zip(numbers, unique, strict=True))]
 
 
-def _what(cell: str) -> str:
-    if cell == "":
-        return "empty"
-    return f"{cell} (a fraction)" if re.fullmatch(r"[+-]?\d*[.,]\d+(e[+-]?\d+)?", cell, re.I) \
-        else repr(cell)
+def _count(cell: str, where: str) -> int:
+    value = count_or_none(cell)
+    if value is None:
+        fraction = re.fullmatch(r"[+-]?\d*[.,]\d+(e[+-]?\d+)?", cell, re.I)
+        what = "empty" if cell == "" else f"{cell} (a fraction)" if fraction else repr(cell)
+        raise InputError(f"{where}: the cell is {what}; counts are whole numbers")
+    if value < 0:
+        raise InputError(f"{where}: the cell is {cell}; counts cannot be negative")
+    if value > LARGEST_COUNT:
+        raise InputError(f"{where}: the cell is {cell}; counts go up to 2^53")
+    return value

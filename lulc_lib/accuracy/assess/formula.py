@@ -1,4 +1,8 @@
-"""A custom per-class formula: parsed against a whitelist, computed in float64, never executed."""
+"""A custom per-class formula: parsed against a whitelist, computed in float64, never executed.
+
+General evaluators were tried and let through what no formula needs (subscripts, comparisons,
+complex numbers, numpy's ``out`` argument); with a whitelist before them nothing is left to save.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +42,10 @@ WORDS: dict[type[ast.expr], str] = {
 
 
 def split_name(text: str) -> tuple[str, str]:
-    """A formula's own name and its expression: ``"ts = TP / (TP + FN + FP)"`` has the name ts.
+    """Split a formula into its own name (``formula`` if it has none) and its expression.
 
+    Examples
+    --------
     >>> split_name("ts = TP / N"), split_name("TP / N")
     (('ts', 'TP / N'), ('formula', 'TP / N'))
     """
@@ -48,17 +54,20 @@ def split_name(text: str) -> tuple[str, str]:
 
 
 def evaluate(text: str, values: Mapping[str, Vector]) -> Vector:
-    """A formula's value for every class.
+    """Compute a formula for every class.
 
     Parameters
     ----------
-    text : numbers, names, ``+ - * / **``, parentheses, and sqrt, abs, log (natural), min and
-        max; ``name = …`` in front is allowed.
-    values : name → (class,) numbers; TP, TN, FP, FN, N and the metrics of the per-class table.
+    text : str
+        Numbers, names, ``+ - * / **``, parentheses, and sqrt, abs, log (natural), min and max;
+        ``name = …`` in front is allowed.
+    values : mapping of arrays, shape (class,)
+        TP, TN, FP, FN, N and the metrics of the per-class table, by name.
 
     Returns
     -------
-    (class,) float64; NaN where it is not a finite number (0/0, the root of a negative number).
+    array, shape (class,), float64
+        NaN where it is not a finite number (0/0, the root of a negative number).
 
     Raises
     ------
@@ -66,6 +75,8 @@ def evaluate(text: str, values: Mapping[str, Vector]) -> Vector:
         The formula is too long or cannot be read, or holds something that is not allowed; the
         message names it.
 
+    Examples
+    --------
     >>> evaluate("TP / (TP + FN)", {"TP": np.array([3.0, 0.0]), "FN": np.array([1.0, 0.0])})
     array([0.75,  nan])
     """
@@ -129,13 +140,13 @@ def _named(name: str, values: Mapping[str, Vector]) -> Vector:
             or difflib.get_close_matches(name.lower(), values, 1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise InputError(f"the formula names {name!r}, which is unknown; {hint}"
-                         f"known are {', '.join(values)}")
+                         f"the names are {', '.join(values)}")
     return np.asarray(values[name], dtype=np.float64)
 
 
 def _call(name: str, arguments: list[ast.expr], values: Mapping[str, Vector]) -> Vector:
     if name not in FUNCTIONS:
-        raise InputError(f"the formula calls {name!r}, which is unknown; known functions are "
+        raise InputError(f"the formula calls {name!r}, which is unknown; the functions are "
                          f"{', '.join(FUNCTIONS)}")
     if (len(arguments) != 1) if name in OF_ONE else (len(arguments) < 2):
         raise InputError(f"the formula calls {name} with {len(arguments)} argument(s); it takes "
@@ -145,7 +156,7 @@ def _call(name: str, arguments: list[ast.expr], values: Mapping[str, Vector]) ->
 
 
 def _shown(node: ast.expr) -> str:
-    """What is not allowed, in the user's words."""
+    """Name what is not allowed in the user's words."""
     if isinstance(node, ast.Attribute):
         return f"the attribute {'.' + node.attr!r}"
     if isinstance(node, ast.BinOp | ast.UnaryOp):

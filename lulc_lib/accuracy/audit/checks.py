@@ -1,22 +1,35 @@
 """The paper's accuracy numbers, each computed again: match, rounding or mismatch, and why.
 
-Verdicts come from computing each printed number by the paper's own definitions (Table 6) from the
-printed matrices, or from the whole numbers behind Tables 18–20. Explanations come from trying every
-hypothesis of ``hypotheses`` on every number that does not match.
+Each printed number is computed by the paper's own definitions (Table 6) from the printed matrices,
+or from the whole numbers behind Tables 18–20. A hypothesis is a named way in which a number can go
+wrong: from what is printed about a table (a :class:`Subject`) it computes whole tables of the
+values that the mistake would give. It explains a number only if one of its values, rounded, has
+exactly the printed digits.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
-from lulc_lib.accuracy.audit.hypotheses import Explanation, Subject, alternatives, explain
-from lulc_lib.accuracy.audit.one_against_all import COUNTS, MEAN, METRICS, OVERALL, one_against_all
-from lulc_lib.accuracy.audit.reconstruct import reconstruct_counts
-from lulc_lib.accuracy.audit.rounding import Printed, judge, parse, show
+from lulc_lib import legend
+from lulc_lib.accuracy.audit.printed import (
+    COUNTS,
+    MEAN,
+    METRICS,
+    OVERALL,
+    Printed,
+    one_against_all,
+    parse,
+    quantities,
+    reconstruct_counts,
+    swap_axes,
+)
 from lulc_lib.accuracy.published.tables import (
     all_tables,
     index,
@@ -29,7 +42,75 @@ from lulc_lib.accuracy.published.tables import (
 Matrices = Mapping[int, Mapping[str, pd.DataFrame]]
 """Further matrices of a printed one (13 or 14), by a name that says what they were measured on."""
 
+Tables = Mapping[int, pd.DataFrame]
+"""Tables in place of the paper's, by number (see ``published.table``)."""
+
 RELEASED = "released file"
+PADDED = "rounded early, zero added"
+_OTHER_MATRIX = ("off-legend class dropped", "another reference layer")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What one matrix or per-class table of the paper says.
+
+    ``counts``: TP, FP, FN, TN per class; ``printed``: (row, column) → number as printed;
+    ``matrix``: the printed confusion matrix, where there is one; ``others``: further matrices of
+    the same map by name (released file, other references), which may have more classes.
+    """
+
+    counts: pd.DataFrame
+    printed: Mapping[tuple[str, str], Printed]
+    matrix: pd.DataFrame | None = None
+    others: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+    @property
+    def right(self) -> pd.DataFrame:
+        """The metrics as the paper defines them (see ``quantities``)."""
+        return quantities(self.counts)
+
+    @property
+    def as_printed(self) -> pd.DataFrame:
+        """The same table with the numbers that the paper prints, where it prints them."""
+        table = self.right
+        for (row, column), number in self.printed.items():
+            if row in table.index:
+                table.loc[row, column] = number.value
+        oa = self.printed.get((OVERALL, "oa")) or self.printed.get((MEAN, "oa"))
+        return table.assign(oa=oa.value) if oa else table
+
+    def on_labels(self, matrix: pd.DataFrame) -> pd.DataFrame:
+        """Cut another matrix to the classes of the printed one."""
+        labels = list(self.matrix.index)
+        return matrix.reindex(index=labels, columns=labels, fill_value=0)
+
+    def differing_cells(self, matrix: pd.DataFrame) -> list[tuple[int | str, int | str]]:
+        """Find the cells of the printed matrix that another matrix fills with another number."""
+        labels = self.matrix.index
+        cells = np.argwhere(self.matrix.to_numpy() != self.on_labels(matrix).to_numpy())
+        return [(labels[r], labels[c]) for r, c in cells]
+
+    def lost_digits(self, matrix: pd.DataFrame) -> list[tuple[int | str, int | str]]:
+        """Find the cells (map class, reference class) that lack digits of the printed cell.
+
+        Empty if any differing cell is not of that kind: then it is simply another matrix.
+        """
+        cells = self.differing_cells(matrix)
+        lost = all(_shortened(matrix.loc[cell], self.matrix.loc[cell]) for cell in cells)
+        return cells if lost else []
+
+    def dropped_labels(self, matrix: pd.DataFrame) -> list[int | str]:
+        """Find the classes that another matrix has pixels of and the printed one does not list."""
+        used = (matrix.to_numpy() + matrix.to_numpy().T).sum(axis=1) > 0
+        return [c for c in matrix.index[used] if c not in self.matrix.index]
+
+
+class Explanation(NamedTuple):
+    """A hypothesis that gives the printed digits, what exactly does, and the unrounded value."""
+
+    hypothesis: str
+    detail: str
+    gives: float
 
 
 class Number(NamedTuple):
@@ -52,67 +133,192 @@ class Checked(NamedTuple):
     explanations: list[Explanation]
 
 
-def numbers(
-    tables: Mapping[int, pd.DataFrame] | None = None, quotes: pd.DataFrame | None = None
-) -> list[Number]:
-    """Every number to check: the cells of Tables 8, 10–12, 15–20, then those in the text.
+def axes_swapped(subject: Subject) -> dict[str, pd.DataFrame]:
+    """Compute PA, UA and TNR along the other axis of the matrix."""
+    return {"axes swapped": quantities(swap_axes(subject.counts))}
+
+
+def empty_class(subject: Subject) -> dict[str, pd.DataFrame]:
+    """Count classes without pixels in the means, as PA = UA = F1 = 0 and ACC = TNR = 1."""
+    present = set(subject.counts.index)
+    if not present <= {str(c) for c in legend.CODES}:
+        return {}
+    tables = {}
+    for extra in range(1, len(legend.CODES) - len(present) + 1):
+        name = f"mean over {len(present) + extra} classes, {extra} of them empty"
+        tables[name] = quantities(subject.counts, extra)
+        tables[f"{name}; of the printed, rounded class values"] = _printed_means(subject, extra)
+    return tables
+
+
+def off_legend(subject: Subject) -> dict[str, pd.DataFrame]:
+    """Count in the pixels of a class that the printed matrix leaves out."""
+    tables = {}
+    for name, matrix in subject.others.items():
+        extra = subject.dropped_labels(matrix)
+        if extra and not subject.differing_cells(matrix):
+            pixels = int(matrix.loc[extra].to_numpy().sum())
+            classes = ", ".join(str(label) for label in extra)
+            tables[f"{pixels} pixels mapped as class {classes}, which the printed matrix drops, "
+                   f"counted in ({name})"] = quantities(one_against_all(matrix))
+    return tables
+
+
+def digits_lost(subject: Subject) -> dict[str, pd.DataFrame]:
+    """Compute from a copy of the matrix in which cells have lost digits."""
+    return {f"cells that lost digits ({name})": quantities(one_against_all(matrix))
+            for name, matrix in subject.others.items() if subject.lost_digits(matrix)}
+
+
+def other_reference(subject: Subject) -> dict[str, pd.DataFrame]:
+    """Take another reference layer or pixel rule, all its classes or only the printed ones."""
+    tables = {}
+    for name, matrix in subject.others.items():
+        if not subject.differing_cells(matrix) or subject.lost_digits(matrix):
+            continue
+        tables[f"another reference ({name})"] = quantities(one_against_all(matrix))
+        if subject.dropped_labels(matrix):
+            tables[f"another reference ({name}), printed classes only"] = quantities(
+                one_against_all(subject.on_labels(matrix)))
+    return tables
+
+
+def rounded_parts(subject: Subject) -> dict[str, pd.DataFrame]:
+    """Compute F1 from the printed PA and UA, and means from the printed numbers of the classes."""
+    values = _blank(subject)
+    for row in values.index:
+        pa, ua = (subject.printed.get((row, column)) for column in ("pa", "ua"))
+        if pa and ua and pa.value + ua.value > 0:
+            values.loc[row, "f1"] = 2 * pa.value * ua.value / (pa.value + ua.value)
+    return {"F1 from the printed, rounded PA and UA": values,
+            "mean of the printed, rounded class values": _printed_means(subject, 0)}
+
+
+def other_quantity(subject: Subject) -> dict[str, pd.DataFrame]:
+    """Put a summary number under another one's name (macro F1 called OA, say)."""
+    tables, right = {}, subject.right
+    names = {c: f"mean {c.upper()}" for c in METRICS} | {"oa": "OA"}
+    for column, name in names.items():
+        row = OVERALL if column == "oa" else MEAN
+        candidates = {name: right.loc[row, column]}
+        if (row, column) in subject.printed:
+            candidates[f"{name} as printed"] = subject.printed[row, column].value
+        for label, value in candidates.items():
+            values = _blank(subject)
+            values.loc[[MEAN, OVERALL], [c for c in names if c != column]] = value
+            tables[f"{label} under another name"] = values
+    return tables
+
+
+HYPOTHESES: dict[str, Callable[[Subject], dict[str, pd.DataFrame]]] = {
+    "axes swapped": axes_swapped,
+    "empty class in the mean": empty_class,
+    "off-legend class dropped": off_legend,
+    "digits lost": digits_lost,
+    "another reference layer": other_reference,
+    "rounded parts": rounded_parts,
+    "another quantity": other_quantity,
+}
+"""Every hypothesis by its name, in the order in which ties are settled."""
+
+
+def alternatives(subject: Subject) -> list[tuple[str, str, pd.DataFrame]]:
+    """Compute all tables of values that the hypotheses give: (hypothesis, description, values)."""
+    return [(name, label, values) for name, hypothesis in HYPOTHESES.items()
+            for label, values in hypothesis(subject).items()]
+
+
+def explain(
+    printed: Printed, row: str, column: str, right: float,
+    tables: list[tuple[str, str, pd.DataFrame]],
+) -> list[Explanation]:
+    """Find every hypothesis that gives the printed digits of one number, exact ones first.
 
     Parameters
     ----------
-    tables : tables in place of the paper's, by number (see ``published.table``).
-    quotes : in place of ``published.quoted()``.
+    printed : Printed
+        The number.
+    row, column : str
+        Its place in the tables of ``quantities``.
+    right : float
+        Its value by the paper's own definition.
+    tables : list
+        From :func:`alternatives`.
+    """
+    exact, early = [], []
+    if printed.padded(right):
+        early.append(Explanation(PADDED, _early(printed, right), right))
+    for name, label, values in tables:
+        value = _cell(values, row, column)
+        if value == right:
+            continue
+        if printed.verdict(value) == "match":
+            exact.append(Explanation(name, label, value))
+        elif name in _OTHER_MATRIX and printed.padded(value):
+            early.append(Explanation(name, f"{label}; {_early(printed, value)}", value))
+    return exact + early
+
+
+def numbers(tables: Tables | None = None, quotes: pd.DataFrame | None = None) -> list[Number]:
+    """List every number to check: the cells of Tables 8, 10–12, 15–20, then those in the text.
+
+    Parameters
+    ----------
+    tables : mapping, optional
+        In place of the paper's.
+    quotes : DataFrame, optional
+        In place of ``published.quoted()``.
     """
     about = index().about.replace("", "0").astype(int)
-    found = [number for n, frame in all_tables(tables).items() if n not in (7, 9, 13, 14)
-             for number in _cells(n, frame, int(about[n]))]
+    listed = [number for n, frame in all_tables(tables).items() if n not in (7, 9, 13, 14)
+              for number in _cells(n, frame, int(about[n]))]
     for quote in (quoted() if quotes is None else quotes).itertuples():
         place = quote.section if quote.section[0].isalpha() else f"Section {quote.section}"
-        found.append(Number(f"{place}: {_name(quote.row, quote.column)}", None, quote.about,
-                            quote.row, quote.column, parse(quote.printed, quote.unit)))
-    return found
+        listed.append(Number(f"{place}: {_name(quote.row, quote.column)}", None, quote.about,
+                             quote.row, quote.column, parse(quote.printed, quote.unit)))
+    return listed
 
 
 def subjects(
-    tables: Mapping[int, pd.DataFrame] | None = None, matrices: Matrices | None = None,
+    tables: Tables | None = None, matrices: Matrices | None = None,
     quotes: pd.DataFrame | None = None,
 ) -> dict[int, Subject]:
-    """What each matrix (7, 9, 13, 14) and each per-class table (18–20) says, by its number.
+    """Gather what each matrix (7, 9, 13, 14) and each per-class table (18–20) says, by number.
 
     ``matrices`` adds to the released matrices of Tables 13 and 14.
     """
-    known = all_tables(tables)
-    if tables is None or not {13, 14} & set(tables):
-        matrices = {n: {RELEASED: released_matrix(n)} | dict((matrices or {}).get(n, {}))
-                    for n in (13, 14)}
+    frames, others = all_tables(tables), dict(matrices or {})
+    if not {13, 14} & set(tables or ()):
+        others = {n: {RELEASED: released_matrix(n)} | dict(others.get(n, {})) for n in (13, 14)}
     printed: dict[int, dict[tuple[str, str], Printed]] = {}
     for number in reversed(numbers(tables, quotes)):  # a table's digits win over the text's
         printed.setdefault(number.about, {})[number.row, number.column] = number.printed
-    found = {}
+    said = {}
     for n in (7, 9, 13, 14):
-        matrix = matrix_of(n, known[n])
-        found[n] = Subject(one_against_all(matrix), printed.get(n, {}), matrix,
-                           dict((matrices or {}).get(n, {})))
+        matrix = matrix_of(n, frames[n])
+        said[n] = Subject(one_against_all(matrix), printed.get(n, {}), matrix,
+                          dict(others.get(n, {})))
     for n in (18, 19, 20):
-        found[n] = Subject(reconstruct_counts(known[n])[list(COUNTS)], printed.get(n, {}))
-    return found
+        said[n] = Subject(reconstruct_counts(frames[n])[list(COUNTS)], printed.get(n, {}))
+    return said
 
 
 def check(
-    tables: Mapping[int, pd.DataFrame] | None = None, matrices: Matrices | None = None,
+    tables: Tables | None = None, matrices: Matrices | None = None,
     quotes: pd.DataFrame | None = None,
 ) -> list[Checked]:
-    """Every number of :func:`numbers` with its verdict and the hypotheses that reproduce it.
+    """Give every number of :func:`numbers` its verdict and the hypotheses that reproduce it.
 
     Among several explanations those with exact digits come first, then the hypothesis that explains
     most numbers of the same subject; a number under another name is the last guess.
     """
-    known = subjects(tables, matrices, quotes)
-    right = {n: subject.right for n, subject in known.items()}
-    tried = {n: alternatives(subject) for n, subject in known.items()}
+    said = subjects(tables, matrices, quotes)
+    right = {n: subject.right for n, subject in said.items()}
+    tried = {n: alternatives(subject) for n, subject in said.items()}
     checked = []
     for number in numbers(tables, quotes):
         value = float(right[number.about].loc[number.row, number.column])
-        verdict = judge(number.printed, value)
+        verdict = number.printed.verdict(value)
         why = [] if verdict == "match" else explain(number.printed, number.row, number.column,
                                                     value, tried[number.about])
         checked.append(Checked(number, value, verdict, why))
@@ -126,46 +332,48 @@ def check(
 
 
 def whole_columns(
-    checked: list[Checked], tables: Mapping[int, pd.DataFrame] | None = None,
-    matrices: Matrices | None = None,
+    checked: list[Checked], tables: Tables | None = None, matrices: Matrices | None = None,
 ) -> list[dict[str, Any]]:
-    """Columns of a table that one hypothesis reproduces better than the definition does.
+    """Find the columns of a table that one hypothesis reproduces better than the definition does.
 
     Returns
     -------
-    Dictionaries ``table, column, cells, as_defined, hypothesis, detail, reproduced``: of how many
-    printed cells the definition and the hypothesis give the exact digits.
+    list of dict
+        ``table, column, cells, as_defined, hypothesis, detail, reproduced``: of how many printed
+        cells the definition and the hypothesis give the exact digits.
     """
     tried = {n: alternatives(subject) for n, subject in subjects(tables, matrices).items()}
     columns: dict[tuple[int, str], list[Checked]] = {}
     for c in checked:
         if c.number.table:
             columns.setdefault((c.number.table, c.number.column), []).append(c)
-    found = []
+    better = []
     for (number, column), cells in columns.items():
         defined = sum(c.verdict == "match" for c in cells)
-        scores = [(sum(_given(values, c.number) for c in cells), name, detail)
+        scores = [(sum(c.number.printed.verdict(_cell(values, c.number.row, column)) == "match"
+                       for c in cells), name, detail)
                   for name, detail, values in tried[cells[0].number.about]]
         best = max(scores, default=(0, "", ""), key=lambda score: score[0])
         if len(cells) > 1 and best[0] > defined:
-            found.append({"table": number, "column": column.upper(), "cells": len(cells),
-                          "as_defined": defined, "hypothesis": best[1], "detail": best[2],
-                          "reproduced": best[0]})
-    return found
+            better.append({"table": number, "column": column.upper(), "cells": len(cells),
+                           "as_defined": defined, "hypothesis": best[1], "detail": best[2],
+                           "reproduced": best[0]})
+    return better
 
 
-def identity(tables: Mapping[int, pd.DataFrame] | None = None) -> list[dict[str, Any]]:
-    """Over how many classes a printed mean ACC was taken, from mean ACC = 1 − 2(1 − OA) ÷ K.
+def identity(tables: Tables | None = None) -> list[dict[str, Any]]:
+    """Find how many classes a printed mean ACC was taken over: mean ACC = 1 − 2(1 − OA) ÷ K.
 
     Every wrong pixel is one class's false positive and another's false negative, so the mean
     per-class ACC says nothing but OA and K.
 
     Returns
     -------
-    Dictionaries ``table, mean_acc, oa, classes_listed, classes_implied`` (to two decimals) and the
-    ``low`` and ``high`` that the rounding of the printed digits allows.
+    list of dict
+        ``table, mean_acc, oa, classes_listed, classes_implied`` (to two decimals) and the ``low``
+        and ``high`` that the rounding of the printed digits allows.
     """
-    found = []
+    implied_by = []
     for n, frame in all_tables(tables).items():
         if n not in (12, 15, 16, 18, 19, 20):
             continue
@@ -174,10 +382,10 @@ def identity(tables: Mapping[int, pd.DataFrame] | None = None) -> list[dict[str,
         listed = len(table(9) if n == 12 else frame.drop(index=[MEAN, OVERALL]))
         implied = [2 * (1 - oa.value + a * oa.unit / 2) / (1 - acc.value + b * acc.unit / 2)
                    for a, b in ((0, 0), (-1, 1), (1, -1))]
-        found.append({"table": n, "mean_acc": acc.text, "oa": oa.text, "classes_listed": listed,
-                      "classes_implied": round(implied[0], 2), "low": round(implied[1], 3),
-                      "high": round(implied[2], 3)})
-    return found
+        implied_by.append({"table": n, "mean_acc": acc.text, "oa": oa.text,
+                           "classes_listed": listed, "classes_implied": round(implied[0], 2),
+                           "low": round(implied[1], 3), "high": round(implied[2], 3)})
+    return implied_by
 
 
 def _cells(n: int, frame: pd.DataFrame, about: int) -> list[Number]:
@@ -201,20 +409,33 @@ def _name(row: str, column: str) -> str:
     return f"mean {column.upper()}" if row == MEAN else f"class {row}, {column.upper()}"
 
 
-def _given(values: pd.DataFrame, number: Number) -> bool:
-    inside = number.row in values.index and number.column in values.columns
-    return inside and judge(number.printed, float(values.loc[number.row, number.column])) == "match"
+def _blank(subject: Subject) -> pd.DataFrame:
+    """Make a table of ``quantities`` without values."""
+    right = subject.right
+    return pd.DataFrame(np.nan, index=right.index, columns=right.columns)
 
 
-def as_record(checked: Checked) -> dict[str, Any]:
-    """One checked number as plain values for JSON."""
-    number = checked.number
-    return {
-        "where": number.where, "table": number.table, "about": number.about, "row": number.row,
-        "column": number.column, "printed": number.printed.text,
-        "recomputed": None if checked.value != checked.value else round(checked.value, 6),
-        "shown": show(checked.value, number.printed), "verdict": checked.verdict,
-        "explanations": [why._asdict() | {"gives": round(why.gives, 6)}
-                         for why in checked.explanations],
-        "independent": not (number.table in (18, 19, 20) and number.row not in (MEAN, OVERALL)),
-    }
+def _printed_means(subject: Subject, extra_empty: int) -> pd.DataFrame:
+    """Means of the class values as printed, empty classes counted as ``quantities`` does."""
+    means = _blank(subject)
+    for column in METRICS:
+        parts = [subject.printed.get((row, column)) for row in subject.counts.index]
+        if all(parts):
+            empty = extra_empty * (column in ("acc", "tnr"))
+            means.loc[MEAN, column] = (sum(part.value for part in parts) + empty) / (
+                len(parts) + extra_empty)
+    return means
+
+
+def _early(printed: Printed, value: float) -> str:
+    return f"rounded to {printed.padded(value)} decimals, then a zero added"
+
+
+def _shortened(short: int, long: int) -> bool:
+    digits = iter(str(long))
+    return len(str(short)) < len(str(long)) and all(d in digits for d in str(short))
+
+
+def _cell(values: pd.DataFrame, row: str, column: str) -> float:
+    inside = row in values.index and column in values.columns
+    return float(values.loc[row, column]) if inside else float("nan")

@@ -20,7 +20,7 @@ _FOLDER = Path(__file__).parent
 
 
 def matrix(name: str) -> pd.DataFrame:
-    """A named confusion matrix of the published maps, rows map_class, columns reference_class.
+    """Read a named confusion matrix of the published maps, rows map_class, columns reference_class.
 
     Strzegom: ``centre``, ``all_touched``, ``raster`` (three references), ``inside``, ``rim``,
     ``touched_only`` (parts of the polygons), ``seen_never``, ``seen_other_class``,
@@ -33,6 +33,8 @@ def matrix(name: str) -> pd.DataFrame:
     InputError
         No such name.
 
+    Examples
+    --------
     >>> int(matrix("centre").to_numpy().sum())
     38588
     """
@@ -43,7 +45,7 @@ def matrix(name: str) -> pd.DataFrame:
 
 
 def by_polygon() -> NDArray[np.int64]:
-    """(polygon, map class, reference class) counts at Strzegom, over the whole legend."""
+    """Read the counts at Strzegom, shape (polygon, map class, reference class), whole legend."""
     table = _read("polygons")
     numbers, place = np.unique(table.polygon, return_inverse=True)
     out = np.zeros((len(numbers), len(legend.CODES), len(legend.CODES)), dtype=np.int64)
@@ -54,7 +56,7 @@ def by_polygon() -> NDArray[np.int64]:
 
 
 def map_pixels() -> pd.Series:
-    """Pixels of each class in the whole published map of Strzegom, by legend code."""
+    """Read the pixels of each class in the whole published map of Strzegom, by legend code."""
     return _read("map_pixels").set_index("map_class").pixels
 
 
