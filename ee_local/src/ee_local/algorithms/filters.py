@@ -55,22 +55,22 @@ def _compare(names: tuple[str, ...], test: Test, text: str) -> None:
     function(*(f"Filter.{n}" for n in names))(built)
 
 
-_compare(("equals", "eq"), lambda a, b: a == b, "Passes where both sides are equal.")
-_compare(("notEquals", "neq"), lambda a, b: a != b, "Passes where the sides differ.")
-_compare(("lessThan", "lt"), lambda a, b: a < b, "Passes where the left side is less.")
+_compare(("equals", "eq"), lambda a, b: a == b, "Pass where both sides are equal.")
+_compare(("notEquals", "neq"), lambda a, b: a != b, "Pass where the sides differ.")
+_compare(("lessThan", "lt"), lambda a, b: a < b, "Pass where the left side is less.")
 _compare(("lessThanOrEquals", "lte"), lambda a, b: a <= b,
-         "Passes where the left side is not greater.")
-_compare(("greaterThan", "gt"), lambda a, b: a > b, "Passes where the left side is greater.")
+         "Pass where the left side is not greater.")
+_compare(("greaterThan", "gt"), lambda a, b: a > b, "Pass where the left side is greater.")
 _compare(("greaterThanOrEquals", "gte"), lambda a, b: a >= b,
-         "Passes where the left side is not less.")
+         "Pass where the left side is not less.")
 _compare(("stringStartsWith",), lambda a, b: a.startswith(b),
-         "Passes where the left string starts with the right.")
+         "Pass where the left string starts with the right.")
 _compare(("stringEndsWith",), lambda a, b: a.endswith(b),
-         "Passes where the left string ends with the right.")
+         "Pass where the left string ends with the right.")
 _compare(("stringContains",), lambda a, b: b in a,
-         "Passes where the left string contains the right.")
-_compare(("inList",), lambda a, b: a in b, "Passes where the left value is in the right list.")
-_compare(("listContains",), lambda a, b: b in a, "Passes where the left list has the right value.")
+         "Pass where the left string contains the right.")
+_compare(("inList",), lambda a, b: a in b, "Pass where the left value is in the right list.")
+_compare(("listContains",), lambda a, b: b in a, "Pass where the left list has the right value.")
 
 
 @function("Filter.dateRangeContains")
@@ -107,10 +107,10 @@ def _shape(value: Any) -> Geometry:
     return found
 
 
-_spatial("intersects", "intersects", "Passes where the geometries share a place.")
-_spatial("disjoint", "disjoint", "Passes where the geometries share no place.")
-_spatial("contains", "contains", "Passes where the left geometry contains the right.")
-_spatial("isContained", "within", "Passes where the left geometry lies in the right.")
+_spatial("intersects", "intersects", "Pass where the geometries share a place.")
+_spatial("disjoint", "disjoint", "Pass where the geometries share no place.")
+_spatial("contains", "contains", "Pass where the left geometry contains the right.")
+_spatial("isContained", "within", "Pass where the left geometry lies in the right.")
 
 
 @function("Filter.withinDistance")
