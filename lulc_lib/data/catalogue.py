@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files as package_files
 from pathlib import Path
-from typing import NamedTuple
 
 from lulc_lib.errors import InputError
 
@@ -29,11 +28,20 @@ ROLES = ("training", "test", "reference", "published_map")
 KINDS = ("scene", "mask", "polygons", "map", "table")
 
 
-class Site(NamedTuple):
+@dataclass(frozen=True)
+class Site:
     """One study site and its pixel grid (north up, square pixels).
 
-    ``x0``, ``y0`` are the outer corner of the upper left pixel, metres in ``epsg``; ``rows`` and
-    ``cols`` count pixels of ``pixel`` metres; ``mgrs_tile`` is the Sentinel-2 tile that holds it.
+    Attributes
+    ----------
+    x0, y0 : float, metres in ``epsg``
+        Outer corner of the upper left pixel.
+    rows, cols : int
+        Number of pixels.
+    mgrs_tile : str
+        The Sentinel-2 tile that holds the site.
+    pixel : float, metres
+        Edge of a pixel.
     """
 
     name: str
@@ -79,9 +87,16 @@ SITES: dict[str, Site] = {
 class PublishedFile:
     """One file of the published dataset.
 
-    ``size`` (bytes) and ``sha256`` are None where the file was not at hand when the list was made;
-    ``git_blob_sha1`` is always known. ``date`` is the acquisition date of the scene the file
-    belongs to, YYYY-MM-DD; ``epsg`` is None for a table.
+    Attributes
+    ----------
+    git_blob_sha1 : str
+        Always there.
+    size, sha256 : int (bytes) and str, or None
+        None where the file was not at hand when the list was made.
+    date : str
+        Acquisition date of the scene the file belongs to, YYYY-MM-DD.
+    epsg : int or None
+        None for a table.
     """
 
     path: str
@@ -108,7 +123,7 @@ class PublishedFile:
 
 @cache
 def catalogue() -> tuple[PublishedFile, ...]:
-    """Every file of the published dataset, ordered by path."""
+    """Return every file of the published dataset, ordered by path."""
     text = package_files("lulc_lib.data").joinpath("published_files.csv").read_text("utf-8")
     return tuple(
         PublishedFile(
@@ -122,7 +137,7 @@ def catalogue() -> tuple[PublishedFile, ...]:
 
 
 def find(path: str) -> PublishedFile:
-    """The file with this path in the dataset.
+    """Return the file with this path in the dataset.
 
     >>> find("test_mask/strzegom_ref.gpkg").kind
     'polygons'
@@ -142,7 +157,7 @@ def find(path: str) -> PublishedFile:
 
 
 def find_site(name: str) -> Site:
-    """The site with this name.
+    """Return the site with this name.
 
     Raises
     ------
@@ -154,20 +169,14 @@ def find_site(name: str) -> Site:
     return SITES[name]
 
 
-def select(
-    role: str | None = None,
-    kind: str | None = None,
-    site: str | None = None,
-    date: str | None = None,
-) -> list[PublishedFile]:
-    """Files of the dataset with the given role, kind, site and date, ordered by path.
+def select(role: str | None = None, kind: str | None = None, site: str | None = None,
+           date: str | None = None) -> list[PublishedFile]:
+    """Return the files with the given role, kind, site and date, ordered by path.
 
     Parameters
     ----------
-    role : one of ``ROLES``; None for any, as for the others.
-    kind : one of ``KINDS``.
-    site : a key of ``SITES``.
-    date : acquisition date, YYYY-MM-DD.
+    role, kind, site, date : str, optional
+        One of ``ROLES``, of ``KINDS``, of ``SITES``; YYYY-MM-DD. None for any.
 
     >>> [f.path for f in select(role="test")]
     ['img_train/strzegom_20230709_33u.tif']
@@ -192,11 +201,9 @@ def select(
 
 
 def training_pairs(site: str | None = None) -> list[tuple[PublishedFile, PublishedFile]]:
-    """Training scenes, each with its mask (the same file name in the other folder).
+    """Return a site's training scenes (None: all sites'), each with its labels.
 
-    Parameters
-    ----------
-    site : a key of ``SITES``, or None for all sites.
+    They have the same file name in the other folder.
 
     >>> len(training_pairs("strzegom")), len(training_pairs())
     (6, 14)
@@ -213,10 +220,10 @@ def training_pairs(site: str | None = None) -> list[tuple[PublishedFile, Publish
 
 
 def core_files() -> tuple[str, ...]:
-    """Paths the study cannot do without: all of Strzegom, and what judges Kolbuszowa's map.
+    """Return the paths the study needs: all of Strzegom, and what assesses Kolbuszowa's map.
 
     Six training scenes with their masks and the test scene; for both test sites the references
     (polygons and released raster), the published map and its confusion matrix.
     """
-    judging = ("reference", "published_map")
-    return tuple(f.path for f in catalogue() if f.site == "strzegom" or f.role in judging)
+    assessing = ("reference", "published_map")
+    return tuple(f.path for f in catalogue() if f.site == "strzegom" or f.role in assessing)

@@ -89,9 +89,8 @@ def local_state(file: PublishedFile, root: str | Path) -> FileState:
                      f"{file.path}: the file in {root} is damaged: {wrong}" if wrong else "")
 
 
-def file_states(
-    files: Sequence[PublishedFile], root: str | Path, policy: Policy | None = None
-) -> list[FileState]:
+def file_states(files: Sequence[PublishedFile], root: str | Path, policy: Policy | None = None
+                ) -> list[FileState]:
     """Return the state of each file, in the order given; nothing is downloaded.
 
     Parameters
@@ -140,13 +139,8 @@ def _remote_state(client: Client, file: PublishedFile, dead: dict[str, str]) -> 
     return FileState(file, "unavailable", reason)
 
 
-def fetch_file(
-    file: PublishedFile,
-    root: str | Path,
-    policy: Policy | None = None,
-    session: requests.Session | None = None,
-    bar: tqdm | None = None,
-) -> Path:
+def fetch_file(file: PublishedFile, root: str | Path, policy: Policy | None = None,
+               session: requests.Session | None = None, bar: tqdm | None = None) -> Path:
     """Download one file unless it is there and right; return the path it has then.
 
     It appears under its name by one atomic rename, after its size and hash were checked.
@@ -185,12 +179,8 @@ def fetch_file(
     return target
 
 
-def fetch(
-    files: Sequence[PublishedFile],
-    root: str | Path,
-    progress: bool = True,
-    policy: Policy | None = None,
-) -> list[FileState]:
+def fetch(files: Sequence[PublishedFile], root: str | Path, progress: bool = True,
+          policy: Policy | None = None) -> list[FileState]:
     """Download what is missing or damaged among ``files``; verify what is there.
 
     Parameters

@@ -39,21 +39,28 @@ class RasterWriter:
 
     Parameters
     ----------
-    path : where to; an old file is replaced.
-    shape, crs, transform : the grid.
-    bands : names of the bands.
-    nodata : value of a pixel without data.
-    tags : metadata of the file.
-    resampling : of the overviews, a GDAL name.
-    scale : what one step of a value means; None for codes.
-    colours : value to #rrggbb for a file with a colour table.
+    path : Path
+        Where to; an old file is replaced.
+    shape, crs, transform : tuple of int, CRS, Affine
+        The grid.
+    bands : sequence of str
+        Names of the bands.
+    nodata : int
+        Value of a pixel without data.
+    tags : mapping of str to str
+        Metadata of the file.
+    resampling : str
+        Of the overviews, a GDAL name.
+    scale : float, optional
+        What one step of a value means; None for codes.
+    colours : mapping of int to str, optional
+        Value to #rrggbb for a file with a colour table.
     """
 
-    def __init__(
-        self, path: Path, shape: tuple[int, int], crs: rasterio.CRS, transform: rasterio.Affine,
-        bands: Sequence[str], nodata: int, tags: Mapping[str, str], resampling: str = "NEAREST",
-        scale: float | None = None, colours: Mapping[int, str] | None = None,
-    ) -> None:
+    def __init__(self, path: Path, shape: tuple[int, int], crs: rasterio.CRS,
+                 transform: rasterio.Affine, bands: Sequence[str], nodata: int,
+                 tags: Mapping[str, str], resampling: str = "NEAREST", scale: float | None = None,
+                 colours: Mapping[int, str] | None = None) -> None:
         self.path, self.resampling, self.bands = Path(path), resampling, tuple(bands)
         self._extra: dict[Path, Path] = {}
         self._folder = tempfile.TemporaryDirectory(
@@ -76,17 +83,19 @@ class RasterWriter:
             raise
 
     def __enter__(self) -> RasterWriter:
+        """Return the writer itself."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
+        """Close the file and remove what was not published."""
         try:
             self._out.close()
         finally:
             self._folder.cleanup()
 
     def write(self, values: NDArray[np.uint8], window: Window) -> None:
-        """A part, (band, row, col)."""
+        """Write a part, (band, row, col)."""
         self._out.write(values, window=window)
 
     def finish(self) -> None:
@@ -97,7 +106,7 @@ class RasterWriter:
             overview_resampling=self.resampling, bigtiff="IF_SAFER")
 
     def add(self, path: Path, text: str) -> None:
-        """A small text file that is published together with the raster."""
+        """Add a small text file that is published together with the raster."""
         part = Path(self._folder.name) / path.name
         part.write_text(text, encoding="utf-8")
         self._extra[part] = path
@@ -108,11 +117,9 @@ class RasterWriter:
             os.replace(part, path)
 
 
-def class_map_writer(
-    path: Path, shape: tuple[int, int], crs: rasterio.CRS, transform: rasterio.Affine,
-    tags: Mapping[str, str],
-) -> RasterWriter:
-    """A writer of a class map: legend codes with colour table, and its QGIS style beside it."""
+def class_map_writer(path: Path, shape: tuple[int, int], crs: rasterio.CRS,
+                     transform: rasterio.Affine, tags: Mapping[str, str]) -> RasterWriter:
+    """Return a writer of a class map: legend codes with colour table, and its QGIS style."""
     names = {f"class_{code}": name for code, name in legend.NAMES.items()}
     colours = {legend.NO_DATA: legend.NO_DATA_COLOUR, **legend.COLOURS}
     writer = RasterWriter(path, shape, crs, transform, ("class",), legend.NO_DATA,
@@ -122,7 +129,7 @@ def class_map_writer(
 
 
 def style_path(path: Path) -> Path:
-    """Where QGIS looks for the style of a raster.
+    """Return where QGIS looks for the style of a raster.
 
     >>> style_path(Path("map.tif")).name
     'map.qml'
@@ -131,7 +138,7 @@ def style_path(path: Path) -> Path:
 
 
 def shares(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Shares 0–1 as they are stored: steps of 1/250, :data:`SHARE_NO_DATA` for NaN.
+    """Return shares 0–1 as they are stored: steps of 1/250, :data:`SHARE_NO_DATA` for NaN.
 
     >>> shares(np.array([0.0, 0.5, 1.0, np.nan])).tolist()
     [0, 125, 250, 255]
@@ -141,7 +148,7 @@ def shares(values: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def qgis_style() -> str:
-    """A QGIS layer style (.qml): the legend's codes with their names and colours."""
+    """Return a QGIS layer style (.qml): the legend's codes with their names and colours."""
     root = ET.Element("qgis", version="3.34", styleCategories="Symbology")
     pipe = ET.SubElement(root, "pipe")
     renderer = ET.SubElement(pipe, "rasterrenderer", type="paletted", band="1", opacity="1",

@@ -25,15 +25,17 @@ DARKEST = 1e-3
 
 
 def normalised_differences(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The indices of a scene.
+    """Return the indices of a scene.
 
     Parameters
     ----------
-    values : (band, row, col) float32 reflectance, bands in the order of ``BANDS``, without gaps.
+    values : array, shape (band, row, col), float32
+        Reflectance, bands in the order of ``BANDS``, without gaps.
 
     Returns
     -------
-    (index, row, col) float32, −1 to 1, in the order of ``INDICES``.
+    array, shape (index, row, col), float32
+        −1 to 1, in the order of ``INDICES``.
 
     >>> normalised_differences(np.full((10, 1, 1), 0.2, dtype=np.float32)).ravel().tolist()
     [0.0, 0.0, 0.0, 0.0]

@@ -270,7 +270,7 @@ def windows(source: rasterio.DatasetReader) -> Iterator[Window]:
 
 
 def _read(source: rasterio.DatasetReader, window: Window) -> Codes:
-    """A block of codes; not valid where the file's nodata tag or NaN stands."""
+    """Read a block of codes; not valid where the file's nodata tag or NaN stands."""
     name = Path(source.name).name
     try:
         data = source.read(1, window=window)
@@ -308,7 +308,7 @@ def _add(total: dict[tuple[int, int], int], part: pd.DataFrame, name: str) -> No
 
 
 def _table(total: dict[tuple[int, int], int], unmapped: dict[int, int]) -> pd.DataFrame:
-    """Counts with the same labels on both axes, codes in order and the row of no data first."""
+    """Lay counts out with the same labels on both axes, codes in order, no data first."""
     codes = sorted({*(code for pair in total for code in pair), *unmapped})
     labels = [*([UNMAPPED] if unmapped else []), *map(str, codes)]
     table = pd.DataFrame(0, index=labels, columns=labels, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Places in a time series of masks: the field that changes, the quarry beside it, what was seen."""
+"""Places in a time series of labels: the field that changes, what training saw, windows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NEVER, OTHER_CLASS, SAME_CLASS = 1, 2, 3
 
 
 def largest_region(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The largest 4-connected region of a (row, col) bool array, as a bool array.
+    """Return the largest 4-connected region of a (row, col) bool array, as a bool array.
 
     Raises
     ------
@@ -32,12 +32,11 @@ def largest_region(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return numbers == 1 + np.argmax(np.bincount(numbers.ravel())[1:])
 
 
-def nearest_region(
-    inside: NDArray[np.bool_], region: NDArray[np.bool_], smallest: int = 20
-) -> NDArray[np.bool_]:
-    """The region of ``inside`` with at least ``smallest`` pixels that lies nearest to ``region``.
+def nearest_region(inside: NDArray[np.bool_], region: NDArray[np.bool_], smallest: int = 20
+                   ) -> NDArray[np.bool_]:
+    """Return the region of ``inside`` nearest to ``region``, of at least ``smallest`` pixels.
 
-    Both are (row, col) bool arrays; the result too.
+    All are (row, col) bool arrays.
 
     Raises
     ------
@@ -54,16 +53,20 @@ def nearest_region(
     return numbers == large[int(nearest.argmin())]
 
 
-def changing_field(masks: Mapping[str, xr.DataArray]) -> tuple[list[str], NDArray[np.bool_]]:
-    """The largest field labelled growing crops, then bare soil, then growing crops again.
+def changing_field(labels: Mapping[str, xr.DataArray]) -> tuple[list[str], NDArray[np.bool_]]:
+    """Find the largest field labelled growing crops, then bare soil, then growing crops again.
 
     Parameters
     ----------
-    masks : date YYYY-MM-DD to (y, x) uint8 legend codes, all on one grid.
+    labels : mapping of str to DataArray, shape (y, x), uint8
+        Date YYYY-MM-DD to legend codes, all on one grid.
 
     Returns
     -------
-    The three dates in order, and the field as a (row, col) bool array.
+    dates : list of str
+        The three dates in order.
+    field : array, shape (row, col), bool
+        Where the field is.
 
     Raises
     ------
@@ -74,8 +77,8 @@ def changing_field(masks: Mapping[str, xr.DataArray]) -> tuple[list[str], NDArra
     """
     growing, bare = legend.code("crops_growing"), legend.code("bare_soil")
     best: tuple[int, list[str], NDArray[np.bool_]] | None = None
-    for dates in combinations(sorted(masks), 3):
-        first, second, third = (masks[d].values for d in dates)
+    for dates in combinations(sorted(labels), 3):
+        first, second, third = (labels[d].values for d in dates)
         same = (first == growing) & (second == bare) & (third == growing)
         if not same.any():
             continue
@@ -83,14 +86,13 @@ def changing_field(masks: Mapping[str, xr.DataArray]) -> tuple[list[str], NDArra
         if best is None or field.sum() > best[0]:
             best = int(field.sum()), list(dates), field
     if best is None:
-        raise InputError(f"no field is labelled growing, bare, growing on any of {sorted(masks)}")
+        raise InputError(f"no field is labelled growing, bare, growing on any of {sorted(labels)}")
     return best[1], best[2]
 
 
-def window(
-    grid: xr.DataArray, regions: Sequence[NDArray[np.bool_]], margin: float
-) -> tuple[slice, slice]:
-    """Row and column slices of the box around regions, ``margin`` metres wider on every side."""
+def window(grid: xr.DataArray, regions: Sequence[NDArray[np.bool_]], margin: float
+           ) -> tuple[slice, slice]:
+    """Return row and column slices of the box ``margin`` metres around regions on every side."""
     rows, cols = np.nonzero(np.logical_or.reduce(regions))
     extra = round(margin / abs(grid.rio.resolution()[0]))
     height, width = grid.shape[-2:]
@@ -101,25 +103,28 @@ def window(
 
 
 def cut(array: xr.DataArray, box: tuple[slice, slice]) -> xr.DataArray:
-    """A (…, y, x) array inside row and column slices, keeping CRS and a right transform."""
+    """Cut a (…, y, x) array to row and column slices, keeping CRS and a right transform."""
     return array.isel(y=box[0], x=box[1]).rio.write_transform(
         array.isel(y=box[0], x=box[1]).rio.transform(recalc=True)
     )
 
 
-def seen_in_training(reference: xr.DataArray, masks: Sequence[xr.DataArray]) -> xr.DataArray:
-    """How training saw each reference pixel: never, with another class only, or with its class.
+def seen_in_training(reference: xr.DataArray, labels: Sequence[xr.DataArray]) -> xr.DataArray:
+    """Say how training saw each reference pixel: never, with another class only, or its class.
 
     Parameters
     ----------
-    reference : (y, x) uint8 legend codes, NO_DATA where there is no reference.
-    masks : training masks on the same grid, one per date.
+    reference : DataArray, shape (y, x), uint8
+        Legend codes, NO_DATA where there is no reference.
+    labels : sequence of DataArray, shape (y, x), uint8
+        Training labels on the same grid, one per date.
 
     Returns
     -------
-    (y, x) uint8: :data:`NEVER`, :data:`OTHER_CLASS` or :data:`SAME_CLASS`; 0 without reference.
+    DataArray, shape (y, x), uint8
+        :data:`NEVER`, :data:`OTHER_CLASS` or :data:`SAME_CLASS`; 0 without reference.
     """
-    stack = np.stack([m.values for m in masks])
+    stack = np.stack([m.values for m in labels])
     out = np.full(reference.shape, NEVER, dtype=np.uint8)
     out[(stack != legend.NO_DATA).any(axis=0)] = OTHER_CLASS
     out[(stack == reference.values).any(axis=0)] = SAME_CLASS

@@ -120,9 +120,8 @@ def measured_offset(dn: Mapping[str, NDArray[np.uint16]]) -> int | None:
     return BASELINE_OFFSET if np.percentile(ratio, 99) > VEGETATION_RATIO else None
 
 
-def scene_offset(
-    tags: Mapping[str, str], dn: Mapping[str, NDArray[np.uint16]], given: int | None, name: str
-) -> Offset:
+def scene_offset(tags: Mapping[str, str], dn: Mapping[str, NDArray[np.uint16]], given: int | None,
+                 name: str) -> Offset:
     """Return the offset of a scene from its tags and pixels, or the one given.
 
     Parameters

@@ -87,9 +87,8 @@ def read_polygons(path: Path | str, column: str) -> gpd.GeoDataFrame:
     return table.assign(code=codes)
 
 
-def rasterise(
-    polygons: gpd.GeoDataFrame, grid: xr.DataArray, pixel_rule: PixelRule
-) -> xr.DataArray:
+def rasterise(polygons: gpd.GeoDataFrame, grid: xr.DataArray, pixel_rule: PixelRule
+              ) -> xr.DataArray:
     """Burn polygons into a grid as legend codes; where polygons overlap the later one wins.
 
     Parameters
@@ -116,9 +115,8 @@ def rasterise(
     return _burn(polygons, polygons["code"], grid, pixel_rule).astype(np.uint8)
 
 
-def rasterise_ids(
-    polygons: gpd.GeoDataFrame, grid: xr.DataArray, pixel_rule: PixelRule
-) -> xr.DataArray:
+def rasterise_ids(polygons: gpd.GeoDataFrame, grid: xr.DataArray, pixel_rule: PixelRule
+                  ) -> xr.DataArray:
     """Burn polygon numbers into a grid: (y, x) int32, 1 … n in the table's order, 0 outside."""
     return _burn(polygons, range(1, len(polygons) + 1), grid, pixel_rule)
 

@@ -172,9 +172,8 @@ class SceneFile:
             for left in range(0, cols, width):
                 yield Window(left, top, min(width, cols - left), min(height, rows - top))
 
-    def survey(
-        self, offset: int | None = None, advance: Callable[[int], object] = lambda pixels: None
-    ) -> Survey:
+    def survey(self, offset: int | None = None,
+               advance: Callable[[int], object] = lambda pixels: None) -> Survey:
         """Return the radiometric offset and sums of reflectance, in one pass over the file.
 
         Parameters
@@ -309,9 +308,8 @@ def scene_date(path: Path | str) -> str:
     return "-".join(match.groups()) if match else ""
 
 
-def pixel_centres(
-    transform: rasterio.Affine, shape: tuple[int, int]
-) -> dict[str, NDArray[np.float64]]:
+def pixel_centres(transform: rasterio.Affine, shape: tuple[int, int]
+                  ) -> dict[str, NDArray[np.float64]]:
     """Return ``y`` and ``x`` of the pixels' centres of a north-up grid of (row, col) shape."""
     rows, cols = shape
     return {"y": transform.f + transform.e * (np.arange(rows) + 0.5),
@@ -360,9 +358,8 @@ def fill_band(band: NDArray[np.float32]) -> bool:
     return True
 
 
-def _ground_size(
-    crs: rasterio.CRS, transform: rasterio.Affine, shape: tuple[int, int], name: str
-) -> tuple[float, float]:
+def _ground_size(crs: rasterio.CRS, transform: rasterio.Affine, shape: tuple[int, int], name: str
+                 ) -> tuple[float, float]:
     """Width and height of a pixel at the middle of a scene, in metres on the ground."""
     row, col = shape[0] / 2, shape[1] / 2
     x, y = transform.c + transform.a * col, transform.f + transform.e * row

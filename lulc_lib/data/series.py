@@ -1,4 +1,4 @@
-"""What belongs together: a site's scenes and masks by date, its test scene, reference and map."""
+"""What belongs together: a site's scenes and labels by date, its test scene, reference and map."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ REFERENCE_COLUMN = {"strzegom": "label", "kolbuszowa": "DN"}
 
 
 class Series(NamedTuple):
-    """Training scenes and masks by date, the files they came from, and scenes that are absent."""
+    """Training scenes and labels by date, the files they came from, and absent scenes."""
 
     scenes: dict[str, xr.DataArray]
-    masks: dict[str, xr.DataArray]
+    labels: dict[str, xr.DataArray]
     files: list[Path]
     absent: list[str]
 
 
 def training_series(site: str, root: Path) -> Series:
-    """A site's training scenes (band, y, x) and masks (y, x), date YYYY-MM-DD to array.
+    """Read a site's training scenes (band, y, x) and labels (y, x), date YYYY-MM-DD to array.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def training_series(site: str, root: Path) -> Series:
             series.absent.append(scene.path)
             continue
         series.scenes[scene.date] = read_scene(scene.path_in(root))
-        series.masks[scene.date] = read_codes(mask.path_in(root), series.scenes[scene.date])
+        series.labels[scene.date] = read_codes(mask.path_in(root), series.scenes[scene.date])
         series.files.extend((scene.path_in(root), mask.path_in(root)))
     if not series.scenes:
         raise InputError(f"none of the training scenes of {site} is in {root}: "
@@ -58,60 +58,60 @@ def _only(root: Path, **wanted: str) -> Path:
 
 
 def scene_path(site: str, root: Path) -> Path:
-    """The site's test scene."""
+    """Return the path of the site's test scene."""
     return _only(root, role="test", kind="scene", site=site)
 
 
 def polygons_path(site: str, root: Path) -> Path:
-    """The site's reference polygons."""
+    """Return the path of the site's reference polygons."""
     return _only(root, role="reference", kind="polygons", site=site)
 
 
 def raster_path(site: str, root: Path) -> Path:
-    """The site's released reference raster, which is not the same reference as the polygons."""
+    """Return the path of the released reference raster, another reference than the polygons."""
     return _only(root, role="reference", kind="mask", site=site)
 
 
 def map_path(site: str, root: Path) -> Path:
-    """The published class map of the site's test scene."""
+    """Return the path of the published class map of the site's test scene."""
     return _only(root, role="published_map", kind="map", site=site)
 
 
 def map_date(site: str) -> str:
-    """Acquisition date YYYY-MM-DD of the site's test scene, as the catalogue has it."""
+    """Return the acquisition date YYYY-MM-DD of the site's test scene."""
     return select(role="published_map", kind="map", site=site)[0].date
 
 
 def table_path(site: str, root: Path) -> Path:
-    """The published confusion matrix of the site's test scene."""
+    """Return the path of the published confusion matrix of the site's test scene."""
     return _only(root, role="published_map", kind="table", site=site)
 
 
 def site_polygons(site: str, root: Path) -> gpd.GeoDataFrame:
-    """The site's reference polygons with their legend code in column ``code``."""
+    """Read the site's reference polygons with their legend code in column ``code``."""
     return read_polygons(polygons_path(site, root), REFERENCE_COLUMN[site])
 
 
 def all_labels(root: Path) -> dict[str, xr.DataArray]:
-    """Every training mask and reference of the dataset at hand, each on its own grid.
+    """Read all training labels and references at hand, each on its own grid.
 
     Keyed by site, date and use, in that order; references are the released polygons at pixel
     centres where the site has them.
     """
-    masks = {}
-    for _, mask in training_pairs():
-        if mask.path_in(root).exists():
-            title = SITES[mask.site].title
-            masks[f"{title}\n{mask.date}\ntraining"] = read_codes(mask.path_in(root))
+    labels = {}
+    for _, file in training_pairs():
+        if file.path_in(root).exists():
+            title = SITES[file.site].title
+            labels[f"{title}\n{file.date}\ntraining"] = read_codes(file.path_in(root))
     for file in select(role="reference", kind="polygons"):
         grid = read_codes(map_path(file.site, root))
         codes = rasterise(site_polygons(file.site, root), grid, pixel_rule="centre")
-        masks[f"{SITES[file.site].title}\n{file.date}\ntest"] = codes
-    return masks
+        labels[f"{SITES[file.site].title}\n{file.date}\ntest"] = codes
+    return labels
 
 
 def footprints() -> gpd.GeoDataFrame:
-    """The sites' outlines in EPSG:4326: ``site, title, tile, epsg, rows, cols, geometry``."""
+    """Return outlines in EPSG:4326: ``site, title, tile, epsg, rows, cols, geometry``."""
     rows = [(s.name, s.title, s.mgrs_tile, s.epsg, s.rows, s.cols,
              gpd.GeoSeries([box(*s.bounds)], crs=s.epsg).to_crs(4326).iloc[0])
             for s in SITES.values()]
@@ -120,7 +120,7 @@ def footprints() -> gpd.GeoDataFrame:
 
 
 def site_views(root: Path) -> dict[str, xr.DataArray]:
-    """Each site's first training scene, or its mask where the scene is absent; keyed by a title."""
+    """Read each site's first training scene, or its labels if that is absent."""
     views = {}
     for name, site in SITES.items():
         scene, mask = training_pairs(name)[0]

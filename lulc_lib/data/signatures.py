@@ -1,4 +1,4 @@
-"""What classes look like: reflectance statistics of a scene under a mask."""
+"""What classes look like: reflectance statistics of a scene under its labels."""
 
 from __future__ import annotations
 
@@ -12,22 +12,25 @@ from lulc_lib import legend
 from lulc_lib.data.scenes import BANDS, WAVELENGTHS
 
 
-def class_spectra(scene: xr.DataArray, mask: xr.DataArray) -> pd.DataFrame:
-    """Quartiles of reflectance per class and band.
+def class_spectra(scene: xr.DataArray, labels: xr.DataArray) -> pd.DataFrame:
+    """Return quartiles of reflectance per class and band.
 
     Parameters
     ----------
-    scene : (band, y, x) float32 reflectance, NaN without data.
-    mask : (y, x) uint8 legend codes on the same grid.
+    scene : DataArray, shape (band, y, x), float32
+        Reflectance, NaN without data.
+    labels : DataArray, shape (y, x), uint8
+        Legend codes on the same grid.
 
     Returns
     -------
-    One row per class (that has pixels) and band: ``code``, ``band``, ``wavelength`` (nm), ``q25``,
-    ``median``, ``q75`` (reflectance) and ``pixels``.
+    DataFrame
+        One row per class (that has pixels) and band: ``code``, ``band``, ``wavelength`` (nm),
+        ``q25``, ``median``, ``q75`` (reflectance) and ``pixels``.
     """
     rows = []
     for code in legend.CODES:
-        inside = mask.values == code
+        inside = labels.values == code
         if not inside.any():
             continue
         quartiles = np.nanquantile(scene.values[:, inside], [0.25, 0.5, 0.75], axis=1).T
@@ -37,16 +40,15 @@ def class_spectra(scene: xr.DataArray, mask: xr.DataArray) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
-def series_spectra(
-    scenes: Mapping[str, xr.DataArray], masks: Mapping[str, xr.DataArray]
-) -> pd.DataFrame:
-    """:func:`class_spectra` of every date that has a scene and a mask, with column ``date``."""
-    parts = [class_spectra(scenes[d], masks[d]).assign(date=d) for d in sorted(masks)]
+def series_spectra(scenes: Mapping[str, xr.DataArray], labels: Mapping[str, xr.DataArray]
+                   ) -> pd.DataFrame:
+    """Return :func:`class_spectra` of every date that has labels, with column ``date``."""
+    parts = [class_spectra(scenes[d], labels[d]).assign(date=d) for d in sorted(labels)]
     return pd.concat(parts, ignore_index=True)
 
 
 def dark_percentiles(scenes: Mapping[str, xr.DataArray], percentile: float = 1) -> pd.DataFrame:
-    """Low percentile of every band's reflectance, one row per date, one column per band.
+    """Return a low percentile of reflectance, one row per date, one column per band.
 
     Dark water and shadow are in every scene of the study, so an offset of 1000 DN that was not
     taken off stands out as a reflectance of 0.1 where there should be nearly none.
@@ -55,8 +57,8 @@ def dark_percentiles(scenes: Mapping[str, xr.DataArray], percentile: float = 1) 
     return pd.DataFrame(rows, index=list(BANDS)).T.rename_axis("date")
 
 
-def label_coverage(masks: Mapping[str, xr.DataArray]) -> pd.DataFrame:
-    """Labelled pixels per class (row, legend code) and mask (column); NO_DATA is not counted."""
+def label_coverage(labels: Mapping[str, xr.DataArray]) -> pd.DataFrame:
+    """Count labelled pixels per class (row, legend code) and raster (column), without NO_DATA."""
     counts = {name: np.bincount(m.values.ravel(), minlength=legend.CODES[-1] + 1)
-              for name, m in masks.items()}
+              for name, m in labels.items()}
     return pd.DataFrame(counts).loc[list(legend.CODES)].rename_axis("code")

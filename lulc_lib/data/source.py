@@ -42,14 +42,9 @@ class Source:
     note: str = ""
 
 
-def resolve_source(
-    choice: str,
-    fallback: Fallback,
-    needed: Sequence[str] | None = None,
-    download: bool = True,
-    progress: bool = True,
-    policy: Policy | None = None,
-) -> Source:
+def resolve_source(choice: str, fallback: Fallback, needed: Sequence[str] | None = None,
+                   download: bool = True, progress: bool = True, policy: Policy | None = None
+                   ) -> Source:
     """Make the data to use ready: downloaded, or generated where it cannot be had.
 
     Parameters
@@ -121,7 +116,7 @@ def _optional(needed: Sequence[PublishedFile]) -> list[PublishedFile]:
 
 
 def _published(needed: Sequence[PublishedFile], root: Path) -> Source:
-    """The published source; a damaged optional file counts as missing."""
+    """Return the published source; a damaged optional file counts as missing."""
     states = [local_state(file, root) for file in _optional(needed)]
     missing = tuple(s.file.path for s in states if s.state != "present")
     note = (f"{len(missing)} optional files of the published dataset are not there: "
@@ -130,7 +125,7 @@ def _published(needed: Sequence[PublishedFile], root: Path) -> Source:
 
 
 def _synthetic(fallback: Fallback, missing: tuple[str, ...], note: str, progress: bool) -> Source:
-    """The synthetic source, made ready."""
+    """Return the synthetic source, made ready."""
     folder = paths.synthetic_dir()
     try:
         fallback(folder, progress)

@@ -84,16 +84,9 @@ SERVICES: dict[str, Service] = {
 }
 
 
-def fetch_scene(
-    site: str,
-    date: str,
-    service: str = "earth-search",
-    output: str | Path | None = None,
-    *,
-    catalogue_url: str | None = None,
-    policy: Policy = PATIENCE,
-    progress: bool = True,
-) -> Path:
+def fetch_scene(site: str, date: str, service: str = "earth-search",
+                output: str | Path | None = None, *, catalogue_url: str | None = None,
+                policy: Policy = PATIENCE, progress: bool = True) -> Path:
     """Fetch the scene of a site and day; write it like the published scenes.
 
     Parameters

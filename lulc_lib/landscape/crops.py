@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lulc_lib import legend
-from lulc_lib.landscape.plan import Site
+from lulc_lib.landscape.noise import Codes, Rng
+from lulc_lib.landscape.plan import SyntheticSite
 
 GROWING, BARE, RIPE = (legend.code(k) for k in ("crops_growing", "bare_soil", "crops_ripe"))
 
@@ -47,7 +48,7 @@ YEARS = range(2021, 2026)
 
 
 def _latest(calendar: tuple[tuple[int, int], ...], day: NDArray, before: NDArray) -> NDArray:
-    """Phase that holds on ``day`` (per field), ``before`` where the calendar has not begun."""
+    """Return the phase of ``day`` (per field), ``before`` where the calendar has not begun."""
     phase = before.copy()
     for start, value in calendar:
         phase[day >= start] = value
@@ -60,7 +61,7 @@ class Rotation:
     Shares are met by count, so that even a rare crop has fields in every year.
     """
 
-    def __init__(self, rng: np.random.Generator, site: Site, n_parcels: int) -> None:
+    def __init__(self, rng: Rng, site: SyntheticSite, n_parcels: int) -> None:
         self.names = tuple(SHARES)
         share = np.array([SHARES[c][int(site.strips)] for c in self.names])
         edges = np.cumsum(share / share.sum()) * n_parcels
@@ -70,8 +71,8 @@ class Rotation:
         self.winter = {y: rng.choice(codes, n_parcels, p=chance).astype(np.uint8) for y in YEARS}
         self.jitter = {y: rng.normal(0, JITTER_DAYS, n_parcels) for y in YEARS}
 
-    def phases(self, day: date) -> NDArray[np.uint8]:
-        """Legend code of every parcel on ``day``, ``(parcel,) uint8``."""
+    def phases(self, day: date) -> Codes:
+        """Return the legend code of every parcel on ``day``, ``(parcel,) uint8``."""
         doy, year = day.timetuple().tm_yday, day.year
         out = self.winter[year].copy()
         for index, name in enumerate(self.names):
@@ -82,8 +83,8 @@ class Rotation:
             out[mine] = shown[mine]
         return out
 
-    def _autumn(self, year: int, doy: int) -> NDArray[np.uint8]:
-        """Autumn phase of every parcel before the harvest year ``year``."""
+    def _autumn(self, year: int, doy: int) -> Codes:
+        """Return the autumn phase of every parcel before the harvest year ``year``."""
         out = self.winter[year].copy()
         for index, name in enumerate(self.names):
             if name in AUTUMN:

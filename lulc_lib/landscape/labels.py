@@ -1,4 +1,8 @@
-"""Sparse reference: which objects an interpreter would have outlined, as masks and polygons."""
+"""What is published of the truth: labels and polygons an interpreter would draw, and a map.
+
+Errors of the map come in patches, not as salt and pepper: edges shift, thin roads vanish in
+stretches, parts of fields are given the wrong phase, stands of conifer merge into mixed forest.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,8 @@ from shapely.geometry import MultiPolygon, shape
 
 from lulc_lib import legend
 from lulc_lib.landscape.layout import Layout
-from lulc_lib.landscape.noise import warped_grid
-from lulc_lib.landscape.plan import Site, stream
+from lulc_lib.landscape.noise import Codes, Floats, Ints, Rng, smooth_noise, warped_grid, without
+from lulc_lib.landscape.plan import SyntheticSite, stream
 
 KEYS = {c.code: c.key for c in legend.CLASSES}
 CELLS = {"urban": 5, "road": 14, "water": 14, "quarry": 26}
@@ -46,16 +50,16 @@ TEST_POINTS = {"conifer": 10, "mixed_forest": 35, "urban": 70, "crops_ripe": 70,
 TRAIN_TOTAL = 675
 
 
-def outline_objects(
-    seed: int, layout: Layout, truth: NDArray[np.uint8]
-) -> tuple[NDArray[np.int32], pd.DataFrame]:
-    """Objects an interpreter could outline in one scene.
+def outline_objects(seed: int, layout: Layout, truth: Codes) -> tuple[Ints, pd.DataFrame]:
+    """Find the objects that an interpreter could outline in one scene.
 
     Returns
     -------
-    ids : (row, col) int32, object number, 0 where none (edges between objects, slivers).
-    table : one row per object, index = number: key (class), pixels, rank (0–1, an object that
-        exists at several dates keeps its rank, so the same places are labelled again).
+    ids : array, shape (row, col), int32
+        Object number, 0 where none (edges between objects, slivers).
+    table : DataFrame
+        One row per object, index = number: key (class), pixels, rank (0–1, an object that exists
+        at several dates keeps its rank, so the same places are labelled again).
     """
     site, rng = layout.site, stream(seed, layout.site.name, "labels")
     rows, cols = warped_grid(rng, site.shape, 10, 3)
@@ -91,15 +95,18 @@ def _key(value: int) -> str:
     return KEYS[int(value % 16)] if value >= 0 else ""
 
 
-def _ranks(seed: int, site: Site, places: NDArray[np.int64]) -> NDArray[np.float64]:
-    """A number 0–1 for each place, the same in every scene."""
+def _ranks(seed: int, site: SyntheticSite, places: Ints) -> NDArray[np.float64]:
+    """Return a number 0–1 for each place, the same in every scene."""
     draws = stream(seed, site.name, "rank").random(4099)
     return draws[(places * 2_654_435_761 % 2**32) % 4099]
 
 
-def training_mask(seed: int, layout: Layout, truth: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Sparse training mask ``(row, col) float32``: legend codes of whole outlined objects, taken
-    by rank until each class has the labelled area of the published masks; 0 elsewhere."""
+def training_mask(seed: int, layout: Layout, truth: Codes) -> Floats:
+    """Return sparse training labels ``(row, col) float32``, legend codes, NO_DATA elsewhere.
+
+    Whole outlined objects are taken by rank until each class has the labelled area of the
+    published masks.
+    """
     ids, table = outline_objects(seed, layout, truth)
     targets = TARGETS[layout.site.name.split("_")[0]]
     crops = {KEYS[c] for c in legend.CROP_PHASES}
@@ -111,8 +118,8 @@ def training_mask(seed: int, layout: Layout, truth: NDArray[np.uint8]) -> NDArra
     return np.where(np.isin(ids, chosen), truth, legend.NO_DATA).astype(np.float32)
 
 
-def reference_polygons(seed: int, layout: Layout, truth: NDArray[np.uint8]) -> gpd.GeoDataFrame:
-    """Test reference: MultiPolygons with column ``key``, in the site's CRS.
+def reference_polygons(seed: int, layout: Layout, truth: Codes) -> gpd.GeoDataFrame:
+    """Return the test reference: MultiPolygons with column ``key``, in the site's CRS.
 
     Their number per class, and roughly their area, are those of the published reference.
     """
@@ -128,10 +135,8 @@ def reference_polygons(seed: int, layout: Layout, truth: NDArray[np.uint8]) -> g
     return _vectorise(ids, table.loc[sorted(chosen)], layout.site)
 
 
-def _vectorise(
-    ids: NDArray[np.int32], table: pd.DataFrame, site: Site
-) -> gpd.GeoDataFrame:
-    """Pixel outlines of the objects in ``table`` as MultiPolygons with column ``key``."""
+def _vectorise(ids: Ints, table: pd.DataFrame, site: SyntheticSite) -> gpd.GeoDataFrame:
+    """Outline the objects in ``table`` along pixels, as MultiPolygons with column ``key``."""
     picked = np.where(np.isin(ids, table.index), ids, 0).astype(np.int32)
     parts: dict[int, list] = {}
     for geometry, number in shapes(picked, mask=picked > 0, transform=site.transform):
@@ -149,14 +154,13 @@ def _point_counts() -> dict[str, int]:
     return train
 
 
-def sample_points(
-    seed: int, layout: Layout, truth: NDArray[np.uint8]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Training (675) and test (280) points, several to a polygon, from different polygons.
+def sample_points(seed: int, layout: Layout, truth: Codes) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Draw training (675) and test (280) points, several to a polygon, from different polygons.
 
     Returns
     -------
-    train, test : DataFrames with x, y (metres, the site's CRS, pixel centres) and class (code).
+    train, test : DataFrame
+        Columns x, y (metres, the site's CRS, pixel centres) and class (legend code).
     """
     ids, table = outline_objects(seed, layout, truth)
     rng = stream(seed, layout.site.name, "points")
@@ -175,8 +179,8 @@ def sample_points(
     return tuple(_table(rows, layout.site) for rows in out)
 
 
-def _draw(rng: np.random.Generator, polygons: list[NDArray[np.int64]], n: int) -> list[int]:
-    """``n`` different pixels, about five from each polygon, from more polygons if need be."""
+def _draw(rng: Rng, polygons: list[Ints], n: int) -> list[int]:
+    """Draw ``n`` different pixels, about five from each polygon, from more polygons if need be."""
     each, taken = 5, []
     pools = [rng.permutation(p) for p in polygons]
     while len(taken) < n:
@@ -188,7 +192,76 @@ def _draw(rng: np.random.Generator, polygons: list[NDArray[np.int64]], n: int) -
     return [int(t) for t in taken]
 
 
-def _table(rows: list[tuple[int, str]], site: Site) -> pd.DataFrame:
+def _table(rows: list[tuple[int, str]], site: SyntheticSite) -> pd.DataFrame:
     row, col = np.divmod(np.array([p for p, _ in rows]), site.shape[1])
     x, y = xy(site.transform, row, col)
     return pd.DataFrame({"x": x, "y": y, "class": [legend.code(k) for _, k in rows]})
+
+
+#: share of a reference class that the map calls another class (published confusion, rounded)
+CONFUSIONS = {
+    "strzegom": {
+        ("conifer", "mixed_forest"): 0.31, ("mixed_forest", "crops_growing"): 0.008,
+        ("urban", "mixed_forest"): 0.10, ("urban", "crops_growing"): 0.035,
+        ("urban", "crops_ripe"): 0.02, ("crops_ripe", "crops_growing"): 0.075,
+        ("crops_ripe", "mixed_forest"): 0.014, ("bare_soil", "crops_ripe"): 0.085,
+        ("bare_soil", "quarry"): 0.06, ("bare_soil", "urban"): 0.025,
+        ("crops_growing", "mixed_forest"): 0.012, ("crops_growing", "crops_ripe"): 0.014,
+        ("quarry", "crops_ripe"): 0.001, ("water", "quarry"): 0.012,
+    },
+    "kolbuszowa": {
+        ("conifer", "mixed_forest"): 0.16, ("urban", "bare_soil"): 0.02,
+        ("urban", "road"): 0.03, ("urban", "grassland"): 0.045, ("crops_ripe", "urban"): 0.008,
+        ("crops_ripe", "bare_soil"): 0.015, ("bare_soil", "crops_ripe"): 0.025,
+        ("grassland", "crops_growing"): 0.07, ("grassland", "crops_ripe"): 0.04,
+        ("crops_growing", "mixed_forest"): 0.005,
+    },
+}
+ROADS_KEPT = 0.42
+"""Share of the roads that the map shows."""
+EDGE_SHIFT = 0.6
+"""Sd of the shift of class edges, pixels."""
+
+
+def published_map(rng: Rng, site: str, truth: Codes) -> Codes:
+    """Return a map ``(row, col) uint8, legend codes`` with errors for the true map of ``site``."""
+    road = truth == legend.code("road")
+    lost = road & (smooth_noise(rng, truth.shape, 9) > np.quantile(
+        smooth_noise(rng, truth.shape, 9), ROADS_KEPT))
+    shown = without(truth, lost)
+    rows, cols = warped_grid(rng, truth.shape, 5, EDGE_SHIFT)
+    nearest = [np.clip(np.rint(v), 0, n - 1).astype(int)
+               for v, n in zip((rows, cols), truth.shape, strict=True)]
+    out = shown[tuple(nearest)]
+    kept = road & ~lost
+    out[kept] = legend.code("road")
+    before = out.copy()
+    for (have, given), share in CONFUSIONS[site].items():
+        at = before == legend.code(have)
+        if at.any():
+            score = smooth_noise(rng, truth.shape, 4.5)
+            out[at & (score > np.quantile(score[at], 1 - share))] = legend.code(given)
+    return out
+
+
+def confusion_table(mapped: Codes, reference: Codes) -> tuple[list[int], Ints]:
+    """Return the reference's classes, and the counts ``(map class, reference class) int64``.
+
+    Only pixels with a reference count; map classes that the reference lacks are left out, as in
+    the published tables.
+    """
+    at = reference != legend.NO_DATA
+    codes = [c for c in legend.CODES if (reference == c).any()]
+    table = pd.crosstab(mapped[at], reference[at]).reindex(
+        index=codes, columns=codes, fill_value=0)
+    return codes, table.to_numpy(np.int64)
+
+
+def confusion_csv(codes: list[int], counts: Ints) -> str:
+    r"""Return the published file's text.
+
+    It is a byte-order mark, ``class\ref`` and the reference classes, then one row a map class.
+    """
+    lines = [",".join(["class\\ref", *map(str, codes)])]
+    lines += [",".join(map(str, [c, *row])) for c, row in zip(codes, counts, strict=True)]
+    return "\ufeff" + "\n".join(lines) + "\n"

@@ -1,28 +1,185 @@
-"""One site's lasting geography: parcels, woods, villages, roads, waters and pits."""
+"""One site's lasting geography (parcels, woods, villages, roads, waters) and its class map."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.transform import rowcol
-from scipy import ndimage
+from scipy import ndimage, sparse
+from scipy.sparse.csgraph import dijkstra
+from scipy.spatial import cKDTree
 from shapely.geometry import LineString, Point
 
 from lulc_lib import legend
+from lulc_lib.data.scenes import PIXEL
 from lulc_lib.landscape.crops import Rotation
-from lulc_lib.landscape.noise import burn, coverage, smooth_noise, top_share, warped_grid
-from lulc_lib.landscape.parcels import make_blocks, make_parcels
-from lulc_lib.landscape.pits import Pit, make_pits
-from lulc_lib.landscape.plan import PIXEL, Site, stream
-from lulc_lib.landscape.roads import (
-    LANE_WIDTH,
-    MAIN_WIDTH,
-    Router,
-    cost_surface,
-    edge_points,
+from lulc_lib.landscape.noise import (
+    Bools,
+    Codes,
+    Floats,
+    Ints,
+    Rng,
+    burn,
+    coverage,
+    smooth_noise,
+    top_share,
+    warped_grid,
 )
+from lulc_lib.landscape.pits import Pit, make_pits
+from lulc_lib.landscape.plan import SyntheticSite, stream
+
+FRESH_DAYS = 120
+"""Days after the end of extraction in which filled land is still bare."""
+
+BLOCK_HA = 55.0
+"""Mean size of a block, hectares: land between roads, worked in one direction."""
+
+
+def make_blocks(rng: Rng, site: SyntheticSite) -> Ints:
+    """Draw block numbers ``(row, col) int32``: Voronoi cells with gently curved sides."""
+    rows, cols = site.shape
+    side = np.sqrt(BLOCK_HA * 100)
+    grid = np.mgrid[-side / 2:rows + side:side, -side / 2:cols + side:side].reshape(2, -1).T
+    seeds = grid + rng.uniform(-0.42, 0.42, grid.shape) * side
+    r, c = warped_grid(rng, site.shape, 22, 4)
+    _, block = cKDTree(seeds).query(np.column_stack([r.ravel(), c.ravel()]))
+    return np.unique(block, return_inverse=True)[1].reshape(site.shape).astype(np.int32)
+
+
+def _cuts(rng: Rng, along: NDArray, across: NDArray, strips: bool) -> NDArray:
+    """Say on which side of one cut each pixel lies: across the longer side, a little askew."""
+    long, short = (along, across) if np.ptp(along) > np.ptp(across) else (across, along)
+    if strips and np.ptp(along) < 6 * np.ptp(across):
+        long, short = across, along
+    lo, hi = long.min(), long.max()
+    at = lo + (hi - lo) * rng.uniform(0.34, 0.66)
+    skew = rng.normal(0, 0.06)
+    return long + skew * (short - short.mean()) < at
+
+
+def split_block(rng: Rng, rows: NDArray, cols: NDArray, site: SyntheticSite, angle: float) -> Ints:
+    """Split one block into parcels: the number (0 …) of each pixel, by recursive splitting.
+
+    Strips (``site.strips``) are cut side by side until they are narrow, as where farms were
+    divided by inheritance; elsewhere the longer side is cut.
+    """
+    along = cols * np.cos(angle) + rows * np.sin(angle)
+    across = rows * np.cos(angle) - cols * np.sin(angle)
+    parcel = np.zeros(len(rows), np.int32)
+    todo, count = [np.arange(len(rows))], 0
+    while todo:
+        part = todo.pop()
+        target = site.field_ha * 100 * rng.lognormal(0, 0.6)
+        narrow = site.strips and np.ptp(across[part]) < 7
+        if len(part) < max(1.5 * target, 60) or (narrow and len(part) < 250):
+            parcel[part] = count
+            count += 1
+            continue
+        side = _cuts(rng, along[part], across[part], site.strips)
+        todo += [p for p in (part[side], part[~side]) if len(p)]
+    return parcel
+
+
+def make_parcels(rng: Rng, site: SyntheticSite, blocks: Ints) -> tuple[Ints, Floats]:
+    """Split every block into parcels of about ``site.field_ha``.
+
+    Returns
+    -------
+    parcel : array, shape (row, col), int32
+        0 … n−1.
+    angle : array, shape (parcel,), float32, radians
+        Direction of work, from the column axis.
+    """
+    wr, wc = warped_grid(rng, site.shape, 28, 2.5)
+    order = np.argsort(blocks.ravel(), kind="stable")
+    bounds = np.cumsum(np.bincount(blocks.ravel()))[:-1]
+    parcel = np.zeros(blocks.size, np.int32)
+    angles: list[float] = []
+    main = rng.uniform(0, np.pi)
+    for pixels in np.split(order, bounds):
+        angle = main + rng.normal(0, 0.5)
+        part = split_block(rng, wr.ravel()[pixels], wc.ravel()[pixels], site, angle)
+        parcel[pixels] = part + len(angles)
+        angles += [angle] * (int(part.max()) + 1)
+    return parcel.reshape(site.shape), np.asarray(angles, np.float32)
+
+
+MAIN_WIDTH, LANE_WIDTH = 10.0, 7.0
+"""Widths of main roads and lanes, metres: one pixel, two where they lie askew on the grid."""
+
+
+def cost_surface(rng: Rng, blocks: Ints) -> NDArray[np.float64]:
+    """Return the cost of crossing each cell of a 20 m grid: cheap along block boundaries."""
+    edge = ndimage.morphological_gradient(blocks, size=3) > 0
+    near = ndimage.gaussian_filter(edge.astype(np.float32), 1.0)[::2, ::2]
+    return 1.0 / (0.08 + near) + rng.uniform(0, 0.3, near.shape)
+
+
+def path_graph(cost: NDArray[np.float64]) -> sparse.csr_array:
+    """Connect each cell with its eight neighbours; an edge costs length times mean cell cost."""
+    n = np.arange(cost.size).reshape(cost.shape)
+    rows, cols = cost.shape
+    heads, tails, weights = [], [], []
+    for dr, dc in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        a = np.s_[: rows - dr, max(0, -dc): cols - max(0, dc)]
+        b = np.s_[dr:, max(0, dc): cols - max(0, -dc)]
+        heads.append(n[a].ravel())
+        tails.append(n[b].ravel())
+        weights.append((np.hypot(dr, dc) * (cost[a] + cost[b]) / 2).ravel())
+    size = (cost.size, cost.size)
+    return sparse.coo_array(
+        (np.concatenate(weights), (np.concatenate(heads), np.concatenate(tails))), shape=size
+    ).tocsr()
+
+
+class Router:
+    """Finds smooth lines between points of one site over a cost surface."""
+
+    def __init__(self, site: SyntheticSite, cost: NDArray[np.float64]) -> None:
+        self.site = site
+        self.cols = cost.shape[1]
+        self.rows = cost.shape[0]
+        self.graph = path_graph(cost)
+
+    def cell(self, point: Point) -> int:
+        """Return the number of the 20 m cell that holds ``point`` (map coordinates)."""
+        row = int(np.clip((self.site.y0 - point.y) / (2 * PIXEL), 0, self.rows - 1))
+        col = int(np.clip((point.x - self.site.x0) / (2 * PIXEL), 0, self.cols - 1))
+        return row * self.cols + col
+
+    def routes(self, start: Point, ends: list[Point]) -> list[LineString]:
+        """Find the cheapest lines from ``start`` to each of ``ends``, smoothed; map coordinates."""
+        _, before = dijkstra(self.graph, directed=False, indices=self.cell(start),
+                             return_predecessors=True)
+        lines = []
+        for end in ends:
+            cells = [self.cell(end)]
+            while before[cells[-1]] >= 0:
+                cells.append(int(before[cells[-1]]))
+            if len(cells) < 4:
+                continue
+            row, col = np.divmod(np.asarray(cells, float), self.cols)
+            row, col = (ndimage.gaussian_filter1d(v, 1.6, mode="nearest") for v in (row, col))
+            xy = np.column_stack([self.site.x0 + (col + 0.5) * 2 * PIXEL,
+                                  self.site.y0 - (row + 0.5) * 2 * PIXEL])
+            lines.append(LineString(xy))
+        return lines
+
+
+def edge_points(rng: Rng, site: SyntheticSite, n: int) -> list[Point]:
+    """Draw ``n`` points on the map's edge, spread around it, where roads leave the map."""
+    width, height = site.extent
+    around = (np.arange(n) + rng.uniform(0.1, 0.9, n)) / n * 4
+    points = []
+    for t in around:
+        side, share = int(t), t % 1
+        x, y = ((share, 0), (1, share), (1 - share, 1), (0, 1 - share))[side]
+        points.append(Point(site.x0 + x * width, site.y0 - y * height))
+    return points
+
 
 OPEN_AROUND_A = 380.0
 """Case A lies in farmland: no forest within this distance, metres."""
@@ -34,27 +191,36 @@ ROAD_COVER = 0.34
 class Layout:
     """What does not change with the date at one site; all rasters are (row, col).
 
-    ``parcel`` int32 numbers; ``angle`` radians per parcel; ``static`` uint8 legend codes, NO_DATA
-    where crops grow; ``road``, ``track`` (field tracks, side streets) and ``hedge`` float32
-    covered share of the pixel;
-    ``garden`` float32 share of green in settlements; ``villages`` centre and radius (metres).
+    Attributes
+    ----------
+    parcel : array, int32
+        Numbers.
+    angle : array, shape (parcel,), radians
+        Direction of work.
+    static : array, uint8
+        Legend codes, NO_DATA where crops grow.
+    road, track, hedge, garden : array, float32
+        Covered share of the pixel: roads, field tracks and side streets, hedges, green in
+        settlements.
+    villages : list of (Point, float), metres
+        Centre and radius.
     """
 
-    site: Site
-    parcel: NDArray[np.int32]
-    angle: NDArray[np.float32]
-    static: NDArray[np.uint8]
-    road: NDArray[np.float32]
-    track: NDArray[np.float32]
-    hedge: NDArray[np.float32]
-    garden: NDArray[np.float32]
+    site: SyntheticSite
+    parcel: Ints
+    angle: Floats
+    static: Codes
+    road: Floats
+    track: Floats
+    hedge: Floats
+    garden: Floats
     villages: list[tuple[Point, float]]
     pits: list[Pit]
     rotation: Rotation
 
 
-def place_villages(rng: np.random.Generator, site: Site) -> list[tuple[Point, float]]:
-    """Centres and radii of the settlements; the largest comes first, a city near the middle."""
+def place_villages(rng: Rng, site: SyntheticSite) -> list[tuple[Point, float]]:
+    """Place the settlements (centre, radius): the largest comes first, a city near the middle."""
     width, height = site.extent
     found: list[tuple[Point, float]] = []
     for radius in site.villages:
@@ -71,11 +237,9 @@ def place_villages(rng: np.random.Generator, site: Site) -> list[tuple[Point, fl
     return found
 
 
-def _roads(
-    rng: np.random.Generator, site: Site, blocks: NDArray[np.int32],
-    villages: list[tuple[Point, float]], pits: list[Pit],
-) -> tuple[list[LineString], list[LineString]]:
-    """Main roads and lanes as lines; neither crosses a pit."""
+def _roads(rng: Rng, site: SyntheticSite, blocks: Ints, villages: list[tuple[Point, float]],
+           pits: list[Pit]) -> tuple[list[LineString], list[LineString]]:
+    """Draw main roads and lanes as lines; neither crosses a pit."""
     dug = burn([p.outline.buffer(25) for p in pits], site.shape, site.transform)
     cost = cost_surface(rng, blocks) + 60 * dug[::2, ::2]
     router = Router(site, cost)
@@ -94,10 +258,8 @@ def _roads(
     return main, lanes
 
 
-def _settlement(
-    rng: np.random.Generator, site: Site, villages: list[tuple[Point, float]],
-    road: NDArray[np.float32],
-) -> NDArray[np.bool_]:
+def _settlement(rng: Rng, site: SyntheticSite, villages: list[tuple[Point, float]], road: Floats
+                ) -> Bools:
     """Built-up land: around the centres, drawn out along the roads."""
     rows, cols = warped_grid(rng, site.shape, 7, 3)
     to_road = ndimage.distance_transform_edt(road < 0.2)
@@ -110,9 +272,7 @@ def _settlement(
     return built & (smooth_noise(rng, site.shape, 2.2) > -1.25)
 
 
-def _streets(
-    rng: np.random.Generator, site: Site, blocks: NDArray[np.int32], built: NDArray[np.bool_]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _streets(rng: Rng, site: SyntheticSite, blocks: Ints, built: Bools) -> tuple[Floats, Floats]:
     """Side streets (share of the pixel) and the green behind the houses that line them."""
     rows, cols = warped_grid(rng, site.shape, 15, 3)
     angle = rng.uniform(0, np.pi, int(blocks.max()) + 1)[blocks]
@@ -129,9 +289,7 @@ def _streets(
             np.where(built, np.clip(green, 0, 0.9), 0).astype(np.float32))
 
 
-def _share_of_parcels(
-    score: NDArray[np.float32], parcel: NDArray[np.int32], free: NDArray[np.bool_], share: float
-) -> NDArray[np.bool_]:
+def _share_of_parcels(score: Floats, parcel: Ints, free: Bools, share: float) -> Bools:
     """Whole parcels with the highest mean score until they fill ``share`` of the site."""
     n = int(parcel.max()) + 1
     size = np.bincount(parcel.ravel(), free.ravel(), n)
@@ -141,10 +299,8 @@ def _share_of_parcels(
     return np.isin(parcel, chosen)
 
 
-def _woods(
-    rng: np.random.Generator, site: Site, parcel: NDArray[np.int32], built: NDArray[np.bool_],
-    pits: list[Pit],
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _woods(rng: Rng, site: SyntheticSite, parcel: Ints, built: Bools, pits: list[Pit]
+           ) -> tuple[Bools, Bools]:
     """Forest (one large wood, smaller ones, copses) and the conifer stands in it."""
     rows, cols = np.mgrid[-1:1:site.shape[0] * 1j, -1:1:site.shape[1] * 1j]
     r0, c0 = rng.uniform(-0.35, 0.35, 2)
@@ -162,9 +318,7 @@ def _woods(
     return (forest | copse) & ~built, forest & conifer & ~built
 
 
-def _waters(
-    rng: np.random.Generator, site: Site, built: NDArray[np.bool_]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _waters(rng: Rng, site: SyntheticSite, built: Bools) -> tuple[Bools, Bools]:
     """Open water (river and ponds) and the trees on the river's banks."""
     rows, cols = warped_grid(rng, site.shape, 4, 1.2)
     water = np.zeros(site.shape, bool)
@@ -186,8 +340,8 @@ def _waters(
     return water | river, trees & ~river
 
 
-def make_layout(seed: int, site: Site) -> Layout:
-    """The geography of ``site`` for ``seed``: the same seed gives the same arrays."""
+def make_layout(seed: int, site: SyntheticSite) -> Layout:
+    """Make the geography of ``site`` for ``seed``: the same seed gives the same arrays."""
     rng = stream(seed, site.name, "layout")
     blocks = make_blocks(rng, site)
     parcel, angle = make_parcels(rng, site, blocks)
@@ -220,3 +374,37 @@ def make_layout(seed: int, site: Site) -> Layout:
     track = np.where(built, street, track)
     return Layout(site, parcel, angle, static, road, track.astype(np.float32), hedge, garden,
                   villages, pits, Rotation(rng, site, len(angle)))
+
+
+def _reclaimed(pit: Pit, layout: Layout, day: date, codes: Codes) -> None:
+    """Write a closed pit into ``codes``: fields again (case A), else grass, trees and its lake."""
+    site = layout.site
+    dug = burn([pit.outline], site.shape, site.transform)
+    fresh = (day - pit.last_active).days < FRESH_DAYS
+    if pit.category == "outside_deposit":
+        codes[dug] = legend.code("bare_soil" if fresh else "crops_growing")
+        return
+    inner = burn([pit.outline.buffer(-25)], site.shape, site.transform)
+    codes[dug] = legend.code("mixed_forest")
+    codes[inner] = legend.code("grassland")
+    codes[burn([pit.lake(day)], site.shape, site.transform)] = legend.code("water")
+
+
+def class_map(layout: Layout, day: date) -> Codes:
+    """Return the true classes ``(row, col) uint8, legend codes`` on ``day``; none is NO_DATA.
+
+    Crops follow each field's calendar; a pit takes its extent of the day, its lake is water, and a
+    pit no longer worked is shown as what became of it.
+    """
+    site = layout.site
+    codes = layout.static.copy()
+    arable = codes == legend.NO_DATA
+    codes[arable] = layout.rotation.phases(day)[layout.parcel[arable]]
+    for pit in layout.pits:
+        if pit.active(day):
+            codes[burn([pit.at(day)], site.shape, site.transform)] = legend.code("quarry")
+            lake = burn([pit.lake(day)], site.shape, site.transform)
+            codes[lake] = legend.code("water")
+        elif pit.last_active is not None and day > pit.last_active:
+            _reclaimed(pit, layout, day, codes)
+    return codes

@@ -9,12 +9,18 @@ from rasterio.transform import Affine
 from scipy import ndimage
 from shapely.geometry.base import BaseGeometry
 
+Rng = np.random.Generator
+Codes = NDArray[np.uint8]
+"""Legend codes, (row, col) or (parcel,)."""
+Floats, Bools, Ints = NDArray[np.floating], NDArray[np.bool_], NDArray[np.integer]
 
-def smooth_noise(
-    rng: np.random.Generator, shape: tuple[int, int], sigma: float
-) -> NDArray[np.float32]:
-    """Gaussian random field ``(row, col) float32`` of mean 0 and sd 1, correlated over ``sigma``
-    pixels. Long correlations are drawn on a coarse grid and interpolated."""
+
+def smooth_noise(rng: Rng, shape: tuple[int, int], sigma: float) -> Floats:
+    """Draw a Gaussian random field ``(row, col) float32`` of mean 0 and sd 1.
+
+    It is correlated over ``sigma`` pixels; long correlations are drawn on a coarse grid and
+    interpolated.
+    """
     step = max(1, int(sigma // 3))
     coarse = tuple(-(-n // step) + 8 for n in shape)
     field = rng.standard_normal(coarse, dtype=np.float32)
@@ -26,34 +32,30 @@ def smooth_noise(
     return ((field - field.mean()) / (field.std() + 1e-9)).astype(np.float32)
 
 
-def top_share(score: NDArray[np.floating], share: float) -> NDArray[np.bool_]:
-    """The pixels with the highest scores that make up ``share`` (0–1) of all pixels."""
+def top_share(score: Floats, share: float) -> Bools:
+    """Return where the highest scores are that make up ``share`` (0–1) of all pixels."""
     return score > np.quantile(score, 1 - share)
 
 
-def warped_grid(
-    rng: np.random.Generator, shape: tuple[int, int], sigma: float, reach: float
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Row and column of every pixel, moved by smooth noise of sd ``reach`` pixels."""
+def warped_grid(rng: Rng, shape: tuple[int, int], sigma: float, reach: float
+                ) -> tuple[Floats, Floats]:
+    """Return row and column of every pixel, moved by smooth noise of sd ``reach`` pixels."""
     rows, cols = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
     return (rows + reach * smooth_noise(rng, shape, sigma),
             cols + reach * smooth_noise(rng, shape, sigma))
 
 
-def burn(
-    shapes: list[BaseGeometry], shape: tuple[int, int], transform: Affine
-) -> NDArray[np.bool_]:
-    """Mask ``(row, col) bool`` of the pixels whose centre lies in any of ``shapes``."""
+def burn(shapes: list[BaseGeometry], shape: tuple[int, int], transform: Affine) -> Bools:
+    """Return ``(row, col) bool``: the pixels whose centre lies in any of ``shapes``."""
     shapes = [s for s in shapes if not s.is_empty]
     if not shapes:
         return np.zeros(shape, bool)
     return rasterize(shapes, shape, transform=transform, dtype="uint8").astype(bool)
 
 
-def coverage(
-    shapes: list[BaseGeometry], shape: tuple[int, int], transform: Affine, fine: int = 4
-) -> NDArray[np.float32]:
-    """Share (0–1) of every pixel that ``shapes`` cover, from a grid ``fine`` times finer."""
+def coverage(shapes: list[BaseGeometry], shape: tuple[int, int], transform: Affine, fine: int = 4
+             ) -> Floats:
+    """Return the share (0–1) of every pixel under ``shapes``, from a grid ``fine`` times finer."""
     fine_shape = (shape[0] * fine, shape[1] * fine)
     t = transform
     finer = Affine(t.a / fine, t.b / fine, t.c, t.d / fine, t.e / fine, t.f)
@@ -61,7 +63,7 @@ def coverage(
     return mask.reshape(shape[0], fine, shape[1], fine).mean((1, 3), dtype=np.float32)
 
 
-def without(codes: NDArray[np.uint8], gone: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """``codes`` with the pixels of ``gone`` given the class of the nearest pixel that stays."""
+def without(codes: Codes, gone: Bools) -> Codes:
+    """Return ``codes`` in which pixels of ``gone`` have the class of the nearest that stays."""
     nearest = ndimage.distance_transform_edt(gone, return_distances=False, return_indices=True)
     return codes[tuple(nearest)]

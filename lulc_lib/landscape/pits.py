@@ -11,7 +11,8 @@ from shapely import affinity
 from shapely.geometry import LineString, MultiPolygon, Point, Polygon, box
 from shapely.geometry.base import BaseGeometry
 
-from lulc_lib.landscape.plan import Site
+from lulc_lib.landscape.noise import Rng
+from lulc_lib.landscape.plan import SyntheticSite
 
 START, END = date(2021, 1, 1), date(2023, 12, 31)
 """Span over which a quarry grows from its first to its full size."""
@@ -36,8 +37,14 @@ PLAN: tuple[tuple[str, str, float, date | None, float], ...] = (
 class Pit:
     """One planted quarry; geometry in the site's CRS, metres.
 
-    ``outline`` is its largest extent; ``anchor`` the wall from which it grows; ``lake_share`` the
-    width of the pit lake against the pit at the end of the series.
+    Attributes
+    ----------
+    outline : Polygon
+        Its largest extent.
+    anchor : Point
+        The wall from which it grows.
+    lake_share : float
+        Width of the pit lake against the pit at the end of the series.
     """
 
     site_id: int
@@ -55,11 +62,11 @@ class Pit:
         return {"licensed": "licensed", "reclaimed": "other"}.get(self.category, "candidate")
 
     def active(self, day: date) -> bool:
-        """Whether rock is open on ``day``."""
+        """Say whether rock is open on ``day``."""
         return self.first_active <= day and (self.last_active is None or day <= self.last_active)
 
     def at(self, day: date) -> BaseGeometry:
-        """Extent of the dug land on ``day``, whether still worked or already reclaimed."""
+        """Return the dug land on ``day``, whether still worked or already reclaimed."""
         end = self.last_active or END
         share = np.clip((day - START).days / max((end - START).days, 1), 0, 1)
         scale = 0.80 + 0.20 * share
@@ -67,7 +74,7 @@ class Pit:
         return grown.intersection(self.outline)
 
     def lake(self, day: date) -> BaseGeometry:
-        """Water in the pit on ``day``: grows with the years, higher in winter."""
+        """Return the water in the pit on ``day``: grows with the years, higher in winter."""
         if not self.lake_share:
             return MultiPolygon()
         years = (day - START).days / (END - START).days
@@ -79,7 +86,7 @@ class Pit:
         return affinity.scale(low, 1.25 * share, 0.7 * share).intersection(self.at(day).buffer(-18))
 
     def haul_road(self, day: date) -> LineString:
-        """Ramp that winds from the rim down to the floor, as dug on ``day``."""
+        """Return the ramp that winds from the rim down to the floor, as dug on ``day``."""
         rim, centre = _largest(self.at(day)).exterior, self.outline.centroid
         down = np.linspace(0, 1, 40)
         at = [rim.interpolate((0.1 * self.site_id + 0.6 * t) % 1, normalized=True) for t in down]
@@ -92,8 +99,8 @@ class Pit:
         return (0.35 * (self.anchor.x - c.x), 0.35 * (self.anchor.y - c.y))
 
 
-def blob(rng: np.random.Generator, x: float, y: float, radius: float) -> Polygon:
-    """Irregular, angular outline around (x, y) of about ``radius`` metres."""
+def blob(rng: Rng, x: float, y: float, radius: float) -> Polygon:
+    """Draw an irregular, angular outline around (x, y) of about ``radius`` metres."""
     angles = np.sort(rng.uniform(0, 2 * np.pi, 9) * 0.35 + np.linspace(0, 2 * np.pi, 10)[:-1])
     reach = radius * np.clip(rng.normal(1, 0.24, 9), 0.55, 1.4)
     shape = Polygon(np.column_stack([x + reach * np.cos(angles), y + reach * np.sin(angles)]))
@@ -103,12 +110,12 @@ def blob(rng: np.random.Generator, x: float, y: float, radius: float) -> Polygon
 
 
 def _largest(shape: BaseGeometry) -> Polygon:
-    """The largest part of a shape, without holes."""
+    """Return the largest part of a shape, without holes."""
     return Polygon(max(getattr(shape, "geoms", [shape]), key=lambda g: g.area).exterior)
 
 
-def outline(rng: np.random.Generator, x: float, y: float, radius: float) -> Polygon:
-    """Outline of a quarry: one blob, two for the larger ones, with a ragged rim."""
+def outline(rng: Rng, x: float, y: float, radius: float) -> Polygon:
+    """Draw the outline of a quarry: one blob, two for the larger ones, with a ragged rim."""
     shape = blob(rng, x, y, radius)
     if radius > 160:
         turn = rng.uniform(0, 2 * np.pi)
@@ -122,11 +129,12 @@ def outline(rng: np.random.Generator, x: float, y: float, radius: float) -> Poly
     return _largest(Polygon(rim).buffer(0))
 
 
-def _place(
-    rng: np.random.Generator, inside: Polygon, taken: list[BaseGeometry], radius: float
-) -> tuple[Polygon, Point]:
-    """Outline and centre of a pit that keeps clear of ``taken``; where there is no room, first
-    the gap and then the pit is made smaller."""
+def _place(rng: Rng, inside: Polygon, taken: list[BaseGeometry], radius: float
+           ) -> tuple[Polygon, Point]:
+    """Place a pit (outline, centre) clear of ``taken``.
+
+    Where there is no room, first the gap and then the pit is made smaller.
+    """
     gap, (x0, y0, x1, y1) = FIRST_GAP, inside.bounds
     while True:
         for _ in range(120):
@@ -142,10 +150,8 @@ def _place(
             radius *= 0.92
 
 
-def make_pits(
-    rng: np.random.Generator, site: Site, villages: list[tuple[Point, float]]
-) -> list[Pit]:
-    """The quarries of ``site``; case B lies inside the largest village, the rest in the open."""
+def make_pits(rng: Rng, site: SyntheticSite, villages: list[tuple[Point, float]]) -> list[Pit]:
+    """Make the quarries of ``site``; case B lies in the largest village, the rest in the open."""
     taken = [p.buffer(0.75 * r) for p, r in villages]
     width, height = site.extent
     inside = box(site.x0, site.y0 - height, site.x0 + width, site.y0).buffer(-40)

@@ -1,37 +1,46 @@
-"""Which scenes the synthetic landscape has: sites, grids, dates and file names of the dataset."""
+"""Which sites and scenes the synthetic landscape has: those of the catalogue, with their traits."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from datetime import date
+from pathlib import PurePosixPath
 from zlib import crc32
 
 import numpy as np
-from rasterio.transform import Affine, from_origin
+from rasterio.transform import Affine
 
-BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
-TEN_METRE = ("B02", "B03", "B04", "B08")
-PIXEL = 10.0
-"""Pixel size, metres."""
-OFFSET = 1000
-"""DN added to every band since processing baseline 04.00."""
+from lulc_lib.data import catalogue
+from lulc_lib.data.radiometry import BASELINE_OFFSET
+from lulc_lib.landscape.noise import Rng
+
 BASELINE_0400 = date(2022, 1, 25)
-"""First day on which scenes of the synthetic landscape carry :data:`OFFSET`."""
+"""First day on which scenes carry the offset of processing baseline 04.00."""
 
 
-@dataclass(frozen=True)
-class Site:
-    """One place: its grid and the traits of its landscape.
+@dataclass(frozen=True, kw_only=True)
+class SyntheticSite(catalogue.Site):
+    """One site of the dataset, with the traits of its synthetic landscape.
 
-    ``shape`` is (row, col); ``x0``, ``y0`` the upper-left corner in metres of EPSG ``epsg``;
-    ``field_ha`` the median parcel in hectares; shares are of the whole area, widths in metres.
+    Attributes
+    ----------
+    field_ha : float, hectares
+        Median parcel.
+    strips : bool
+        Fields are narrow strips.
+    villages : tuple of float, metres
+        Radii of the settlements.
+    forest, conifer, grass : float
+        Shares of the whole area.
+    river : float, metres
+        Width of the river; 0 for none.
+    ponds : int
+        How many.
+    city, quarries : bool
+        Whether there are any.
     """
 
-    name: str
-    epsg: int
-    shape: tuple[int, int]
-    x0: float
-    y0: float
     field_ha: float
     strips: bool
     villages: tuple[float, ...]
@@ -46,19 +55,19 @@ class Site:
     @property
     def transform(self) -> Affine:
         """Pixel to map coordinates, north up."""
-        return from_origin(self.x0, self.y0, PIXEL, PIXEL)
+        return Affine(*super().transform)
 
     @property
     def extent(self) -> tuple[float, float]:
         """Width and height, metres."""
-        return self.shape[1] * PIXEL, self.shape[0] * PIXEL
+        return self.cols * self.pixel, self.rows * self.pixel
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One acquisition: site, date, file names (relative to the landscape's folder)."""
+    """One acquisition: site, date, and the file name of its mask in the landscape's folder."""
 
-    site: Site
+    site: SyntheticSite
     date: date
     stem: str
     mask_path: str
@@ -76,42 +85,49 @@ class Scene:
 
     @property
     def offset(self) -> int:
-        """DN that the file carries on top of reflectance × 10 000."""
-        return OFFSET if self.date >= BASELINE_0400 else 0
+        """DN that the file carries on top of those of its reflectance."""
+        return BASELINE_OFFSET if self.date >= BASELINE_0400 else 0
 
 
-STRZEGOM = Site("strzegom", 32633, (401, 401), 585420, 5652250, 5.0, False,
-                (430.0, 360.0, 300.0, 240.0, 180.0), 0.25, 0.16, 0.025, 0, 5, quarries=True)
-KOLBUSZOWA = Site("kolbuszowa", 32634, (498, 468), 556320, 5567610, 1.4, True,
-                  (520.0, 420.0, 330.0, 260.0, 200.0), 0.24, 0.2, 0.16, 24, 4)
-KRAKOW = (
-    Site("krakow_1", 32634, (500, 500), 420000, 5550000, 2.0, True,
-         (1500.0, 500.0, 350.0), 0.14, 0.1, 0.16, 90, 6, city=True),
-    Site("krakow_2", 32634, (500, 500), 429000, 5541000, 2.4, True,
-         (900.0, 700.0, 420.0, 300.0), 0.2, 0.2, 0.12, 25, 4, city=True),
-    Site("krakow_3", 32634, (500, 500), 414000, 5557000, 3.0, False,
-         (700.0, 420.0, 330.0, 260.0), 0.13, 0.1, 0.06, 15, 3, city=True),
+def _site(name: str, field_ha: float, strips: bool, villages: tuple[float, ...], forest: float,
+          conifer: float, grass: float, river: float, ponds: int, **more: bool) -> SyntheticSite:
+    return SyntheticSite(
+        **asdict(catalogue.SITES[name]), field_ha=field_ha, strips=strips, villages=villages,
+        forest=forest, conifer=conifer, grass=grass, river=river, ponds=ponds, **more)
+
+
+SITES: tuple[SyntheticSite, ...] = (
+    _site("strzegom", 5.0, False, (430.0, 360.0, 300.0, 240.0, 180.0), 0.25, 0.16, 0.025, 0, 5,
+          quarries=True),
+    _site("kolbuszowa", 1.4, True, (520.0, 420.0, 330.0, 260.0, 200.0), 0.24, 0.2, 0.16, 24, 4),
+    _site("krakow_1", 2.0, True, (1500.0, 500.0, 350.0), 0.14, 0.1, 0.16, 90, 6, city=True),
+    _site("krakow_2", 2.4, True, (900.0, 700.0, 420.0, 300.0), 0.2, 0.2, 0.12, 25, 4, city=True),
+    _site("krakow_3", 3.0, False, (700.0, 420.0, 330.0, 260.0), 0.13, 0.1, 0.06, 15, 3, city=True),
 )
+STRZEGOM = SITES[0]
 
 
-def _scene(site: Site, day: str, stem: str, mask: str | None = None) -> Scene:
-    folder = "test_mask" if mask else "training_masks"
-    when = date(int(day[:4]), int(day[4:6]), int(day[6:]))
-    return Scene(site, when, stem, f"{folder}/{mask or stem}.tif", test=mask is not None)
+def released(site: catalogue.Site, role: str, kind: str) -> str:
+    """Return the path of a site's only file of a role and kind in the published dataset."""
+    return catalogue.select(role=role, kind=kind, site=site.name)[0].path
 
 
-SCENES: tuple[Scene, ...] = (
-    *(_scene(STRZEGOM, d, f"strzegom_{d}_33u") for d in
-      ("20210619", "20220619", "20220719", "20221012", "20230209", "20230301")),
-    *(_scene(KOLBUSZOWA, d, f"kolbuszowa_{d}") for d in
-      ("20210327", "20210411", "20210509", "20210728", "20210906")),
-    *(_scene(s, "20220603", f"krakow_20220603_34uda_{i}") for i, s in enumerate(KRAKOW, 1)),
-    _scene(STRZEGOM, "20230709", "strzegom_20230709_33u", "strzegom_20230709_33u"),
-    _scene(KOLBUSZOWA, "20210725", "kolbuszowa_20210725_34u", "kolbuszowa_20210725_ref"),
-)
-SITES: tuple[Site, ...] = (STRZEGOM, KOLBUSZOWA, *KRAKOW)
+def _scenes() -> Iterator[Scene]:
+    """Yield the published scenes, and a test scene for each published map."""
+    for site in SITES:
+        for scene, mask in catalogue.training_pairs(site.name):
+            yield Scene(site, date.fromisoformat(scene.date), PurePosixPath(scene.path).stem,
+                        mask.path)
+    for site in SITES[:2]:
+        (mapped,) = catalogue.select(role="published_map", kind="map", site=site.name)
+        stem = PurePosixPath(mapped.path).stem.removesuffix("_class")
+        yield Scene(site, date.fromisoformat(mapped.date), stem,
+                    released(site, "reference", "mask"), test=True)
 
 
-def stream(seed: int, *names: object) -> np.random.Generator:
-    """Random generator of its own for each purpose, so that one step never shifts another."""
+SCENES: tuple[Scene, ...] = tuple(_scenes())
+
+
+def stream(seed: int, *names: object) -> Rng:
+    """Return a random generator of its own for each purpose, so that no step shifts another."""
     return np.random.default_rng([seed, crc32("/".join(map(str, names)).encode())])

@@ -18,9 +18,11 @@ from shapely.geometry import Point, shape
 from shapely.geometry.base import BaseGeometry
 
 from lulc_lib import legend
+from lulc_lib.data.scenes import PIXEL
 from lulc_lib.landscape.layout import Layout
+from lulc_lib.landscape.noise import Rng
 from lulc_lib.landscape.pits import START, Pit
-from lulc_lib.landscape.plan import PIXEL, stream
+from lulc_lib.landscape.plan import stream
 
 CORINE_MIN_HA = 25.0
 OVERRUN_CUT = 0.78
@@ -30,8 +32,11 @@ LICENSED_KINDS = ("licensed", "overrun", "reclaimed")
 
 
 def permitted(pit: Pit) -> BaseGeometry:
-    """Mining area of a licensed, overrun or reclaimed pit: all of it with a margin, or all but
-    the side onto which it overran (the side away from its anchor)."""
+    """Return the mining area of a licensed, overrun or reclaimed pit.
+
+    It is all of the pit with a margin, or all but the side onto which it overran (the side away
+    from its anchor).
+    """
     if pit.category != "overrun":
         return pit.outline.buffer(45).simplify(15)
     limits = pit.outline.buffer(45)
@@ -39,7 +44,7 @@ def permitted(pit: Pit) -> BaseGeometry:
 
 
 def deposit(pit: Pit) -> BaseGeometry | None:
-    """Documented deposit under a pit; None for a pit outside any deposit."""
+    """Return the documented deposit under a pit; None for a pit outside any deposit."""
     if pit.category == "outside_deposit":
         return None
     if pit.category == "overrun":
@@ -49,14 +54,14 @@ def deposit(pit: Pit) -> BaseGeometry | None:
 
 
 def overrun_ha(pit: Pit) -> float:
-    """Hectares that the pit at its largest lies beyond its mining area; 0 if not an overrun."""
+    """Return the hectares of an overrun pit, at its largest, beyond its mining area; else 0."""
     if pit.category != "overrun":
         return 0.0
     return pit.outline.difference(permitted(pit)).area / 1e4
 
 
 def planted_sites(layout: Layout) -> gpd.GeoDataFrame:
-    """The planted truth, one row per quarry; geometry is its largest extent, site's CRS."""
+    """Return the planted truth, one row a quarry; geometry: its largest extent, site's CRS."""
     pits = layout.pits
     return gpd.GeoDataFrame({
         "site_id": [p.site_id for p in pits], "case": [p.case for p in pits],
@@ -68,8 +73,8 @@ def planted_sites(layout: Layout) -> gpd.GeoDataFrame:
     }, geometry=[p.outline for p in pits], crs=f"EPSG:{layout.site.epsg}")
 
 
-def _mining_rows(pits: list[Pit], rng: np.random.Generator, geometry: list) -> dict:
-    """The register's fields for mining areas or terrains."""
+def _mining_rows(pits: list[Pit], rng: Rng, geometry: list) -> dict:
+    """Fill the registry's fields for mining areas or terrains."""
     since = [date(int(y), int(m), int(d)) for y, m, d in zip(
         rng.integers(1995, 2019, len(pits)), rng.integers(1, 13, len(pits)),
         rng.integers(1, 29, len(pits)), strict=True)]
@@ -90,8 +95,8 @@ def _mining_rows(pits: list[Pit], rng: np.random.Generator, geometry: list) -> d
     }
 
 
-def mining_registers(seed: int, layout: Layout) -> dict[str, gpd.GeoDataFrame]:
-    """``deposits``, ``mining_areas`` and ``mining_terrains`` in EPSG:2180."""
+def mining_registries(seed: int, layout: Layout) -> dict[str, gpd.GeoDataFrame]:
+    """Return ``deposits``, ``mining_areas`` and ``mining_terrains`` in EPSG:2180."""
     rng = stream(seed, layout.site.name, "registers")
     crs = f"EPSG:{layout.site.epsg}"
     known = [p for p in layout.pits if p.category in LICENSED_KINDS]
@@ -117,7 +122,7 @@ def mining_registers(seed: int, layout: Layout) -> dict[str, gpd.GeoDataFrame]:
 
 
 def corine(layout: Layout) -> gpd.GeoDataFrame:
-    """Generalised land cover of 2018 (column Code_18, text), EPSG:3035.
+    """Return generalised land cover of 2018 (column Code_18, text), EPSG:3035.
 
     Units of less than 25 ha are merged into their neighbours, so small quarries stay hidden in
     arable land (211) or, beside a village, in discontinuous urban fabric (112).
@@ -145,7 +150,7 @@ def corine(layout: Layout) -> gpd.GeoDataFrame:
 
 
 def osm_quarries(seed: int, layout: Layout) -> gpd.GeoDataFrame:
-    """Volunteers' outlines (EPSG:4326): the larger pits, moved by some metres, without case A."""
+    """Return volunteers' outlines (EPSG:4326): the larger pits, moved a little, without case A."""
     rng = stream(seed, layout.site.name, "osm")
     pits = [p for p in layout.pits if p.outline.area > 4e4]
     geometry = [affinity.translate(p.outline.simplify(15), *rng.normal(0, 12, 2)) for p in pits]
@@ -156,7 +161,7 @@ def osm_quarries(seed: int, layout: Layout) -> gpd.GeoDataFrame:
 
 
 def monitoring_points(seed: int, layout: Layout) -> pd.DataFrame:
-    """Points of the monitoring of open pits: x, y (metres, the scenes' CRS) and category.
+    """Return points of the monitoring of pits: x, y (metres, the scenes' CRS) and category.
 
     Categories are the programme's: 1 extraction without a concession, 2 gross overrun,
     3 abandoned without reclamation. Case A is known to it, case B is not.

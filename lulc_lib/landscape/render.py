@@ -1,18 +1,82 @@
-"""From a class map to the digital numbers that a satellite would have recorded."""
+"""From a class map to the digital numbers that a satellite would have recorded.
+
+Class spectra by date come from a table measured on the published scenes
+(:mod:`experiments.landscape_spectra`).
+"""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cache
+from importlib.resources import files
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from lulc_lib import legend
+from lulc_lib.data.radiometry import QUANTIFICATION
+from lulc_lib.data.scenes import BANDS, BANDS_10M
 from lulc_lib.landscape.layout import Layout
-from lulc_lib.landscape.noise import coverage, smooth_noise, without
-from lulc_lib.landscape.plan import BANDS, TEN_METRE, Scene
-from lulc_lib.landscape.spectra import Spectrum, spectrum
+from lulc_lib.landscape.noise import Bools, Codes, Floats, Rng, coverage, smooth_noise, without
+from lulc_lib.landscape.plan import Scene
+
+SPREADS = ("between_sd", "between_pc1", "between_pc2", "within_sd", "within_pc1")
+MIN_OBJECTS = 4
+"""Where fewer objects were measured, the class's spreads of the other dates are used."""
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """One class on one day; every field is ``(band,) float64`` reflectance, bands as in BANDS."""
+
+    mean: NDArray[np.float64]
+    between_sd: NDArray[np.float64]
+    between_pc1: NDArray[np.float64]
+    between_pc2: NDArray[np.float64]
+    within_sd: NDArray[np.float64]
+    within_pc1: NDArray[np.float64]
+
+
+@cache
+def measured() -> pd.DataFrame:
+    """Read the measured table, spreads completed."""
+    table = pd.read_csv(files("lulc_lib.landscape") / "spectra.csv", parse_dates=["date"])
+    few = table["n_objects"].lt(MIN_OBJECTS) & table["n_pixels"].gt(0)
+    columns = list(SPREADS)
+    usual = table[~few].groupby(["class", "band"])[columns].mean()
+    rows = pd.MultiIndex.from_frame(table.loc[few, ["class", "band"]])
+    table.loc[few, columns] = usual.reindex(rows).to_numpy()
+    return table
+
+
+@cache
+def spectrum(key: str, day: date) -> Spectrum:
+    """Return the spectrum of class ``key`` on ``day``.
+
+    The measured one where that date was measured; else linear interpolation over the day of year
+    between the measured dates, around the turn of the year.
+    """
+    table = measured()
+    mine = table[table["class"] == key]
+    columns = ["mean", *SPREADS]
+    exact = mine[mine["date"] == pd.Timestamp(day)]
+    if len(exact):
+        rows = exact.set_index("band").loc[list(BANDS), columns]
+        return Spectrum(*(rows[c].to_numpy() for c in columns))
+    by_day = mine.assign(doy=mine["date"].dt.dayofyear).groupby(["doy", "band"])[columns].mean()
+    doys = by_day.index.unique("doy").to_numpy()
+    values = np.stack([by_day.loc[d].loc[list(BANDS), columns].to_numpy() for d in doys])
+    at = day.timetuple().tm_yday
+    around = np.concatenate([doys[-1:] - 365, doys, doys[:1] + 365])
+    values = np.concatenate([values[-1:], values, values[:1]])
+    right = int(np.searchsorted(around, at, side="right"))
+    share = (at - around[right - 1]) / (around[right] - around[right - 1])
+    found = (1 - share) * values[right - 1] + share * values[right]
+    return Spectrum(*found.T)
+
 
 PSF = 0.68
 """Point spread of the 10 m bands, sd in pixels."""
@@ -36,22 +100,23 @@ TWENTY_M_STRIPS = (np.s_[:2, :], np.s_[:, -1])
 """Rows and columns of DN 0 at the scene's edges, as in all seven Strzegom files."""
 
 
-def _unit(field: NDArray[np.floating]) -> NDArray[np.float32]:
+def _unit(field: Floats) -> Floats:
     return (field / (field.std() + 1e-9)).astype(np.float32)
 
 
-def object_scores(
-    rng: np.random.Generator, seed_rng: np.random.Generator, layout: Layout
-) -> NDArray[np.float32]:
-    """Two scores ``(2, row, col)`` of unit variance, equal within a parcel: partly the parcel's
-    own (``seed_rng``, the same at every date), partly of this date (``rng``)."""
+def object_scores(rng: Rng, seed_rng: Rng, layout: Layout) -> Floats:
+    """Draw two scores ``(2, row, col)`` of unit variance, equal within a parcel.
+
+    They are partly the parcel's own (``seed_rng``, the same at every date), partly of this date
+    (``rng``).
+    """
     n = len(layout.angle)
     scores = 0.55 * seed_rng.standard_normal((2, n)) + 0.835 * rng.standard_normal((2, n))
     return scores.clip(-2.2, 2.2).astype(np.float32)[:, layout.parcel]
 
 
-def field_texture(rng: np.random.Generator, layout: Layout) -> NDArray[np.float32]:
-    """Unit texture inside fields: soil patches, wheel tracks along the work, fine grain."""
+def field_texture(rng: Rng, layout: Layout) -> Floats:
+    """Draw unit texture inside fields: soil patches, wheel tracks along the work, fine grain."""
     rows, cols = np.mgrid[: layout.parcel.shape[0], : layout.parcel.shape[1]].astype(np.float32)
     angle = layout.angle[layout.parcel]
     across = rows * np.cos(angle) - cols * np.sin(angle)
@@ -61,8 +126,8 @@ def field_texture(rng: np.random.Generator, layout: Layout) -> NDArray[np.float3
     return _unit(patches + 0.3 * rows_of_work + 0.15 * smooth_noise(rng, rows.shape, 0.8))
 
 
-def bench_texture(rng: np.random.Generator, rock: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Unit texture of pits: terraces parallel to the rim, lit from the south-south-east."""
+def bench_texture(rng: Rng, rock: Bools) -> Floats:
+    """Draw unit texture of pits: terraces parallel to the rim, lit from south-south-east."""
     depth = ndimage.distance_transform_edt(rock)
     steps = depth / 4.2 + 0.9 * smooth_noise(rng, rock.shape, 6)
     height = -np.floor(steps) + 0.6 * smooth_noise(rng, rock.shape, 2)
@@ -74,10 +139,8 @@ def bench_texture(rng: np.random.Generator, rock: NDArray[np.bool_]) -> NDArray[
     return (texture / (texture[rock].std() if rock.any() else 1)).astype(np.float32)
 
 
-def _textures(
-    rng: np.random.Generator, layout: Layout, truth: NDArray[np.uint8]
-) -> dict[str, NDArray[np.float32]]:
-    """Within-object texture for each class key; ``""`` is every other class."""
+def _textures(rng: Rng, layout: Layout, truth: Codes) -> dict[str, Floats]:
+    """Draw within-object texture for each class key; ``""`` is every other class."""
     shape = truth.shape
     canopy = 0.5 * smooth_noise(rng, shape, 1.0) + 0.75 * smooth_noise(rng, shape, 3.5)
     field = field_texture(rng, layout)
@@ -89,30 +152,28 @@ def _textures(
 
 
 def _residual(spread: NDArray, *components: NDArray) -> NDArray:
-    """Sd per band that the components leave over."""
+    """Return the sd per band that the components leave over."""
     return np.sqrt(np.clip(spread**2 - sum(c**2 for c in components), 0, None))
 
 
-def _paint(
-    out: NDArray[np.float32], at: NDArray[np.bool_], spec: Spectrum, scores: NDArray[np.float32]
-) -> None:
+def _paint(out: Floats, at: Bools, spec: Spectrum, scores: Floats) -> None:
     """Write the object-level spectrum of one class into ``out[:, at]``."""
     z1, z2 = scores[:, at]
     out[:, at] = (spec.mean[:, None] + spec.between_pc1[:, None] * z1
                   + spec.between_pc2[:, None] * z2)
 
 
-def _mix(out: NDArray[np.float32], share: NDArray[np.float32], spec: Spectrum) -> None:
+def _mix(out: Floats, share: Floats, spec: Spectrum) -> None:
     """Blend ``share`` of a pure spectrum into every pixel."""
     some = share > 0.01
     out[:, some] += share[some] * (spec.mean[:, None] - out[:, some])
 
 
-def _turning_fields(
-    out: NDArray[np.float32], layout: Layout, ground: NDArray[np.uint8], scene: Scene
-) -> None:
-    """Blend the phase before or after into fields that change within some days of the scene:
-    a crop turns ripe, or a field greens, over more than a week."""
+def _turning_fields(out: Floats, layout: Layout, ground: Codes, scene: Scene) -> None:
+    """Blend the phase before or after into fields that change within some days of the scene.
+
+    A crop turns ripe, or a field greens, over more than a week.
+    """
     field = (layout.static == legend.NO_DATA) & np.isin(ground, legend.CROP_PHASES)
     for days in (-TURN_DAYS, TURN_DAYS):
         other = layout.rotation.phases(scene.date + timedelta(days=days))[layout.parcel]
@@ -121,9 +182,7 @@ def _turning_fields(
             _mix(out, TURN_SHARE * turning, spectrum(key, scene.date))
 
 
-def _haul_roads(
-    out: NDArray[np.float32], layout: Layout, rock: NDArray[np.bool_], scene: Scene
-) -> None:
+def _haul_roads(out: Floats, layout: Layout, rock: Bools, scene: Scene) -> None:
     """Brighten the ramps of the larger pits that are worked on the scene's date."""
     ramps = [p.haul_road(scene.date).buffer(HAUL_WIDTH / 2) for p in layout.pits
              if p.active(scene.date) and p.outline.area > 5e4]
@@ -132,11 +191,8 @@ def _haul_roads(
     out += share * (0.9 * spec.within_pc1[:, None, None])
 
 
-def surface(
-    rng: np.random.Generator, seed_rng: np.random.Generator, layout: Layout,
-    truth: NDArray[np.uint8], scene: Scene,
-) -> NDArray[np.float32]:
-    """Reflectance of the land before the sensor, ``(band, row, col) float32``, edges sharp."""
+def surface(rng: Rng, seed_rng: Rng, layout: Layout, truth: Codes, scene: Scene) -> Floats:
+    """Return the land's reflectance before the sensor, ``(band, row, col) float32``."""
     out = np.empty((len(BANDS), *truth.shape), np.float32)
     scores = object_scores(rng, seed_rng, layout)
     # roofs: few bright ones, many grey ones, none darker than shadow
@@ -167,10 +223,7 @@ def surface(
     return out
 
 
-def add_texture(
-    rng: np.random.Generator, out: NDArray[np.float32], layout: Layout,
-    truth: NDArray[np.uint8], scene: Scene,
-) -> None:
+def add_texture(rng: Rng, out: Floats, layout: Layout, truth: Codes, scene: Scene) -> None:
     """Add within-object variation of every class to ``out`` in place."""
     texture = _textures(rng, layout, truth)
     grain = np.stack([smooth_noise(rng, truth.shape, 0.6) for _ in BANDS])
@@ -186,8 +239,8 @@ def add_texture(
                               + fine * rest[:, None] * grain[:, at])
 
 
-def to_twenty_metres(band: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A band as recorded at 20 m and brought back to 10 m bilinearly, ``(row, col)``."""
+def to_twenty_metres(band: Floats) -> Floats:
+    """Return a band as recorded at 20 m and brought back to 10 m bilinearly, ``(row, col)``."""
     rows, cols = band.shape
     even = np.pad(band, ((0, rows % 2), (0, cols % 2)), mode="edge")
     coarse = even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2).mean((1, 3))
@@ -195,20 +248,25 @@ def to_twenty_metres(band: NDArray[np.float32]) -> NDArray[np.float32]:
     return fine[:rows, :cols]
 
 
-def render(
-    rng: np.random.Generator, seed_rng: np.random.Generator, layout: Layout,
-    truth: NDArray[np.uint8], scene: Scene,
-) -> NDArray[np.uint16]:
-    """Digital numbers of one scene.
+def render(rng: Rng, seed_rng: Rng, layout: Layout, truth: Codes, scene: Scene
+           ) -> NDArray[np.uint16]:
+    """Return the digital numbers of one scene.
 
     Parameters
     ----------
-    rng, seed_rng : generators of this scene and of the site's lasting variation.
-    truth : (row, col) uint8, legend codes, no NO_DATA.
+    rng, seed_rng : Generator
+        Of this scene, and of the site's variation that all dates share.
+    layout : Layout
+        The site's geography.
+    truth : array, shape (row, col), uint8
+        Legend codes, no NO_DATA.
+    scene : Scene
+        Gives the date and the offset.
 
     Returns
     -------
-    (band, row, col) uint16, reflectance × 10 000 plus the scene's offset; DN 0 in the edge strips.
+    array, shape (band, row, col), uint16
+        DN with the scene's offset; 0 in the strips at the edges.
     """
     out = surface(rng, seed_rng, layout, truth, scene)
     for b in range(len(BANDS)):
@@ -217,10 +275,10 @@ def render(
     out *= rng.normal(1, 0.012) * (1 + 0.012 * smooth_noise(rng, truth.shape, 60))
     dn = np.empty(out.shape, np.uint16)
     for b, name in enumerate(BANDS):
-        fine = name in TEN_METRE
+        fine = name in BANDS_10M
         band = out[b] if fine else to_twenty_metres(out[b])
         band = band + rng.normal(0, SENSOR_NOISE, truth.shape).astype(np.float32)
-        dn[b] = np.rint(np.clip(band, FLOOR, 1.6) * 10_000) + scene.offset
+        dn[b] = np.rint(np.clip(band, FLOOR, 1.6) * QUANTIFICATION) + scene.offset
         for strip in TEN_M_STRIPS if fine else TWENTY_M_STRIPS:
             dn[b][strip] = 0
     return dn

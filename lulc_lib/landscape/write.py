@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from lulc_lib import legend
-from lulc_lib.landscape import labels, registries, stand_in
-from lulc_lib.landscape.layout import Layout, make_layout
-from lulc_lib.landscape.noise import burn
-from lulc_lib.landscape.plan import BANDS, SCENES, SITES, Scene, Site, stream
+from lulc_lib.data.scenes import BANDS
+from lulc_lib.data.series import REFERENCE_COLUMN
+from lulc_lib.landscape import labels, registries
+from lulc_lib.landscape.layout import Layout, class_map, make_layout
+from lulc_lib.landscape.noise import Codes, burn
+from lulc_lib.landscape.plan import SCENES, SITES, Scene, SyntheticSite, released, stream
 from lulc_lib.landscape.render import render
-from lulc_lib.landscape.truth import class_map
 
 VERSION = 2
 """Version of the generator: raised whenever the same seed would give other files."""
@@ -32,10 +33,8 @@ FIXED_TIME = "2023-07-09T00:00:00.000Z"
 """Time stamp written into GeoPackages, so that they too depend on the seed alone."""
 
 
-def write_raster(
-    path: Path, data: NDArray, site: Site, nodata: float | None = None,
-    names: tuple[str, ...] = (),
-) -> None:
+def write_raster(path: Path, data: NDArray, site: SyntheticSite, nodata: float | None = None,
+                 names: tuple[str, ...] = ()) -> None:
     """Write ``(row, col)`` or ``(band, row, col)`` as GeoTIFF on the site's grid."""
     data = data if data.ndim == 3 else data[np.newaxis]
     with rasterio.open(
@@ -50,7 +49,7 @@ def write_raster(
 
 @contextmanager
 def _fixed_time() -> Iterator[None]:
-    """GeoPackages written inside carry :data:`FIXED_TIME`."""
+    """Let GeoPackages written inside carry :data:`FIXED_TIME`."""
     pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": FIXED_TIME})
     try:
         yield
@@ -64,33 +63,30 @@ def write_vector(path: Path, table: gpd.GeoDataFrame, layer: str) -> None:
         table.to_file(path, layer=layer, driver="GPKG", engine="pyogrio")
 
 
-def _reference(folder: Path, seed: int, layout: Layout, scene: Scene,
-               truth: NDArray[np.uint8]) -> None:
-    """Test reference of one scene as polygons and raster, the stand-in map and its confusion."""
+def _reference(folder: Path, seed: int, layout: Layout, scene: Scene, truth: Codes) -> None:
+    """Write the reference of a test scene as polygons and raster, the map and its confusion."""
     site = layout.site
     polygons = labels.reference_polygons(seed, layout, truth)
     code = polygons["key"].map(legend.code)
     if site.quarries:
-        table = gpd.GeoDataFrame({"name": polygons["key"], "label": code.astype("int64")},
-                                 geometry=polygons.geometry, crs=polygons.crs)
         layer = "strzegom_pola"
+        fields = {"name": polygons["key"], REFERENCE_COLUMN[site.name]: code.astype("int64")}
     else:
-        table = gpd.GeoDataFrame({"DN": code.astype("int32")}, geometry=polygons.geometry,
-                                 crs=polygons.crs)
         layer = "kolbuszowa_20210725_maska_poly"
-    write_vector(folder / f"test_mask/{site.name}_ref.gpkg", table, layer)
+        fields = {REFERENCE_COLUMN[site.name]: code.astype("int32")}
+    table = gpd.GeoDataFrame(fields, geometry=polygons.geometry, crs=polygons.crs)
+    write_vector(folder / released(site, "reference", "polygons"), table, layer)
     at = burn(list(polygons.geometry), site.shape, site.transform)
     reference = np.where(at, truth, legend.NO_DATA).astype(np.float32)
     write_raster(folder / scene.mask_path, reference, site, nodata=legend.NO_DATA)
-    shown = stand_in.published_map(stream(seed, scene.stem, "map"), site.name, truth)
-    write_raster(folder / f"accuracy_analysis/{scene.stem}_class.tif", shown, site)
-    text = stand_in.confusion_csv(*stand_in.confusion_table(shown, reference))
-    name = f"Confusion_matrix_{site.name}_{scene.date:%Y%m%d}.csv"
-    (folder / "accuracy_analysis" / name).write_text(text, encoding="utf-8")
+    shown = labels.published_map(stream(seed, scene.stem, "map"), site.name, truth)
+    write_raster(folder / released(site, "published_map", "map"), shown, site)
+    text = labels.confusion_csv(*labels.confusion_table(shown, reference))
+    (folder / released(site, "published_map", "table")).write_text(text, encoding="utf-8")
 
 
 def _scene(folder: Path, seed: int, layout: Layout, scene: Scene) -> None:
-    """Image, truth and mask of one scene; for a test scene also what is judged on it."""
+    """Write image, truth and labels of one scene; for a test scene also what is assessed on it."""
     site = layout.site
     truth = class_map(layout, scene.date)
     write_raster(folder / scene.truth_path, truth, site, nodata=legend.NO_DATA)
@@ -109,8 +105,8 @@ def _scene(folder: Path, seed: int, layout: Layout, scene: Scene) -> None:
 
 
 def _registries(folder: Path, seed: int, layout: Layout) -> None:
-    """The registers and the planted truth of the site with quarries."""
-    tables = registries.mining_registers(seed, layout)
+    """Write the registries and the planted truth of the site with quarries."""
+    tables = registries.mining_registries(seed, layout)
     tables["corine"] = registries.corine(layout)
     tables["osm_quarries"] = registries.osm_quarries(seed, layout)
     for name, table in tables.items():
@@ -143,10 +139,13 @@ def write_landscape(folder: Path, seed: int = 0, progress: bool = False) -> Path
 
     Parameters
     ----------
-    folder : where the landscape goes; an earlier landscape there is replaced, any other content
-        is refused.
-    seed : the same seed gives the same files, byte for byte.
-    progress : show a progress bar.
+    folder : Path
+        Where the landscape goes; an earlier landscape there is replaced, any other content is
+        refused.
+    seed : int
+        The same seed gives the same files, byte for byte.
+    progress : bool
+        Show a progress bar.
 
     Raises
     ------
@@ -175,7 +174,7 @@ def write_landscape(folder: Path, seed: int = 0, progress: bool = False) -> Path
 
 
 def landscape_ready(folder: Path, seed: int = 0) -> bool:
-    """Whether ``folder`` holds a complete landscape of this ``seed`` and generator version."""
+    """Say whether ``folder`` holds a complete landscape of this ``seed`` and generator version."""
     try:
         manifest = json.loads((Path(folder) / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):

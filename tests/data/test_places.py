@@ -68,11 +68,11 @@ def test_published_places(published):
     found = series.training_series("strzegom", published)
     grid = next(iter(found.scenes.values()))
     truth = reference.rasterise(series.site_polygons("strzegom", published), grid, "centre")
-    seen = places.seen_in_training(truth, list(found.masks.values())).values
+    seen = places.seen_in_training(truth, list(found.labels.values())).values
     assert (seen[seen > 0] != places.NEVER).mean() == pytest.approx(0.955, abs=0.0005)
     known = (seen[truth.values == QUARRY] == places.SAME_CLASS).mean()
     assert known == pytest.approx(0.95, abs=0.005)
-    assert places.changing_field(found.masks)[1].sum() > 1000
+    assert places.changing_field(found.labels)[1].sum() > 1000
 
 
 def test_class_spectra_and_coverage(write_raster, scene_dn):

@@ -14,10 +14,11 @@ from scipy import ndimage
 from shapely.geometry import Point
 
 from lulc_lib import legend
+from lulc_lib.data.scenes import BANDS, BANDS_10M
 from lulc_lib.landscape import landscape_ready, registries, write, write_landscape
 from lulc_lib.landscape.layout import make_layout
-from lulc_lib.landscape.plan import BANDS, SCENES, STRZEGOM, TEN_METRE
-from lulc_lib.landscape.spectra import measured, spectrum
+from lulc_lib.landscape.plan import SCENES, STRZEGOM
+from lulc_lib.landscape.render import measured, spectrum
 
 SEED = 3
 TEST_SCENE = next(s for s in SCENES if s.stem == "strzegom_20230709_33u")
@@ -108,7 +109,7 @@ def test_zero_strips(folder):
     dn = read(folder / TEST_SCENE.image_path)
     for band, name in zip(dn, BANDS, strict=True):
         expected = np.zeros(band.shape, bool)
-        if name in TEN_METRE:
+        if name in BANDS_10M:
             expected[-1, :] = expected[:, 0] = True
         else:
             expected[:2, :] = expected[:, -1] = True
@@ -210,7 +211,7 @@ def test_registries_fit_the_plan(folder, sites):
 @pytest.mark.parametrize("seed", [0, 1, 2, 7])
 def test_registries_fit_for_other_seeds(seed):
     layout = make_layout(seed, STRZEGOM)
-    tables = registries.mining_registers(seed, layout)
+    tables = registries.mining_registries(seed, layout)
     sites = registries.planted_sites(layout)
     points = registries.monitoring_points(seed, layout)
     points = gpd.GeoSeries([Point(p) for p in points[["x", "y"]].to_numpy()], crs=sites.crs)

@@ -1,4 +1,4 @@
-"""The landscape's maps and registers made worse on purpose, to see what the site rules stand."""
+"""The landscape's maps and registries made worse on purpose, to see what the site rules stand."""
 
 from __future__ import annotations
 
@@ -17,16 +17,21 @@ LASTING = 0.5
 """Share of the label noise's variance that is the same on all dates."""
 
 
-def label_noise(
-    maps: list[NDArray[np.uint8]], share: float, rng: np.random.Generator
-) -> list[NDArray[np.uint8]]:
-    """Maps in which patches are wrong: ``share`` of the quarry pixels becomes what lies around the
-    pit, and as many pixels of other classes become quarry.
+def label_noise(maps: list[NDArray[np.uint8]], share: float, rng: np.random.Generator
+                ) -> list[NDArray[np.uint8]]:
+    """Return maps in which patches are wrong.
+
+    A share of the quarry pixels becomes what lies around the pit, and as many pixels of other
+    classes become quarry.
 
     Parameters
     ----------
-    maps : (row, col) uint8 legend codes of one place on several dates.
-    share : 0–1, of the quarry pixels of each date.
+    maps : list of array, shape (row, col), uint8
+        Legend codes of one place on several dates.
+    share : float
+        0–1, of the quarry pixels of each date.
+    rng : Generator
+        Draws the patches.
     """
     if share == 0:
         return [m.copy() for m in maps]
@@ -45,7 +50,7 @@ def label_noise(
 
 
 def eroded(codes: NDArray[np.uint8], pixels: int) -> NDArray[np.uint8]:
-    """A (row, col) map whose quarries lost ``pixels`` all around to the classes beside them."""
+    """Return a (row, col) map whose quarries lost ``pixels`` all around to what lies beside."""
     if pixels == 0:
         return codes.copy()
     quarry = codes == legend.code("quarry")
@@ -53,40 +58,32 @@ def eroded(codes: NDArray[np.uint8], pixels: int) -> NDArray[np.uint8]:
     return np.where(quarry & ~kept, without(codes, quarry), codes)
 
 
-def shifted(
-    codes: NDArray[np.uint8], pixels: float, rng: np.random.Generator
-) -> NDArray[np.uint8]:
-    """A (row, col) map moved by ``pixels`` in a random direction, its edge repeated."""
+def shifted(codes: NDArray[np.uint8], pixels: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return a (row, col) map moved by ``pixels`` in a random direction, its edge repeated."""
     turn = rng.uniform(0, 2 * np.pi)
     move = (pixels * np.sin(turn), pixels * np.cos(turn))
     return ndimage.shift(codes, move, order=0, mode="nearest")
 
 
-def missed(
-    codes: NDArray[np.uint8], share: float, rng: np.random.Generator
-) -> NDArray[np.uint8]:
-    """A (row, col) map in which each connected quarry is missing with probability ``share``."""
+def missed(codes: NDArray[np.uint8], share: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return a (row, col) map in which each connected quarry is lost with probability ``share``."""
     quarry = codes == legend.code("quarry")
     objects, count = ndimage.label(quarry, np.ones((3, 3)))
     gone = np.concatenate([[False], rng.random(count) < share])[objects]
     return np.where(gone, without(codes, quarry), codes)
 
 
-def moved(
-    table: gpd.GeoDataFrame, metres: float, rng: np.random.Generator
-) -> gpd.GeoDataFrame:
-    """A register whose shapes are each moved by ``metres`` in a direction of its own (metric
-    CRS)."""
+def moved(table: gpd.GeoDataFrame, metres: float, rng: np.random.Generator) -> gpd.GeoDataFrame:
+    """Return a registry (metric CRS) whose shapes each moved ``metres`` in their own direction."""
     turns = rng.uniform(0, 2 * np.pi, len(table))
     shapes = [affinity.translate(g, metres * np.cos(t), metres * np.sin(t))
               for g, t in zip(table.geometry, turns, strict=True)]
     return table.set_geometry(gpd.GeoSeries(shapes, index=table.index, crs=table.crs))
 
 
-def _highest(
-    score: NDArray[np.floating], where: NDArray[np.bool_], count: int
-) -> NDArray[np.bool_]:
-    """The ``count`` pixels of ``where`` with the highest scores."""
+def _highest(score: NDArray[np.floating], where: NDArray[np.bool_], count: int
+             ) -> NDArray[np.bool_]:
+    """Return the ``count`` pixels of ``where`` with the highest scores."""
     count = min(count, int(where.sum()))
     out = np.zeros(score.shape, bool)
     if count:
