@@ -1,15 +1,50 @@
-"""Networks, loss, training and prediction of the U-Net and its kin: the only room with torch."""
+"""Networks, training and prediction: the only room with torch.
 
-from lulc_lib.unet.checkpoint import load_model, save_model
+==============================  =================================================================
+``get_config``, ``CONFIGS``     training settings by name: smoke, default, study, paper
+``TrainConfig``                 every setting of a training run
+``NETWORKS``, ``UNet``          the networks by name; the paper's
+``OriginalUNet``                the first U-Net
+``Ensemble``                    several networks, weighted soft voting
+``stages``, ``differences``     what a U-Net consists of, for a figure and a table
+``NORMALISATIONS``, ``fit``     from reflectance to network input, by name
+``Normalisation``               a normalisation as training left it
+``split_by_place``              training and validation labels in separate blocks
+``propagate_labels``            labels of stable land on every date
+``PatchSampler``                batches of augmented patches
+``train``, ``train_ensemble``   train a network, or the networks of an ensemble
+``train_seeds``                 one network per seed, in parallel
+``save_model``, ``load_model``  model files
+``study_model``                 the model file that ships with the package
+``predict_probabilities``       class probabilities of a scene
+``map_of``, ``predict_scene``   class map of probabilities, of a scene
+``classify_file``               a scene's file of any size to a class map's file
+``pick_device``                 the accelerator if there is one, else the CPU
+==============================  =================================================================
+"""
+
+from lulc_lib.unet.checkpoint import StoredModel, load_model, save_model, study_model
 from lulc_lib.unet.config import CONFIGS, TrainConfig, get_config
-from lulc_lib.unet.ensemble import Ensemble
-from lulc_lib.unet.normalise import NORMALISATIONS, Normalisation
-from lulc_lib.unet.predict import map_of, predict_probabilities, predict_scene
-from lulc_lib.unet.registry import NETWORKS
-from lulc_lib.unet.train import TrainResult, train
+from lulc_lib.unet.dataset import PatchSampler, split_by_place
+from lulc_lib.unet.describe import differences, stages
+from lulc_lib.unet.device import pick_device
+from lulc_lib.unet.label_propagation import propagate_labels
+from lulc_lib.unet.model import NETWORKS, Ensemble, OriginalUNet, UNet
+from lulc_lib.unet.normalise import NORMALISATIONS, Normalisation, fit
+from lulc_lib.unet.parallel import train_seeds
+from lulc_lib.unet.predict import (
+    ClassifyOptions,
+    classify_file,
+    map_of,
+    predict_probabilities,
+    predict_scene,
+)
+from lulc_lib.unet.train import TrainResult, train, train_ensemble
 
 __all__ = [
-    "CONFIGS", "NETWORKS", "NORMALISATIONS", "Ensemble", "Normalisation", "TrainConfig",
-    "TrainResult", "get_config", "load_model", "map_of", "predict_probabilities", "predict_scene",
-    "save_model", "train",
+    "CONFIGS", "NETWORKS", "NORMALISATIONS", "ClassifyOptions", "Ensemble", "Normalisation",
+    "OriginalUNet", "PatchSampler", "StoredModel", "TrainConfig", "TrainResult", "UNet",
+    "classify_file", "differences", "fit", "get_config", "load_model", "map_of", "pick_device",
+    "predict_probabilities", "predict_scene", "propagate_labels", "save_model", "split_by_place",
+    "stages", "study_model", "train", "train_ensemble", "train_seeds",
 ]

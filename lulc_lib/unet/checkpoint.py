@@ -1,15 +1,13 @@
 """Model files and training checkpoints: tensors and plain types only, written whole or not at all.
 
 One format for both: a checkpoint is a model file with the optimiser's state and the history added,
-so whatever reads a model also reads a checkpoint (whose network does not lean on label shares yet,
-see prior.py).
+so whatever reads a model also reads a checkpoint (whose logits are not adjusted yet).
 """
 
 from __future__ import annotations
 
 import os
 import pickle
-import uuid
 import zipfile
 from importlib import resources
 from pathlib import Path
@@ -22,15 +20,27 @@ from lulc_lib import legend
 from lulc_lib.data.indices import INDICES
 from lulc_lib.data.scenes import BANDS
 from lulc_lib.errors import InputError
+from lulc_lib.io import existing_file, written_whole
 from lulc_lib.unet.config import TrainConfig
 from lulc_lib.unet.device import pick_device
-from lulc_lib.unet.ensemble import Ensemble
-from lulc_lib.unet.networks import Network
+from lulc_lib.unet.model import Ensemble, Network, get_network
 from lulc_lib.unet.normalise import Normalisation, channels
-from lulc_lib.unet.registry import get_network
 
-FORMAT = "lulc_lib.unet/2"
+FORMAT = "lulc_lib.unet/3"
 """First entry of every file written here."""
+
+READABLE = (FORMAT, "lulc_lib.unet/2")
+"""Formats that are read; the older one differs in the names of settings."""
+
+RENAMED_SETTINGS = {
+    "base": "base_channels", "votes": "member_weights",
+    "patch": "patch_size", "batch": "batch_size", "centre_balance": "class_balanced_sampling",
+    "mixture": "statistics_augmentation", "mixture_share": "statistics_augmentation_share",
+    "radiometric_sd": "radiometric_jitter", "lasting": "propagated_classes",
+    "block": "block_size", "gamma": "focal_gamma", "weight_power": "class_weight_power",
+    "ema": "ema_decay", "prior": "logit_adjustment",
+}
+"""Former name of a setting in a file to its name in ``TrainConfig``."""
 
 LEARNED_FROM = {"codes": list(legend.CODES), "bands": list(BANDS), "indices": list(INDICES)}
 """What the channels of a network and its classes are, in order; written to every file."""
@@ -48,27 +58,27 @@ class StoredModel(NamedTuple):
 
 
 def build(config: TrainConfig, seed: int = 0, in_channels: int | None = None) -> Network:
-    """The configuration's network with weights drawn from ``seed``, on the CPU.
+    """Return the configuration's network with weights drawn from ``seed``, on the CPU.
 
-    The global random state stays as it was. ``in_channels``: of its input; None: what the
-    configuration's normalisation gives.
+    The global random state stays as it was. The input has ``in_channels`` channels; unless given,
+    as many as the configuration's normalisation makes.
     """
     if in_channels is None:
         in_channels = channels(config.normalisation)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = get_network(config.network)
-        return network(in_channels=in_channels, base=config.base, depth=config.depth,
-                       convolutions=config.convolutions)
+        return get_network(config.network)(
+            in_channels=in_channels, base_channels=config.base_channels, depth=config.depth,
+            convolutions=config.convolutions)
 
 
 def study_place() -> Path:
-    """Where the package keeps the study's model."""
+    """Return where the package keeps the study's model."""
     return Path(str(resources.files("lulc_lib.unet") / STUDY_MODEL))
 
 
 def study_model() -> Path:
-    """The model file that ships with the package.
+    """Return the model file that ships with the package.
 
     Raises
     ------
@@ -86,7 +96,7 @@ def contents(
     model: Network | Ensemble, normalisation: Normalisation, config: TrainConfig,
     half: bool = False, **more: object,
 ) -> dict[str, object]:
-    """What a file holds, as tensors and plain types; ``half``: weights in 16 bits."""
+    """Return what a file holds, as tensors and plain types; ``half``: weights in 16 bits."""
     members = model.members if isinstance(model, Ensemble) else [model]
     return {
         "format": FORMAT,
@@ -104,24 +114,17 @@ def _stored(value: Tensor, half: bool) -> Tensor:
 
 
 def write_file(values: dict[str, object], path: Path | str) -> None:
-    """Write to a temporary file beside ``path`` and rename it: the file is never half there."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # not mkstemp: its files are for their owner only, and this one is for others to use as well
-    part = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        with part.open("xb") as out:
-            torch.save(values, out)
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    """Write a file's contents; its folders are made, an old file is replaced at once."""
+    with written_whole(path, make_folder=True) as part, part.open("xb") as out:
+        torch.save(values, out)
+        out.flush()
+        os.fsync(out.fileno())
 
 
 def read_file(path: Path | str) -> dict[str, object]:
-    """The contents of a model file or checkpoint; no code in it is run.
+    """Return the contents of a model file or checkpoint; no code in it is run.
+
+    Settings have the names of :class:`TrainConfig`, also if the file has former ones.
 
     Raises
     ------
@@ -129,20 +132,19 @@ def read_file(path: Path | str) -> dict[str, object]:
         No such file, truncated, not written by this package, or for another legend, other bands or
         other indices.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
+    path = existing_file(path)
     rule = "it must be a model file or checkpoint written by this package, complete"
     try:
         values = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile, EOFError, ValueError,
             KeyError, AttributeError, IndexError, TypeError, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{path}: cannot be read; {rule}") from error
-    if not isinstance(values, dict) or values.get("format") != FORMAT:
+    if not isinstance(values, dict) or values.get("format") not in READABLE:
         raise InputError(f"{path}: is not in the format {FORMAT}; {rule}")
     for key, ours in LEARNED_FROM.items():
         if values.get(key) != ours:
             raise InputError(f"{path}: was trained with {key} {values.get(key)}; ours are {ours}")
+    values["config"] = {RENAMED_SETTINGS.get(k, k): v for k, v in values["config"].items()}
     return values
 
 
@@ -154,25 +156,27 @@ def save_model(
 
     Parameters
     ----------
-    path : where to; folders are made, an old file is replaced at once.
-    model : a network of ``config``, or an ensemble of such.
-    half : keep the weights in 16 bits: half the size, probabilities change in the third decimal.
+    path : Path or str
+        Where to; folders are made, an old file is replaced at once.
+    model : Network or Ensemble
+        Of ``config``.
+    normalisation, config : Normalisation, TrainConfig
+        To be kept with it.
+    half : bool
+        Keep the weights in 16 bits: half the size, probabilities change in the third decimal.
     """
     write_file(contents(model, normalisation, config, half), path)
 
 
 def load_model(path: Path | str, device: torch.device | None = None) -> StoredModel:
-    """Read what :func:`save_model` wrote, or a training checkpoint.
+    """Read what :func:`save_model` wrote, or a training checkpoint, for prediction.
 
     Parameters
     ----------
-    path : the file.
-    device : where the network goes; None picks the accelerator if there is one.
-
-    Returns
-    -------
-    model (in evaluation mode; an :class:`Ensemble` if the file holds several networks),
-    normalisation, config.
+    path : Path or str
+        The file; if it holds several networks, they become an :class:`Ensemble`.
+    device : torch.device, optional
+        Where the network goes; the accelerator if there is one unless given.
 
     Raises
     ------
@@ -188,7 +192,7 @@ def load_model(path: Path | str, device: torch.device | None = None) -> StoredMo
             first = next(iter(weights.values()))  # (channels out, channels in, row, col)
             members.append(build(config, in_channels=first.shape[1]))
             members[-1].load_state_dict(weights)
-        model = members[0] if len(members) == 1 else Ensemble(members, config.votes)
+        model = members[0] if len(members) == 1 else Ensemble(members, config.member_weights)
     except (KeyError, TypeError, RuntimeError) as error:
         raise InputError(f"{path}: its weights and settings do not fit together") from error
     return StoredModel(model.to(device or pick_device()).eval(), normalisation, config)

@@ -1,4 +1,4 @@
-"""Where networks run, and in which number format they learn."""
+"""Where networks run, and with which precision they learn."""
 
 from __future__ import annotations
 
@@ -20,17 +20,20 @@ for _function in (torch.exp, torch.log, torch.expm1):
 
 
 def pick_device() -> torch.device:
-    """The accelerator if there is one, else the CPU."""
+    """Return the accelerator if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def pick_precision(name: str, device: torch.device) -> torch.dtype:
-    """The number format of a training step's convolutions; weights and loss stay float32.
+    """Return the dtype of a training step's convolutions; weights and loss stay float32.
 
     Parameters
     ----------
-    name : ``auto`` takes bfloat16 where the device multiplies it in hardware (NVIDIA from Ampere
-        on, Intel CPUs with AMX), where it is two to three times as fast, and float32 elsewhere.
+    name : str
+        ``auto`` takes bfloat16 where the device multiplies it in hardware (NVIDIA from Ampere on,
+        Intel CPUs with AMX), where it is two to three times as fast, and float32 elsewhere.
+    device : torch.device
+        Where the network learns.
 
     Raises
     ------
@@ -49,6 +52,6 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
 
 
 def autocast(device: torch.device, precision: torch.dtype) -> torch.autocast:
-    """Context in which convolutions compute in ``precision``."""
+    """Return a context in which convolutions compute in ``precision``."""
     return torch.autocast(device.type, dtype=torch.bfloat16,
                           enabled=precision == torch.bfloat16)

@@ -16,39 +16,35 @@ from lulc_lib.errors import InputError
 class FocalLoss(nn.Module):
     """Cross-entropy whose well-classified pixels count less: w (1 − p)^γ (−log p).
 
-    Parameters
-    ----------
-    gamma : focusing exponent γ ≥ 0; 0 is plain (weighted) cross-entropy.
-    weight : (classes,) weight w of each class, or None for equal weights.
-    ignore_index : target of a pixel that does not count.
-
-    The mean is weighted: divided by the sum of the labelled pixels' weights. Without a labelled
-    pixel the loss is 0 and so are its gradients.
+    The mean is weighted: divided by the sum of the labelled pixels' weights. Pixels with the target
+    IGNORE_INDEX do not count. Without a labelled pixel the loss is 0 and so are its gradients.
 
     Source: Lin et al. 2017, equation 5; γ of Hejmanowska et al. 2025, Table 5.
+
+    Parameters
+    ----------
+    gamma : float
+        Focusing exponent γ ≥ 0; 0 is plain (weighted) cross-entropy.
+    weight : Tensor, (classes,), optional
+        Weight w of each class; all the same unless given.
     """
 
-    def __init__(
-        self,
-        gamma: float = 2.0,
-        weight: Tensor | None = None,
-        ignore_index: int = legend.IGNORE_INDEX,
-    ) -> None:
+    def __init__(self, gamma: float = 2.0, weight: Tensor | None = None) -> None:
         super().__init__()
         if gamma < 0:
             raise InputError(f"gamma is {gamma}; it must be 0 or more")
-        self.gamma, self.ignore_index = gamma, ignore_index
+        self.gamma = gamma
         self.register_buffer("weight", weight)
 
-    def forward(self, scores: Tensor, target: Tensor) -> Tensor:
-        """Loss (a scalar) of scores (N, classes, H, W) against int64 targets (N, H, W)."""
-        labelled = target != self.ignore_index
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Return the loss (a scalar) of logits (N, classes, H, W), int64 targets (N, H, W)."""
+        labelled = target != legend.IGNORE_INDEX
         index = torch.where(labelled, target, 0)
-        log_p = scores.log_softmax(dim=1).gather(1, index[:, None])[:, 0]  # (N, H, W)
+        log_p = logits.log_softmax(dim=1).gather(1, index[:, None])[:, 0]  # (N, H, W)
         loss = -log_p
         if self.gamma > 0:
             loss = loss * (-torch.expm1(log_p)).clamp_min(1e-7) ** self.gamma
-        weight = labelled.to(scores.dtype)
+        weight = labelled.to(logits.dtype)
         if self.weight is not None:
             weight = weight * self.weight[index]
         total = weight.sum()
@@ -56,7 +52,7 @@ class FocalLoss(nn.Module):
 
 
 def label_counts(masks: Iterable[NDArray[np.uint8]]) -> NDArray[np.int64]:
-    """(classes,) number of labelled pixels of each class of the legend, over all masks."""
+    """Count the labelled pixels of each class of the legend, (classes,), over all label rasters."""
     counts = np.zeros(256, dtype=np.int64)
     for mask in masks:
         counts += np.bincount(np.asarray(mask).ravel(), minlength=256)
@@ -64,15 +60,17 @@ def label_counts(masks: Iterable[NDArray[np.uint8]]) -> NDArray[np.int64]:
 
 
 def class_weights(counts: NDArray[np.int64], power: float) -> NDArray[np.float32]:
-    """(classes,) loss weights ∝ count^−power, with mean 1 over the classes that have labels.
+    """Return loss weights (classes,) ∝ count^−power, with mean 1 over the classes with labels.
 
     Parameters
     ----------
-    counts : (classes,) labelled pixels of each class.
-    power : 0 gives equal weights, 1 weights that make every class count the same.
+    counts : array, (classes,) int64
+        Labelled pixels of each class; a class without any gets weight 1 (no pixel ever uses it).
+    power : float
+        0 gives equal weights, 1 weights that make every class count the same.
 
-    Classes without labels get weight 1 (no pixel ever uses it).
-
+    Examples
+    --------
     >>> class_weights(np.array([9, 1, 0]), 0.5).tolist()
     [0.5, 1.5, 1.0]
     """

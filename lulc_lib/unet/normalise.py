@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -19,16 +20,20 @@ Statistics = tuple[tuple[float, ...], tuple[float, ...]]
 REFLECTANCE_UNIT = 0.1
 """Reflectance that becomes 1 in the ``reflectance`` normalisation: about one standard deviation."""
 
+INDEX_UNIT = 0.5
+"""Normalised difference that becomes 1 in the network's input: about one standard deviation."""
+
 SMALLEST_SD = 1e-4
 """Standard deviations below this (reflectance; one digital number) are raised to it."""
 
 
 def band_statistics(scenes: Sequence[xr.DataArray]) -> Statistics:
-    """Mean and standard deviation of each band over the valid pixels of all scenes together.
+    """Return mean and standard deviation of each band over the valid pixels of all scenes.
 
     Parameters
     ----------
-    scenes : (band, y, x) float32, reflectance, NaN where a band holds no data.
+    scenes : sequence of DataArray, (band, y, x) float32 reflectance
+        NaN where a band holds no data.
 
     Raises
     ------
@@ -49,12 +54,14 @@ def band_statistics(scenes: Sequence[xr.DataArray]) -> Statistics:
 def statistics_of(
     count: NDArray[np.float64], total: NDArray[np.float64], squares: NDArray[np.float64]
 ) -> Statistics:
-    """Mean and standard deviation of each band from sums over its valid pixels.
+    """Return mean and standard deviation of each band from sums over its valid pixels.
 
     Parameters
     ----------
-    count : (band,) valid pixels.
-    total, squares : (band,) sums of reflectance and of its square.
+    count : array, (band,)
+        Valid pixels.
+    total, squares : array, (band,)
+        Sums of reflectance and of its square.
 
     Raises
     ------
@@ -69,31 +76,37 @@ def statistics_of(
     return tuple(mean.tolist()), tuple(sd.tolist())
 
 
-def _fixed(scenes: Sequence[xr.DataArray]) -> Statistics:
+def _constant(scenes: Sequence[xr.DataArray]) -> Statistics:
     return (0.0,) * len(BANDS), (REFLECTANCE_UNIT,) * len(BANDS)
 
 
-def _per_scene(scenes: Sequence[xr.DataArray]) -> None:
-    return None
+class Method(NamedTuple):
+    """What a named normalisation does.
+
+    Attributes
+    ----------
+    statistics : callable, optional
+        From the training scenes to the statistics that prediction needs; None: each scene is
+        standardised with its own.
+    indices : bool
+        Whether normalised differences of bands are added as further channels.
+    """
+
+    statistics: Callable[[Sequence[xr.DataArray]], Statistics] | None = None
+    indices: bool = False
 
 
-NORMALISATIONS: dict[str, Callable[[Sequence[xr.DataArray]], Statistics | None]] = {
-    "reflectance": _fixed,
-    "training_scenes": band_statistics,
-    "per_scene": _per_scene,
-    "per_scene_and_indices": _per_scene,
+NORMALISATIONS: dict[str, Method] = {
+    "reflectance": Method(_constant),
+    "training_scenes": Method(band_statistics),
+    "per_scene": Method(),
+    "per_scene_and_indices": Method(indices=True),
 }
-"""Name to the function that draws from the training scenes what prediction needs to know.
-
-``reflectance`` divides by a constant; ``training_scenes`` standardises every scene with the mean
+"""``reflectance`` divides by a constant; ``training_scenes`` standardises every scene with the mean
 and standard deviation of all training scenes together; ``per_scene`` standardises each scene with
-its own (None: nothing to record), so it forgives haze, season and a wrong radiometric offset, but
-depends on what else is in the scene. ``per_scene_and_indices`` adds normalised differences, which
-do not depend on that, as further channels.
+its own, so it forgives haze, season and a wrong radiometric offset, but depends on what else is in
+the scene. ``per_scene_and_indices`` adds normalised differences, which do not depend on that.
 """
-
-INDEX_UNIT = 0.5
-"""Normalised difference that becomes 1 in the network's input: about one standard deviation."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +115,10 @@ class Normalisation:
 
     Attributes
     ----------
-    name : a name in ``NORMALISATIONS``.
-    mean, sd : reflectance of each band, in the order of ``BANDS``; None means the scene's own.
+    name : str
+        A name in ``NORMALISATIONS``.
+    mean, sd : tuple of float, reflectance, optional
+        Of each band, in the order of ``BANDS``; None means the scene's own.
     """
 
     name: str
@@ -111,11 +126,12 @@ class Normalisation:
     sd: tuple[float, ...] | None = None
 
     def apply(self, scene: xr.DataArray) -> NDArray[np.float32]:
-        """(channel, row, col) float32 network input; gaps take the value of the nearest pixel.
+        """Return (channel, row, col) float32 network input; gaps take the nearest pixel's value.
 
         Parameters
         ----------
-        scene : (band, y, x) float32, reflectance, NaN where a band holds no data.
+        scene : DataArray, (band, y, x) float32 reflectance
+            NaN where a band holds no data.
 
         Raises
         ------
@@ -123,23 +139,24 @@ class Normalisation:
             The scene has other bands than ``BANDS``, or a band without data.
         """
         check_bands(scene)
-        known = self if self.mean else self.settled(band_statistics([scene]))
-        return known.scaled(filled(scene))
+        ready = self if self.mean else self.settled(band_statistics([scene]))
+        return ready.scaled(filled(scene))
 
     def settled(self, statistics: Statistics) -> Normalisation:
-        """The normalisation for one scene: with that scene's statistics if it needs them.
+        """Return the normalisation for one scene: with that scene's statistics if it needs them.
 
         For scenes that are read in parts: the parts need the statistics of the whole.
         """
         return self if self.mean else replace(self, mean=statistics[0], sd=statistics[1])
 
     def scaled(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Network input (channel, row, col) float32 from (band, row, col) float32 reflectance
-        without gaps; settled only.
+        """Return network input (channel, row, col) of reflectance (band, row, col) without gaps.
+
+        Only a settled normalisation can do so.
         """
         mean, sd = (np.asarray(v, dtype=np.float32)[:, None, None] for v in (self.mean, self.sd))
         bands = (values - mean) / sd
-        if self.channels == len(BANDS):
+        if not NORMALISATIONS[self.name].indices:
             return bands
         return np.concatenate([bands, normalised_differences(values) / np.float32(INDEX_UNIT)])
 
@@ -149,24 +166,26 @@ class Normalisation:
         return channels(self.name)
 
     def to_dict(self) -> dict[str, object]:
-        """Plain types, for a file."""
+        """Return plain types, for a file."""
         return {"name": self.name, "mean": self.mean, "sd": self.sd}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> Normalisation:
-        """The inverse of :meth:`to_dict`."""
+        """Invert :meth:`to_dict`."""
         check_name(str(values["name"]))
         mean, sd = (None if values[k] is None else tuple(values[k]) for k in ("mean", "sd"))
         return cls(str(values["name"]), mean, sd)
 
 
 def fit(name: str, scenes: Sequence[xr.DataArray]) -> Normalisation:
-    """The named normalisation with the statistics it needs from the training scenes.
+    """Return the named normalisation with the statistics it needs from the training scenes.
 
     Parameters
     ----------
-    name : a name in ``NORMALISATIONS``.
-    scenes : training scenes, (band, y, x) float32, reflectance.
+    name : str
+        A name in ``NORMALISATIONS``.
+    scenes : sequence of DataArray, (band, y, x) float32 reflectance
+        Training scenes.
 
     Raises
     ------
@@ -178,22 +197,24 @@ def fit(name: str, scenes: Sequence[xr.DataArray]) -> Normalisation:
         raise InputError("no scene was given; a normalisation needs at least one")
     for scene in scenes:
         check_bands(scene)
-    statistics = NORMALISATIONS[name](scenes)
-    return Normalisation(name) if statistics is None else Normalisation(name, *statistics)
+    statistics = NORMALISATIONS[name].statistics
+    return Normalisation(name, *(statistics(scenes) if statistics else ()))
 
 
 def channels(name: str) -> int:
-    """Channels of the network input under a named normalisation.
+    """Return the channels of the network input under a named normalisation.
 
+    Examples
+    --------
     >>> channels("per_scene"), channels("per_scene_and_indices")
     (10, 14)
     """
     check_name(name)
-    return len(BANDS) + (len(INDICES) if name.endswith("indices") else 0)
+    return len(BANDS) + len(INDICES) * NORMALISATIONS[name].indices
 
 
 def check_name(name: str) -> None:
-    """Raise InputError unless ``name`` is a known normalisation."""
+    """Raise InputError unless ``name`` is the name of a normalisation."""
     if name not in NORMALISATIONS:
         raise InputError(
             f"normalisation is {name!r}; it must be one of {', '.join(NORMALISATIONS)}"

@@ -17,23 +17,14 @@ from lulc_lib.data.geotiff import shares
 from lulc_lib.data.scenes import BANDS, SceneFile, read_scene
 from lulc_lib.errors import InputError
 from lulc_lib.unet import checkpoint as store
-from lulc_lib.unet import classify, predict_probabilities, predict_scene
+from lulc_lib.unet import predict, predict_probabilities, predict_scene
 from lulc_lib.unet.checkpoint import StoredModel, build, load_model, save_model
-from lulc_lib.unet.classify import ClassifyOptions, classify_file, tile_size
 from lulc_lib.unet.config import TrainConfig, get_config
 from lulc_lib.unet.normalise import Normalisation, fit
+from lulc_lib.unet.predict import ClassifyOptions, classify_file, tile_size
 
-CONFIG = TrainConfig("tiny", base=3, depth=2, convolutions=1, patch=32)
+CONFIG = TrainConfig("tiny", base_channels=3, depth=2, convolutions=1, patch_size=32)
 TWELVE = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", "B12")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Small arrays on a busy machine: threads that wait for each other cost more than they give."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +76,9 @@ def test_equals_one_pass(write_raster, stored, tmp_path):
     assert np.array_equal(found == legend.NO_DATA, np.isnan(scene.values).all(axis=0))
     assert done.pixels == {c: int((found == c).sum()) for c in (legend.NO_DATA, *legend.CODES)}
     with rasterio.open(tmp_path / "p.tif") as file:
-        chance = file.read(masked=True) * np.float32(file.scales[0])
-    assert np.array_equal(chance.mask[0], found == legend.NO_DATA)
-    assert np.abs(chance.filled(0) - whole)[:, everything].max() <= 0.5 / 250 + 1e-4
+        probabilities = file.read(masked=True) * np.float32(file.scales[0])
+    assert np.array_equal(probabilities.mask[0], found == legend.NO_DATA)
+    assert np.abs(probabilities.filled(0) - whole)[:, everything].max() <= 0.5 / 250 + 1e-4
     with rasterio.open(tmp_path / "e.tif") as file:
         doubt = file.read(1)[everything] * file.scales[0]
     expected = -(whole * np.log(whole)).sum(axis=0)[everything] / np.log(len(legend.CODES))
@@ -200,12 +191,12 @@ def test_probabilities_by_command(write_raster, checkpoint, tmp_path):
     with rasterio.open(p) as file, rasterio.open(tmp_path / "m.tif") as classes:
         assert file.descriptions[-1] == f"{legend.CODES[-1]} {legend.NAMES[legend.CODES[-1]]}"
         assert set(file.nodatavals) == {255}
-        chance, codes = file.read(), classes.read(1)
+        probabilities, codes = file.read(), classes.read(1)
         assert classes.tags()["tta"] == "true"
     there = codes != legend.NO_DATA
-    picked = np.take_along_axis(chance, legend.to_index(codes).clip(0, 9)[None], axis=0)[0]
-    assert (picked == chance.max(axis=0))[there].all()
-    assert np.abs(chance.astype(int).sum(axis=0) - 250)[there].max() <= 5
+    picked = np.take_along_axis(probabilities, legend.to_index(codes).clip(0, 9)[None], axis=0)[0]
+    assert (picked == probabilities.max(axis=0))[there].all()
+    assert np.abs(probabilities.astype(int).sum(axis=0) - 250)[there].max() <= 5
 
 
 def refusals(write_raster, tmp_path, checkpoint):
@@ -293,7 +284,7 @@ def test_a_failure_midway_leaves_the_old_map(write_raster, stored, tmp_path, mon
     path, out = write_raster("scene.tif", made_dn(), BANDS), tmp_path / "map.tif"
     out.write_bytes(b"old")
     before = sorted(tmp_path.iterdir())
-    calls, real = [], classify.probabilities_of
+    calls, real = [], predict.probabilities_of
 
     def stopping(*args):
         calls.append(1)
@@ -301,12 +292,12 @@ def test_a_failure_midway_leaves_the_old_map(write_raster, stored, tmp_path, mon
             raise KeyboardInterrupt
         return real(*args)
 
-    monkeypatch.setattr(classify, "probabilities_of", stopping)
+    monkeypatch.setattr(predict, "probabilities_of", stopping)
     with pytest.raises(KeyboardInterrupt):
         classify_file(path, out, stored, ClassifyOptions(tmp_path / "p.tif", tile=16))
     assert out.read_bytes() == b"old"
     assert sorted(tmp_path.iterdir()) == before
-    monkeypatch.setattr(classify, "probabilities_of", real)
+    monkeypatch.setattr(predict, "probabilities_of", real)
     monkeypatch.setattr(rasterio.shutil, "copy",
                         lambda *a, **k: (_ for _ in ()).throw(OSError("no space left")))
     with pytest.raises(InputError, match="room on the disk"):
@@ -321,7 +312,7 @@ def test_ended_from_outside_nothing_stays(write_raster, checkpoint, tmp_path, mo
     def ending(*args):
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(classify, "probabilities_of", ending)
+    monkeypatch.setattr(predict, "probabilities_of", ending)
     with pytest.raises(SystemExit, match="143"):
         main(["classify", str(path), "-o", str(tmp_path / "map.tif"), "--checkpoint",
               str(checkpoint)])
@@ -352,7 +343,7 @@ def test_the_packaged_model_is_the_default(write_raster, checkpoint, tmp_path, m
 
 def test_tiles_shrink_as_the_network_grows():
     small, paper = (StoredModel(build(c), Normalisation("per_scene"), c)
-                    for c in (get_config("smoke"), get_config("default").with_(base=48)))
+                    for c in (get_config("smoke"), get_config("default").with_(base_channels=48)))
     assert tile_size(small) == 1024
     assert 16 <= tile_size(paper) < 1024
     assert tile_size(paper) % 16 == 0
@@ -362,7 +353,7 @@ MEASURE = r"""
 import re, sys
 from pathlib import Path
 import torch
-from lulc_lib.unet.classify import ClassifyOptions, classify_file
+from lulc_lib.unet.predict import ClassifyOptions, classify_file
 from lulc_lib.unet.checkpoint import load_model
 def peak():  # MB; getrusage would tell the peak of the process that started this one
     return int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) // 1024

@@ -8,7 +8,6 @@ import torch
 import xarray as xr
 
 from lulc_lib import legend
-from lulc_lib.data.scenes import BANDS
 from lulc_lib.errors import InputError
 from lulc_lib.unet import (
     get_config,
@@ -19,40 +18,14 @@ from lulc_lib.unet import (
     save_model,
     train,
 )
-from lulc_lib.unet.checkpoint import build
+from lulc_lib.unet.checkpoint import RENAMED_SETTINGS, build
 from lulc_lib.unet.config import CONFIGS, TrainConfig
 from lulc_lib.unet.loss import label_counts
 from lulc_lib.unet.normalise import Normalisation
-from lulc_lib.unet.run import prepare, running_mean
+from lulc_lib.unet.train import moving_average, prepare
+from tests.unet.conftest import landscape
 
 SMOKE = get_config("smoke")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Small arrays on a busy machine: threads that wait for each other cost more than they give."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def landscape(seed, rows=70, cols=62):
-    """A scene of three classes in fields, each with its own spectrum, and a sparse mask."""
-    rng = np.random.default_rng(seed)
-    fields = np.random.default_rng(0).choice(legend.CODES[:3], (12, 12))
-    codes = np.kron(fields, np.ones((8, 8)))[:rows, :cols].astype(np.uint8)
-    spectra = np.random.default_rng(1).uniform(0.05, 0.4, (256, 10))
-    values = np.moveaxis(spectra[codes], -1, 0) + rng.normal(0, 0.02, (10, rows, cols))
-    values[:, -1], values[:4, 0] = np.nan, np.nan
-    dims, crs = ("band", "y", "x"), 32633
-    coords = {"y": 5_600_000 - 10.0 * np.arange(rows), "x": 500_000 + 10.0 * np.arange(cols)}
-    scene = xr.DataArray(
-        values.astype(np.float32), dims=dims, coords={"band": list(BANDS), **coords},
-        attrs={"name": f"place_{seed}", "date": "2023-07-09"},
-    ).rio.write_crs(crs)
-    sparse = np.where(rng.random(codes.shape) < 0.2, codes, legend.NO_DATA).astype(np.uint8)
-    return scene, xr.DataArray(sparse, dims=dims[1:], coords=coords).rio.write_crs(crs), codes
 
 
 @pytest.fixture(scope="module")
@@ -90,11 +63,12 @@ def test_same_seed_same_weights_and_global_state_untouched(data):
     assert not same_weights(a.model, c.model)
 
 
-@pytest.mark.parametrize("more", [{}, {"ema": 0.9}, {"patience": 3}, {"ema": 0.9, "patience": 3}])
+@pytest.mark.parametrize("more", [{}, {"ema_decay": 0.9}, {"patience": 3},
+                                  {"ema_decay": 0.9, "patience": 3}])
 def test_interrupted_training_ends_with_the_same_weights(data, tmp_path, monkeypatch, more):
-    from lulc_lib.unet.patches import PatchSampler
+    from lulc_lib.unet.dataset import PatchSampler
 
-    config = SMOKE.with_(epochs=3, steps_per_epoch=6, radiometric_sd=0.1, **more)
+    config = SMOKE.with_(epochs=3, steps_per_epoch=6, radiometric_jitter=0.1, **more)
     whole = train(*data, config, seed=3, progress=False)
     path, draw = tmp_path / "run.pt", PatchSampler.draw
 
@@ -119,10 +93,11 @@ def test_interrupted_training_ends_with_the_same_weights(data, tmp_path, monkeyp
         train(data[0][::-1], data[1], config, seed=3, checkpoint=path, progress=False)
 
 
-def test_running_mean_of_the_weights_is_the_exponential_one(data, tmp_path):
+def test_moving_average_of_the_weights_is_the_exponential_one(data, tmp_path):
     """Against the recursion itself, from the weights after every single step."""
-    config, path, steps = SMOKE.with_(epochs=1, steps_per_epoch=1, ema=0.8, learning_rate=0.05,
-                                      schedule="constant"), tmp_path / "run.pt", []
+    config = SMOKE.with_(epochs=1, steps_per_epoch=1, ema_decay=0.8, learning_rate=0.05,
+                         schedule="constant")
+    path, steps = tmp_path / "run.pt", []
     for epochs in (1, 2, 3):
         run = train(*data, config.with_(epochs=epochs), seed=0, checkpoint=path, progress=False)
         steps.append(torch.load(path, weights_only=True)["learning"])
@@ -138,9 +113,9 @@ def test_running_mean_of_the_weights_is_the_exponential_one(data, tmp_path):
     assert not torch.equal(value, steps[-1][name])
 
 
-def test_running_mean_soon_forgets_the_first_weights():
+def test_moving_average_soon_forgets_the_first_weights():
     mean, one = [torch.zeros(1)], [torch.ones(1)]
-    update = running_mean(0.99)
+    update = moving_average(0.99)
     for step in range(1, 21):
         update(mean, one, torch.tensor(step))
     assert mean[0] > 0.999  # 0.18 if 0.99 of the old value stayed every time
@@ -150,12 +125,12 @@ def test_running_mean_soon_forgets_the_first_weights():
         assert torch.allclose(mean[0], torch.tensor([0.01]))
 
 
-def test_lasting_labels_are_trained_on_at_every_date_but_not_where_places_are_held_back(data):
+def test_propagated_labels_are_trained_on_at_every_date_but_not_where_places_are_held_out(data):
     scenes, masks = data
     first, second = masks[0], xr.zeros_like(masks[0])
-    config = SMOKE.with_(lasting=("conifer",), validation_share=0.3)
+    config = SMOKE.with_(propagated_classes=("conifer",), validation_share=0.3)
     run = prepare(scenes, [first, second], config, seed=0)
-    plain = prepare(scenes, [first, second], config.with_(lasting=()), seed=0)
+    plain = prepare(scenes, [first, second], config.with_(propagated_classes=()), seed=0)
     conifer = legend.to_index(np.array(legend.code("conifer")))
     kept = [t == conifer for t in run.sampler.targets]
     assert np.array_equal(kept[0], plain.sampler.targets[0] == conifer)
@@ -166,20 +141,21 @@ def test_lasting_labels_are_trained_on_at_every_date_but_not_where_places_are_he
         assert np.array_equal(one, other)
     assert not (kept[1] & (run.validation[0] > 0)).any()
     with pytest.raises(InputError, match="class key is 'pit'"):
-        SMOKE.with_(lasting=("pit",))
+        SMOKE.with_(propagated_classes=("pit",))
 
 
-def test_maps_lean_on_the_labels_class_shares(data, tmp_path):
+def test_logits_are_adjusted_to_the_labels_class_shares(data, tmp_path):
     path, scene = tmp_path / "run.checkpoint", landscape(9)[0]
-    plain, leaning = (train(*data, SMOKE.with_(prior=p), checkpoint=path, progress=False)
-                      for p in (0.0, 0.5))  # the second trains no more: it has the same weights
+    plain, adjusted = (
+        train(*data, SMOKE.with_(logit_adjustment=p), checkpoint=path, progress=False)
+        for p in (0.0, 0.5))  # the second trains no more: it has the same weights
     shares = label_counts(m.values for m in data[1]).clip(1)[:, None, None] ** 0.5
     one, other = (predict_probabilities(r.model, scene, r.normalisation).values
-                  for r in (plain, leaning))
+                  for r in (plain, adjusted))
     expected = one * shares / (one * shares).sum(axis=0)
     assert np.allclose(other, expected, atol=1e-5, equal_nan=True)
     assert np.nanmax(np.abs(other - one)) > 0.05
-    assert leaning.config.prior == 0.5
+    assert adjusted.config.logit_adjustment == 0.5
 
 
 def test_early_stopping_keeps_the_best_epoch(data):
@@ -191,11 +167,11 @@ def test_early_stopping_keeps_the_best_epoch(data):
     assert len(scores) == best + 1 + 3 < 30
     again = train(*data, config.with_(patience=0, epochs=best + 1), seed=0, progress=False)
     assert same_weights(run.model, again.model)
-    with pytest.raises(InputError, match="labels held back"):
+    with pytest.raises(InputError, match="held-out labels"):
         train(*data, config.with_(validation_share=0.0), progress=False)
 
 
-def test_number_format_of_training_is_chosen_and_told(data, monkeypatch):
+def test_precision_of_training_is_chosen_and_told(data, monkeypatch):
     from lulc_lib.unet import device
 
     short = SMOKE.with_(epochs=1, steps_per_epoch=3)
@@ -243,11 +219,11 @@ def test_no_data_only_where_every_band_is_missing(trained):
     assert found.rio.crs == scene.rio.crs
     assert found.attrs["date"] == "2023-07-09"
     assert np.array_equal(found.values == legend.NO_DATA, np.isnan(scene.values).all(axis=0))
-    chance = predict_probabilities(trained.model, scene, trained.normalisation)
-    assert chance.dims == ("class", "y", "x")
-    assert np.isnan(chance.values[:, -1]).all()
-    np.testing.assert_allclose(chance.values[:, :-1].sum(axis=0), 1, rtol=1e-5)
-    assert map_of(chance).identical(found)
+    probabilities = predict_probabilities(trained.model, scene, trained.normalisation)
+    assert probabilities.dims == ("class", "y", "x")
+    assert np.isnan(probabilities.values[:, -1]).all()
+    np.testing.assert_allclose(probabilities.values[:, :-1].sum(axis=0), 1, rtol=1e-5)
+    assert map_of(probabilities).identical(found)
 
 
 @pytest.mark.parametrize("size", [(70, 62), (9, 30), (3, 3)])
@@ -316,7 +292,7 @@ def test_bad_model_files(trained, tmp_path):
     values = torch.load(path, weights_only=True)
     for key, value, words in (("codes", [1, 2], "trained with codes"),
                               ("indices", ["NDVI", "NDRE"], r"indices \['NDVI', 'NDRE'\]; ours"),
-                              ("config", {**values["config"], "base": 8}, "do not fit")):
+                              ("config", {**values["config"], "base_channels": 8}, "do not fit")):
         torch.save({**values, key: value}, foreign)
         with pytest.raises(InputError, match=words):
             load_model(foreign)
@@ -329,7 +305,7 @@ def test_failed_write_leaves_the_old_file(trained, tmp_path, monkeypatch):
     trained.save(path)
     before = path.read_bytes()
     monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(InputError, match="disk full"):
         trained.save(path)
     assert path.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 1
@@ -337,13 +313,13 @@ def test_failed_write_leaves_the_old_file(trained, tmp_path, monkeypatch):
 
 def test_configurations():
     paper = CONFIGS["paper"]  # Table 5
-    assert (paper.patch, paper.batch, paper.epochs, paper.gamma) == (100, 4, 25, 2)
-    assert (paper.learning_rate, paper.weight_decay, paper.base) == (0.001, 0.001, 64)
+    assert (paper.patch_size, paper.batch_size, paper.epochs, paper.focal_gamma) == (100, 4, 25, 2)
+    assert (paper.learning_rate, paper.weight_decay, paper.base_channels) == (0.001, 0.001, 64)
     assert TrainConfig.from_dict(paper.to_dict()) == paper
     with pytest.raises(InputError, match=r"'huge'.*smoke, default, study, paper"):
         get_config("huge")
-    with pytest.raises(InputError, match="patch is 8"):
-        paper.with_(patch=8)
+    with pytest.raises(InputError, match="patch_size is 8"):
+        paper.with_(patch_size=8)
     with pytest.raises(InputError, match="unknown training settings: colour"):
         TrainConfig.from_dict({**paper.to_dict(), "colour": 1})
 
@@ -357,3 +333,23 @@ def test_a_normalisation_survives_the_file():
     assert Normalisation("per_scene") == Normalisation.from_dict(
         Normalisation("per_scene").to_dict()
     )
+
+
+def test_former_names_of_settings_are_read(trained, data, tmp_path):
+    """Files of the format before: a model file to predict with, a checkpoint to go on from."""
+    config, path = SMOKE.with_(epochs=1, steps_per_epoch=2), tmp_path / "old.checkpoint"
+    run = train(*data, config, seed=0, checkpoint=path, progress=False)
+    values = torch.load(path, weights_only=True)
+    former = {new: old for old, new in RENAMED_SETTINGS.items()}
+    assert set(former) <= set(config.to_dict())
+    values["config"] = {former.get(k, k): v for k, v in values["config"].items()}
+    assert {"base", "lasting", "votes", "prior", "mixture", "ema"} <= set(values["config"])
+    torch.save({**values, "format": "lulc_lib.unet/2"}, path)
+    stored = load_model(path)
+    assert stored.config == config
+    assert same_weights(stored.model, run.model)
+    again = train(*data, config, seed=0, checkpoint=path, progress=False)
+    assert again.history == run.history
+    torch.save({**values, "format": "lulc_lib.unet/1"}, path)
+    with pytest.raises(InputError, match="is not in the format"):
+        load_model(path)

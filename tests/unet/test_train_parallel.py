@@ -1,4 +1,4 @@
-"""The study's model: members with different views, their files, and networks described."""
+"""Ensembles and seeds: members with different views, their files, trainings in parallel."""
 
 import os
 import subprocess
@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from lulc_lib import paths
 from lulc_lib.data.indices import INDICES, normalised_differences
@@ -25,16 +24,15 @@ from lulc_lib.unet import (
 )
 from lulc_lib.unet.checkpoint import study_model
 from lulc_lib.unet.config import TrainConfig
-from lulc_lib.unet.describe import differences, stages
-from lulc_lib.unet.networks import OriginalUNet, UNet
 from lulc_lib.unet.normalise import Normalisation, fit
-from lulc_lib.unet.side_by_side import train_seeds
-from lulc_lib.unet.study import train_ensemble
-from tests.unet.test_train import landscape
+from lulc_lib.unet.parallel import train_seeds
+from lulc_lib.unet.train import train_ensemble
+from tests.unet.conftest import landscape
 
 VIEWS = ("per_scene", "per_scene_and_indices")
-CONFIG = get_config("smoke").with_(epochs=1, steps_per_epoch=6, members=VIEWS, mixture=0.1,
-                                   votes=(2.0, 1.0), normalisation=VIEWS[1])
+CONFIG = get_config("smoke").with_(epochs=1, steps_per_epoch=6, members=VIEWS,
+                                   statistics_augmentation=0.1,
+                                   member_weights=(2.0, 1.0), normalisation=VIEWS[1])
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +51,7 @@ def test_every_member_sees_its_view(trained):
     run, folder = trained
     assert [m.in_channels for m in run.model.members] == [10, 14]
     assert run.normalisation.name == VIEWS[1]
-    assert run.seconds == sum(r.seconds for r in run.runs)
+    assert run.seconds == sum(r.seconds for r in run.members)
     names = sorted(p.name for p in folder.iterdir())
     assert names == ["member0", "member0.checkpoint", "member1", "member1.checkpoint"]
 
@@ -61,7 +59,7 @@ def test_every_member_sees_its_view(trained):
 def test_the_ensemble_is_the_weighted_mean_of_its_members_own_maps(trained):
     run, _ = trained
     scene = landscape(9)[0]
-    each = [predict_probabilities(r.model, scene, r.normalisation) for r in run.runs]
+    each = [predict_probabilities(r.model, scene, r.normalisation) for r in run.members]
     found = predict_probabilities(run.model, scene, run.normalisation)
     assert np.allclose(found.values, (2 * each[0] + each[1]).values / 3, atol=1e-5, equal_nan=True)
 
@@ -101,27 +99,6 @@ def test_further_channels_hold_the_indices():
     assert np.abs(more[10:]).max() <= 2
 
 
-def test_stages_are_those_of_a_pass():
-    model = UNet(base=8, depth=2)
-    found = {s.name: s for s in stages(model, patch=21)}
-    assert found["input"].shape == (10, 21, 21)
-    assert found["bottleneck"].shape == (32, 5, 5)
-    assert found["up 1"].shape == (16, 10, 10)
-    assert found["decoder 0"].shape == (8, 21, 21)
-    assert found["encoder 0"].layers == "3 × (Conv3×3, BN, ReLU)"
-    assert sum(s.parameters for s in found.values()) == sum(p.numel() for p in model.parameters())
-    assert model.training and not any(m._forward_hooks for m in model.modules())
-
-
-def test_differences_follow_the_modules():
-    table = differences({"first": OriginalUNet(base=4, depth=2), "paper": UNet(base=4, depth=2)})
-    assert table["first"]["encoder block"] == "2 × (Conv3×3, ReLU); MaxPool2×2; padding = same"
-    assert table["paper"]["decoder block"].endswith("3 × (Conv3×3, BN, ReLU)")
-    model = UNet(base=4, depth=2)
-    model.head = nn.Conv2d(4, 3, 1)
-    assert differences({"x": model})["x"]["output"] == "Conv1×1, 3 classes"
-
-
 def test_the_shipped_model_is_small_safe_and_the_studys():
     path = study_model()
     assert path.stat().st_size <= 12e6
@@ -156,8 +133,8 @@ def test_seeds_trained_side_by_side_are_those_trained_alone(data, tmp_path, monk
 KILLED = """
 import multiprocessing, sys, threading, time
 from lulc_lib.unet import get_config
-from lulc_lib.unet.side_by_side import train_seeds
-from tests.unet.test_train import landscape
+from lulc_lib.unet.parallel import train_seeds
+from tests.unet.conftest import landscape
 
 def tell():
     while len(multiprocessing.active_children()) < 2:

@@ -1,4 +1,4 @@
-"""Normalisation, the split by place, and the patch sampler."""
+"""Normalisation, label propagation, the split by place, patches and their augmentations."""
 
 import numpy as np
 import pytest
@@ -8,9 +8,16 @@ from lulc_lib import legend
 from lulc_lib.data.scenes import BANDS
 from lulc_lib.errors import InputError
 from lulc_lib.unet import normalise
-from lulc_lib.unet.label_propagation import carried_over
-from lulc_lib.unet.patches import PatchSampler, split_by_place
-from lulc_lib.unet.statistics_augmentation import Mixture
+from lulc_lib.unet.config import get_config
+from lulc_lib.unet.dataset import (
+    PatchSampler,
+    RadiometricJitter,
+    augmentations_of,
+    split_by_place,
+    turn_and_mirror,
+)
+from lulc_lib.unet.label_propagation import propagate_labels
+from lulc_lib.unet.statistics_augmentation import StatisticsAugmentation
 
 
 def grid_of(values, x0=500_000.0, y0=5_600_000.0, epsg=32633):
@@ -145,7 +152,8 @@ def test_balance_and_reproducible_steps():
     inputs = [np.zeros((10, 80, 80), np.float32)]
     share = {}
     for balance in (0.0, 1.0):
-        sampler = PatchSampler(inputs, [mask], patch=16, balance=balance, radiometric_sd=0.1)
+        sampler = PatchSampler(inputs, [mask], patch=16, balance=balance,
+                               augmentations=[turn_and_mirror, RadiometricJitter(0.1)])
         _, target = sampler.draw(200, seed=0, step=0)
         share[balance] = (target == len(legend.CODES) - 1).any(axis=(1, 2)).mean()
     assert share[0.0] < 0.05
@@ -165,18 +173,19 @@ def test_small_scene_and_no_labels():
         PatchSampler([np.ones((10, 10, 12), np.float32)], [mask * 0], patch=8)
 
 
-def test_even_mixture_gives_a_scene_its_own_statistics():
+def test_even_shares_give_a_scene_its_own_statistics():
     """With a large concentration all blocks weigh the same, as in the scene itself."""
     values = np.random.default_rng(0).normal(3, 2, (4, 100, 150)).astype(np.float32)
-    mean, sd = Mixture([values], 1e7, 4).draw(0, np.random.default_rng(1))
+    mean, sd = StatisticsAugmentation([values], 1e7, 4).draw(0, np.random.default_rng(1))
     assert np.allclose(mean[:, 0, 0], values.mean(axis=(1, 2)), atol=1e-2)
     assert np.allclose(sd[:, 0, 0], values.std(axis=(1, 2)), atol=1e-2)
 
 
-def test_narrow_mixture_gives_the_statistics_of_one_block():
+def test_narrow_shares_give_the_statistics_of_one_block():
     values = np.random.default_rng(0).normal(0, 1, (2, 100, 100)).astype(np.float32)
     values[:, :50, :50] += 5
-    found = [Mixture([values], 1e-4, 2).draw(0, np.random.default_rng(s)) for s in range(12)]
+    narrow = StatisticsAugmentation([values], 1e-4, 2)
+    found = [narrow.draw(0, np.random.default_rng(s)) for s in range(12)]
     blocks = [values[:, r:r + 50, c:c + 50] for r in (0, 50) for c in (0, 50)]
     for mean, sd in found:
         near = [np.allclose(mean, b.mean(axis=(1, 2), keepdims=True), atol=1e-2)
@@ -185,23 +194,24 @@ def test_narrow_mixture_gives_the_statistics_of_one_block():
     assert len({float(m[0, 0, 0]) for m, _ in found}) > 1
 
 
-def test_mixture_leaves_further_channels_and_rejects_no_concentration():
+def test_statistics_augmentation_leaves_further_channels_and_rejects_no_concentration():
     values = np.random.default_rng(0).normal(0, 1, (3, 60, 60)).astype(np.float32)
-    out = Mixture([values], 0.1, 2).apply(values[:, :20, :20], 0, np.random.default_rng(0))
+    augment, rng = StatisticsAugmentation([values], 0.1, 2), np.random.default_rng(0)
+    out = augment.apply(values[:, :20, :20], 0, rng)
     assert np.array_equal(out[2], values[2, :20, :20])
     assert not np.allclose(out[:2], values[:2, :20, :20])
     with pytest.raises(InputError, match="must be above 0"):
-        Mixture([values], 0.0, 2)
+        StatisticsAugmentation([values], 0.0, 2)
 
 
-def test_mixture_touches_the_share_of_patches_asked_for():
+def test_statistics_augmentation_touches_the_share_of_patches_asked_for():
     rng = np.random.default_rng(0)
     values = rng.normal(0, 1, (2, 80, 80)).astype(np.float32)
     mask = np.full((80, 80), legend.CODES[0], dtype=np.uint8)
 
     def kept(share):
-        sampler = PatchSampler([values], [mask], 16, mixture=Mixture([values], 0.1, 2),
-                               mixture_share=share)
+        other = StatisticsAugmentation([values], 0.1, 2, share)
+        sampler = PatchSampler([values], [mask], 16, augmentations=[turn_and_mirror, other])
         x, _ = sampler.draw(40, seed=0, step=0)
         return np.mean([np.isin(np.round(p[0], 5), np.round(values[0], 5)).all() for p in x])
 
@@ -210,17 +220,27 @@ def test_mixture_touches_the_share_of_patches_asked_for():
     assert 0.2 < kept(0.5) < 0.8
 
 
-def test_lasting_labels_are_carried_over_only_where_the_dates_agree_and_grids_are_the_same():
+def test_labels_are_propagated_only_where_the_dates_agree_and_grids_are_the_same():
     road, urban, ripe = (legend.code(k) for k in ("road", "urban", "crops_ripe"))
     codes = [np.array([[road, 0, urban, ripe, road]], np.uint8),
              np.array([[0, urban, road, 0, ripe]], np.uint8),
              np.zeros((1, 5), np.uint8)]
     grid, moved = grid_of(np.zeros((1, 5))), grid_of(np.zeros((1, 5)), x0=500_010.0)
     before = [c.copy() for c in codes]
-    found = carried_over(codes, [grid, grid, moved], ["road", "urban"])
+    found = propagate_labels(codes, [grid, grid, moved], ["road", "urban"])
     assert found[0].tolist() == [[road, urban, urban, ripe, road]]  # third and fifth: they disagree
-    assert found[1].tolist() == [[road, urban, road, 0, ripe]]  # ripe does not last
+    assert found[1].tolist() == [[road, urban, road, 0, ripe]]  # ripe is not propagated
     assert not found[2].any()
     assert all(np.array_equal(a, b) for a, b in zip(codes, before, strict=True))
-    same = carried_over(codes, [grid, grid, grid], [])
+    same = propagate_labels(codes, [grid, grid, grid], [])
     assert all(np.array_equal(a, b) for a, b in zip(same, codes, strict=True))
+
+
+def test_augmentations_are_those_that_the_settings_ask_for():
+    values = [np.random.default_rng(0).normal(0, 1, (10, 60, 60)).astype(np.float32)]
+    config = get_config("smoke")
+    assert augmentations_of(config, values) == [turn_and_mirror]
+    both = augmentations_of(
+        config.with_(statistics_augmentation=0.2, radiometric_jitter=0.1), values)
+    assert [type(a) for a in both[1:]] == [StatisticsAugmentation, RadiometricJitter]
+    assert (both[1].concentration, both[1].bands, both[1].share, both[2].sd) == (0.2, 10, 0.5, 0.1)

@@ -1,4 +1,4 @@
-"""The other networks: parameters by hand, any size, independent compositions, reach, one patch."""
+"""The networks: Table 4, parameters by hand, any size, independent compositions, files."""
 
 import os
 import stat
@@ -14,23 +14,113 @@ from lulc_lib import legend
 from lulc_lib.errors import InputError
 from lulc_lib.unet.checkpoint import build, load_model, save_model
 from lulc_lib.unet.config import TrainConfig, get_config
+from lulc_lib.unet.describe import differences, stages
 from lulc_lib.unet.loss import FocalLoss
-from lulc_lib.unet.networks import OriginalUNet, UNet
-from lulc_lib.unet.networks_more import FCN, UNetPlusPlus
+from lulc_lib.unet.model import FCN, NETWORKS, OriginalUNet, UNet, UNetPlusPlus
 from lulc_lib.unet.normalise import Normalisation
-from lulc_lib.unet.registry import NETWORKS
 
 CLASSES = len(legend.CODES)
 KINDS = list(NETWORKS.values())
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Small arrays on a busy machine: threads that wait for each other cost more than they give."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def parameters_by_hand(bands, classes, base, depth, convolutions):
+    """Counted from Table 4, block by block."""
+    def block(i, o):
+        kernels = 9 * i * o + (convolutions - 1) * 9 * o * o
+        return kernels + convolutions * 2 * o  # batch normalisation: gain and offset
+
+    total, before = 0, bands
+    for level in range(depth + 1):
+        total += block(before, base * 2**level)
+        before = base * 2**level
+    for level in reversed(range(depth)):
+        w = base * 2**level
+        total += 4 * 2 * w * w + w  # transposed convolution 2×2 with bias
+        total += block(2 * w, w)
+    return total + base * classes + classes
+
+
+@pytest.mark.parametrize(("base", "depth", "convolutions"), [(64, 4, 3), (8, 2, 3), (4, 3, 2)])
+def test_parameter_count(base, depth, convolutions):
+    with torch.device("meta"):  # counts without allocating
+        model = UNet(base_channels=base, depth=depth, convolutions=convolutions)
+    found = sum(p.numel() for p in model.parameters())
+    assert found == parameters_by_hand(10, len(legend.CODES), base, depth, convolutions)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (17, 31), (33, 47), (40, 18)])
+def test_any_size_of_the_papers(size):
+    model = UNet(base_channels=2).eval()
+    assert model(torch.zeros(1, 10, *size)).shape == (1, len(legend.CODES), *size)
+
+
+def test_too_small_for_the_papers():
+    with pytest.raises(InputError, match=r"15×40.*at least 16"):
+        UNet(base_channels=2)(torch.zeros(1, 10, 15, 40))
+    with pytest.raises(InputError, match="depth is 0"):
+        UNet(depth=0)
+
+
+def test_equals_independent_composition():
+    """The same weights in layers put together by hand, on an odd size, give the same scores."""
+    torch.manual_seed(0)
+    model = UNet(in_channels=10, classes=5, base_channels=3, depth=2)
+    weights = iter([p.detach() for p in model.parameters()])
+
+    def conv_bn_relu(x, times):
+        for _ in range(times):
+            kernel, gain, offset = next(weights), next(weights), next(weights)
+            x = functional.conv2d(functional.pad(x, (1, 1, 1, 1)), kernel)
+            mean = x.mean((0, 2, 3), keepdim=True)
+            spread = (x.var((0, 2, 3), unbiased=False, keepdim=True) + 1e-5).sqrt()
+            x = (x - mean) / spread * gain[:, None, None] + offset[:, None, None]
+            x = torch.maximum(x, torch.zeros(()))
+        return x
+
+    x = torch.randn(2, 10, 21, 18)
+    pool = nn.MaxPool2d(2)
+    a = conv_bn_relu(x, 3)
+    b = conv_bn_relu(pool(a), 3)
+    c = conv_bn_relu(pool(b), 3)
+    ups = [(next(weights), next(weights)) for _ in range(2)]
+    b2 = nn.ReplicationPad2d((0, 0, 0, 0))(functional.conv_transpose2d(c, *ups[0], stride=2))
+    b2 = conv_bn_relu(torch.cat([b, nn.ReplicationPad2d((0, b.shape[3] - b2.shape[3], 0,
+                                                         b.shape[2] - b2.shape[2]))(b2)], 1), 3)
+    a2 = functional.conv_transpose2d(b2, *ups[1], stride=2)
+    a2 = nn.ReplicationPad2d((0, a.shape[3] - a2.shape[3], 0, a.shape[2] - a2.shape[2]))(a2)
+    a2 = conv_bn_relu(torch.cat([a, a2], 1), 3)
+    expected = functional.conv2d(a2, next(weights), next(weights))
+    torch.testing.assert_close(model.train()(x), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_margin_of_the_papers_is_what_it_sees():
+    """What lies farther away than the margin does not matter, and the margin is not lavish."""
+    model = UNet(base_channels=2, depth=2).eval().double()
+    with torch.no_grad():
+        for p in model.parameters():
+            p.fill_(0.5)  # all positive: no ReLU is shut, every path counts
+    size = 2 * model.margin + 40
+    x = torch.rand(1, 10, size, 16, dtype=torch.double)
+    x[..., ::2, :] += 1  # the four pixels of a pooling differ
+    x.requires_grad_()
+    radii = []
+    for row in range(size // 2, size // 2 + 4):
+        (gradient,) = torch.autograd.grad(model(x)[0, :, row, 8].sum(), x)
+        seen = np.flatnonzero(gradient.abs().sum((0, 1, 3)).numpy())
+        radii += [row - seen.min(), seen.max() - row]
+    assert model.margin - 4 <= max(radii) <= model.margin
+
+
+def test_the_papers_overfits_one_patch():
+    torch.manual_seed(0)
+    x, target = torch.randn(1, 10, 24, 24), torch.randint(0, 3, (1, 24, 24))
+    model, loss = UNet(classes=3, base_channels=8, depth=2), FocalLoss()
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(150):
+        optimiser.zero_grad()
+        loss(model(x), target).backward()
+        optimiser.step()
+    assert (model(x).argmax(1) == target).float().mean() > 0.98
 
 
 def block(i, o, convolutions=2):
@@ -49,7 +139,7 @@ def test_parameters_of_the_original(base, depth):
     total = sum(9 * i * o + o + 9 * o * o + o for i, o in pairwise(w))
     for low in w[1:-1]:
         total += 4 * 2 * low * low + low + 9 * 2 * low * low + low + 9 * low * low + low
-    assert count(OriginalUNet, base=base, depth=depth) == total + base * CLASSES + CLASSES
+    assert count(OriginalUNet, base_channels=base, depth=depth) == total + base * CLASSES + CLASSES
 
 
 @pytest.mark.parametrize(("base", "depth"), [(32, 4), (4, 2), (3, 1)])
@@ -59,7 +149,7 @@ def test_parameters_of_plus_plus(base, depth):
     for level in range(depth):
         for step in range(1, depth - level + 1):  # `step` nodes of the level and one from below
             total += 4 * w[level + 1] * w[level] + w[level] + block((step + 1) * w[level], w[level])
-    assert count(UNetPlusPlus, base=base, depth=depth) == total + base * CLASSES + CLASSES
+    assert count(UNetPlusPlus, base_channels=base, depth=depth) == total + base * CLASSES + CLASSES
 
 
 @pytest.mark.parametrize(("base", "depth", "scales"), [(16, 5, 3), (4, 2, 3), (3, 1, 2)])
@@ -67,27 +157,27 @@ def test_parameters_of_fcn(base, depth, scales):
     w = [base * 2**level for level in range(depth + 1)]
     total = sum(block(i, o) for i, o in zip([10, *w[:-1]], w, strict=True))
     total += sum(v * CLASSES + CLASSES for v in w[-scales:]) + (scales - 1) * 16 * CLASSES**2
-    assert count(FCN, base=base, depth=depth) == total
+    assert count(FCN, base_channels=base, depth=depth) == total
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("size", [(8, 8), (9, 15), (17, 23), (40, 10)])
 def test_any_size(kind, size):
-    model = kind(base=2, depth=3).eval()
+    model = kind(base_channels=2, depth=3).eval()
     assert model(torch.zeros(2, 10, *size)).shape == (2, CLASSES, *size)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_too_small_and_bad_settings(kind):
     with pytest.raises(InputError, match=r"7×40.*at least 8"):
-        kind(base=2, depth=3)(torch.zeros(1, 10, 7, 40))
-    with pytest.raises(InputError, match="base is 0"):
-        kind(base=0)
+        kind(base_channels=2, depth=3)(torch.zeros(1, 10, 7, 40))
+    with pytest.raises(InputError, match="base_channels is 0"):
+        kind(base_channels=0)
 
 
 def test_original_equals_independent_composition():
     torch.manual_seed(0)
-    model = OriginalUNet(classes=4, base=3, depth=1)
+    model = OriginalUNet(classes=4, base_channels=3, depth=1)
     w = iter([p.detach() for p in model.parameters()])
 
     def twice(x):
@@ -107,7 +197,7 @@ def test_original_equals_independent_composition():
 def test_plus_plus_equals_the_nodes_written_out():
     """Depth 2: the six nodes of the paper's equation 1, one line each."""
     torch.manual_seed(0)
-    net = UNetPlusPlus(classes=4, base=3, depth=2).eval()
+    net = UNetPlusPlus(classes=4, base_channels=3, depth=2).eval()
     x = torch.randn(1, 10, 12, 16)
     pool, cat = nn.MaxPool2d(2), lambda *parts: torch.cat(parts, dim=1)
     x00 = net.encoder[0](x)
@@ -121,7 +211,7 @@ def test_plus_plus_equals_the_nodes_written_out():
 
 def test_fcn_starts_as_bilinear_interpolation_of_its_scores():
     """Before training, each doubling is torch's bilinear interpolation, except at the edge."""
-    net = FCN(classes=3, base=2, depth=3)
+    net = FCN(classes=3, base_channels=2, depth=3)
     coarse = torch.randn(1, 3, 7, 9)
     expected = functional.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
     inner = np.s_[..., 1:-1, 1:-1]
@@ -131,7 +221,7 @@ def test_fcn_starts_as_bilinear_interpolation_of_its_scores():
 @pytest.mark.parametrize(("kind", "depth"), [(UNet, 2), (OriginalUNet, 2), (UNetPlusPlus, 2),
                                              (FCN, 1), (FCN, 2), (FCN, 3)])
 def test_margin_is_what_the_network_sees(kind, depth):
-    model = kind(base=1, depth=depth).eval().double()
+    model = kind(base_channels=1, depth=depth).eval().double()
     with torch.no_grad():
         for p in model.parameters():
             p.fill_(0.5)  # all positive: no ReLU is shut, every path counts
@@ -140,18 +230,18 @@ def test_margin_is_what_the_network_sees(kind, depth):
     x = torch.rand(1, 10, size, 2 * step, dtype=torch.double)
     x[..., ::2, :] += 1  # the pixels of a pooling differ
     x.requires_grad_()
-    reach = []
+    radii = []
     for row in range(size // 2, size // 2 + step):
         (gradient,) = torch.autograd.grad(model(x)[0, :, row, step].sum(), x)
         seen = np.flatnonzero(gradient.abs().sum((0, 1, 3)).numpy())
-        reach += [row - seen.min(), seen.max() - row]
-    assert model.margin - 2 * step <= max(reach) <= model.margin
+        radii += [row - seen.min(), seen.max() - row]
+    assert model.margin - 2 * step <= max(radii) <= model.margin
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradient_reaches_every_parameter(kind):
     torch.manual_seed(0)
-    model = kind(base=4, depth=2)
+    model = kind(base_channels=4, depth=2)
     model(torch.randn(2, 10, 19, 22)).square().mean().backward()
     for name, p in model.named_parameters():
         assert p.grad is not None, name
@@ -165,7 +255,7 @@ def test_overfits_one_patch(kind, steps):
     torch.manual_seed(0)
     x = torch.randn(1, 10, 16, 16)
     target = torch.randint(0, 3, (1, 4, 4)).repeat_interleave(4, 1).repeat_interleave(4, 2)
-    model, loss = kind(classes=3, base=8, depth=2), FocalLoss()
+    model, loss = kind(classes=3, base_channels=8, depth=2), FocalLoss()
     optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
     for _ in range(steps):
         optimiser.zero_grad()
@@ -217,3 +307,25 @@ def test_files_are_for_others_too(tmp_path):
     finally:
         os.umask(before)
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_stages_are_those_of_a_pass():
+    model = UNet(base_channels=8, depth=2)
+    found = {s.name: s for s in stages(model, patch=21)}
+    assert found["input"].shape == (10, 21, 21)
+    assert found["bottleneck"].shape == (32, 5, 5)
+    assert found["up 1"].shape == (16, 10, 10)
+    assert found["decoder 0"].shape == (8, 21, 21)
+    assert found["encoder 0"].layers == "3 × (Conv3×3, BN, ReLU)"
+    assert sum(s.parameters for s in found.values()) == sum(p.numel() for p in model.parameters())
+    assert model.training and not any(m._forward_hooks for m in model.modules())
+
+
+def test_differences_follow_the_modules():
+    table = differences({"first": OriginalUNet(base_channels=4, depth=2),
+                         "paper": UNet(base_channels=4, depth=2)})
+    assert table["first"]["encoder block"] == "2 × (Conv3×3, ReLU); MaxPool2×2; padding = same"
+    assert table["paper"]["decoder block"].endswith("3 × (Conv3×3, BN, ReLU)")
+    model = UNet(base_channels=4, depth=2)
+    model.head = nn.Conv2d(4, 3, 1)
+    assert differences({"x": model})["x"]["output"] == "Conv1×1, 3 classes"
