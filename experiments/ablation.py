@@ -1,4 +1,4 @@
-"""What does each training setting do on a date the network has not seen?
+"""Ablation: what each training setting does on a date the network has not seen.
 
 Trains variants of a short run of the study's first network, each with one setting changed, with
 several seeds, leaving one training date out at a time as leave_one_date_out.py does. The test scene
@@ -15,68 +15,62 @@ checkpoints are kept under build/, so a run that was stopped goes on.
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
-import pandas as pd
-
-from experiments.leave_one_date_out import COLUMNS, all_rows
-from lulc_lib import paths, results
-from lulc_lib.data.series import training_series
+from experiments.held_out import (
+    COLUMNS,
+    argument_parser,
+    build_folder,
+    held_out_rows,
+    mean_scores,
+    published_series,
+    write,
+)
 from lulc_lib.unet import get_config
 
 VARIANTS: dict[str, dict[str, object]] = {
-    "per scene, mixture, running mean": {},
-    "no mixture of landscapes": {"mixture": 0.0},
-    "no running mean of the weights": {"ema": 0.0},
+    "per scene, statistics augmentation, moving average": {},
+    "no statistics augmentation": {"statistics_augmentation": 0.0},
+    "no moving average of the weights": {"ema_decay": 0.0},
     "with normalised differences": {"normalisation": "per_scene_and_indices"},
-    "reflectance": {"normalisation": "reflectance", "mixture": 0.0},
-    "training scenes' statistics": {"normalisation": "training_scenes", "mixture": 0.0},
-    "cross-entropy (γ 0)": {"gamma": 0.0},
-    "no class weights": {"weight_power": 0.0},
-    "stronger class weights": {"weight_power": 0.5},
-    "leaning on label shares": {"prior": 0.1},
-    "labels as drawn": {"lasting": ()},
+    "reflectance": {"normalisation": "reflectance", "statistics_augmentation": 0.0},
+    "training scenes' statistics": {"normalisation": "training_scenes",
+                                    "statistics_augmentation": 0.0},
+    "cross-entropy (γ 0)": {"focal_gamma": 0.0},
+    "no class weights": {"class_weight_power": 0.0},
+    "stronger class weights": {"class_weight_power": 0.5},
+    "logit adjustment": {"logit_adjustment": 0.1},
+    "no label propagation": {"propagated_classes": ()},
     "three poolings": {"depth": 3},
-    "patches placed as labelled": {"centre_balance": 0.0},
+    "patches placed as labelled": {"class_balanced_sampling": 0.0},
 }
-ROADS = ("per scene, mixture, running mean", "labels as drawn", "stronger class weights",
-         "leaning on label shares", "three poolings")
+ROADS = ("per scene, statistics augmentation, moving average", "no label propagation",
+         "stronger class weights", "logit adjustment", "three poolings")
 """Variants that are meant for thin objects. One pass over the scene is scored in every run."""
 DATES = ("2022-06-19", "2023-02-09")
 
 
 def main() -> None:
     """Train every variant with every seed and date, and print the means."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--site", default="strzegom")
+    parser = argument_parser(__doc__)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--dates", nargs="+", default=DATES, help="dates to leave out")
+    parser.add_argument("--dates", nargs="+", default=DATES, help="dates to hold out")
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS),
                         choices=[*VARIANTS, "ROADS"])
     parser.add_argument("--epochs", type=int, default=2, help="hundreds of steps")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
     parser.add_argument("--write", metavar="NAME", help="keep the rows as results under this name")
     args = parser.parse_args()
-    names = ROADS if args.variants == ["ROADS"] else args.variants
-    root: Path = paths.published_dir()
-    series = training_series(args.site, root)
-    base = get_config("study").with_(members=(), votes=(), normalisation="per_scene",
-                                     prior=0.0, epochs=args.epochs)
-    folder = args.write and paths.output_root() / "build" / "left_out" / args.write
-    tasks, rows = [(date, seed) for seed in args.seeds for date in args.dates], []
-    for name in names:
-        found = all_rows(series, base.with_(**VARIANTS[name]), tasks, folder and folder / name,
-                         args.jobs, one_pass=True)
-        rows += [{"variant": name, **row} for row in found]
-    table = pd.DataFrame(rows)
-    print(table.groupby("variant")[list(COLUMNS)].mean().round(3).loc[list(names)])
+    series, folder = published_series(args.site), build_folder(args.write)
+    base = get_config("study").with_(members=(), member_weights=(), normalisation="per_scene",
+                                     logit_adjustment=0.0, epochs=args.epochs)
+    tasks = [(date, seed) for seed in args.seeds for date in args.dates]
+    rows = [{"variant": name, **row}
+            for name in (ROADS if args.variants == ["ROADS"] else args.variants)
+            for row in held_out_rows(series, base.with_(**VARIANTS[name]), tasks,
+                                     folder and folder / name, args.jobs, one_pass=True)]
+    print(mean_scores(rows, "variant")[[*COLUMNS, "quarters_accuracy"]])
     if args.write:
-        values = {"site": args.site, "config": base.to_dict(), "rows": rows}
-        results.write_results("published", args.write, values, series.files, root,
-                              seconds=float(table.seconds.sum()))
+        write(args.write, {"site": args.site, "config": base.to_dict(), "rows": rows}, series,
+              sum(row["seconds"] for row in rows))
 
 
 if __name__ == "__main__":

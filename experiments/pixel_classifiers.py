@@ -1,4 +1,4 @@
-"""How far do pixel classifiers come on a date they have not seen, given the study's own input?
+"""How far pixel classifiers come on a date they have not seen, given the study's own input.
 
 Leaves one training date of a site out at a time, as leave_one_date_out.py does, and trains a random
 forest and a linear support vector machine on every labelled pixel of the other dates, with several
@@ -12,21 +12,18 @@ results/published/pixel_classifiers.json, which notebook 02 shows.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from sklearn.base import ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.svm import LinearSVC
 
-from experiments.leave_one_date_out import scores
-from lulc_lib import legend, paths, results
-from lulc_lib.data.series import Series, training_series
-from lulc_lib.unet import get_config, normalise
+from experiments.held_out import argument_parser, mean_scores, published_series, scores, write
+from lulc_lib import legend
+from lulc_lib.data.series import Series
+from lulc_lib.unet import fit, get_config
 
 CLASSIFIERS: dict[str, Callable[[int], ClassifierMixin]] = {
     "random forest, 100 trees": lambda seed: RandomForestClassifier(100, random_state=seed,
@@ -35,32 +32,25 @@ CLASSIFIERS: dict[str, Callable[[int], ClassifierMixin]] = {
 }
 SEEDLESS = ("linear SVM",)
 """Classifiers that come out the same whatever the seed; they are trained once."""
-COLUMNS = ("overall_accuracy", "macro_f1", "quarry_f1", "road_f1", "seconds")
 
 
 def pixels(series: Series, normalisation: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Date to (pixel, band) float32 input and (pixel,) legend codes of its labelled pixels."""
-    known = normalise.fit(normalisation, list(series.scenes.values()))
-    found = {}
-    for date, scene in series.scenes.items():
-        mask = series.masks[date].values
-        labelled = mask != legend.NO_DATA
-        found[date] = known.apply(scene)[:, labelled].T, mask[labelled]
-    return found
+    """Return date to (pixel, channel) float32 input, (pixel,) legend codes of labelled pixels."""
+    fitted = fit(normalisation, list(series.scenes.values()))
+    labelled = {date: mask.values != legend.NO_DATA for date, mask in series.labels.items()}
+    return {date: (fitted.apply(scene)[:, labelled[date]].T,
+                   series.labels[date].values[labelled[date]])
+            for date, scene in series.scenes.items()}
 
 
 def main() -> None:
-    """Score every classifier on every date left out, with every seed."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--site", default="strzegom")
+    """Score every classifier on every held-out date, with every seed."""
+    parser = argument_parser(__doc__)
     parser.add_argument("--normalisation", default=get_config("study").normalisation)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--write", action="store_true", help="keep the rows as results")
     args = parser.parse_args()
-    root: Path = paths.published_dir()
-    series = training_series(args.site, root)
+    series = published_series(args.site)
     data, rows = pixels(series, args.normalisation), []
     tasks = [(name, seed) for name in CLASSIFIERS
              for seed in (args.seeds[:1] if name in SEEDLESS else args.seeds)]
@@ -70,17 +60,13 @@ def main() -> None:
             others = [v for d, v in data.items() if d != date]
             model = CLASSIFIERS[name](seed).fit(np.concatenate([o[0] for o in others]),
                                                 np.concatenate([o[1] for o in others]))
-            row = {"classifier": name, "left_out": date, "seed": seed,
-                   **scores(model.predict(x), y), "seconds": time.perf_counter() - start}
-            rows.append(row)
-            print(f"{name:26} {date}  {seed}  " + "  ".join(f"{c} {row[c]:.3f}" for c in COLUMNS),
-                  flush=True)
-    table = pd.DataFrame(rows)
-    print(table.groupby("classifier")[list(COLUMNS)].mean().round(3))
+            rows.append({"classifier": name, "held_out_date": date, "seed": seed,
+                         **scores(model.predict(x), y), "seconds": time.perf_counter() - start})
+            print(*rows[-1].values(), flush=True)
+    print(mean_scores(rows, "classifier"))
     if args.write:
         values = {"site": args.site, "normalisation": args.normalisation, "rows": rows}
-        results.write_results("published", "pixel_classifiers", values, series.files, root,
-                              seconds=float(table.seconds.sum()))
+        write("pixel_classifiers", values, series, sum(row["seconds"] for row in rows))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Learning rate × weight decay × class balancing: which combination holds on places held back?
+"""Sweep: which learning rate, weight decay and class balancing hold on held-out places.
 
 Trains a small network for every combination of the paper's sweep with plain cross-entropy and
-keeps loss and accuracy by epoch (the paper's Figures 8 and 9). A combination is judged on the
-labels of held-back blocks of the training dates; the test scene plays no part.
+keeps loss and accuracy by epoch (the paper's Figures 8 and 9). A combination is evaluated on the
+labels of held-out blocks of the training dates; the test scene plays no part.
 
     python -m experiments.sweep --write
 
@@ -14,12 +14,10 @@ from __future__ import annotations
 
 import argparse
 from itertools import product
-from pathlib import Path
 
 import pandas as pd
 
-from lulc_lib import paths, results
-from lulc_lib.data.series import training_series
+from experiments.held_out import argument_parser, published_series, write
 from lulc_lib.unet import get_config, train
 
 LEARNING_RATES = (0.001, 0.003, 0.01)
@@ -28,11 +26,8 @@ BALANCES = (0.0, 1.0)  # exponent of the class weights: none, every class the sa
 
 
 def arguments() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--site", default="strzegom")
+    """Read the command line."""
+    parser = argument_parser(__doc__)
     parser.add_argument("--config", default="default", help="named configuration to start from")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--steps", type=int, default=24, help="steps in an epoch (24: the paper's)")
@@ -44,16 +39,15 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Train every combination and print how it ended."""
     args = arguments()
-    root: Path = paths.published_dir()
-    series = training_series(args.site, root)
-    scenes, masks = list(series.scenes.values()), list(series.masks.values())
+    series = published_series(args.site)
+    scenes, masks = list(series.scenes.values()), list(series.labels.values())
     base = get_config(args.config).with_(
-        gamma=0.0, centre_balance=0.0, schedule="constant", ema=0.0, mixture=0.0,
-        epochs=args.epochs, steps_per_epoch=args.steps,
+        focal_gamma=0.0, class_balanced_sampling=0.0, schedule="constant", ema_decay=0.0,
+        statistics_augmentation=0.0, epochs=args.epochs, steps_per_epoch=args.steps,
     )
     rows, seconds = [], 0.0
     for rate, decay, balance in product(LEARNING_RATES, WEIGHT_DECAYS, BALANCES):
-        config = base.with_(learning_rate=rate, weight_decay=decay, weight_power=balance)
+        config = base.with_(learning_rate=rate, weight_decay=decay, class_weight_power=balance)
         run = train(scenes, masks, config, args.seed, progress=False)
         seconds += run.seconds
         chosen = {"learning_rate": rate, "weight_decay": decay, "balance": balance}
@@ -67,7 +61,7 @@ def main() -> None:
     print(ends.groupby(["balance", "learning_rate"]).validation_macro_f1.mean().round(3))
     if args.write:
         values = {"site": args.site, "seed": args.seed, "config": base.to_dict(), "rows": rows}
-        results.write_results("published", "sweep", values, series.files, root, seconds=seconds)
+        write("sweep", values, series, seconds)
 
 
 if __name__ == "__main__":
