@@ -229,27 +229,27 @@ def sweep(
 
 
 @style.styled
-def left_out(rows: pd.DataFrame, title: str, caption: str) -> Figure:
+def leave_one_date_out(rows: pd.DataFrame, title: str, caption: str) -> Figure:
     """Show scores on held-out dates by date and method: overall accuracy, macro F1, quarry F1.
 
     Parameters
     ----------
     rows : DataFrame
-        One row per method, date and seed: ``method``, ``left_out``, ``overall_accuracy``,
+        One row per method, date and seed: ``method``, ``held_out_date``, ``overall_accuracy``,
         ``macro_f1``, ``quarry_f1``. Seeds of one method are dots of one colour.
     """
     columns = (("overall_accuracy", "overall accuracy"), ("macro_f1", "macro F1"),
                ("quarry_f1", "quarry F1"))
-    methods, dates = list(dict.fromkeys(rows["method"])), sorted(rows["left_out"].unique())
+    methods, dates = list(dict.fromkeys(rows["method"])), sorted(rows["held_out_date"].unique())
     fig, axes = plt.subplots(1, 3, figsize=(12.5, 4.4), layout="constrained", sharey=True)
     for ax, (column, name) in zip(axes, columns, strict=True):
         for number, method in enumerate(methods):
             part = rows[rows["method"] == method]
-            height = np.array([dates.index(d) for d in part["left_out"]])
+            height = np.array([dates.index(d) for d in part["held_out_date"]])
             at = height + 0.18 * (number - (len(methods) - 1) / 2)
             ax.plot(part[column], at, "o", color=METHODS[number], alpha=0.8, markersize=7,
                     label=method)
-        ax.set(title=name, xlabel="on the date left out")
+        ax.set(title=name, xlabel="on the held-out date")
         style.light_grid(ax)
     style.row_names(axes[0], dates, color=style.QUIET)
     axes[0].invert_yaxis()
