@@ -61,8 +61,8 @@ FIGURES := scripts/run_notebook.py lulc_lib/figures/__init__.py lulc_lib/figures
 NOTEBOOKS := 01_prepare_scenes 02_train_unet 03_earth_engine_classifiers 04_accuracy_metrics \
   05_accuracy_pitfalls 07_illegal_sites
 RESULTS := $(if $(filter smoke,$(BUDGET)),$(OUT)/)results/$(SOURCE)
-COMPARED := $(foreach name,sweep ablation ablation_roads left_out left_out_plain \
-  pixel_classifiers study,results/published/$(name).json)
+COMPARED := $(foreach name,sweep ablation ablation_roads leave_one_date_out \
+  leave_one_date_out_plain pixel_classifiers study,results/published/$(name).json)
 
 notebooks: $(NOTEBOOKS:%=$(OUT)/%.ipynb)
 	@if [ $(SOURCE)-$(BUDGET) = published-default ]; then $(PY) scripts/update_readme.py; fi
@@ -100,11 +100,11 @@ $(NETWORKS)/.trained_with: $(UNET) $(if $(filter synthetic,$(SOURCE)),$(LANDSCAP
 # by name: `make experiments`, or one alone, as `make sweep`. One that is done, with the same code,
 # is not run again (build/experiments/); one that was stopped goes on from its checkpoints.
 
-EXPERIMENTS := study sweep ablation ablation_roads left_out left_out_plain pixel_classifiers \
-  site_rules lesson_numbers landscape_spectra
+EXPERIMENTS := study sweep ablation ablation_roads leave_one_date_out leave_one_date_out_plain \
+  pixel_classifiers site_rules lesson_numbers landscape_spectra
 .PHONY: $(EXPERIMENTS)
 
-experiments: $(EXPERIMENTS) ## run every experiment: days of computing (the README says how long each)
+experiments: $(EXPERIMENTS) ## run every experiment: a day of computing (README: minutes of each)
 $(EXPERIMENTS): %: build/experiments/%
 
 LEAVE_OUT := leave_one_date_out --config study --seeds 0 1 2 --jobs $(JOBS)
@@ -113,11 +113,12 @@ build/experiments/sweep: RUN = sweep --write
 build/experiments/ablation: RUN = ablation --jobs $(JOBS) --write ablation
 build/experiments/ablation_roads: RUN = ablation --epochs 10 --variants ROADS --jobs $(JOBS) \
   --write ablation_roads
-build/experiments/left_out: RUN = $(LEAVE_OUT) --one-pass --write left_out
-# Its networks are those of left_out, which differs after training only.
-build/experiments/left_out_plain: BEFORE = test -d build/left_out/left_out_plain || \
-  cp -r build/left_out/left_out build/left_out/left_out_plain
-build/experiments/left_out_plain: RUN = $(LEAVE_OUT) --set prior=0 --write left_out_plain
+build/experiments/leave_one_date_out: RUN = $(LEAVE_OUT) --one-pass --write leave_one_date_out
+# Its networks are those of leave_one_date_out, which differs after training only.
+build/experiments/leave_one_date_out_plain: BEFORE = cd build/held_out && \
+  { test -d leave_one_date_out_plain || cp -r leave_one_date_out leave_one_date_out_plain; }
+build/experiments/leave_one_date_out_plain: RUN = $(LEAVE_OUT) --set logit_adjustment=0 \
+  --write leave_one_date_out_plain
 build/experiments/pixel_classifiers: RUN = pixel_classifiers --write
 build/experiments/site_rules: RUN = site_rules --seeds 20 --write
 build/experiments/lesson_numbers: RUN = lesson_numbers
@@ -129,15 +130,17 @@ $(EXPERIMENTS:%=build/experiments/%): | env
 	$(PY) -m experiments.$(RUN)
 	@touch $@
 
-build/experiments/study: experiments/train_study.py $(UNET)
-build/experiments/sweep: experiments/sweep.py $(UNET)
+build/experiments/study: experiments/train_study.py experiments/held_out.py $(UNET)
+build/experiments/sweep: experiments/sweep.py experiments/held_out.py $(UNET)
 build/experiments/ablation build/experiments/ablation_roads: \
-  experiments/ablation.py experiments/leave_one_date_out.py $(UNET)
-build/experiments/left_out: experiments/leave_one_date_out.py $(UNET)
-build/experiments/left_out_plain: build/experiments/left_out
+  experiments/ablation.py experiments/held_out.py $(UNET)
+build/experiments/leave_one_date_out: \
+  experiments/leave_one_date_out.py experiments/held_out.py $(UNET)
+build/experiments/leave_one_date_out_plain: build/experiments/leave_one_date_out
 build/experiments/pixel_classifiers: \
-  experiments/pixel_classifiers.py experiments/leave_one_date_out.py $(UNET)
-build/experiments/site_rules: experiments/site_rules.py $(SITES) $(LANDSCAPE) $(MODEL)
+  experiments/pixel_classifiers.py experiments/held_out.py $(UNET)
+build/experiments/site_rules: experiments/site_rules.py experiments/degrade.py $(SITES) \
+  $(LANDSCAPE) $(MODEL)
 build/experiments/lesson_numbers: experiments/lesson_numbers.py $(DATA)
 build/experiments/landscape_spectra: experiments/landscape_spectra.py $(DATA) \
   $(call python,lulc_lib/landscape)
@@ -149,8 +152,8 @@ results/published/study.json $(MODEL): build/experiments/study ;
 results/published/sweep.json: build/experiments/sweep ;
 results/published/ablation.json: build/experiments/ablation ;
 results/published/ablation_roads.json: build/experiments/ablation_roads ;
-results/published/left_out.json: build/experiments/left_out ;
-results/published/left_out_plain.json: build/experiments/left_out_plain ;
+results/published/leave_one_date_out.json: build/experiments/leave_one_date_out ;
+results/published/leave_one_date_out_plain.json: build/experiments/leave_one_date_out_plain ;
 results/published/pixel_classifiers.json: build/experiments/pixel_classifiers ;
 results/synthetic/site_rules.json: build/experiments/site_rules ;
 lulc_lib/accuracy/lesson/polygons.csv lulc_lib/accuracy/lesson/map_pixels.csv \

@@ -17,8 +17,11 @@ import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError
 
+from lulc_lib.io import written_whole
+
 ROOT = Path(__file__).resolve().parents[1]
 WIDGET = "application/vnd.jupyter.widget-view+json"
+
 
 def output_root(source: str, budget: str) -> Path:
     """Folder above figures/ and results/ for a run: the project, or build/ for a smoke run."""
@@ -34,7 +37,7 @@ def unfinished(notebook: nbformat.NotebookNode) -> str:
 
 
 def cleaned(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The notebook as it is committed: the same after every run that finds the same."""
+    """Clean a notebook for the commit: what comes out the same looks the same after every run."""
     notebook.cells = [
         c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])
     ]
@@ -67,15 +70,14 @@ def is_progress_bar(output: nbformat.NotebookNode) -> bool:
     return output.get("name") == "stderr" and ("\r" in text or not text.strip())
 
 
-def write_whole(notebook: nbformat.NotebookNode, target: Path) -> None:
-    """Write through a temporary name, so that no reader ever sees half a notebook."""
-    temporary = target.with_suffix(".tmp")
-    nbformat.write(notebook, temporary)
-    temporary.replace(target)
+def write(notebook: nbformat.NotebookNode, target: Path) -> None:
+    """Write a notebook whole or not at all."""
+    with written_whole(target) as part:
+        nbformat.write(notebook, part)
 
 
 def where_it_failed(error: PapermillExecutionError, draft: Path) -> str:
-    """The cell's number in the notebook as it is kept, its first line, and the error."""
+    """Say which cell of the notebook as it is kept failed, its first line, and the error."""
     injected = any("injected-parameters" in c.metadata.get("tags", [])
                    for c in nbformat.read(draft, as_version=4).cells)
     first_line = error.source.strip().splitlines()[0]
@@ -107,14 +109,14 @@ def run(notebook: Path, output: Path, source: str, budget: str) -> int:
         return 1
     final = cleaned(executed)
     if source == "published" and budget != "smoke":
-        write_whole(final, notebook)
-    write_whole(final, output)
+        write(final, notebook)
+    write(final, output)
     draft.unlink()
     return 0
 
 
 def changed_parameters(notebook: Path, source: str, budget: str) -> dict[str, str]:
-    """The parameters to inject: those that the notebook has."""
+    """Choose the parameters to inject: those that the notebook has."""
     cells = nbformat.read(notebook, as_version=4).cells
     text = "".join(c.source for c in cells if "parameters" in c.metadata.get("tags", []))
     wanted = {"source": source, "budget": budget}

@@ -31,7 +31,7 @@ LIST_INSTALLED = (
 
 
 def normal(name: str) -> str:
-    """A distribution's name as PEP 503 compares it."""
+    """Write a distribution's name as PEP 503 compares it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -42,7 +42,7 @@ def pins(text: str) -> dict[str, str]:
 
 
 def stamp_text(folder: Path) -> str:
-    """What the stamp of a complete environment holds: place, Python, hash of the requirements."""
+    """Write the stamp of a complete environment: place, Python, hash of the requirements."""
     projects = b"".join((place / "pyproject.toml").read_bytes() for place in PACKAGES.values())
     digest = hashlib.sha256(REQUIREMENTS.read_bytes() + projects).hexdigest()
     return f"{folder}\n{sys.version_info[:3]}\n{digest}\n"

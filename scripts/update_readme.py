@@ -1,52 +1,60 @@
-"""Write the tables of results in the README and the model card from results/published/*.json.
+"""Write the tables of the README and the model card from notebooks, Makefile and results.
 
     python scripts/update_readme.py [--check]
 
-Only what stands between the marks is touched.
+Only what stands between the marks of a block is touched.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from lulc_lib.io import written_whole
+
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 CARD = ROOT / "lulc_lib" / "unet" / "MODEL_CARD.md"
-START, END = "<!-- results: written by scripts/update_readme.py -->", "<!-- end of results -->"
+UNTIMED = "1"
+"""Minutes, at most, of the experiments that write tables, which record no time."""
 
 
 def stored(name: str, source: str = "published") -> dict[str, Any]:
-    """Values of stored results."""
+    """Read the values of stored results."""
     return json.loads((ROOT / "results" / source / f"{name}.json").read_text())["values"]
 
 
-def bracketed(found: list[float]) -> str:
-    """An estimate with its interval."""
-    return "{:.3f} [{:.3f}, {:.3f}]".format(*found)
+def bracketed(estimate: list[float]) -> str:
+    """Write an estimate with its interval."""
+    return "{:.3f} [{:.3f}, {:.3f}]".format(*estimate)
+
+
+def seeds_text(count: int) -> str:
+    """How many seeds, in words."""
+    return f"{count} seed{'s' if count > 1 else ''}"
 
 
 def maps_table() -> str:
-    """Markdown: one row per map, the intervals of its figure, and how it was made."""
+    """Markdown: one row per map, its scores with intervals, and how it was made."""
     accuracy, unet = stored("accuracy"), stored("unet")
     lines = [
         "| Map of the test scene | Overall accuracy | Macro F1 (9 classes) | Quarry F1 |",
         "|---|---|---|---|",
     ]
-    for name, found in accuracy["intervals"].items():
-        cells = [found["overall_accuracy"], found["macro_f1"], found["f1"]["10"]]
+    for name, scores in accuracy["intervals"].items():
+        cells = [scores["overall_accuracy"], scores["macro_f1"], scores["f1"]["10"]]
         lines.append(f"| {name} | {' | '.join(map(bracketed, cells))} |")
     seeds = [v["overall_accuracy"] for v in accuracy["ours"].values()]
     lines += ["", (
         f"{accuracy['reference_pixels']:,} reference pixels in {accuracy['polygons']} polygons; "
-        "brackets: 95 % intervals from redrawing whole polygons. Our "
-        f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}: overall accuracy {min(seeds):.3f} to "
-        f"{max(seeds):.3f}, "
+        "brackets: 95 % intervals, polygon bootstrap. Our "
+        f"{seeds_text(len(seeds))}: overall accuracy {min(seeds):.3f} to {max(seeds):.3f}, "
         f"{len(unet['training_dates'])} training dates."
     ), "", earth_engine_line(), "", sites_line()]
     return "\n".join(lines)
@@ -54,14 +62,14 @@ def maps_table() -> str:
 
 def earth_engine_line() -> str:
     """Overall accuracy of the Earth Engine classifiers over the draws, beside the printed ones."""
-    found = stored("earth_engine")
+    run = stored("earth_engine")
     texts = [f"{name} {mean(values):.3f} ({min(values):.3f} to {max(values):.3f}, "
-             f"printed {found['printed_overall_accuracy'][name][0]:.3f})"
-             for name, values in found["overall_accuracy"].items()]
-    points, draws = sum(found["support"].values()), len(found["seeds"])
-    return (f"Earth Engine classifiers, overall accuracy on {points} points, mean and span of "
-            f"{draws} draws (bands as DN ÷ {found['dn_per_unit']}, which matters to the SVM): "
-            f"{', '.join(texts)}. These points of the same day are another "
+             f"printed {run['printed_overall_accuracy'][name][0]:.3f})"
+             for name, values in run["overall_accuracy"].items()]
+    points, draws = sum(run["support"].values()), len(run["seeds"])
+    return (f"Earth Engine classifiers, overall accuracy on {points} points, mean and range of "
+            f"{draws} draws (bands as DN ÷ {run['dn_per_unit']}, which matters to the SVM): "
+            f"{', '.join(texts)}. These points, of the same day, are another "
             "yardstick than the table's pixels of whole polygons.")
 
 
@@ -76,60 +84,125 @@ def sites_line() -> str:
     return (f"Candidate sites on {rules['seeds']} synthetic landscapes that our model never saw "
             f"(each scene mapped in one pass), {row['planted']} planted: recall {recall}, "
             f"precision {precision}. On the published map of Kolbuszowa, where no quarry is, "
-            f"{false['left']} of {false['objects']} false objects reach the minimum mapping unit of a site.")
+            f"{false['left']} of {false['objects']} false objects reach the minimum mapping unit.")
 
 
 def card_table() -> str:
-    """Markdown: the shipped model on the test scene by class, and on dates left out."""
-    accuracy, left_out = stored("accuracy"), stored("left_out")
-    config, rows = left_out["config"], [r for r in left_out["rows"] if r["model"] == "ensemble"]
+    """Markdown: the shipped model on the test scene by class, and on held-out dates."""
+    accuracy, held_out = stored("accuracy"), stored("leave_one_date_out")
+    config, rows = held_out["config"], [r for r in held_out["rows"] if r["model"] == "ensemble"]
     steps, seeds = config["epochs"] * config["steps_per_epoch"], {r["seed"] for r in rows}
-    labels = "lasting labels carried over" if config.get("lasting") else "labels as drawn"
+    labels = "with label propagation" if config["propagated_classes"] else "labels as drawn"
     names = {int(code): name for code, name in accuracy["classes"].items()}
-    found = accuracy["intervals"][next(reversed(accuracy["intervals"]))]
+    ours = accuracy["intervals"][next(reversed(accuracy["intervals"]))]
     lines = [f"Test scene, {accuracy['reference_pixels']:,} reference pixels in "
-             f"{accuracy['polygons']} polygons; 95 % intervals from redrawing whole polygons:", "",
+             f"{accuracy['polygons']} polygons; 95 % intervals, polygon bootstrap:", "",
              "| Score | Estimate |", "|---|---|",
-             f"| overall accuracy | {bracketed(found['overall_accuracy'])} |",
-             f"| macro F1 | {bracketed(found['macro_f1'])} |",
+             f"| overall accuracy | {bracketed(ours['overall_accuracy'])} |",
+             f"| macro F1 | {bracketed(ours['macro_f1'])} |",
              *(f"| F1, {names[int(c)].lower()} | {bracketed(v)} |"
-               for c, v in found["f1"].items()), "",
-             f"Dates left out, trained on the others ({steps} steps a network, {labels}, "
-             f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}):", "",
-             "| Date | Overall accuracy | Macro F1 | Quarry F1 |", "|---|---|---|---|"]
-    for date in sorted({r["left_out"] for r in rows}):
-        cells = [f"{mean(r[k] for r in rows if r['left_out'] == date):.3f}"
+               for c, v in ours["f1"].items()), "",
+             f"Leave-one-date-out, trained on the other dates ({steps} steps a network, {labels}, "
+             f"{seeds_text(len(seeds))}):", "",
+             "| Held-out date | Overall accuracy | Macro F1 | Quarry F1 |", "|---|---|---|---|"]
+    for date in sorted({r["held_out_date"] for r in rows}):
+        cells = [f"{mean(r[k] for r in rows if r['held_out_date'] == date):.3f}"
                  for k in ("overall_accuracy", "macro_f1", "quarry_f1")]
         lines.append(f"| {date} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-TABLES: dict[Path, Callable[[], str]] = {README: maps_table, CARD: card_table}
+def cells_of(notebook: Path) -> list[str]:
+    """Text of each cell of a notebook."""
+    return ["".join(c["source"]) for c in json.loads(notebook.read_text())["cells"]]
 
 
-def updated(text: str, table: str) -> str:
-    """A text with a fresh table between its marks."""
-    before, rest = text.split(START)
-    return f"{before}{START}\n{table}\n{END}{rest.split(END)[1]}"
+def notebooks() -> list[Path]:
+    """List the numbered notebooks in order."""
+    return sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+
+
+def notebooks_table() -> str:
+    """Markdown: one row per notebook with its question and minutes, from its first cell."""
+    lines = ["| | Question | Minutes |", "|---|---|---|"]
+    for notebook in notebooks():
+        opening = cells_of(notebook)[0]
+        minutes = re.search(r"\*\*Minutes\*\* \| (\d+)", opening)[1]
+        question = opening.splitlines()[0].removeprefix("# ")
+        link = f"[{notebook.name[:2]}](notebooks/{notebook.name})"
+        lines.append(f"| {link} | {question} | {minutes} |")
+    return "\n".join(lines)
+
+
+def made_by() -> dict[str, str]:
+    """Map committed files to what makes them: a notebook's number, or an experiment's name."""
+    makers = {}
+    for notebook in notebooks():
+        for name in re.findall(r'write_results\(\s*data\.name, "(\w+)"',
+                               "\n".join(cells_of(notebook))):
+            makers[f"results/published/{name}.json"] = notebook.name[:2]
+    makefile = (ROOT / "Makefile").read_text().replace("\\\n", " ").replace(
+        "$(MODEL)", str(CARD.with_name("study.pt").relative_to(ROOT)))
+    for targets, name in re.findall(r"^([^\t\n#:]+): build/experiments/(\w+) ;$", makefile,
+                                    re.MULTILINE):
+        makers |= dict.fromkeys(targets.split(), name)
+    return makers
+
+
+def minutes_of(file: str) -> str:
+    """Minutes that the making of a file took, as its provenance has it."""
+    if not file.endswith(".json"):
+        return UNTIMED
+    minutes = json.loads((ROOT / file).read_text())["provenance"]["seconds"] / 60
+    return f"{minutes:,.0f}" if minutes >= 1 else "1"
+
+
+def numbers_table() -> str:
+    """Markdown: what makes each committed number, and how long it takes."""
+    rows: dict[str, list[str]] = {}
+    for file, maker in made_by().items():
+        rows.setdefault(maker, []).append(file)
+    lines = ["| Committed numbers | Made by | Minutes |", "|---|---|---|"]
+    for maker, files in rows.items():
+        notebook = maker.isdigit()
+        how = f"`make reproduce` (notebook {maker})" if notebook else f"`make {maker}`"
+        minutes = max((minutes_of(f) for f in files), key=lambda m: int(m.replace(",", "")))
+        folder, several = Path(files[0]).parent, len(files) > 2
+        shown = f"`{folder}/*.csv`" if several else ", ".join(f"`{f}`" for f in files)
+        lines.append(f"| {shown} | {how} | {minutes} |")
+    return "\n".join(lines)
+
+
+BLOCKS: list[tuple[Path, str, Callable[[], str]]] = [
+    (README, "results", maps_table), (README, "notebooks", notebooks_table),
+    (README, "numbers", numbers_table), (CARD, "results", card_table),
+]
+"""File, name of the block in it, and what writes it."""
+
+
+def updated(text: str, table: str, block: str = "results") -> str:
+    """Put a fresh table between a block's marks."""
+    start = f"<!-- {block}: written by scripts/update_readme.py -->"
+    before, rest = text.split(start)
+    end = f"<!-- end of {block} -->"
+    return f"{before}{start}\n{table}\n{end}{rest.split(end)[1]}"
 
 
 def main() -> int:
     """Write the tables; with --check say whether they were already right."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true")
-    check, stale = parser.parse_args().check, []
-    for path, table in TABLES.items():
+    check, stale = parser.parse_args().check, set()
+    for path, block, table in BLOCKS:
         text = path.read_text()
-        new = updated(text, table())
-        if text == new:
-            continue
-        stale.append(path.name)
-        if not check:
-            temporary = path.with_suffix(".tmp")
-            temporary.write_text(new)
-            temporary.replace(path)
+        new = updated(text, table(), block)
+        if text != new:
+            stale.add(path.name)
+            if not check:
+                with written_whole(path) as part:
+                    part.write_text(new)
     if check and stale:
-        print(f"{', '.join(stale)}: other numbers than results/published", file=sys.stderr)
+        print(f"{', '.join(sorted(stale))}: stale; run scripts/update_readme.py", file=sys.stderr)
         return 1
     return 0
 

@@ -134,3 +134,17 @@ def test_another_figure_trains_no_network_again(run_after):
     assert run_after("lulc_lib/sites/rules.py") == ({"07"}, True)
     assert run_after("results/published/scenes.json") == ({"04"}, True)
     assert run_after("lulc_lib/unet/loss.py") == ({"02", "07"}, False)
+
+
+def test_an_experiment_depends_on_the_code_it_imports():
+    made = rules("experiments")
+    run = subprocess.run(["make", "-n", "experiments"], cwd=ROOT, capture_output=True, text=True)
+    commands = re.findall(r"-m experiments\.(\w+).*\ntouch (\S+)", run.stdout)
+    assert commands
+    for script, target in commands:
+        given, todo = set(), {target}
+        while todo:  # an experiment that follows another one depends on what that depends on
+            given |= todo
+            todo = {p for t in todo for p in made.get(t, ())} - given
+        needed = {str(MODULES[m].relative_to(ROOT)) for m in behind({f"experiments.{script}"})}
+        assert needed - given - {"experiments/__init__.py"} == set(), script

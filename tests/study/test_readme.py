@@ -1,7 +1,9 @@
-"""The README: its numbers are the stored ones, its links and commands exist."""
+"""The README and its sisters: numbers are the stored ones, links and commands exist."""
 
 import importlib.util
 import re
+
+import pytest
 
 from tests.conftest import ROOT
 
@@ -9,11 +11,13 @@ spec = importlib.util.spec_from_file_location("readme", ROOT / "scripts" / "upda
 readme = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(readme)
 TEXT = (ROOT / "README.md").read_text()
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "lulc_lib/unet/MODEL_CARD.md",
+                                  "ee_local/README.md")]
 
 
 def test_numbers_are_the_stored_results():
-    for path, table in readme.TABLES.items():
-        assert readme.updated(path.read_text(), table()) == path.read_text(), path.name
+    for path, block, table in readme.BLOCKS:
+        assert readme.updated(path.read_text(), table(), block) == path.read_text(), path.name
 
 
 def test_a_stale_number_is_noticed():
@@ -21,12 +25,30 @@ def test_a_stale_number_is_noticed():
     assert readme.updated(TEXT.replace(number, "0.123 ["), readme.maps_table()) == TEXT
 
 
-def test_links_lead_somewhere():
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), target
 
 
-def test_commands_exist():
-    makefile = (ROOT / "Makefile").read_text()
-    for command in re.findall(r"`?make (\w+)", TEXT):
-        assert re.search(rf"^{command}:", makefile, re.MULTILINE), command
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_commands_exist(page):
+    makefile = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    experiments = re.search(r"^EXPERIMENTS := (.*)$", makefile, re.MULTILINE)[1].split()
+    for command in re.findall(r"(?:`|^)make (\w+)", page.read_text(), re.MULTILINE):
+        known = re.search(rf"^{command}:", makefile, re.MULTILINE) or command in experiments
+        assert known, command
+
+
+def test_every_committed_number_is_in_the_table():
+    table = readme.numbers_table()
+    for path in (ROOT / "results").rglob("*.json"):
+        assert f"`{path.relative_to(ROOT)}`" in table
+    assert table in TEXT
+
+
+def test_one_command_is_not_said_to_remake_what_it_reads():
+    """What an experiment makes is not listed under `make reproduce`."""
+    for line in readme.numbers_table().splitlines()[2:]:
+        experiment = re.search(r"`make (\w+)`", line)[1] != "reproduce"
+        assert experiment == (not re.search(r"notebook \d\d", line)), line
