@@ -18,8 +18,8 @@ _MODULES = {
     "read_maps": "maps",                 # class maps by date, on one grid
     "read_probability": "maps",          # quarry probability of one date, on a map's grid
     "map_dates": "maps",                 # acquisition dates of files
+    "pixel_area": "maps",                # square metres
     "find_objects": "objects",           # quarry objects of one map
-    "pixel_area": "objects",             # square metres
     "Tracks": "tracking",                # sites, and what was seen of them on each date
     "track_sites": "tracking",           # objects of all dates to sites
     "Registries": "registries",          # the layers of a folder, and which are missing

@@ -12,7 +12,6 @@ import datetime as dt
 import hashlib
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -102,24 +101,25 @@ def fetch_registries(
     bounds, names = _check_bounds(bounds), dict(names or {})
     for layer in names.keys() - services.keys():
         raise InputError(f"layer is {layer!r}; one of {', '.join(services)} can be fetched")
-    folder = _make_folder(Path(folder))
-    unreachable: dict[str, str] = {}
-    outcomes = []
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be made a folder ({error.strerror})") from error
+    outcomes, unreachable = [], set()
     with requests.Session() as session:
         for service in tqdm(services.values(), unit="layer", disable=not progress):
             client = Client(service.layer, ADVICE, session, policy)
+            name, host = names.get(service.layer), urlsplit(service.url).netloc
             try:
-                name = names.get(service.layer)
                 outcome = _present(service, name, folder, bounds, max_age_days)
-                if outcome is None:
-                    host = urlsplit(service.url).netloc
-                    if host in unreachable:
-                        raise InputError(client.failure(unreachable[host], service.url))
-                    outcome = _fetch(service, name, bounds, folder, client)
+                if outcome is None and host in unreachable:
+                    raise InputError(client.failure("not tried, as the server cannot be reached",
+                                                    service.url))
+                outcome = outcome or _fetch(service, name, bounds, folder, client)
             except InputError as error:
                 if isinstance(error, HostUnreachableError):
-                    unreachable[urlsplit(service.url).netloc] = (
-                        "not tried, as the server cannot be reached")
+                    unreachable.add(host)
                 outcome = _failed(service.layer, folder, str(error))
             outcomes.append(outcome)
     return outcomes
@@ -146,16 +146,6 @@ def _check_bounds(bounds: Bounds) -> Bounds:
         raise InputError(f"bounds are {', '.join(f'{v:g}' for v in values)}; they must be west, "
                          "south, east, north in degrees, west < east and south < north")
     return values
-
-
-def _make_folder(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be made a folder ({error.strerror})") from error
-    if not os.access(folder, os.W_OK):
-        raise InputError(f"{folder}: may not be written to")
-    return folder
 
 
 def _present(service: Service, name: str | None, folder: Path, bounds: Bounds,

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pyproj
 import rasterio
 import xarray as xr
 from rasterio.enums import Resampling
@@ -18,7 +19,6 @@ from lulc_lib.data.geotiff import SHARE_NO_DATA, SHARE_STEPS
 from lulc_lib.data.reference import on_grid, read_codes
 from lulc_lib.data.scenes import pixel_centres, scene_date
 from lulc_lib.errors import InputError
-from lulc_lib.sites.objects import is_metric
 
 
 def read_maps(
@@ -98,7 +98,7 @@ def common_grid(maps: Sequence[xr.DataArray]) -> xr.DataArray:
     """Extend the first map's grid by whole pixels to hold all maps; values are NO_DATA."""
     first = maps[0]
     t, crs = first.rio.transform(), first.rio.crs
-    if all(_same(m, first) for m in maps):
+    if all(same_grid(m, first) for m in maps):
         return first
     corners = [transform_bounds(m.rio.crs, crs, *m.rio.bounds()) for m in maps]
     left, bottom = min(c[0] for c in corners), min(c[1] for c in corners)
@@ -125,7 +125,7 @@ def in_metres(class_map: xr.DataArray) -> xr.DataArray:
 
 def to_grid(values: xr.DataArray, grid: xr.DataArray, nodata: float) -> xr.DataArray:
     """Resample a (y, x) array to a grid by nearest neighbour, ``nodata`` where it has no value."""
-    if _same(values, grid):
+    if same_grid(values, grid):
         return values
     out = values.rio.write_nodata(nodata).rio.reproject(
         grid.rio.crs, shape=grid.shape, transform=grid.rio.transform(),
@@ -133,9 +133,25 @@ def to_grid(values: xr.DataArray, grid: xr.DataArray, nodata: float) -> xr.DataA
     return on_grid(out.values, grid)
 
 
-def _same(one: xr.DataArray, other: xr.DataArray) -> bool:
+def same_grid(one: xr.DataArray, other: xr.DataArray) -> bool:
+    """Tell whether two (y, x) arrays have the same pixels."""
     return (one.shape == other.shape and one.rio.crs == other.rio.crs
             and one.rio.transform().almost_equals(other.rio.transform()))
+
+
+def is_metric(crs: object) -> bool:
+    """Tell whether lengths in a CRS are metres on the ground; Web Mercator's are not."""
+    if crs is None:
+        return False
+    crs = pyproj.CRS.from_user_input(crs)
+    units = {axis.unit_name for axis in crs.axis_info}
+    return crs.is_projected and units == {"metre"} and crs.to_epsg() != 3857
+
+
+def pixel_area(grid: xr.DataArray) -> float:
+    """Return the area of a pixel, square metres."""
+    t = grid.rio.transform()
+    return abs(t.a * t.e - t.b * t.d)
 
 
 def _day(path: Path, text: str | None) -> date:

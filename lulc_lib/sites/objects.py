@@ -7,7 +7,6 @@ from typing import NamedTuple
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import pyproj
 import xarray as xr
 from numpy.typing import NDArray
 from rasterio.features import shapes
@@ -18,6 +17,7 @@ from shapely.ops import unary_union
 
 from lulc_lib import legend
 from lulc_lib.errors import InputError
+from lulc_lib.sites.maps import is_metric, pixel_area
 from lulc_lib.sites.settings import Settings
 
 NEIGHBOURS = np.ones((3, 3), bool)
@@ -55,7 +55,7 @@ def label_objects(
 
 def find_objects(
     class_map: xr.DataArray, probability: xr.DataArray | None = None,
-    settings: Settings | None = None, min_area_ha: float | None = None,
+    settings: Settings | None = None,
 ) -> gpd.GeoDataFrame:
     """Find the connected quarry objects of one class map.
 
@@ -69,8 +69,6 @@ def find_objects(
         ``settings.high``. Else the pixels mapped as quarry are taken.
     settings : Settings, optional
         See :class:`lulc_lib.sites.settings.Settings`.
-    min_area_ha : float, hectares, optional
-        Minimum mapping unit; None is that of ``settings``.
 
     Returns
     -------
@@ -86,9 +84,8 @@ def find_objects(
         A CRS that is not in metres, or a probability on another grid or outside 0–1.
     """
     settings = settings or Settings()
-    smallest = settings.min_area_ha if min_area_ha is None else min_area_ha
     every = label_objects(class_map, probability, settings)
-    labels = at_least(every.labels, smallest * 1e4 / pixel_area(class_map))
+    labels = at_least(every.labels, settings.min_area_ha * 1e4 / pixel_area(class_map))
     return describe(labels, class_map, every.probability)
 
 
@@ -178,21 +175,6 @@ def outlines(labels: NDArray[np.int32], grid: xr.DataArray) -> gpd.GeoDataFrame:
     numbers = sorted(parts)
     return gpd.GeoDataFrame(geometry=[unary_union(parts[n]) for n in numbers], crs=grid.rio.crs,
                             index=np.array(numbers, dtype=np.int64))
-
-
-def is_metric(crs: object) -> bool:
-    """Tell whether lengths in a CRS are metres on the ground; Web Mercator's are not."""
-    if crs is None:
-        return False
-    crs = pyproj.CRS.from_user_input(crs)
-    units = {axis.unit_name for axis in crs.axis_info}
-    return crs.is_projected and units == {"metre"} and crs.to_epsg() != 3857
-
-
-def pixel_area(grid: xr.DataArray) -> float:
-    """Return the area of a pixel, square metres."""
-    t = grid.rio.transform()
-    return abs(t.a * t.e - t.b * t.d)
 
 
 def _checked(

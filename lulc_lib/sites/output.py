@@ -16,7 +16,6 @@ from typing import Any
 
 import folium
 import geopandas as gpd
-import pandas as pd
 import pyogrio
 
 from lulc_lib.errors import InputError
@@ -30,7 +29,6 @@ SITES, OBSERVATIONS = "sites", "observations"
 FILL_ALPHA = 70
 """Opacity of a site's fill in the QGIS style, of 255."""
 
-BACKGROUND = "OpenStreetMap"
 NAMES = {"deposits": "Deposits", "mining_areas": "Mining areas",
          "mining_terrains": "Mining terrains", "corine": "CORINE land cover",
          "osm_quarries": "OSM quarries"}
@@ -96,9 +94,11 @@ def write_sites(
             parts = output_paths(Path(folder) / path.name)
             _geopackage(parts["gpkg"], flat, observations)
             degrees = flat.to_crs(4326)
-            degrees.to_file(parts["geojson"], driver="GeoJSON", engine="pyogrio",
-                            COORDINATE_PRECISION=7)
-            _table(degrees).to_csv(parts["csv"], index=False, float_format="%.6g")
+            degrees.to_file(parts["geojson"], driver="GeoJSON", COORDINATE_PRECISION=7)
+            inside = degrees.geometry.representative_point()
+            degrees.drop(columns="geometry").assign(
+                lon=inside.x.round(6), lat=inside.y.round(6)
+            ).to_csv(parts["csv"], index=False, float_format="%.6g")
             parts["qml"].write_text(qgis_style(), encoding="utf-8")
             for kind, part in parts.items():
                 os.replace(part, targets[kind])
@@ -118,7 +118,7 @@ def web_map(sites: gpd.GeoDataFrame, registries: Registries) -> folium.Map:
         Those at hand are drawn.
     """
     degrees = _degrees(sites)
-    drawn = folium.Map(tiles=BACKGROUND, control_scale=True, zoom_start=13)
+    drawn = folium.Map(tiles="OpenStreetMap", control_scale=True, zoom_start=13)
     for name, table in registries.present.items():
         if name == "monitoring_points":
             _points(table).add_to(drawn)
@@ -149,10 +149,9 @@ def _geopackage(
     path: Path, sites: gpd.GeoDataFrame, observations: gpd.GeoDataFrame
 ) -> None:
     dated = observations.assign(date=[d.isoformat() for d in observations.date])
-    sites.to_file(path, layer=SITES, driver="GPKG", engine="pyogrio",
-                  geometry_type="MultiPolygon", promote_to_multi=True)
-    dated.to_file(path, layer=OBSERVATIONS, driver="GPKG", engine="pyogrio",
-                  geometry_type="MultiPolygon", promote_to_multi=True)
+    for layer, table in ((SITES, sites), (OBSERVATIONS, dated)):
+        table.to_file(path, layer=layer, driver="GPKG", geometry_type="MultiPolygon",
+                      promote_to_multi=True)
     with sqlite3.connect(path) as base:
         base.execute(_STYLES_TABLE)
         base.execute(
@@ -163,12 +162,6 @@ def _geopackage(
         base.execute("INSERT INTO gpkg_contents (table_name, data_type, identifier, srs_id) "
                      "VALUES ('layer_styles', 'attributes', 'layer_styles', 0)")
     base.close()
-
-
-def _table(degrees: gpd.GeoDataFrame) -> pd.DataFrame:
-    inside = degrees.geometry.representative_point()
-    plain = pd.DataFrame(degrees.drop(columns="geometry"))
-    return plain.assign(lon=inside.x.round(6), lat=inside.y.round(6))
 
 
 def qgis_style() -> str:

@@ -36,6 +36,7 @@ from lulc_lib.sites.layers import (
     is_current,
     parse_date,
 )
+from lulc_lib.sites.maps import is_metric
 
 EXAMPLES = 3
 """How many different values a note names."""
@@ -232,9 +233,9 @@ def _metric(crs: object) -> CRS:
         parsed = CRS.from_user_input(crs)
     except CRSError as error:
         raise InputError(f"crs is {crs!r}; it must be a CRS such as EPSG:32633") from error
-    if not parsed.is_projected or parsed.axis_info[0].unit_name != "metre":
+    if not is_metric(parsed):
         raise InputError(f"crs is {parsed.to_string()}; sites are measured in metres, so it must "
-                         "be a projected CRS in metres")
+                         "be a projected CRS in true metres")
     return parsed
 
 

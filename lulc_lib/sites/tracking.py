@@ -19,15 +19,8 @@ from numpy.typing import NDArray
 from scipy import ndimage, stats
 
 from lulc_lib.errors import InputError
-from lulc_lib.sites.objects import (
-    NEIGHBOURS,
-    Labels,
-    at_least,
-    describe,
-    label_objects,
-    measure,
-    pixel_area,
-)
+from lulc_lib.sites.maps import pixel_area, same_grid
+from lulc_lib.sites.objects import NEIGHBOURS, Labels, at_least, describe, label_objects, measure
 from lulc_lib.sites.settings import Settings
 
 CLEAR = 0.5
@@ -89,8 +82,7 @@ def track_sites(
         raise InputError("no class map was given; there must be at least one")
     grid = maps[dates[0]]
     for day in dates:
-        same = maps[day].shape == grid.shape and maps[day].rio.crs == grid.rio.crs
-        if not (same and maps[day].rio.transform().almost_equals(grid.rio.transform())):
+        if not same_grid(maps[day], grid):
             raise InputError(f"the map of {day} lies on another grid than that of {dates[0]}; "
                              "bring all maps to one grid first")
     probabilities = dict(probabilities or {})

@@ -64,7 +64,7 @@ def test_small_objects_are_dropped_and_corners_connect(pit):
     found = find_objects(grid_map(pit))
     assert list(found.index) == [1]
     assert found.area_ha[1] == pytest.approx(4.01)
-    assert len(find_objects(grid_map(pit), min_area_ha=0.1)) == 2
+    assert len(find_objects(grid_map(pit), settings=Settings(min_area_ha=0.1))) == 2
     assert len(find_objects(grid_map(pit), settings=Settings(min_area_ha=5.0))) == 0
 
 

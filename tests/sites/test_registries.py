@@ -132,7 +132,7 @@ def layout():
 def planted_folder(request, layout, tmp_path_factory):
     """The synthetic registries as each of the three formats, points as CSV."""
     folder = tmp_path_factory.mktemp(request.param)
-    tables = planted.mining_registers(0, layout) | {
+    tables = planted.mining_registries(0, layout) | {
         "corine": planted.corine(layout), "osm_quarries": planted.osm_quarries(0, layout)}
     for name, table in tables.items():
         # GeoJSON is in degrees; what is in another CRS must survive the way there and back
@@ -163,7 +163,7 @@ def test_planted_registries_read_the_same_from_every_format(planted_folder, layo
 
 def test_areas_count_only_while_valid(planted_folder, layout):
     found = read(planted_folder).mining_areas
-    fields = planted.mining_registers(0, layout)["mining_areas"]
+    fields = planted.mining_registries(0, layout)["mining_areas"]
     since = pd.to_datetime(fields.DATA_USTANOWIENIA, format="%d.%m.%Y")
     until = pd.to_datetime(fields.DATA_WAZNOSCI, format="%d.%m.%Y")
     for day in (dt.date(2009, 1, 1), DAY, dt.date(2029, 5, 5), dt.date(2060, 1, 1)):
