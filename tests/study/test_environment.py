@@ -1,13 +1,16 @@
 """Pins in step in three files, and an environment that is repaired when it is not right."""
 
+import ast
 import importlib.util
 import re
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 
 import pytest
 
 from tests.conftest import ROOT
+from tests.study.test_structure import FILES, names_in, tree_of
 
 spec = importlib.util.spec_from_file_location("setup", ROOT / "scripts" / "setup_environment.py")
 setup = importlib.util.module_from_spec(spec)
@@ -30,6 +33,27 @@ def test_the_three_files_agree():
     assert len(everything) > len(direct)
 
 
+def test_both_ways_install_our_packages():
+    conda = (ROOT / "environment.yml").read_text()
+    for name, place in setup.PACKAGES.items():
+        where = "." if place == ROOT else f"./{place.relative_to(ROOT)}"
+        assert f"- --editable {where}\n" in conda
+        project = tomllib.loads((place / "pyproject.toml").read_text())["project"]
+        assert setup.normal(project["name"]) == name
+
+
+def test_what_the_library_imports_is_declared():
+    """Packages that only speak to a client that we declare come with that client."""
+    come_with = {"IPython", "anywidget", "ee_local", "google", "googleapiclient", "httplib2",
+                 "ipyleaflet", "pystac"}
+    names = {n.split(".")[0] for path in FILES if path.is_relative_to(ROOT / "lulc_lib")
+             for n in names_in(ast.walk(tree_of(path)))}
+    names -= {*sys.stdlib_module_names, "lulc_lib", *come_with}
+    of = packages_distributions()
+    declared = set(direct_pins())
+    assert {n for n in names if not declared & {setup.normal(d) for d in of[n]}} == set()
+
+
 def test_every_line_of_the_requirements_is_an_exact_pin():
     lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines()
              if line and not line.startswith("#")]
@@ -49,7 +73,7 @@ def ready(tmp_path, monkeypatch):
     folder = tmp_path / "venv"
     (folder / "bin").mkdir(parents=True)
     (folder / "bin" / "python").symlink_to(sys.executable)
-    monkeypatch.setattr(setup, "LIST_INSTALLED", """print('{"lulc_lib": "1"}')""")
+    monkeypatch.setattr(setup, "LIST_INSTALLED", """print('{"lulc_lib": "1", "ee_local": "1"}')""")
     monkeypatch.setattr(setup, "pins", lambda _: {})
     (folder / ".complete").write_text(setup.stamp_text(folder))
     return folder
@@ -72,6 +96,11 @@ def test_moved_folder_is_seen(ready):
 def test_removed_package_is_seen(ready, monkeypatch):
     monkeypatch.setattr(setup, "pins", lambda _: {"numpy": "2.4.6"})
     assert "numpy" in setup.fault(ready)
+
+
+def test_missing_package_of_ours_is_seen(ready, monkeypatch):
+    monkeypatch.setattr(setup, "LIST_INSTALLED", """print('{"lulc_lib": "1"}')""")
+    assert "ee-local" in setup.fault(ready)
 
 
 def test_broken_python_is_seen(ready):
