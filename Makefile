@@ -48,14 +48,14 @@ check: env ## lint the code of all packages and notebooks
 # Rooms of the library, each with what it imports (tests/study/test_makefile.py compares).
 
 python = $(shell find $(1) -name '*.py')
-python_and_tables = $(shell find $(1) -name '*.py' -o -name '*.csv')
+all = $(shell find $(1) -type f ! -name '*.pyc')
 BOTTOM := $(wildcard lulc_lib/*.py) $(call python,lulc_lib/io) requirements.txt
-DATA := $(BOTTOM) $(call python_and_tables,lulc_lib/data)
-LANDSCAPE := $(call python_and_tables,lulc_lib/landscape)
-ACCURACY := $(BOTTOM) $(call python_and_tables,lulc_lib/accuracy)
+DATA := $(BOTTOM) $(call all,lulc_lib/data)
+LANDSCAPE := $(call all,lulc_lib/landscape)
+ACCURACY := $(BOTTOM) $(call all,lulc_lib/accuracy)
 UNET := $(DATA) $(call python,lulc_lib/accuracy lulc_lib/unet)
-EARTH_ENGINE := $(DATA) $(call python_and_tables,lulc_lib/earth_engine ee_local/src)
-SITES := $(DATA) $(call python_and_tables,lulc_lib/sites)
+EARTH_ENGINE := $(DATA) $(call all,lulc_lib/earth_engine ee_local/src/ee_local)
+SITES := $(DATA) $(call all,lulc_lib/sites)
 MODEL := lulc_lib/unet/study.pt
 FIGURES := scripts/run_notebook.py lulc_lib/figures/__init__.py lulc_lib/figures/style.py
 NOTEBOOKS := 01_prepare_scenes 02_train_unet 03_earth_engine_classifiers 04_accuracy_metrics \
