@@ -25,7 +25,7 @@ WAYS = ("lulc_lib", "scikit-learn", "lulc_lib, dask chunks")
 
 
 def piece(start: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Map and reference codes (size,) uint8 of the pixels from ``start`` on."""
+    """Make map and reference codes (size,) uint8 of the pixels from ``start`` on."""
     rng = np.random.default_rng(start)
     truth = rng.integers(1, 11, size, dtype=np.uint8)
     wrong = rng.integers(0, 10, size, dtype=np.uint8) == 0
@@ -33,7 +33,7 @@ def piece(start: int, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pair(pixels: int, chunk: int) -> tuple[np.ndarray, np.ndarray]:
-    """The whole pair in memory, made piece by piece so that making it needs little more."""
+    """Make the whole pair in memory, piece by piece so that making it needs little more."""
     mapped, truth = np.empty(pixels, np.uint8), np.empty(pixels, np.uint8)
     for start in range(0, pixels, chunk):
         stop = min(start + chunk, pixels)
@@ -42,7 +42,7 @@ def pair(pixels: int, chunk: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def lazy_pair(pixels: int, chunk: int) -> tuple:
-    """The same pair as two dask arrays whose chunks are made when they are needed."""
+    """Make the same pair as two dask arrays whose chunks are made when they are needed."""
     import dask
     import dask.array as da
 
@@ -56,15 +56,15 @@ def lazy_pair(pixels: int, chunk: int) -> tuple:
 
 
 def peak_mb() -> float:
-    """Highest resident memory of this process so far, MB."""
+    """Measure the highest resident memory of this process so far, MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def measure(way: str, pixels: int, chunk: int) -> dict[str, object]:
-    """Seconds and extra memory of one way, in this process, and the matrix (map in rows)."""
+    """Measure seconds and extra memory of one way, in this process; also the matrix."""
     from sklearn.metrics import confusion_matrix as peer
 
-    from lulc_lib.accuracy.confusion import confusion_matrix
+    from lulc_lib.accuracy import confusion_matrix
 
     confusion_matrix(*piece(0, 1000)), peer(*piece(0, 1000))  # imports and first-call costs
     if "dask" in way:
@@ -82,6 +82,7 @@ def measure(way: str, pixels: int, chunk: int) -> dict[str, object]:
 
 
 def main() -> None:
+    """Run every way in a process of its own and print what it took."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pixels", type=int, default=100_000_000)
     parser.add_argument("--chunk", type=int, default=4_000_000, help="pixels per dask chunk")

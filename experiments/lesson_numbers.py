@@ -30,7 +30,7 @@ SEEN = {"seen_never": places.NEVER, "seen_other_class": places.OTHER_CLASS,
         "seen_same_class": places.SAME_CLASS}
 
 
-class Judged(NamedTuple):
+class Site(NamedTuple):
     """A site's published map, its reference polygons' codes, and their numbers, on one grid."""
 
     map: xr.DataArray
@@ -38,20 +38,25 @@ class Judged(NamedTuple):
     polygons: xr.DataArray
 
 
-def judged(site: str, root: Path) -> Judged:
-    """Published map, reference at pixel centres, polygon numbers: (y, x) each, 0 is none."""
-    grid = reference.read_mask(series.map_path(site, root))
+def read_site(site: str, root: Path) -> Site:
+    """Read published map, reference at pixel centres, polygon numbers: (y, x) each, 0 is none."""
+    grid = reference.read_codes(series.map_path(site, root))
     polygons = series.site_polygons(site, root)
-    return Judged(grid, reference.rasterise(polygons, grid, "centre"),
-                  reference.rasterise_ids(polygons, grid, "centre"))
+    return Site(grid, reference.rasterise(polygons, grid, "centre"),
+                reference.rasterise_ids(polygons, grid, "centre"))
 
 
 def counts(
     map_codes: NDArray[np.uint8], reference_codes: NDArray[np.uint8], **keys: NDArray[np.generic]
 ) -> pd.DataFrame:
-    """Pixels per map class and reference class (and further keys), in long form.
+    """Count pixels per map class and reference class (and further keys), in long form.
 
-    Arrays of one shape, legend codes; pixels whose reference is NO_DATA are left out.
+    Parameters
+    ----------
+    map_codes, reference_codes : array, one shape, uint8 legend codes
+        Pixels whose reference is NO_DATA are left out.
+    **keys : array, the same shape
+        Further columns.
     """
     inside = reference_codes != legend.NO_DATA
     columns = {k: v[inside] for k, v in keys.items()}
@@ -60,34 +65,35 @@ def counts(
 
 
 def polygon_counts(root: Path) -> pd.DataFrame:
-    """Strzegom: pixels per reference polygon, map class and reference class."""
-    site = judged("strzegom", root)
+    """Count Strzegom's pixels per reference polygon, map class and reference class."""
+    site = read_site("strzegom", root)
     return counts(site.map.values, site.reference.values, polygon=site.polygons.values)
 
 
 def map_pixels(root: Path) -> pd.DataFrame:
-    """Strzegom: pixels of each class in the whole published map."""
-    codes = reference.read_mask(series.map_path("strzegom", root)).values
+    """Count the pixels of each class in the whole published map of Strzegom."""
+    codes = reference.read_codes(series.map_path("strzegom", root)).values
     return pd.DataFrame({"map_class": legend.CODES,
                          "pixels": [int((codes == c).sum()) for c in legend.CODES]})
 
 
 def matrices(root: Path) -> pd.DataFrame:
-    """Every named confusion matrix of the lesson in long form: name, map and reference class."""
-    named = [*reference_matrices(root), *seen_matrices(root), *copied_mask(root), *hold_outs(root)]
+    """Make every named confusion matrix of the lesson, long: name, map and reference class."""
+    named = [*reference_matrices(root), *seen_matrices(root), *copied_labels(root),
+             *hold_outs(root)]
     return pd.concat([table.assign(name=name) for name, table in named])[
         ["name", "map_class", "reference_class", "pixels"]]
 
 
 def reference_matrices(root: Path) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The published Strzegom map against three references, and inside and rim of the polygons."""
-    site = judged("strzegom", root)
+    """Count the Strzegom map against three references, and inside and rim of the polygons."""
+    site = read_site("strzegom", root)
     polygons = series.site_polygons("strzegom", root)
     yield "centre", counts(site.map.values, site.reference.values)
     touched = reference.rasterise(polygons, site.map, "all_touched").values
     yield "all_touched", counts(site.map.values, touched)
     raster = select(role="reference", kind="mask", site="strzegom")[0].path_in(root)
-    yield "raster", counts(site.map.values, reference.read_mask(raster, site.map).values)
+    yield "raster", counts(site.map.values, reference.read_codes(raster, site.map).values)
     inner = np.zeros(site.map.shape, dtype=bool)
     for number in np.unique(site.polygons.values)[1:]:
         inner |= ndimage.binary_erosion(site.polygons.values == number)
@@ -98,36 +104,36 @@ def reference_matrices(root: Path) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def seen_matrices(root: Path) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The published Strzegom map on reference pixels by how the training masks saw them."""
-    site = judged("strzegom", root)
-    masks = list(series.training_series("strzegom", root).masks.values())
-    seen = places.seen_in_training(site.reference, masks).values
+    """Count the Strzegom map on reference pixels by how the training labels saw them."""
+    site = read_site("strzegom", root)
+    labels = list(series.training_series("strzegom", root).labels.values())
+    seen = places.seen_in_training(site.reference, labels).values
     for name, value in SEEN.items():
         yield name, counts(site.map.values, np.where(seen == value, site.reference.values, 0))
 
 
-def copied_mask(root: Path) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Kolbuszowa: the training mask nearest in time, taken as a map, and the published map.
+def copied_labels(root: Path) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Count Kolbuszowa's training labels nearest in time, taken as a map, and the published map.
 
-    Both on the reference pixels that this training mask labels.
+    Both on the reference pixels that these training labels cover.
     """
-    site = judged("kolbuszowa", root)
+    site = read_site("kolbuszowa", root)
     date = pd.Timestamp(select(role="published_map", kind="map", site="kolbuszowa")[0].date)
-    files = [mask for _, mask in training_pairs("kolbuszowa")]
+    files = [labels for _, labels in training_pairs("kolbuszowa")]
     nearest = min(files, key=lambda f: abs(pd.Timestamp(f.date) - date))
-    mask = reference.read_mask(nearest.path_in(root), site.map).values
-    both = np.where(mask != legend.NO_DATA, site.reference.values, legend.NO_DATA)
+    copied = reference.read_codes(nearest.path_in(root), site.map).values
+    both = np.where(copied != legend.NO_DATA, site.reference.values, legend.NO_DATA)
     yield "kolbuszowa", counts(site.map.values, site.reference.values)
-    yield "kolbuszowa_copied_mask", counts(mask, both)
+    yield "kolbuszowa_copied_labels", counts(copied, both)
     yield "kolbuszowa_network", counts(site.map.values, both)
 
 
 def hold_outs(root: Path) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Two classifiers of the Strzegom test scene, cross-validated by pixels and by polygons.
+    """Cross-validate two classifiers of the Strzegom test scene by pixels and by polygons.
 
     A Random Forest sees the ten bands; a nearest neighbour sees nothing but the pixel's place.
     """
-    site = judged("strzegom", root)
+    site = read_site("strzegom", root)
     bands = read_scene(series.scene_path("strzegom", root)).values
     use = (site.reference.values != legend.NO_DATA) & np.isfinite(bands).all(axis=0)
     codes, groups = site.reference.values[use], site.polygons.values[use]

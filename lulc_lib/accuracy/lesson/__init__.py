@@ -24,9 +24,9 @@ def matrix(name: str) -> pd.DataFrame:
 
     Strzegom: ``centre``, ``all_touched``, ``raster`` (three references), ``inside``, ``rim``,
     ``touched_only`` (parts of the polygons), ``seen_never``, ``seen_other_class``,
-    ``seen_same_class`` (by the training masks), ``forest_`` and ``place_`` with ``random_pixels``
+    ``seen_same_class`` (by the training labels), ``forest_`` and ``place_`` with ``random_pixels``
     or ``whole_polygons`` (classifiers, cross-validated). Kolbuszowa: ``kolbuszowa``, and on the
-    pixels of the training mask nearest in time ``kolbuszowa_network``, ``kolbuszowa_copied_mask``.
+    pixels of the training labels nearest in time ``kolbuszowa_network``, ``kolbuszowa_copied_labels``.
 
     Raises
     ------
