@@ -138,7 +138,7 @@ def made_by() -> dict[str, str]:
     """Map committed files to what makes them: a notebook's number, or an experiment's name."""
     makers = {}
     for notebook in notebooks():
-        for name in re.findall(r'write_results\(\s*data\.name, "(\w+)"',
+        for name in re.findall(r'write_results\(\s*[\w.]+, "(\w+)"',
                                "\n".join(cells_of(notebook))):
             makers[f"results/published/{name}.json"] = notebook.name[:2]
     makefile = (ROOT / "Makefile").read_text().replace("\\\n", " ").replace(

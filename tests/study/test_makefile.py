@@ -46,8 +46,10 @@ def behind(names: set[str]) -> set[str]:
         found.add(module)
         parts = module.split(".")
         around = {".".join(parts[:n]) for n in range(1, len(parts))}
-        imported = {m for n in names_in(ast.walk(tree_of(MODULES[module])))
-                    if (m := module_behind(n))}
+        tree = tree_of(MODULES[module])
+        imported = {m for n in names_in(ast.walk(tree)) if (m := module_behind(n))}
+        if any(isinstance(n, ast.FunctionDef) and n.name == "__getattr__" for n in tree.body):
+            imported |= {m for m in MODULES if m.rpartition(".")[0] == module}  # when first used
         todo |= (around | imported) - found
     return found
 
@@ -73,7 +75,7 @@ def test_a_notebook_depends_on_the_results_it_reads(notebook, graph):
 def test_every_committed_number_has_a_rule():
     """A file of results is written by a notebook, or is the target of an experiment."""
     written = {f"results/published/{name}.json" for notebook in NOTEBOOKS for name in
-               re.findall(r'write_results\(\s*data\.name, "(\w+)"', code_of(notebook))}
+               re.findall(r'write_results\(\s*[\w.]+, "(\w+)"', code_of(notebook))}
     made = {t: {p for p in needed if p.startswith("build/experiments/")}
             for t, needed in rules("experiments").items()}
     stored = {str(p.relative_to(ROOT)) for p in (ROOT / "results").rglob("*.json")}
