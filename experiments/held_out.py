@@ -47,7 +47,7 @@ def argument_parser(description: str) -> argparse.ArgumentParser:
 
 
 def published_series(site: str) -> Series:
-    """Return the published training scenes and masks of a site."""
+    """Return the published training scenes and labels of a site."""
     return training_series(site, paths.published_dir())
 
 
@@ -100,13 +100,13 @@ def _held_out(
     else:
         names, runs = (config.normalisation,), [train(
             *data, config, seed, progress=False, checkpoint=place and place / "run.checkpoint")]
-    scene, mask = series.scenes[date], series.labels[date]
+    scene, labels = series.scenes[date], series.labels[date]
     maps = [_probabilities(run, scene, config.tta, one_pass) for run in runs]
     seconds = [run.seconds for run in runs]
     if config.members:  # the ensemble's probabilities are the weighted mean of its members'
         names, maps = ("ensemble", *names), [_weighted_mean(maps, whole.model.shares), *maps]
         seconds = [whole.seconds, *seconds]
-    return [{"model": name, "held_out_date": date, "seed": seed, **_all_scores(p, mask),
+    return [{"model": name, "held_out_date": date, "seed": seed, **_all_scores(p, labels),
              "seconds": t} for name, p, t in zip(names, maps, seconds, strict=True)]
 
 
@@ -139,9 +139,9 @@ def _weighted_mean(
             for way, p in maps[0].items()}
 
 
-def _all_scores(maps: dict[str, xr.DataArray], mask: xr.DataArray) -> dict[str, float]:
+def _all_scores(maps: dict[str, xr.DataArray], labels: xr.DataArray) -> dict[str, float]:
     """Return the scores of every way of mapping; by quarters the overall accuracy alone."""
-    each = {way: scores(map_of(p), mask) for way, p in maps.items()}
+    each = {way: scores(map_of(p), labels) for way, p in maps.items()}
     accuracy = each.pop("quarters_")["overall_accuracy"]
     return {f"{way}{k}": v for way, part in each.items() for k, v in part.items()} | {
         "quarters_accuracy": accuracy}

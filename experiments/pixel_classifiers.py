@@ -37,7 +37,7 @@ SEEDLESS = ("linear SVM",)
 def pixels(series: Series, normalisation: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return date to (pixel, channel) float32 input, (pixel,) legend codes of labelled pixels."""
     fitted = fit(normalisation, list(series.scenes.values()))
-    labelled = {date: mask.values != legend.NO_DATA for date, mask in series.labels.items()}
+    labelled = {date: raster.values != legend.NO_DATA for date, raster in series.labels.items()}
     return {date: (fitted.apply(scene)[:, labelled[date]].T,
                    series.labels[date].values[labelled[date]])
             for date, scene in series.scenes.items()}

@@ -40,7 +40,7 @@ def main() -> None:
     """Train every combination and print how it ended."""
     args = arguments()
     series = published_series(args.site)
-    scenes, masks = list(series.scenes.values()), list(series.labels.values())
+    scenes, labels = list(series.scenes.values()), list(series.labels.values())
     base = get_config(args.config).with_(
         focal_gamma=0.0, class_balanced_sampling=0.0, schedule="constant", ema_decay=0.0,
         statistics_augmentation=0.0, epochs=args.epochs, steps_per_epoch=args.steps,
@@ -48,7 +48,7 @@ def main() -> None:
     rows, seconds = [], 0.0
     for rate, decay, balance in product(LEARNING_RATES, WEIGHT_DECAYS, BALANCES):
         config = base.with_(learning_rate=rate, weight_decay=decay, class_weight_power=balance)
-        run = train(scenes, masks, config, args.seed, progress=False)
+        run = train(scenes, labels, config, args.seed, progress=False)
         seconds += run.seconds
         chosen = {"learning_rate": rate, "weight_decay": decay, "balance": balance}
         rows += [{**row, **chosen} for row in run.history]

@@ -36,7 +36,7 @@ from lulc_lib.unet.train import train_member
 
 
 def labelled(series: Series) -> tuple[list[xr.DataArray], list[xr.DataArray]]:
-    """Return scenes and masks of the training dates."""
+    """Return scenes and labels of the training dates."""
     return list(series.scenes.values()), list(series.labels.values())
 
 

@@ -131,12 +131,12 @@ def pipeline(
     class_map : DataArray, (y, x), legend codes
         The map of the test scene.
     counts : mapping of str to str
-        What to write under the steps ``scenes``, ``masks``, ``patches``, ``network``, ``map``.
+        What to write under the steps ``scenes``, ``labels``, ``patches``, ``network``, ``map``.
     """
     fig = plt.figure(figsize=(13.5, 5.4))
     ax = _step(fig, 0.02, 0.50, 0.16, "Training scenes", counts["scenes"])
     style.show_false_colour(ax, scene)
-    style.show_classes(_step(fig, 0.02, 0.04, 0.16, "Reference masks", counts["masks"]), mask)
+    style.show_classes(_step(fig, 0.02, 0.04, 0.16, "Training labels", counts["labels"]), mask)
     fig.text(0.33, 0.90, "Patches as the network sees them", ha="center", fontweight="bold")
     bands = [scene.get_index("band").get_loc(b) for b in style.FALSE_COLOUR]
     for n in range(4):

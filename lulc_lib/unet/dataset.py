@@ -19,7 +19,7 @@ DRAWS = 200
 """Random draws of validation blocks from which the one with the best class shares is taken."""
 
 
-def block_numbers(masks: Sequence[xr.DataArray], block: int) -> list[NDArray[np.int64]]:
+def block_numbers(labels: Sequence[xr.DataArray], block: int) -> list[NDArray[np.int64]]:
     """Return for every scene the number of the square block each pixel lies in, (row, col) int64.
 
     Blocks lie on one lattice of map coordinates for each CRS, so the same place has the same number
@@ -27,18 +27,18 @@ def block_numbers(masks: Sequence[xr.DataArray], block: int) -> list[NDArray[np.
 
     Parameters
     ----------
-    masks : sequence of DataArray, (y, x) legend codes with CRS
+    labels : sequence of DataArray, (y, x) legend codes with CRS
         One per scene.
     block : int, pixels of the first of them
         Edge of a block.
     """
-    side = block * abs(masks[0].rio.resolution()[0])
+    side = block * abs(labels[0].rio.resolution()[0])
     numbered: dict[tuple[str, int, int], int] = {}
     numbers = []
-    for mask in masks:
-        rows = np.floor(mask.y.values / side).astype(int)
-        cols = np.floor(mask.x.values / side).astype(int)
-        crs = str(mask.rio.crs)
+    for raster in labels:
+        rows = np.floor(raster.y.values / side).astype(int)
+        cols = np.floor(raster.x.values / side).astype(int)
+        crs = str(raster.rio.crs)
         table = np.array([
             [numbered.setdefault((crs, r, c), len(numbered))
              for c in range(cols.min(), cols.max() + 1)]
@@ -49,7 +49,7 @@ def block_numbers(masks: Sequence[xr.DataArray], block: int) -> list[NDArray[np.
 
 
 def split_by_place(
-    masks: Sequence[xr.DataArray], share: float = 0.3, block: int = 40, seed: int = 0
+    labels: Sequence[xr.DataArray], share: float = 0.3, block: int = 40, seed: int = 0
 ) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
     """Divide labels into training and validation by place, in square blocks.
 
@@ -61,7 +61,7 @@ def split_by_place(
 
     Parameters
     ----------
-    masks : sequence of DataArray, (y, x) uint8 legend codes with CRS
+    labels : sequence of DataArray, (y, x) uint8 legend codes with CRS
         One per scene, any sizes and sites.
     share : float, 0 ≤ share < 1
         Of the labelled blocks that go to validation; 0 keeps all labels for training.
@@ -84,10 +84,10 @@ def split_by_place(
         raise InputError(f"share is {share}; it must be at least 0 and below 1")
     if block < 1:
         raise InputError(f"block is {block}; it must be at least 1 pixel")
-    codes = [np.asarray(m.values, dtype=np.uint8) for m in masks]
+    codes = [np.asarray(m.values, dtype=np.uint8) for m in labels]
     if share == 0:
         return codes, [np.full_like(c, legend.NO_DATA) for c in codes]
-    numbers = block_numbers(masks, block)
+    numbers = block_numbers(labels, block)
     chosen = _draw_blocks(codes, numbers, share, seed)
     held = [chosen[n] for n in numbers]
     training, validation = (
@@ -190,7 +190,7 @@ class PatchSampler:
     ----------
     inputs : sequence of array, (channel, row, col) float32
         Normalised, without gaps; one per scene.
-    masks : sequence of array, (row, col) uint8 legend codes
+    labels : sequence of array, (row, col) uint8 legend codes
         NO_DATA where unlabelled; one per scene.
     patch : int, pixels
         Edge of a patch. Smaller scenes are extended by repeating their edge.
@@ -208,7 +208,7 @@ class PatchSampler:
     def __init__(
         self,
         inputs: Sequence[NDArray[np.float32]],
-        masks: Sequence[NDArray[np.uint8]],
+        labels: Sequence[NDArray[np.uint8]],
         patch: int,
         balance: float = 1.0,
         augmentations: Sequence[Augmentation] = (turn_and_mirror,),
@@ -216,11 +216,11 @@ class PatchSampler:
         self.patch, self.augmentations = patch, augmentations
         self.inputs = [_at_least(i, patch, mode="edge") for i in inputs]
         self.targets = [
-            legend.to_index(_at_least(m, patch, constant_values=legend.NO_DATA)) for m in masks
+            legend.to_index(_at_least(m, patch, constant_values=legend.NO_DATA)) for m in labels
         ]
-        counts = label_counts(masks)
+        counts = label_counts(labels)
         if not counts.any():
-            raise InputError("the masks hold no labelled pixel; there is nothing to learn from")
+            raise InputError("there is no labelled pixel; nothing can be learned")
         self.classes = np.flatnonzero(counts)
         frequency = counts[self.classes].astype(float) ** (1 - balance)
         self.probability = frequency / frequency.sum()

@@ -51,11 +51,11 @@ class FocalLoss(nn.Module):
         return (loss * weight).sum() / torch.where(total > 0, total, torch.ones_like(total))
 
 
-def label_counts(masks: Iterable[NDArray[np.uint8]]) -> NDArray[np.int64]:
+def label_counts(labels: Iterable[NDArray[np.uint8]]) -> NDArray[np.int64]:
     """Count the labelled pixels of each class of the legend, (classes,), over all label rasters."""
     counts = np.zeros(256, dtype=np.int64)
-    for mask in masks:
-        counts += np.bincount(np.asarray(mask).ravel(), minlength=256)
+    for raster in labels:
+        counts += np.bincount(np.asarray(raster).ravel(), minlength=256)
     return counts[list(legend.CODES)]
 
 

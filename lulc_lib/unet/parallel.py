@@ -51,7 +51,7 @@ def _start(threads: int) -> None:
 
 def train_seeds(
     scenes: Sequence[xr.DataArray],
-    masks: Sequence[xr.DataArray],
+    labels: Sequence[xr.DataArray],
     config: TrainConfig,
     seeds: Sequence[int],
     folder: Path | str,
@@ -61,7 +61,7 @@ def train_seeds(
 
     Parameters
     ----------
-    scenes, masks, config, progress
+    scenes, labels, config, progress
         See :func:`lulc_lib.unet.train.train`.
     seeds : sequence of int
         Each once.
@@ -83,14 +83,14 @@ def train_seeds(
         raise InputError(f"seeds are {list(seeds)}; there must be at least one, each once")
     on_cpu = pick_device().type == "cpu"
     jobs = min(2 * (os.cpu_count() or 1), len(seeds)) if on_cpu else 1
-    work = partial(_train_seed, scenes=scenes, masks=masks, config=config, folder=Path(folder),
+    work = partial(_train_seed, scenes=scenes, labels=labels, config=config, folder=Path(folder),
                    progress=progress)
     return dict(zip(seeds, in_parallel(work, seeds, jobs), strict=True))
 
 
 def _train_seed(
-    seed: int, scenes: Sequence[xr.DataArray], masks: Sequence[xr.DataArray], config: TrainConfig,
+    seed: int, scenes: Sequence[xr.DataArray], labels: Sequence[xr.DataArray], config: TrainConfig,
     folder: Path, progress: bool,
 ) -> TrainResult:
-    return train(scenes, masks, config, seed, folder / f"seed{seed}.checkpoint",
+    return train(scenes, labels, config, seed, folder / f"seed{seed}.checkpoint",
                  folder / f"seed{seed}", progress)

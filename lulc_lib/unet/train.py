@@ -137,7 +137,7 @@ class Run:
 
 def train(
     scenes: Sequence[xr.DataArray],
-    masks: Sequence[xr.DataArray],
+    labels: Sequence[xr.DataArray],
     config: TrainConfig,
     seed: int = 0,
     checkpoint: Path | str | None = None,
@@ -150,7 +150,7 @@ def train(
     ----------
     scenes : sequence of DataArray, (band, y, x) float32 reflectance
         NaN where a band holds no data; any sizes and sites.
-    masks : sequence of DataArray, (y, x) uint8 legend codes
+    labels : sequence of DataArray, (y, x) uint8 legend codes
         On the scenes' grids, NO_DATA where unlabelled.
     config : TrainConfig
         Settings.
@@ -167,9 +167,9 @@ def train(
     Raises
     ------
     InputError
-        Scenes and masks do not fit, no labelled pixel, or a checkpoint of another run.
+        Scenes and labels do not fit, no labelled pixel, or a checkpoint of another run.
     """
-    run = prepare(scenes, masks, config, seed)
+    run = prepare(scenes, labels, config, seed)
     if checkpoint is not None and Path(checkpoint).exists():
         resume(run, checkpoint)
     with (
@@ -188,14 +188,14 @@ def train(
     if run.best is not None:
         run.mapping_model.load_state_dict(run.best)
     model = run.mapping_model.to(memory_format=torch.contiguous_format).eval()  # as load_model's
-    adjust_logits(model, label_counts(m.values for m in masks), config.logit_adjustment)
+    adjust_logits(model, label_counts(m.values for m in labels), config.logit_adjustment)
     return TrainResult(model, run.normalisation, run.seconds,
                        str(run.precision).removeprefix("torch."), config, seed, run.history)
 
 
 def train_ensemble(
     scenes: Sequence[xr.DataArray],
-    masks: Sequence[xr.DataArray],
+    labels: Sequence[xr.DataArray],
     config: TrainConfig,
     seed: int = 0,
     folder: Path | str | None = None,
@@ -205,7 +205,7 @@ def train_ensemble(
 
     Parameters
     ----------
-    scenes, masks, config, seed, progress
+    scenes, labels, config, seed, progress
         See :func:`train`.
     folder : Path or str, optional
         For a checkpoint and TensorBoard logs of each member.
@@ -217,7 +217,7 @@ def train_ensemble(
     """
     if not config.members:
         raise InputError(f"configuration {config.name} names no members; an ensemble needs some")
-    runs = [train_member(scenes, masks, config, number, seed, folder, progress)
+    runs = [train_member(scenes, labels, config, number, seed, folder, progress)
             for number in range(len(config.members))]
     widest = max((r.normalisation for r in runs), key=lambda n: n.channels)
     model = Ensemble([r.model for r in runs], config.member_weights)
@@ -227,7 +227,7 @@ def train_ensemble(
 
 def train_member(
     scenes: Sequence[xr.DataArray],
-    masks: Sequence[xr.DataArray],
+    labels: Sequence[xr.DataArray],
     config: TrainConfig,
     number: int,
     seed: int = 0,
@@ -242,19 +242,19 @@ def train_member(
     place = None if folder is None else Path(folder) / f"member{number}"
     view = config.with_(normalisation=config.members[number], members=(), member_weights=(),
                         tta=False)
-    return train(scenes, masks, view, seed, checkpoint=place and place.with_suffix(".checkpoint"),
+    return train(scenes, labels, view, seed, checkpoint=place and place.with_suffix(".checkpoint"),
                  log_dir=place, progress=progress)
 
 
 def prepare(
-    scenes: Sequence[xr.DataArray], masks: Sequence[xr.DataArray], config: TrainConfig, seed: int
+    scenes: Sequence[xr.DataArray], labels: Sequence[xr.DataArray], config: TrainConfig, seed: int
 ) -> Run:
     """Make everything that is there before the first step; parameters as in :func:`train`."""
-    _check(scenes, masks)
+    _check(scenes, labels)
     normalisation = normalise.fit(config.normalisation, scenes)
     inputs = [normalisation.apply(s) for s in scenes]
-    training, validation = split_by_place(masks, config.validation_share, config.block_size, seed)
-    training = propagate_labels(training, masks, config.propagated_classes)
+    training, validation = split_by_place(labels, config.validation_share, config.block_size, seed)
+    training = propagate_labels(training, labels, config.propagated_classes)
     if config.patience and not any(v.any() for v in validation):
         raise InputError(f"patience is {config.patience}; stopping early needs held-out labels: "
                          "validation_share must be above 0")
@@ -277,15 +277,15 @@ def prepare(
     )
 
 
-def _check(scenes: Sequence[xr.DataArray], masks: Sequence[xr.DataArray]) -> None:
-    if not len(scenes) or len(scenes) != len(masks):
-        raise InputError(f"{len(scenes)} scenes and {len(masks)} masks were given; there must be "
-                         "at least one scene and one mask for each")
-    for scene, mask in zip(scenes, masks, strict=True):
-        if mask.shape != scene.shape[-2:]:
+def _check(scenes: Sequence[xr.DataArray], labels: Sequence[xr.DataArray]) -> None:
+    if not len(scenes) or len(scenes) != len(labels):
+        raise InputError(f"{len(scenes)} scenes and {len(labels)} label rasters were given; there must be "
+                         "at least one scene and one label raster for each")
+    for scene, raster in zip(scenes, labels, strict=True):
+        if raster.shape != scene.shape[-2:]:
             raise InputError(
-                f"mask {mask.attrs.get('name', '')} is {mask.shape}; scene "
-                f"{scene.attrs.get('name', '')} has {scene.shape[-2:]} pixels: read the mask onto "
+                f"label raster {raster.attrs.get('name', '')} is {raster.shape}; scene "
+                f"{scene.attrs.get('name', '')} has {scene.shape[-2:]} pixels: read the labels onto "
                 "the scene's grid"
             )
 

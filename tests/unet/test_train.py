@@ -204,7 +204,7 @@ def test_logs_and_progress(data, tmp_path, capsys):
 
 def test_refuses_what_does_not_fit(data):
     scenes, masks = data
-    with pytest.raises(InputError, match="2 scenes and 1 masks"):
+    with pytest.raises(InputError, match="2 scenes and 1 label rasters"):
         train(scenes, masks[:1], SMOKE)
     with pytest.raises(InputError, match="onto the scene's grid"):
         train(scenes, [masks[0], masks[1][1:]], SMOKE)

@@ -126,7 +126,7 @@ def test_seeds_trained_side_by_side_are_those_trained_alone(data, tmp_path, monk
     assert names == ["seed2", "seed2.checkpoint", "seed4", "seed4.checkpoint"]
     with pytest.raises(InputError, match="each once"):
         train_seeds(*data, config, [1, 1], tmp_path)
-    with pytest.raises(InputError, match="2 scenes and 1 masks"):
+    with pytest.raises(InputError, match="2 scenes and 1 label rasters"):
         train_seeds(data[0], data[1][:1], config, [1, 2], tmp_path)
 
 
