@@ -1,9 +1,9 @@
 """Measure class spectra on the published Strzegom scenes; the result is ``spectra.csv``.
 
-``python -m experiments.landscape_spectra FOLDER [-o spectra.csv]`` reads ``img_train/`` and the
-masks of the seven Strzegom dates and writes one row per class, date and band: reflectance (0–1)
-mean, spread between labelled objects and spread within them. The first principal components of
-both spreads keep the correlation of the bands.
+``python -m experiments.landscape_spectra FOLDER [-o spectra.csv]`` reads scenes and labels of the
+seven Strzegom dates and writes one row per class, date and band: reflectance (0–1) mean, spread
+between labelled objects and spread within them. The first principal components of both spreads keep
+the correlation of the bands.
 
 Grassland is not labelled at Strzegom. Its rows are derived, half growing crops, three tenths ripe
 crops and one fifth mixed forest of the same date, and carry ``n_pixels`` 0.
@@ -12,18 +12,21 @@ crops and one fifth mixed forest of the same date, and carry ``n_pixels`` 0.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import rasterio
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from lulc_lib import legend
-from lulc_lib.landscape.plan import BANDS, SCENES, Scene
+from lulc_lib.data import series
+from lulc_lib.data.reference import read_codes
+from lulc_lib.data.scenes import BANDS, read_scene, valid_mask
 from lulc_lib.paths import published_dir
 
+SITE = "strzegom"
 GRASS_MIX = {"crops_growing": 0.5, "crops_ripe": 0.3, "mixed_forest": 0.2}
 """Share of each measured class in the derived grassland spectrum."""
 
@@ -31,23 +34,24 @@ MIN_OBJECT_PIXELS = 9
 """Labelled objects smaller than this do not enter the spread between objects."""
 
 
-def read_pair(folder: Path, scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Reflectance ``(band, row, col) float32`` and legend codes ``(row, col) uint8`` of a scene.
+def read_dates(folder: Path) -> Iterator[tuple[str, NDArray[np.float32], NDArray[np.uint8]]]:
+    """Yield date, reflectance ``(band, row, col)`` and legend codes ``(row, col)`` of Strzegom.
 
-    The +1000 DN offset is subtracted where the plan says the scene has one; a pixel with DN 0 in
-    any band becomes NO_DATA.
+    A pixel without data in any band becomes NO_DATA.
     """
-    with rasterio.open(folder / scene.image_path) as src:
-        dn = src.read()
-    with rasterio.open(folder / scene.mask_path) as src:
-        codes = legend.check_codes(src.read(1), str(scene.mask_path))
-    codes = np.where((dn == 0).any(axis=0), legend.NO_DATA, codes).astype(np.uint8)
-    return (dn.astype(np.float32) - scene.offset) / 10_000, codes
+    found = series.training_series(SITE, folder)
+    test = read_scene(series.scene_path(SITE, folder))
+    pairs = {d: (scene, found.labels[d]) for d, scene in found.scenes.items()}
+    pairs[test.attrs["date"]] = test, read_codes(series.raster_path(SITE, folder), test)
+    for day, (scene, codes) in pairs.items():
+        yield day, scene.values, np.where(valid_mask(scene), codes, legend.NO_DATA)
 
 
 def component(samples: NDArray[np.float64], order: int) -> NDArray[np.float64]:
-    """Principal component ``order`` (0 first) of ``(sample, band)``, scaled to its sd; zeros if
-    there are too few samples. The sign is fixed so that the components sum to a positive value."""
+    """Return principal component ``order`` (0 first) of ``(sample, band)``, scaled to its sd.
+
+    Zeros if there are too few samples. The sign is such that it sums to a positive value.
+    """
     if len(samples) <= order + 1:
         return np.zeros(samples.shape[1])
     values, vectors = np.linalg.eigh(np.cov(samples, rowvar=False))
@@ -55,10 +59,9 @@ def component(samples: NDArray[np.float64], order: int) -> NDArray[np.float64]:
     return pc if pc.sum() >= 0 else -pc
 
 
-def measure_class(
-    reflectance: NDArray[np.float32], codes: NDArray[np.uint8], key: str, date: str
-) -> pd.DataFrame | None:
-    """Rows of one class at one date, one per band; None where the class is not labelled."""
+def measure_class(reflectance: NDArray[np.float32], codes: NDArray[np.uint8], key: str, date: str
+                  ) -> pd.DataFrame | None:
+    """Measure one class at one date, a row per band; None where the class is not labelled."""
     chosen = codes == legend.code(key)
     if not chosen.any():
         return None
@@ -82,7 +85,7 @@ def measure_class(
 
 
 def derive_grassland(measured: pd.DataFrame) -> pd.DataFrame:
-    """Grassland rows as the fixed mix of measured classes; only dates that have all of them."""
+    """Derive grassland rows as the fixed mix of measured classes, where a date has them all."""
     parts = []
     for key, share in GRASS_MIX.items():
         part = measured[measured["class"] == key].set_index(["date", "band"])
@@ -93,20 +96,17 @@ def derive_grassland(measured: pd.DataFrame) -> pd.DataFrame:
 
 
 def measure_spectra(folder: Path) -> pd.DataFrame:
-    """Class spectra of the seven Strzegom dates in ``folder`` (published layout).
+    """Measure the class spectra of the seven Strzegom dates in ``folder`` (published layout).
 
     Returns
     -------
-    DataFrame with columns class (legend key), date (YYYY-MM-DD), band, n_pixels, n_objects, mean,
-    between_sd, between_pc1, between_pc2, within_sd, within_pc1; all but the counts in reflectance.
+    DataFrame
+        Columns class (legend key), date (YYYY-MM-DD), band, n_pixels, n_objects, mean, between_sd,
+        between_pc1, between_pc2, within_sd, within_pc1; all but the counts in reflectance.
     """
     rows = []
-    for scene in SCENES:
-        if scene.site.name != "strzegom":
-            continue
-        reflectance, codes = read_pair(folder, scene)
-        for key in legend.BY_KEY:
-            rows.append(measure_class(reflectance, codes, key, scene.date.isoformat()))
+    for day, reflectance, codes in read_dates(folder):
+        rows += [measure_class(reflectance, codes, key, day) for key in legend.BY_KEY]
     measured = pd.concat([r for r in rows if r is not None], ignore_index=True)
     return pd.concat([measured, derive_grassland(measured)], ignore_index=True)
 
@@ -115,7 +115,7 @@ PLACE = Path(__file__).parents[1] / "lulc_lib" / "landscape" / "spectra.csv"
 
 
 def main() -> None:
-    """Command line: measure and write the table."""
+    """Measure and write the table, from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?", default=published_dir())
     parser.add_argument("-o", type=Path, default=PLACE)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lulc_lib.errors import InputError
 
 NO_DATA = 0
-"""Code of a pixel that carries no class: unlabelled in a mask, outside the scene in a map."""
+"""Code of a pixel that carries no class: unlabelled, or outside the scene in a map."""
 
 IGNORE_INDEX = 255
 """Network target of a pixel that must not count in the loss (see :func:`to_index`)."""
@@ -71,7 +71,7 @@ CROP_PHASES: tuple[int, ...] = tuple(
 
 
 def code(key: str) -> int:
-    """Code of a class by its key.
+    """Return the code of a class by its key.
 
     >>> code("quarry") == CODES[-1]
     True
@@ -82,7 +82,7 @@ def code(key: str) -> int:
 
 
 def corine_crosswalk() -> dict[int, tuple[int, ...]]:
-    """CORINE level-3 code to the legend codes that may be found there.
+    """Return for each CORINE level-3 code the legend codes that may lie there.
 
     Arable land (211) may be any phase of a crop, so a code can map to several classes. CORINE's
     minimum mapping unit is 25 ha: the crosswalk says what is plausible, not what must be.
@@ -98,12 +98,14 @@ def corine_crosswalk() -> dict[int, tuple[int, ...]]:
 
 
 def check_codes(codes: NDArray[np.generic], what: str) -> NDArray[np.uint8]:
-    """The array as uint8 legend codes, or an error that names what is not a code.
+    """Return the array as uint8 legend codes, or an error that names what is not a code.
 
     Parameters
     ----------
-    codes : (row, col) or any shape, integers or integer-valued floats; NO_DATA is allowed.
-    what : the array's name for the error message.
+    codes : array, any shape
+        Integers or integer-valued floats; NO_DATA is allowed.
+    what : str
+        The array's name for the error message.
 
     Raises
     ------
@@ -122,7 +124,7 @@ def check_codes(codes: NDArray[np.generic], what: str) -> NDArray[np.uint8]:
 
 
 def _not_in_legend(codes: NDArray[np.generic]) -> NDArray[np.bool_]:
-    """Where a value is neither NO_DATA nor a code: one look-up per value, for numbers."""
+    """Find values that are neither NO_DATA nor a code: one look-up per value, for numbers."""
     if codes.dtype.kind not in "uif":
         return ~np.isin(codes, (NO_DATA, *CODES))
     unknown = np.ones(256, dtype=bool)
@@ -135,7 +137,7 @@ def _not_in_legend(codes: NDArray[np.generic]) -> NDArray[np.bool_]:
 
 
 def to_index(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Legend codes to network targets 0 … n−1; NO_DATA becomes IGNORE_INDEX.
+    """Turn legend codes into network targets 0 … n−1; NO_DATA becomes IGNORE_INDEX.
 
     >>> to_index(np.array([NO_DATA, CODES[0], CODES[-1]], dtype=np.uint8)).tolist()
     [255, 0, 9]
@@ -146,5 +148,5 @@ def to_index(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def to_code(index: NDArray[np.integer]) -> NDArray[np.uint8]:
-    """Network class index 0 … n−1 to legend codes (inverse of :func:`to_index`)."""
+    """Turn network class indexes 0 … n−1 into legend codes (inverse of :func:`to_index`)."""
     return np.asarray(CODES, dtype=np.uint8)[index]

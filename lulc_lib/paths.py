@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def project_root(start: Path | None = None) -> Path:
-    """Nearest folder at or above ``start`` that holds the study (``notebooks/`` and
-    ``lulc_lib/``); the working directory if there is none.
+    """Return the nearest folder at or above ``start`` that holds the study.
 
+    That is one with ``notebooks/`` and ``lulc_lib/``; the working directory if there is none.
     ``start`` is the working directory unless given, so a notebook opened in ``notebooks/`` and one
     run by papermill from the root find the same place.
     """
@@ -21,13 +21,13 @@ def project_root(start: Path | None = None) -> Path:
 
 
 def published_dir() -> Path:
-    """Folder of the published dataset: ``$LULC_DATA`` if set, else ``data/lulc_mining``."""
+    """Return the folder of the published dataset: ``$LULC_DATA``, else ``data/lulc_mining``."""
     named = os.environ.get("LULC_DATA")
     return Path(named).expanduser().resolve() if named else project_root() / "data" / "lulc_mining"
 
 
 def output_root() -> Path:
-    """Folder above ``figures/`` and ``results/``: ``$LULC_OUTPUT`` if set, else the project's root.
+    """Return the folder above ``figures/`` and ``results/``: ``$LULC_OUTPUT``, else the root.
 
     Smoke runs and tests set it, so that they never touch the results of a real run.
     """
@@ -36,11 +36,11 @@ def output_root() -> Path:
 
 
 def shown(path: Path) -> str:
-    """A path as it is printed: from the project's root if it lies below, else whole."""
+    """Return a path as it is printed: from the project's root if it lies below, else whole."""
     root = project_root()
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
 def synthetic_dir() -> Path:
-    """Folder of the generated synthetic landscape, laid out like the published dataset."""
+    """Return the folder of the synthetic landscape, laid out like the published dataset."""
     return project_root() / "data" / "synthetic"

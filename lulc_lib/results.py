@@ -1,8 +1,8 @@
 """Results as JSON: the only link between notebooks, and from them to the README.
 
-A file ``results/<source>/<name>.json`` holds ``values`` (what was found) and ``provenance`` (data
-used with sha256, commit, versions, device, seconds). A run that finds what is stored already leaves
-the file untouched, so repeating the study changes nothing in it.
+A file ``results/<source>/<name>.json`` holds ``values`` and ``provenance`` (data used with sha256,
+commit, versions, device, seconds). A run whose values are stored already leaves the file untouched,
+so repeating the study changes nothing in it.
 """
 
 from __future__ import annotations
@@ -25,37 +25,46 @@ import xarray as xr
 
 from lulc_lib import paths
 from lulc_lib.errors import InputError
+from lulc_lib.io import written_whole
 
 _PACKAGES = ("lulc_lib", "numpy", "rasterio", "scikit-learn", "torch", "xarray")
+_CODE = ("lulc_lib", "ee_local", "experiments", "scripts")
 _STARTED = time.perf_counter()
 
 
 def results_path(source: str, name: str) -> Path:
-    """Where ``results/<source>/<name>.json`` lies."""
+    """Return where ``results/<source>/<name>.json`` lies."""
     return paths.output_root() / "results" / source / f"{name}.json"
 
 
-def write_results(
-    source: str, name: str, values: Mapping[str, Any], data: Iterable[Path],
-    root: Path, device: str = "cpu", seconds: float | None = None,
-    unused: Iterable[str] = (),
-) -> Path:
+def write_results(source: str, name: str, values: Mapping[str, Any], data: Iterable[Path],
+                  root: Path, device: str = "cpu", seconds: float | None = None,
+                  unused: Iterable[str] = ()) -> Path:
     """Write results with their provenance; NaN becomes null.
 
     Parameters
     ----------
-    source : ``published`` or ``synthetic``.
-    name : file name without ending.
-    values : what was found; numbers, strings, lists, dictionaries, numpy scalars and arrays.
-    data : files read, below ``root``.
-    root : folder of the data source; files are recorded relative to it.
-    device : where the numbers were computed.
-    seconds : wall-clock seconds of the computation; None takes the time since this process started.
-    unused : files of the dataset that could not be used because they are absent.
+    source : {"published", "synthetic"}
+        Which data.
+    name : str
+        File name without ending.
+    values : mapping
+        Numbers, strings, lists, dictionaries, numpy scalars and arrays.
+    data : iterable of Path
+        Files read, below ``root``.
+    root : Path
+        Folder of the data source; files are recorded relative to it.
+    device : str
+        Where the numbers were computed.
+    seconds : float, optional
+        Wall-clock time of the computation; by default since this process started.
+    unused : iterable of str
+        Files of the dataset that could not be used because they are absent.
 
     Returns
     -------
-    The file's path.
+    Path
+        The file.
     """
     target = results_path(source, name)
     content = {
@@ -71,20 +80,20 @@ def write_results(
     }
     if target.exists() and _same(json.loads(target.read_text()), content):
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_suffix(".json.tmp")
-    temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    temporary.replace(target)
+    with written_whole(target, make_folder=True) as part:
+        part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     return target
 
 
 def read_results(source: str, name: str, root: Path | None = None) -> dict[str, Any]:
-    """The ``values`` of stored results.
+    """Return the ``values`` of stored results.
 
     Parameters
     ----------
-    source, name : see :func:`results_path`.
-    root : folder above ``results/``; None is where this run writes. The project's root gives
+    source, name : str
+        See :func:`write_results`.
+    root : Path, optional
+        Folder above ``results/``; None is where this run writes. The project's root gives
         committed results whatever the run.
 
     Raises
@@ -106,7 +115,7 @@ def read_results(source: str, name: str, root: Path | None = None) -> dict[str, 
 
 
 def pack_map(class_map: xr.DataArray) -> dict[str, Any]:
-    """A class map as a JSON value: grid, CRS and zlib-compressed legend codes in base64."""
+    """Return a class map as a JSON value: grid, CRS and zlib-compressed legend codes in base64."""
     codes = np.ascontiguousarray(class_map.values.astype(np.uint8))
     return {
         "crs": class_map.rio.crs.to_string(),
@@ -117,7 +126,7 @@ def pack_map(class_map: xr.DataArray) -> dict[str, Any]:
 
 
 def unpack_map(packed: Mapping[str, Any]) -> xr.DataArray:
-    """The class map of :func:`pack_map`: (y, x) uint8 legend codes with CRS."""
+    """Return the class map of :func:`pack_map`: (y, x) uint8 legend codes with CRS."""
     from rasterio.transform import Affine
 
     rows, cols = packed["shape"]
@@ -155,13 +164,16 @@ def _sha256(path: Path) -> str:
 
 
 def _commit() -> str:
-    """Commit of the code, with ``+changes`` where the tree differs from it; '' outside git."""
+    """Return the commit, with ``+changes`` where the code differs from it; '' outside git.
+
+    Notebooks do not count as code here, as a run rewrites them while it goes on.
+    """
     root = paths.project_root()
     try:
         head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True,
                               text=True, check=True).stdout.strip()
-        changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "lulc_lib", "notebooks"],
-                                 cwd=root, capture_output=True).returncode
+        changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", *_CODE], cwd=root,
+                                 capture_output=True).returncode
     except (OSError, subprocess.CalledProcessError):
         return ""
     return head + ("+changes" if changed else "")

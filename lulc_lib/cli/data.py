@@ -69,11 +69,11 @@ def run_data(args: argparse.Namespace) -> int:
 
 
 def _fetch_all() -> int:
-    from lulc_lib.data.catalogue import TERMS, catalogue
+    from lulc_lib.data.catalogue import TERMS, published_files
     from lulc_lib.data.download import fetch, local_state, require
 
     root = paths.published_dir()
-    files = catalogue()
+    files = published_files()
     before = sum(local_state(file, root).state == "present" for file in files)
     if before == len(files):
         print(f"Nothing is missing: all {len(files)} files in {root} are verified.")
@@ -88,11 +88,11 @@ def _fetch_all() -> int:
 
 
 def _list_files() -> int:
-    from lulc_lib.data.catalogue import TERMS, catalogue
+    from lulc_lib.data.catalogue import TERMS, published_files
     from lulc_lib.data.download import file_states
 
     root = paths.published_dir()
-    states = file_states(catalogue(), root)
+    states = file_states(published_files(), root)
     row = "{:<17}  {:<13}  {:<10}  {:<10}  {:>9}  {}"
     print(row.format("state", "role", "site", "date", "bytes", "path"))
     for s in states:

@@ -122,7 +122,7 @@ class PublishedFile:
 
 
 @cache
-def catalogue() -> tuple[PublishedFile, ...]:
+def published_files() -> tuple[PublishedFile, ...]:
     """Return every file of the published dataset, ordered by path."""
     text = package_files("lulc_lib.data").joinpath("published_files.csv").read_text("utf-8")
     return tuple(
@@ -147,11 +147,11 @@ def find(path: str) -> PublishedFile:
     InputError
         The dataset has no such file.
     """
-    for file in catalogue():
+    for file in published_files():
         if file.path == path:
             return file
     name = path.rsplit("/", 1)[-1]
-    near = [f.path for f in catalogue() if f.path.endswith("/" + name)]
+    near = [f.path for f in published_files() if f.path.endswith("/" + name)]
     hint = f"did you mean {' or '.join(near)}?" if near else "`lulc data --list` shows all of them"
     raise InputError(f"{path!r} is not a file of the published dataset; {hint}")
 
@@ -189,10 +189,10 @@ def select(role: str | None = None, kind: str | None = None, site: str | None = 
     wanted = {"role": role, "kind": kind, "site": site, "date": date}
     wanted = {key: value for key, value in wanted.items() if value is not None}
     for key, value in wanted.items():
-        known = sorted({getattr(f, key) for f in catalogue()})
+        known = sorted({getattr(f, key) for f in published_files()})
         if value not in known:
             raise InputError(f"{key} is {value!r}; it must be one of {', '.join(known)}")
-    chosen = [f for f in catalogue() if all(getattr(f, k) == v for k, v in wanted.items())]
+    chosen = [f for f in published_files() if all(getattr(f, k) == v for k, v in wanted.items())]
     if not chosen:
         asked = ", ".join(f"{k} {v!r}" for k, v in wanted.items())
         raise InputError(f"the published dataset has no file with {asked}; `lulc data --list` "
@@ -226,4 +226,4 @@ def core_files() -> tuple[str, ...]:
     (polygons and released raster), the published map and its confusion matrix.
     """
     assessing = ("reference", "published_map")
-    return tuple(f.path for f in catalogue() if f.site == "strzegom" or f.role in assessing)
+    return tuple(f.path for f in published_files() if f.site == "strzegom" or f.role in assessing)

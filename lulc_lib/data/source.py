@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from lulc_lib import paths
-from lulc_lib.data.catalogue import PublishedFile, catalogue, core_files, find
+from lulc_lib.data.catalogue import PublishedFile, core_files, find, published_files
 from lulc_lib.data.download import FileState, FolderError, fetch, local_state, require
 from lulc_lib.errors import InputError
 from lulc_lib.io.http import Policy
@@ -112,7 +112,7 @@ def _make_ready(files: Sequence[PublishedFile], root: Path, download: bool, prog
 
 
 def _optional(needed: Sequence[PublishedFile]) -> list[PublishedFile]:
-    return [file for file in catalogue() if file not in needed]
+    return [file for file in published_files() if file not in needed]
 
 
 def _published(needed: Sequence[PublishedFile], root: Path) -> Source:

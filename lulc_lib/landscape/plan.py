@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
+from functools import cache
 from pathlib import PurePosixPath
 from zlib import crc32
 
@@ -112,20 +112,17 @@ def released(site: catalogue.Site, role: str, kind: str) -> str:
     return catalogue.select(role=role, kind=kind, site=site.name)[0].path
 
 
-def _scenes() -> Iterator[Scene]:
-    """Yield the published scenes, and a test scene for each published map."""
-    for site in SITES:
-        for scene, mask in catalogue.training_pairs(site.name):
-            yield Scene(site, date.fromisoformat(scene.date), PurePosixPath(scene.path).stem,
-                        mask.path)
+@cache
+def scenes() -> tuple[Scene, ...]:
+    """Return the published scenes, and a test scene for each published map."""
+    made = [Scene(site, date.fromisoformat(scene.date), PurePosixPath(scene.path).stem, mask.path)
+            for site in SITES for scene, mask in catalogue.training_pairs(site.name)]
     for site in SITES[:2]:
         (mapped,) = catalogue.select(role="published_map", kind="map", site=site.name)
         stem = PurePosixPath(mapped.path).stem.removesuffix("_class")
-        yield Scene(site, date.fromisoformat(mapped.date), stem,
-                    released(site, "reference", "mask"), test=True)
-
-
-SCENES: tuple[Scene, ...] = tuple(_scenes())
+        made.append(Scene(site, date.fromisoformat(mapped.date), stem,
+                          released(site, "reference", "mask"), test=True))
+    return tuple(made)
 
 
 def stream(seed: int, *names: object) -> Rng:

@@ -23,7 +23,7 @@ from lulc_lib.data.series import REFERENCE_COLUMN
 from lulc_lib.landscape import labels, registries
 from lulc_lib.landscape.layout import Layout, class_map, make_layout
 from lulc_lib.landscape.noise import Codes, burn
-from lulc_lib.landscape.plan import SCENES, SITES, Scene, SyntheticSite, released, stream
+from lulc_lib.landscape.plan import SITES, Scene, SyntheticSite, released, scenes, stream
 from lulc_lib.landscape.render import render
 
 VERSION = 2
@@ -125,7 +125,7 @@ def _fill(folder: Path, seed: int, step: Callable[[str], None]) -> None:
         layout = make_layout(seed, site)
         if layout.pits:
             _registries(folder, seed, layout)
-        for scene in SCENES:
+        for scene in scenes():
             if scene.site is site:
                 _scene(folder, seed, layout, scene)
                 step(scene.stem)
@@ -159,7 +159,7 @@ def write_landscape(folder: Path, seed: int = 0, progress: bool = False) -> Path
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        with tqdm(total=len(SCENES), desc="landscape", disable=not progress) as bar:
+        with tqdm(total=len(scenes()), desc="landscape", disable=not progress) as bar:
             _fill(work, seed, lambda _: bar.update())
         files = sorted(p.relative_to(work).as_posix() for p in work.rglob("*") if p.is_file())
         manifest = {"seed": seed, "version": VERSION, "files": files}

@@ -22,7 +22,7 @@ def server(monkeypatch, tmp_path):
     """A loopback server with a dataset of two files, and a quick policy."""
     files = tuple(entry(path, body) for path, body in BODIES.items())
     for module in (catalogue, source):
-        monkeypatch.setattr(module, "catalogue", lambda: files)
+        monkeypatch.setattr(module, "published_files", lambda: files)
     monkeypatch.setattr(download, "Policy", lambda: FAST)
     monkeypatch.setenv("LULC_DATA", str(tmp_path / "data"))
     with loopback_server(monkeypatch) as running:
@@ -56,7 +56,7 @@ def test_what_could_not_be_had_is_one_line(server, capsys):
 
 
 def test_list_shows_states_summary_and_terms(server, capsys):
-    path = catalogue.catalogue()[0].path_in(os.environ["LULC_DATA"])
+    path = catalogue.published_files()[0].path_in(os.environ["LULC_DATA"])
     path.parent.mkdir(parents=True)
     path.write_bytes(b"damaged")
     code, out, err = lulc(capsys, "data", "--list")
@@ -77,7 +77,7 @@ def test_list_without_network(server, capsys, monkeypatch):
 
 def test_resolve_prints_one_word(server, capsys):
     code, out, err = lulc(capsys, "data", "--resolve", "auto")
-    assert (code, out) == (0, "published\n") and "Data: published" in err
+    assert (code, out) == (0, "published\n") and "Data: published" in err, err
     code, out, err = lulc(capsys, "data", "--resolve", "paper")
     assert (code, out) == (2, "")
     assert err == ("lulc data: source is 'paper'; it must be one of auto, published, synthetic\n")

@@ -11,10 +11,10 @@ from lulc_lib.data.catalogue import (
     ROLES,
     SITES,
     TERMS,
-    catalogue,
     core_files,
     find,
     find_site,
+    published_files,
     select,
     training_pairs,
 )
@@ -24,7 +24,7 @@ HELD = os.environ.get("LULC_DATA")
 
 
 def test_every_entry_is_complete():
-    files = catalogue()
+    files = published_files()
     assert len({f.path for f in files}) == len({f.git_blob_sha1 for f in files}) == len(files)
     for f in files:
         assert f.role in ROLES and f.kind in KINDS and f.site in SITES
@@ -38,7 +38,7 @@ def test_every_entry_is_complete():
 def test_numbers_of_files():
     assert len(training_pairs()) == 14 and len(training_pairs("kolbuszowa")) == 5
     assert [len(training_pairs(f"krakow_{n}")) for n in (1, 2, 3)] == [1, 1, 1]
-    assert sum(f.sha256 is None for f in catalogue()) == 8
+    assert sum(f.sha256 is None for f in published_files()) == 8
     assert len(select(kind="map")) == len(select(kind="table")) == len(select(kind="polygons")) == 2
     core = [find(path) for path in core_files()]
     assert sorted(f.kind for f in core) == sorted(
@@ -57,7 +57,7 @@ def test_test_scene_comes_from_the_commit_that_still_has_it(monkeypatch):
     (scene,) = select(role="test", kind="scene")
     monkeypatch.delenv("LULC_DATA_URL", raising=False)
     assert scene.url == f"{BASE_URL}e17964e249ae5b6acdbcd75d45ee0efef65bab80/{scene.path}"
-    assert len({f.commit for f in catalogue() if f != scene}) == 1
+    assert len({f.commit for f in published_files() if f != scene}) == 1
     monkeypatch.setenv("LULC_DATA_URL", "http://127.0.0.1:1/mirror/")
     assert scene.url == f"http://127.0.0.1:1/mirror/{scene.commit}/{scene.path}"
     assert scene.path_in("folder") == Path("folder/img_train/strzegom_20230709_33u.tif")
@@ -96,7 +96,7 @@ def test_site_grids_are_those_of_the_published_rasters():
     import rasterio
 
     seen = set()
-    for file in catalogue():
+    for file in published_files():
         path = file.path_in(HELD)
         if path.suffix != ".tif" or not path.is_file():
             continue

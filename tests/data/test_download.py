@@ -13,7 +13,7 @@ import pooch
 import pytest
 
 from lulc_lib.data import download
-from lulc_lib.data.catalogue import catalogue
+from lulc_lib.data.catalogue import published_files
 from lulc_lib.data.download import fetch, fetch_file, file_states, require
 from lulc_lib.errors import InputError
 from lulc_lib.io import http
@@ -309,7 +309,7 @@ def test_folder_that_may_not_be_written(item, tmp_path, monkeypatch, code):
 def test_held_published_files_are_the_published_ones():
     import hashlib
 
-    held = [f for f in catalogue() if f.path_in(os.environ["LULC_DATA"]).is_file()]
+    held = [f for f in published_files() if f.path_in(os.environ["LULC_DATA"]).is_file()]
     assert held
     for file in held:
         body = file.path_in(os.environ["LULC_DATA"]).read_bytes()

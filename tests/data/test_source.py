@@ -24,7 +24,7 @@ def server(monkeypatch, tmp_path):
         entry(path, body, site=path.split("/")[1].split("_")[0]) for path, body in BODIES.items()
     )
     for module in (catalogue_module, source_module):
-        monkeypatch.setattr(module, "catalogue", lambda: files)
+        monkeypatch.setattr(module, "published_files", lambda: files)
     monkeypatch.setenv("LULC_DATA", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
     with loopback_server(monkeypatch) as running:

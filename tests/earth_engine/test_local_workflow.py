@@ -30,8 +30,8 @@ def landscape(tmp_path_factory):
     """The synthetic landscape's test scene at Strzegom alone, with points and registries."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(write, "SITES", [s for s in write.SITES if s.name == "strzegom"])
-        patch.setattr(write, "SCENES", [s for s in write.SCENES
-                                        if s.test and s.site.name == "strzegom"])
+        kept = [s for s in write.scenes() if s.test and s.site.name == "strzegom"]
+        patch.setattr(write, "scenes", lambda: kept)
         return write_landscape(tmp_path_factory.mktemp("project") / "data" / "synthetic", 0)
 
 

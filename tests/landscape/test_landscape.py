@@ -17,11 +17,11 @@ from lulc_lib import legend
 from lulc_lib.data.scenes import BANDS, BANDS_10M
 from lulc_lib.landscape import landscape_ready, registries, write, write_landscape
 from lulc_lib.landscape.layout import make_layout
-from lulc_lib.landscape.plan import SCENES, STRZEGOM
+from lulc_lib.landscape.plan import STRZEGOM, scenes
 from lulc_lib.landscape.render import measured, spectrum
 
 SEED = 3
-TEST_SCENE = next(s for s in SCENES if s.stem == "strzegom_20230709_33u")
+TEST_SCENE = next(s for s in scenes() if s.stem == "strzegom_20230709_33u")
 CATEGORIES = ("licensed", "overrun", "in_deposit_unlicensed", "outside_deposit", "reclaimed")
 
 
@@ -80,7 +80,7 @@ def test_same_seed_same_bytes(folder, tmp_path):
     assert (other.parcel != make_layout(SEED, STRZEGOM).parcel).any()
 
 
-@pytest.mark.parametrize("scene", SCENES, ids=lambda s: s.stem)
+@pytest.mark.parametrize("scene", scenes(), ids=lambda s: s.stem)
 def test_scene_files(folder, scene):
     site = scene.site
     with rasterio.open(folder / scene.image_path) as src:
@@ -239,7 +239,7 @@ def test_quarries_grow_stop_and_fill(folder, sites):
 
 
 def test_crop_phases_change_on_the_same_field(folder):
-    stems = [s.stem for s in SCENES if s.site is STRZEGOM]
+    stems = [s.stem for s in scenes() if s.site is STRZEGOM]
     layout = make_layout(SEED, STRZEGOM)
     arable = layout.static == legend.NO_DATA
     stack = np.stack([truth_of(folder, s)[arable] for s in stems])
@@ -251,7 +251,7 @@ def test_crop_phases_change_on_the_same_field(folder):
 
 
 def test_roads_are_one_or_two_pixels_wide(folder):
-    for scene in SCENES:
+    for scene in scenes():
         road = truth_of(folder, scene.stem) == legend.code("road")
         assert road.sum() > 300
         # a place three pixels wide holds a full 3 × 3 block: only where roads meet
@@ -261,7 +261,7 @@ def test_roads_are_one_or_two_pixels_wide(folder):
 @pytest.mark.parametrize("stem", ["strzegom_20210619_33u", "strzegom_20230301_33u",
                                   "strzegom_20230709_33u"])
 def test_spectra_lie_in_the_measured_range(folder, stem):
-    scene = next(s for s in SCENES if s.stem == stem)
+    scene = next(s for s in scenes() if s.stem == stem)
     dn = read(folder / scene.image_path).astype(np.float32)
     truth = truth_of(folder, stem)
     valid = (dn > 0).all(0)
