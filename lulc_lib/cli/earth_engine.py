@@ -60,8 +60,8 @@ def run_earth_engine(args: argparse.Namespace) -> int:
 def _started(args: argparse.Namespace) -> LocalServer:
     from lulc_lib.data.catalogue import find_site
     from lulc_lib.data.source import resolve_source
-    from lulc_lib.landscape import ensure_landscape
     from lulc_lib.earth_engine import assets
+    from lulc_lib.landscape import ensure_landscape
 
     if args.site is not None:
         find_site(args.site)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple
 
 import ee
@@ -45,7 +45,7 @@ class Patience(NamedTuple):
 
 
 @dataclass
-class Backend:
+class Backend(AbstractContextManager["Backend"]):
     """What answers the client until :meth:`close`; also a context manager.
 
     The local server also stops with the process, and when nobody holds its back end any more: a
@@ -67,12 +67,7 @@ class Backend:
     note: str
     server: Any = None
 
-    def __enter__(self) -> Backend:
-        """Return the back end itself."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close it."""
         self.close()
 
@@ -95,10 +90,9 @@ class Backend:
             self.server = None
 
 
-def open_backend(
-    root: Path, choice: str | None = None, project: str | None = None,
-    site: str | None = None, url: str | None = None, patience: Patience | None = None,
-) -> Backend:
+def open_backend(root: Path, choice: str | None = None, project: str | None = None,
+                 site: str | None = None, url: str | None = None,
+                 patience: Patience | None = None) -> Backend:
     """Make the client ready for one of the back ends.
 
     Parameters

@@ -49,12 +49,10 @@ class Transport:
         self._session = requests.Session()
         self._session.trust_env = proxies
 
-    def request(
-        self, uri: str, method: str = "GET", body: str | bytes | None = None,
-        headers: Mapping[str, str] | None = None, redirections: int | None = None,
-        connection_type: object = None,
-    ) -> tuple[httplib2.Response, bytes]:
-        """Send one request in the way the client expects it; the last two arguments do nothing.
+    def request(self, uri: str, method: str = "GET", body: str | bytes | None = None,
+                headers: Mapping[str, str] | None = None, **_: object
+                ) -> tuple[httplib2.Response, bytes]:
+        """Send one request in the way the client expects it; other arguments do nothing.
 
         Raises
         ------
