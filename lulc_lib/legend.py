@@ -98,19 +98,12 @@ def corine_crosswalk() -> dict[int, tuple[int, ...]]:
 
 
 def check_codes(codes: NDArray[np.generic], what: str) -> NDArray[np.uint8]:
-    """Return the array as uint8 legend codes, or an error that names what is not a code.
-
-    Parameters
-    ----------
-    codes : array, any shape
-        Integers or integer-valued floats; NO_DATA is allowed.
-    what : str
-        The array's name for the error message.
+    """Return an array of whole numbers as uint8 legend codes or NO_DATA.
 
     Raises
     ------
     InputError
-        A value is neither NO_DATA nor a code of the legend.
+        A value is neither NO_DATA nor a code of the legend; ``what`` names the array.
     """
     codes = np.asarray(codes)
     unknown = _not_in_legend(codes)

@@ -26,7 +26,7 @@ COMMANDS: tuple[Callable[[Subparsers], None], ...] = (
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of ``lulc`` with all its subcommands."""
+    """Return the parser of ``lulc`` with all its subcommands."""
     parser = argparse.ArgumentParser(
         prog="lulc", formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Open-pit mines on Sentinel-2: the study's tools.",
@@ -46,12 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Parameters
     ----------
-    arguments : the words after ``lulc``; by default those of the process.
+    arguments : sequence of str, optional
+        The words after ``lulc``; by default those of the process.
 
     Returns
     -------
-    The exit code: 0 done, 2 bad input (one line on stderr), 1 a fault of ours (one line on
-    stderr; with LULC_DEBUG=1 the traceback), 130 stopped.
+    int
+        The exit code: 0 done, 2 bad input (one line on stderr), 1 a fault of ours (one line on
+        stderr; with LULC_DEBUG=1 the traceback), 130 stopped.
     """
     args = build_parser().parse_args(arguments)
     try:

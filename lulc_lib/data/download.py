@@ -91,23 +91,11 @@ def local_state(file: PublishedFile, root: str | Path) -> FileState:
 
 def file_states(files: Sequence[PublishedFile], root: str | Path, policy: Policy | None = None
                 ) -> list[FileState]:
-    """Return the state of each file, in the order given; nothing is downloaded.
+    """Return the state of each file under ``root``, in the order given; nothing is downloaded.
 
-    Parameters
-    ----------
-    files : sequence of PublishedFile
-        What to look for.
-    root : str or Path
-        The dataset's folder.
-    policy : Policy, optional
-        Time-outs.
-
-    Returns
-    -------
-    list of FileState
-        ``present`` (size and hash are right), ``damaged`` (there, but wrong), ``can be
-        downloaded`` (the server says it has it), ``unavailable``. A server that cannot be reached
-        is asked once, not for every file.
+    It is ``present`` (size and hash are right), ``damaged`` (there, but wrong), ``can be
+    downloaded`` (the server says it has it) or ``unavailable``. A server that cannot be reached
+    is asked once, not for every file.
     """
     dead: dict[str, str] = {}
     states = []
@@ -181,18 +169,7 @@ def fetch_file(file: PublishedFile, root: str | Path, policy: Policy | None = No
 
 def fetch(files: Sequence[PublishedFile], root: str | Path, progress: bool = True,
           policy: Policy | None = None) -> list[FileState]:
-    """Download what is missing or damaged among ``files``; verify what is there.
-
-    Parameters
-    ----------
-    files : sequence of PublishedFile
-        What to have.
-    root : str or Path
-        The dataset's folder; made if it is not there.
-    progress : bool
-        Show a bar (bytes) on stderr.
-    policy : Policy, optional
-        Time-outs and retries.
+    """Download what is missing or damaged among ``files`` to ``root``; verify what is there.
 
     Returns
     -------
@@ -252,16 +229,7 @@ def require(states: Sequence[FileState]) -> None:
 class ResumingDownloader:
     """A downloader for pooch that continues a partial file and hands over verified bytes only.
 
-    Parameters
-    ----------
-    file : PublishedFile
-        What is downloaded.
-    partial : Path
-        Where unfinished bytes are kept between tries and between runs.
-    client : Client
-        Asks the server.
-    bar : tqdm
-        Progress bar to move on, in bytes.
+    Unfinished bytes are kept in ``partial`` between tries and between runs.
     """
 
     def __init__(self, file: PublishedFile, partial: Path, client: Client, bar: tqdm) -> None:

@@ -124,14 +124,7 @@ def scene_offset(tags: Mapping[str, str], dn: Mapping[str, NDArray[np.uint16]], 
                  name: str) -> Offset:
     """Return the offset of a scene from its tags and pixels, or the one given.
 
-    Parameters
-    ----------
-    tags, dn : mapping
-        As :func:`declared_offset` and :func:`measured_offset` take them.
-    given : int or None, DN
-        Used whatever the file says; None decides.
-    name : str
-        The scene's name for the error message.
+    See :func:`declared_offset` and :func:`measured_offset`; ``name`` is for the error message.
 
     Raises
     ------

@@ -68,19 +68,12 @@ def fields(table: gpd.GeoDataFrame) -> list[str]:
 
 
 def read_polygons(path: Path | str, column: str) -> gpd.GeoDataFrame:
-    """Read reference polygons with their legend code in column ``code`` (uint8), and their CRS.
-
-    Parameters
-    ----------
-    path : Path or str
-        See :func:`read_shapes`.
-    column : str
-        The column that holds the legend code.
+    """Read polygons by :func:`read_shapes`, with their legend code in column ``code`` (uint8).
 
     Raises
     ------
     InputError
-        The file cannot be used, or a value is no legend code.
+        The file cannot be used, or a value in ``column`` is no legend code.
     """
     table = read_shapes(path, column)
     codes = legend.check_codes(table[column].to_numpy(), f"{Path(path).name}, column {column}")

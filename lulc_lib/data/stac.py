@@ -91,20 +91,16 @@ def fetch_scene(site: str, date: str, service: str = "earth-search",
 
     Parameters
     ----------
-    site : str
-        A key of :data:`lulc_lib.data.catalogue.SITES`.
-    date : str
-        Acquisition day (UTC), YYYY-MM-DD.
+    site, date : str
+        A key of :data:`lulc_lib.data.catalogue.SITES`; acquisition day (UTC), YYYY-MM-DD.
     service : {"earth-search", "planetary-computer", "cdse"}
         Where from.
     output : str or Path, optional
         GeoTIFF to write; by default ``stac/<site>_<YYYYMMDD>.tif`` in the data folder.
     catalogue_url : str, optional
         Other than the service's own (a mirror).
-    policy : Policy
-        Time-outs and retries.
-    progress : bool
-        Show a bar (bands) on stderr.
+    policy, progress : Policy, bool
+        Time-outs and retries; whether to show a bar (bands) on stderr.
 
     Returns
     -------
@@ -377,9 +373,7 @@ def _tags(item: Item, service: Service) -> dict[str, str]:
     baseline = processing_baseline(item)
     cloud = item["properties"].get("eo:cloud_cover")
     tags = {
-        "STAC_SERVICE": service.name,
-        "ITEM_ID": item["id"],
-        "ACQUIRED": _acquired(item),
+        "STAC_SERVICE": service.name, "ITEM_ID": item["id"], "ACQUIRED": _acquired(item),
         "CLOUD_COVER": "" if cloud is None else f"{cloud:g}",
         "PROCESSING_BASELINE": "" if baseline is None else f"{baseline:05.2f}",
         "BOA_ADD_OFFSET": "" if offset is None else str(-offset),

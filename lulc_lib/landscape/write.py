@@ -20,7 +20,7 @@ from tqdm import tqdm
 from lulc_lib import legend
 from lulc_lib.data.scenes import BANDS
 from lulc_lib.data.series import REFERENCE_COLUMN
-from lulc_lib.landscape import labels, registries
+from lulc_lib.landscape import labels, permits
 from lulc_lib.landscape.layout import Layout, class_map, make_layout
 from lulc_lib.landscape.noise import Codes, burn
 from lulc_lib.landscape.plan import SITES, Scene, SyntheticSite, released, scenes, stream
@@ -106,14 +106,14 @@ def _scene(folder: Path, seed: int, layout: Layout, scene: Scene) -> None:
 
 def _registries(folder: Path, seed: int, layout: Layout) -> None:
     """Write the registries and the planted truth of the site with quarries."""
-    tables = registries.mining_registries(seed, layout)
-    tables["corine"] = registries.corine(layout)
-    tables["osm_quarries"] = registries.osm_quarries(seed, layout)
+    tables = permits.mining_registries(seed, layout)
+    tables["corine"] = permits.corine(layout)
+    tables["osm_quarries"] = permits.osm_quarries(seed, layout)
     for name, table in tables.items():
         write_vector(folder / f"registries/{name}.gpkg", table, name)
-    points = registries.monitoring_points(seed, layout)
+    points = permits.monitoring_points(seed, layout)
     points.to_csv(folder / "registries/monitoring_points.csv", index=False)
-    write_vector(folder / "truth/sites.gpkg", registries.planted_sites(layout), "sites")
+    write_vector(folder / "truth/sites.gpkg", permits.planted_sites(layout), "sites")
 
 
 def _fill(folder: Path, seed: int, step: Callable[[str], None]) -> None:

@@ -15,7 +15,7 @@ from shapely.geometry import Point
 
 from lulc_lib import legend
 from lulc_lib.data.scenes import BANDS, BANDS_10M
-from lulc_lib.landscape import landscape_ready, registries, write, write_landscape
+from lulc_lib.landscape import landscape_ready, permits, write, write_landscape
 from lulc_lib.landscape.layout import make_layout
 from lulc_lib.landscape.plan import STRZEGOM, scenes
 from lulc_lib.landscape.render import measured, spectrum
@@ -211,13 +211,13 @@ def test_registries_fit_the_plan(folder, sites):
 @pytest.mark.parametrize("seed", [0, 1, 2, 7])
 def test_registries_fit_for_other_seeds(seed):
     layout = make_layout(seed, STRZEGOM)
-    tables = registries.mining_registries(seed, layout)
-    sites = registries.planted_sites(layout)
-    points = registries.monitoring_points(seed, layout)
+    tables = permits.mining_registries(seed, layout)
+    sites = permits.planted_sites(layout)
+    points = permits.monitoring_points(seed, layout)
     points = gpd.GeoSeries([Point(p) for p in points[["x", "y"]].to_numpy()], crs=sites.crs)
     check_registries(sites, tables["mining_areas"].to_crs(sites.crs),
                      tables["deposits"].to_crs(sites.crs),
-                     registries.corine(layout).to_crs(sites.crs), points)
+                     permits.corine(layout).to_crs(sites.crs), points)
 
 
 def test_quarries_grow_stop_and_fill(folder, sites):
