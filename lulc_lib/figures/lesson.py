@@ -202,7 +202,7 @@ def disagreements(table: pd.DataFrame, title: str, caption: str) -> Figure:
         left += table[name].to_numpy()
     ax.legend(loc="upper right", fontsize=9.5)
     ax.tick_params(axis="y", length=0, labelcolor=style.INK)
-    ax.set(xlim=(0, left.max() * 1.05), xlabel="wrong share of the judged pixels or points")
+    ax.set(xlim=(0, left.max() * 1.05), xlabel="wrong share of the assessed pixels or points")
     _per_cent(ax.xaxis)
     ax.invert_yaxis()
     return verdict(fig, title, caption)

@@ -92,7 +92,7 @@ def quarry_series(scenes: Mapping[str, xr.DataArray], title: str, caption: str) 
 
 @style.styled
 def annotation(
-    scenes: Mapping[str, xr.DataArray], masks: Mapping[str, xr.DataArray],
+    scenes: Mapping[str, xr.DataArray], labels: Mapping[str, xr.DataArray],
     places: Mapping[str, Mapping[str, Any]], title: str, caption: str,
 ) -> Figure:
     """Show training labels (left) beside scenes (right) with places outlined (paper, Figure 4).
@@ -101,7 +101,7 @@ def annotation(
     ----------
     scenes : mapping of str to DataArray, (band, y, x), reflectance
         By date.
-    masks : mapping of str to DataArray, (y, x), legend codes
+    labels : mapping of str to DataArray, (y, x), legend codes
         By date.
     places : mapping of str to mapping
         Name to ``region`` ((y, x) bool on the scenes' grid), ``shape`` ("ellipse", "rectangle" or
@@ -113,7 +113,7 @@ def annotation(
     grid = fig.add_gridspec(len(scenes) + 1, 2, height_ratios=[*[height] * len(scenes), 0.5])
     axes = [[fig.add_subplot(grid[r, c]) for c in (0, 1)] for r in range(len(scenes))]
     for row, date in zip(axes, scenes, strict=True):
-        style.show_classes(row[0], masks[date])
+        style.show_classes(row[0], labels[date])
         style.show_false_colour(row[1], scenes[date])
         row[0].set_title(f"{date}: annotation")
         row[1].set_title("Sentinel-2, NIR–R–G")
@@ -123,7 +123,7 @@ def annotation(
     style.scale_bar(axes[0][1], 500)
     for name, place in places.items():
         _name_place(axes[0][0], name, place)
-    shown = [c for c in legend.CODES if any((m.values == c).any() for m in masks.values())]
+    shown = [c for c in legend.CODES if any((m.values == c).any() for m in labels.values())]
     style.class_key(fig.add_subplot(grid[-1, :]), shown, columns=min(len(shown), 6))
     return style.titled(fig, title, caption)
 

@@ -188,9 +188,9 @@ def sizes(
         style.beside(ax, f"{kept} left", (threshold, max(kept, 0.8)), (-8, -8 if kept else 0),
                      color=colour, fontsize=9.5, ha="right", va="center")
     ax.axvline(threshold, color=style.QUIET, linestyle=":", linewidth=1.2)
-    ax.text(threshold, ax.get_ylim()[1], f" least size {threshold:g} ha", color=style.QUIET,
-            va="top", fontsize=9)
-    ax.set(xscale="log", yscale="log", xlabel="least size, ha", ylabel="objects at least so large")
+    ax.text(threshold, ax.get_ylim()[1], f" minimum mapping unit {threshold:g} ha",
+            color=style.QUIET, va="top", fontsize=9)
+    ax.set(xscale="log", yscale="log", xlabel="area, ha", ylabel="objects at least so large")
     ax.xaxis.set_major_formatter("{x:g}")
     ax.yaxis.set_major_formatter("{x:g}")
     return style.titled(fig, title, caption)
@@ -224,7 +224,7 @@ def rule_curves(
         ax.set_title(groups[test], fontsize=10)
     for ax in axes[::3]:
         ax.set_ylabel("share of sites")
-    names = ("recall: planted candidates\nfound as candidates",
+    names = ("recall: planted candidates\nreported as candidates",
              "precision: candidates that\nwere planted as such")
     handles = [plt.Line2D([], [], color=colour, marker="o", label=name)
                for colour, name in zip(RATES.values(), names, strict=True)]
@@ -349,7 +349,7 @@ def _registries(
     left, bottom, right, top = (v / 1000 for v in window)
     ax.add_patch(Rectangle((left, bottom), right - left, top - bottom, fill=False, color=style.INK,
                            linewidth=0.8, linestyle=":", zorder=6))
-    ax.set_title("Registers (dotted: the views' extent)" if layers else "No register at hand",
+    ax.set_title("Registries (dotted: the views' extent)" if layers else "No registry at hand",
                  fontsize=10)
     _limits(ax, wide)
     style.scale_bar(ax, _bar(wide))

@@ -112,7 +112,7 @@ def _network_key(ax: Axes, right: float, bottom: float, stages: Sequence[Any]) -
 
 @style.styled
 def pipeline(
-    scene: xr.DataArray, mask: xr.DataArray, inputs: NDArray[np.float32],
+    scene: xr.DataArray, labels: xr.DataArray, inputs: NDArray[np.float32],
     targets: NDArray[np.uint8], class_map: xr.DataArray, counts: Mapping[str, str],
     title: str, caption: str,
 ) -> Figure:
@@ -122,7 +122,7 @@ def pipeline(
     ----------
     scene : DataArray, (band, y, x), reflectance
         One training scene.
-    mask : DataArray, (y, x), legend codes
+    labels : DataArray, (y, x), legend codes
         Its labels.
     inputs : array, (N, band, row, col), float32
         Normalised patches, at least four.
@@ -136,7 +136,7 @@ def pipeline(
     fig = plt.figure(figsize=(13.5, 5.4))
     ax = _step(fig, 0.02, 0.50, 0.16, "Training scenes", counts["scenes"])
     style.show_false_colour(ax, scene)
-    style.show_classes(_step(fig, 0.02, 0.04, 0.16, "Training labels", counts["labels"]), mask)
+    style.show_classes(_step(fig, 0.02, 0.04, 0.16, "Training labels", counts["labels"]), labels)
     fig.text(0.33, 0.90, "Patches as the network sees them", ha="center", fontweight="bold")
     bands = [scene.get_index("band").get_loc(b) for b in style.FALSE_COLOUR]
     for n in range(4):
@@ -284,7 +284,7 @@ def ablation(
             values = means[variant]
             ax.plot(values, [y] * len(values), "o", color=style.OURS, alpha=0.55, markersize=5)
             ax.plot(values.mean(), y, "|", color=style.OURS, markersize=16, markeredgewidth=2.5)
-        ax.set(title=name, xlabel="mean over the dates left out")
+        ax.set(title=name, xlabel="mean over the held-out dates")
         style.light_grid(ax)
     style.row_names(axes[0], variants, color=style.QUIET)
     axes[0].set_ylim(len(variants) - 0.4, -0.6)
@@ -312,7 +312,7 @@ def split_by_place(
     axes[0].set_title("Scene, NIR–R–G")
     style.scale_bar(axes[0], 1000)
     for ax, codes, name in ((axes[1], training, "Labels to train on"),
-                            (axes[2], validation, "Labels held back")):
+                            (axes[2], validation, "Held-out labels")):
         style.show_classes(ax, codes)
         share = (codes.values > 0).sum() / ((training.values > 0) | (validation.values > 0)).sum()
         ax.set_title(f"{name}: {share:.0%}")
@@ -328,8 +328,9 @@ def learning_curves(histories: Mapping[int, pd.DataFrame], title: str, caption: 
     histories : mapping of int to DataFrame
         Seed to one row per epoch: ``step``, ``loss``, ``validation_oa``, ``validation_macro_f1``.
     """
-    columns = (("loss", "focal loss, training"), ("validation_oa", "overall accuracy, held back"),
-               ("validation_macro_f1", "macro F1, held back"))
+    columns = (("loss", "focal loss, training"),
+               ("validation_oa", "overall accuracy, held-out places"),
+               ("validation_macro_f1", "macro F1, held-out places"))
     fig, axes = plt.subplots(1, 3, figsize=(12.5, 3.9), layout="constrained")
     for ax, (column, name) in zip(axes, columns, strict=True):
         for (seed, rows), (line, mark) in zip(histories.items(), cycle(LINES), strict=False):

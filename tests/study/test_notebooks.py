@@ -18,6 +18,7 @@ from tests.conftest import ROOT
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 STRICT = [n for n in NOTEBOOKS if n.name[:2] in ("01", "04", "05", "07")]
 RUNNER = [sys.executable, str(ROOT / "scripts" / "run_notebook.py")]
+MOST_IMPORTS = 9
 FORBIDDEN = r"sys\.path|!pip|%pip|import \*|filterwarnings\(.ignore.\)|^\s*class |/home/|C:\\"
 
 
@@ -33,6 +34,11 @@ def test_habits(path):
     for word in ("Reads", "Writes", "Needs", "Minutes", "Makes figures"):
         assert f"**{word}**" in first
     code = cells(path, "code")
+    imports = [line for c in code for line in c.source.splitlines()
+               if line.startswith(("import ", "from "))]
+    assert len(imports) <= MOST_IMPORTS, imports
+    for line in imports:  # rooms, not the modules inside them
+        assert not re.match(r"from lulc_lib\.(?!figures|landscape)\w+\.", line), line
     assert sum("parameters" in c.metadata.get("tags", []) for c in code) == 1
     for cell in code:
         lines = [line for line in cell.source.splitlines() if line.strip()]
@@ -63,6 +69,7 @@ def test_committed_with_clean_outputs(path):
 def test_all_run_on_the_synthetic_landscape(tmp_path):
     """What `make smoke SOURCE=synthetic` does, in order, into build/ only."""
     before = {n: n.read_bytes() for n in NOTEBOOKS}
+    shutil.rmtree(ROOT / "build" / "synthetic-smoke" / "build", ignore_errors=True)  # train anew
     for notebook in NOTEBOOKS:
         out = ROOT / "build" / "synthetic-smoke" / notebook.name
         run = subprocess.run(
