@@ -17,12 +17,12 @@ import torch
 from torch import Tensor
 
 from lulc_lib import legend
-from lulc_lib.data.indices import INDICES
 from lulc_lib.data.scenes import BANDS
 from lulc_lib.errors import InputError
 from lulc_lib.io import existing_file, written_whole
 from lulc_lib.unet.config import TrainConfig
 from lulc_lib.unet.device import pick_device
+from lulc_lib.unet.indices import INDICES
 from lulc_lib.unet.model import Ensemble, Network, get_network
 from lulc_lib.unet.normalise import Normalisation, channels
 

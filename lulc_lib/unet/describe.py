@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -17,27 +17,13 @@ LAYERS: dict[type[nn.Module], str] = {
 }
 
 
-@dataclass(frozen=True)
-class Stage:
-    """A part of a network and what it hands on.
+class Stage(NamedTuple):
+    """A part of a network and what it hands on."""
 
-    Attributes
-    ----------
-    name : str
-        ``input``, ``encoder n`` (n poolings before it), ``bottleneck``, ``up n``, ``decoder n``
-        or ``logits``.
-    layers : str
-        Its layers in words, as "3 × (Conv3×3, BN, ReLU)"; empty for the input.
-    shape : tuple of int, (channels, rows, columns)
-        What it gives for a patch of the size asked for.
-    parameters : int
-        Numbers that training can change.
-    """
-
-    name: str
-    layers: str
-    shape: tuple[int, int, int]
-    parameters: int
+    name: str  # input, encoder n (after n poolings), bottleneck, up n, decoder n or logits
+    layers: str  # in words, as "3 × (Conv3×3, BN, ReLU)"; empty for the input
+    shape: tuple[int, int, int]  # channels, rows, columns for a patch of the size asked for
+    parameters: int  # numbers that training can change
 
 
 def layers_of(block: nn.Module) -> str:

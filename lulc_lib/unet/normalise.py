@@ -10,9 +10,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from lulc_lib.data.indices import INDICES, normalised_differences
 from lulc_lib.data.scenes import BANDS, filled
 from lulc_lib.errors import InputError
+from lulc_lib.unet.indices import INDICES, normalised_differences
 
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]
 """Mean and standard deviation of each band, reflectance."""
@@ -81,19 +81,11 @@ def _constant(scenes: Sequence[xr.DataArray]) -> Statistics:
 
 
 class Method(NamedTuple):
-    """What a named normalisation does.
+    """What a named normalisation does."""
 
-    Attributes
-    ----------
-    statistics : callable, optional
-        From the training scenes to the statistics that prediction needs; None: each scene is
-        standardised with its own.
-    indices : bool
-        Whether normalised differences of bands are added as further channels.
-    """
-
+    # from the training scenes to the statistics for prediction; None: each scene has its own
     statistics: Callable[[Sequence[xr.DataArray]], Statistics] | None = None
-    indices: bool = False
+    indices: bool = False  # add normalised differences of bands as further channels
 
 
 NORMALISATIONS: dict[str, Method] = {

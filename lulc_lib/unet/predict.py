@@ -245,9 +245,9 @@ class ClassifyOptions:
         Test-time augmentation (eight times the work); as the model's settings say unless given.
     offset : int, DN, optional
         To subtract; unless given, the file's metadata and pixels decide.
-    tile, overlap : int, pixels, optional
-        Multiples of 2**depth. Unless given, tiles as large as memory of about 1 GB allows, with the
-        network's margin around them, so that they leave no trace.
+    tile : int, pixels, optional
+        Edge of the tiles, a multiple of 2**depth; as large as memory of about 1 GB allows unless
+        given.
     model_name : str
         Written into the file's metadata.
     progress : bool, optional
@@ -259,28 +259,17 @@ class ClassifyOptions:
     tta: bool | None = None
     offset: int | None = None
     tile: int | None = None
-    overlap: int | None = None
     model_name: str = ""
     progress: bool | None = None
 
 
 @dataclass(frozen=True)
 class Classified:
-    """What was done.
+    """What was done."""
 
-    Attributes
-    ----------
-    offset : Offset
-        The radiometric offset used.
-    pixels : dict of int to int
-        Pixels of each legend code and of NO_DATA.
-    pixel_ha : float or None, hectares
-        Area of a pixel; None if the scene's CRS is not projected.
-    """
-
-    offset: Offset
-    pixels: dict[int, int]
-    pixel_ha: float | None
+    offset: Offset  # radiometric, the one used
+    pixels: dict[int, int]  # of each legend code and of NO_DATA
+    pixel_ha: float | None  # area of a pixel, hectares; None if the scene's CRS is not projected
 
 
 def classify_file(
@@ -317,8 +306,7 @@ def classify_file(
                "entropy": options.entropy}
     check_outputs(outputs, [Path(scene)], SUFFIXES)
     with rasterio.Env(GDAL_CACHEMAX=CACHE), SceneFile(scene) as source:
-        parts = list(tiles(stored.model, *source.shape, options.tile or tile_size(stored),
-                           options.overlap))
+        parts = list(tiles(stored.model, *source.shape, options.tile or tile_size(stored)))
         with _bar("reading", source, options) as bar:
             survey = source.survey(options.offset, bar.update)
         reader = _Reader(source, survey, stored.normalisation)

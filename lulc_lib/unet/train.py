@@ -83,41 +83,25 @@ class TrainResult:
 
 @dataclass
 class Run:
-    """A prepared training run.
-
-    Attributes
-    ----------
-    model, averaged : Network, AveragedModel or None
-        The network that learns, and the moving average of its weights if there is one.
-    inputs : list of array, (channel, row, col) float32
-        Network input, one per scene.
-    validation : list of array, (row, col) uint8 legend codes
-        Held-out labels, one per scene.
-    fingerprint : int
-        Of inputs and labels; tells whether a checkpoint belongs to them.
-    steps : int
-        Batches in an epoch.
-    best : dict of Tensor or None
-        Weights of the best epoch so far, if the run may stop early.
-    """
+    """A prepared training run."""
 
     config: TrainConfig
     seed: int
     device: torch.device
     precision: torch.dtype
-    model: Network
-    averaged: AveragedModel | None
+    model: Network  # learns
+    averaged: AveragedModel | None  # moving average of its weights
     optimiser: torch.optim.Optimizer
     loss: FocalLoss
     sampler: PatchSampler
     normalisation: Normalisation
-    inputs: list[NDArray[np.float32]]
-    validation: list[NDArray[np.uint8]]
-    fingerprint: int
-    steps: int
+    inputs: list[NDArray[np.float32]]  # (channel, row, col), one per scene
+    validation: list[NDArray[np.uint8]]  # held-out labels, (row, col) legend codes, one per scene
+    fingerprint: int  # of inputs and labels; tells whether a checkpoint belongs to them
+    steps: int  # batches in an epoch
     history: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
-    best: dict[str, Tensor] | None = None
+    best: dict[str, Tensor] | None = None  # weights of the best epoch, if it may stop early
 
     @property
     def mapping_model(self) -> Network:
@@ -279,14 +263,14 @@ def prepare(
 
 def _check(scenes: Sequence[xr.DataArray], labels: Sequence[xr.DataArray]) -> None:
     if not len(scenes) or len(scenes) != len(labels):
-        raise InputError(f"{len(scenes)} scenes and {len(labels)} label rasters were given; there must be "
-                         "at least one scene and one label raster for each")
+        raise InputError(f"{len(scenes)} scenes and {len(labels)} label rasters were given; there "
+                         "must be at least one scene and one label raster for each")
     for scene, raster in zip(scenes, labels, strict=True):
         if raster.shape != scene.shape[-2:]:
             raise InputError(
                 f"label raster {raster.attrs.get('name', '')} is {raster.shape}; scene "
-                f"{scene.attrs.get('name', '')} has {scene.shape[-2:]} pixels: read the labels onto "
-                "the scene's grid"
+                f"{scene.attrs.get('name', '')} has {scene.shape[-2:]} pixels: read the labels "
+                "onto the scene's grid"
             )
 
 
