@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from lulc_lib import paths
-from lulc_lib.data.indices import INDICES, normalised_differences
+from lulc_lib.unet.indices import INDICES, normalised_differences
 from lulc_lib.data.scenes import BANDS
 from lulc_lib.errors import InputError
 from lulc_lib.unet import (
