@@ -189,9 +189,9 @@ def select(role: str | None = None, kind: str | None = None, site: str | None = 
     wanted = {"role": role, "kind": kind, "site": site, "date": date}
     wanted = {key: value for key, value in wanted.items() if value is not None}
     for key, value in wanted.items():
-        known = sorted({getattr(f, key) for f in published_files()})
-        if value not in known:
-            raise InputError(f"{key} is {value!r}; it must be one of {', '.join(known)}")
+        allowed = sorted({getattr(f, key) for f in published_files()})
+        if value not in allowed:
+            raise InputError(f"{key} is {value!r}; it must be one of {', '.join(allowed)}")
     chosen = [f for f in published_files() if all(getattr(f, k) == v for k, v in wanted.items())]
     if not chosen:
         asked = ", ".join(f"{k} {v!r}" for k, v in wanted.items())
@@ -222,7 +222,7 @@ def training_pairs(site: str | None = None) -> list[tuple[PublishedFile, Publish
 def core_files() -> tuple[str, ...]:
     """Return the paths the study needs: all of Strzegom, and what assesses Kolbuszowa's map.
 
-    Six training scenes with their masks and the test scene; for both test sites the references
+    Six training scenes with their labels and the test scene; for both test sites the references
     (polygons and released raster), the published map and its confusion matrix.
     """
     assessing = ("reference", "published_map")

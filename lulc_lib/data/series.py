@@ -36,13 +36,13 @@ def training_series(site: str, root: Path) -> Series:
         Unknown site, or none of its scenes is at hand.
     """
     series = Series({}, {}, [], [])
-    for scene, mask in training_pairs(site):
+    for scene, labels in training_pairs(site):
         if not scene.path_in(root).exists():
             series.absent.append(scene.path)
             continue
         series.scenes[scene.date] = read_scene(scene.path_in(root))
-        series.labels[scene.date] = read_codes(mask.path_in(root), series.scenes[scene.date])
-        series.files.extend((scene.path_in(root), mask.path_in(root)))
+        series.labels[scene.date] = read_codes(labels.path_in(root), series.scenes[scene.date])
+        series.files.extend((scene.path_in(root), labels.path_in(root)))
     if not series.scenes:
         raise InputError(f"none of the training scenes of {site} is in {root}: "
                          f"{', '.join(series.absent)}")
@@ -123,9 +123,9 @@ def site_views(root: Path) -> dict[str, xr.DataArray]:
     """Read each site's first training scene, or its labels if that is absent."""
     views = {}
     for name, site in SITES.items():
-        scene, mask = training_pairs(name)[0]
+        scene, labels = training_pairs(name)[0]
         there = scene.path_in(root).exists()
-        view = read_scene(scene.path_in(root)) if there else read_codes(mask.path_in(root))
-        kind = "scene" if there else "mask only"
+        view = read_scene(scene.path_in(root)) if there else read_codes(labels.path_in(root))
+        kind = "scene" if there else "labels only"
         views[f"{site.title}\n{scene.date}, {kind}"] = view
     return views

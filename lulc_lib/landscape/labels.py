@@ -101,7 +101,7 @@ def _ranks(seed: int, site: SyntheticSite, places: Ints) -> NDArray[np.float64]:
     return draws[(places * 2_654_435_761 % 2**32) % 4099]
 
 
-def training_mask(seed: int, layout: Layout, truth: Codes) -> Floats:
+def training_labels(seed: int, layout: Layout, truth: Codes) -> Floats:
     """Return sparse training labels ``(row, col) float32``, legend codes, NO_DATA elsewhere.
 
     Whole outlined objects are taken by rank until each class has the labelled area of the

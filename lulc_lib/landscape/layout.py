@@ -222,19 +222,19 @@ class Layout:
 def place_villages(rng: Rng, site: SyntheticSite) -> list[tuple[Point, float]]:
     """Place the settlements (centre, radius): the largest comes first, a city near the middle."""
     width, height = site.extent
-    found: list[tuple[Point, float]] = []
+    placed: list[tuple[Point, float]] = []
     for radius in site.villages:
         best, best_gap = None, -np.inf
         for _ in range(60):
-            lo, hi = (0.35, 0.65) if site.city and not found else (0.1, 0.9)
+            lo, hi = (0.35, 0.65) if site.city and not placed else (0.1, 0.9)
             x, y = rng.uniform(lo, hi, 2)
             point = Point(site.x0 + x * width, site.y0 - y * height)
-            gap = min((point.distance(p) - radius - r for p, r in found), default=1.0)
+            gap = min((point.distance(p) - radius - r for p, r in placed), default=1.0)
             gap = min(gap, 900 + rng.uniform(0, 300))
             if gap > best_gap:
                 best, best_gap = point, gap
-        found.append((best, radius))
-    return found
+        placed.append((best, radius))
+    return placed
 
 
 def _roads(rng: Rng, site: SyntheticSite, blocks: Ints, villages: list[tuple[Point, float]],

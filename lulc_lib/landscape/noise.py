@@ -59,8 +59,8 @@ def coverage(shapes: list[BaseGeometry], shape: tuple[int, int], transform: Affi
     fine_shape = (shape[0] * fine, shape[1] * fine)
     t = transform
     finer = Affine(t.a / fine, t.b / fine, t.c, t.d / fine, t.e / fine, t.f)
-    mask = burn(shapes, fine_shape, finer)
-    return mask.reshape(shape[0], fine, shape[1], fine).mean((1, 3), dtype=np.float32)
+    inside = burn(shapes, fine_shape, finer)
+    return inside.reshape(shape[0], fine, shape[1], fine).mean((1, 3), dtype=np.float32)
 
 
 def without(codes: Codes, gone: Bools) -> Codes:

@@ -99,17 +99,17 @@ def mining_registries(seed: int, layout: Layout) -> dict[str, gpd.GeoDataFrame]:
     """Return ``deposits``, ``mining_areas`` and ``mining_terrains`` in EPSG:2180."""
     rng = stream(seed, layout.site.name, "registers")
     crs = f"EPSG:{layout.site.epsg}"
-    known = [p for p in layout.pits if p.category in LICENSED_KINDS]
-    areas = [permitted(p) for p in known]
+    licensed = [p for p in layout.pits if p.category in LICENSED_KINDS]
+    areas = [permitted(p) for p in licensed]
     terrains = [a.buffer(150).simplify(30) for a in areas]
-    rows = _mining_rows(known, rng, areas)
-    found = [p for p in layout.pits if deposit(p) is not None]
-    bodies = [deposit(p) for p in found]
+    rows = _mining_rows(licensed, rng, areas)
+    in_deposit = [p for p in layout.pits if deposit(p) is not None]
+    bodies = [deposit(p) for p in in_deposit]
     deposits = gpd.GeoDataFrame({
-        "ID_KONTURU": [20_000 + p.site_id for p in found],
-        "ID_ZLOZA": [3000 + p.site_id for p in found],
-        "NAZWA_ZLOZA": [f"Strzegom {p.site_id} - złoże" for p in found],
-        "KOPALINA": [MINERALS[p.site_id % len(MINERALS)] for p in found],
+        "ID_KONTURU": [20_000 + p.site_id for p in in_deposit],
+        "ID_ZLOZA": [3000 + p.site_id for p in in_deposit],
+        "NAZWA_ZLOZA": [f"Strzegom {p.site_id} - złoże" for p in in_deposit],
+        "KOPALINA": [MINERALS[p.site_id % len(MINERALS)] for p in in_deposit],
         "POWIERZCHNIA": [round(b.area) for b in bodies],
     }, geometry=bodies, crs=crs)
     tables = {
@@ -164,7 +164,7 @@ def monitoring_points(seed: int, layout: Layout) -> pd.DataFrame:
     """Return points of the monitoring of pits: x, y (metres, the scenes' CRS) and category.
 
     Categories are the programme's: 1 extraction without a concession, 2 gross overrun,
-    3 abandoned without reclamation. Case A is known to it, case B is not.
+    3 abandoned without reclamation. Case A is in it, case B is not.
     """
     rng = stream(seed, layout.site.name, "monitoring")
     number = {"outside_deposit": 1, "in_deposit_unlicensed": 1, "overrun": 2, "reclaimed": 3}

@@ -65,12 +65,12 @@ class SyntheticSite(catalogue.Site):
 
 @dataclass(frozen=True)
 class Scene:
-    """One acquisition: site, date, and the file name of its mask in the landscape's folder."""
+    """One acquisition: site, date, and the path of its labels in the landscape's folder."""
 
     site: SyntheticSite
     date: date
     stem: str
-    mask_path: str
+    labels_path: str
     test: bool = False
 
     @property
@@ -115,8 +115,8 @@ def released(site: catalogue.Site, role: str, kind: str) -> str:
 @cache
 def scenes() -> tuple[Scene, ...]:
     """Return the published scenes, and a test scene for each published map."""
-    made = [Scene(site, date.fromisoformat(scene.date), PurePosixPath(scene.path).stem, mask.path)
-            for site in SITES for scene, mask in catalogue.training_pairs(site.name)]
+    made = [Scene(site, date.fromisoformat(scene.date), PurePosixPath(scene.path).stem, labels.path)
+            for site in SITES for scene, labels in catalogue.training_pairs(site.name)]
     for site in SITES[:2]:
         (mapped,) = catalogue.select(role="published_map", kind="map", site=site.name)
         stem = PurePosixPath(mapped.path).stem.removesuffix("_class")

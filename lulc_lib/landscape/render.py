@@ -74,8 +74,8 @@ def spectrum(key: str, day: date) -> Spectrum:
     values = np.concatenate([values[-1:], values, values[:1]])
     right = int(np.searchsorted(around, at, side="right"))
     share = (at - around[right - 1]) / (around[right] - around[right - 1])
-    found = (1 - share) * values[right - 1] + share * values[right]
-    return Spectrum(*found.T)
+    between = (1 - share) * values[right - 1] + share * values[right]
+    return Spectrum(*between.T)
 
 
 PSF = 0.68

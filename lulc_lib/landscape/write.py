@@ -78,7 +78,7 @@ def _reference(folder: Path, seed: int, layout: Layout, scene: Scene, truth: Cod
     write_vector(folder / released(site, "reference", "polygons"), table, layer)
     at = burn(list(polygons.geometry), site.shape, site.transform)
     reference = np.where(at, truth, legend.NO_DATA).astype(np.float32)
-    write_raster(folder / scene.mask_path, reference, site, nodata=legend.NO_DATA)
+    write_raster(folder / scene.labels_path, reference, site, nodata=legend.NO_DATA)
     shown = labels.published_map(stream(seed, scene.stem, "map"), site.name, truth)
     write_raster(folder / released(site, "published_map", "map"), shown, site)
     text = labels.confusion_csv(*labels.confusion_table(shown, reference))
@@ -94,8 +94,8 @@ def _scene(folder: Path, seed: int, layout: Layout, scene: Scene) -> None:
     dn = render(stream(seed, scene.stem), lasting, layout, truth, scene)
     write_raster(folder / scene.image_path, dn, site, names=BANDS)
     if not scene.test:
-        mask = labels.training_mask(seed, layout, truth)
-        write_raster(folder / scene.mask_path, mask, site, nodata=legend.NO_DATA)
+        drawn = labels.training_labels(seed, layout, truth)
+        write_raster(folder / scene.labels_path, drawn, site, nodata=legend.NO_DATA)
         return
     _reference(folder, seed, layout, scene, truth)
     if site.quarries:

@@ -89,7 +89,7 @@ def test_scene_files(folder, scene):
         assert (src.shape, src.crs.to_epsg()) == (site.shape, site.epsg)
         assert src.transform == site.transform
         dn = src.read()
-    with rasterio.open(folder / scene.mask_path) as src:
+    with rasterio.open(folder / scene.labels_path) as src:
         assert (src.dtypes, src.nodata) == (("float32",), legend.NO_DATA)
         assert src.transform == site.transform
         mask = legend.check_codes(src.read(1), "mask")
