@@ -2,7 +2,8 @@
 
 A file ``results/<source>/<name>.json`` holds ``values`` and ``provenance`` (data used with sha256,
 commit, versions, device, seconds). A run whose values are stored already leaves the file untouched,
-so repeating the study changes nothing in it.
+so repeating the study changes nothing in it; unless the file names a commit with changes and the
+run has none.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from lulc_lib.errors import InputError
 from lulc_lib.io import written_whole
 
 _PACKAGES = ("lulc_lib", "numpy", "rasterio", "scikit-learn", "torch", "xarray")
-_CODE = ("lulc_lib", "ee_local", "experiments", "scripts")
+_CODE = ("lulc_lib/*.py", "ee_local/*.py", "experiments/*.py", "scripts/*.py")
+_CHANGES = "+changes"
 _STARTED = time.perf_counter()
 
 
@@ -78,7 +80,7 @@ def write_results(source: str, name: str, values: Mapping[str, Any], data: Itera
             "seconds": round(time.perf_counter() - _STARTED if seconds is None else seconds, 1),
         },
     }
-    if target.exists() and _same(json.loads(target.read_text()), content):
+    if target.exists() and _keeps(json.loads(target.read_text()), content):
         return target
     with written_whole(target, make_folder=True) as part:
         part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
@@ -105,7 +107,8 @@ def read_results(source: str, name: str, root: Path | None = None) -> dict[str, 
     if root is not None:
         target = root / target.relative_to(paths.output_root())
     if not target.exists():
-        raise InputError(f"{target} is not there; run the notebook that writes it (make reproduce)")
+        raise InputError(f"{target} is not there; make reproduce writes those of notebooks, "
+                         "make experiments the others")
     try:
         return json.loads(target.read_text())["values"]
     except (json.JSONDecodeError, KeyError) as error:
@@ -139,12 +142,17 @@ def unpack_map(packed: Mapping[str, Any]) -> xr.DataArray:
     return out.rio.write_crs(packed["crs"]).rio.write_transform(t)
 
 
-def _same(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+def _keeps(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Say whether the stored results are the new ones, from a commit as clean as theirs."""
     def core(content: Mapping[str, Any]) -> tuple[Any, Any, Any]:
         made = content.get("provenance", {})
         return content.get("values"), made.get("data"), made.get("absent")
 
-    return core(old) == core(json.loads(json.dumps(new)))
+    def unclean(content: Mapping[str, Any]) -> bool:
+        commit = content.get("provenance", {}).get("commit", "")
+        return not commit or commit.endswith(_CHANGES)
+
+    return core(old) == core(json.loads(json.dumps(new))) and unclean(old) <= unclean(new)
 
 
 def _plain(value: Any) -> Any:
@@ -166,7 +174,7 @@ def _sha256(path: Path) -> str:
 def _commit() -> str:
     """Return the commit, with ``+changes`` where the code differs from it; '' outside git.
 
-    Notebooks do not count as code here, as a run rewrites them while it goes on.
+    Notebooks, tables and the model file do not count as code here: a run rewrites them.
     """
     root = paths.project_root()
     try:
@@ -176,4 +184,4 @@ def _commit() -> str:
                                  capture_output=True).returncode
     except (OSError, subprocess.CalledProcessError):
         return ""
-    return head + ("+changes" if changed else "")
+    return head + (_CHANGES if changed else "")

@@ -47,6 +47,14 @@ def test_the_same_result_leaves_the_file_alone(tmp_path):
     assert not list(tmp_path.rglob("*.tmp"))
 
 
+def test_a_clean_commit_takes_the_place_of_one_with_changes(tmp_path, monkeypatch):
+    for commit, kept in (("aaa+changes", "aaa+changes"), ("bbb+changes", "aaa+changes"),
+                         ("ccc", "ccc"), ("ddd", "ccc"), ("eee+changes", "ccc"), ("", "ccc")):
+        monkeypatch.setattr(results, "_commit", lambda commit=commit: commit)
+        path = results.write_results("synthetic", "x", {"oa": 0.5}, [], tmp_path)
+        assert json.loads(path.read_text())["provenance"]["commit"] == kept
+
+
 def test_absent_and_damaged_results(tmp_path):
     with pytest.raises(InputError, match="make reproduce"):
         results.read_results("synthetic", "none")
