@@ -432,18 +432,7 @@ def averages_of_parts(
 
 
 def mean_over_classes(values: pd.Series, support: pd.Series) -> dict[str, Any]:
-    """Average one value per class, each class the same and by support, and name the classes.
-
-    Parameters
-    ----------
-    values, support : Series, one value per class
-        The metric, of which a NaN is left out, and the reference pixels.
-
-    Returns
-    -------
-    dict
-        ``macro``, ``weighted``, ``n_averaged``, ``averaged``, ``left_out``.
-    """
+    """Average one value per class, each class the same and by support; a NaN is left out."""
     defined = values.notna()
     return {
         "macro": _mean(values[defined]),
@@ -454,21 +443,18 @@ def mean_over_classes(values: pd.Series, support: pd.Series) -> dict[str, Any]:
     }
 
 
-def macro_f1_two_ways(
-    matrix: pd.DataFrame, classes: Sequence[Hashable] | None = None
-) -> MacroF1:
+def macro_f1_two_ways(matrix: pd.DataFrame) -> MacroF1:
     """Compute macro F1 as the mean of the F1s, and as the F1 of mean precision and mean recall.
 
     Both are called macro F1. The second is never the smaller one (the harmonic mean is concave)
-    and can be larger by nearly one half.
-    Both are taken over the same classes: those of ``classes`` (None: with reference pixels) that
-    have a user's and a producer's accuracy.
+    and can be larger by nearly one half. Both are taken over the same classes: those that have a
+    producer's and a user's accuracy.
 
     Source: Opitz & Burst 2019, "Macro F1 and Macro F1".
     """
-    parts = binary_parts(matrix)
-    table = binary_metrics(parts).loc[_chosen(parts, classes)]
-    defined = table.producers_accuracy.notna() & table.users_accuracy.notna()
+    table = per_class(matrix)
+    table = table[table.support > 0]
+    defined = table.users_accuracy.notna()
     used = table[defined]
     recall, precision = _mean(used.producers_accuracy), _mean(used.users_accuracy)
     return MacroF1(_mean(used.f1), float(ratio(2 * recall * precision, recall + precision)),

@@ -86,14 +86,7 @@ class Comparison:
 
     @classmethod
     def of_counts(cls, table: pd.DataFrame, name: str) -> Comparison:
-        """Take binary counts per class; one or two classes determine the matrix too.
-
-        Parameters
-        ----------
-        table : DataFrame, one row per class
-            Columns TP, TN, FP, FN.
-        name : str
-            The file, for messages.
+        """Take TP, TN, FP and FN per class; one or two classes determine the matrix too.
 
         Raises
         ------
@@ -203,13 +196,8 @@ def orientation(corner: str) -> Side | None:
 def read_names(path: Path | str, comparison: Comparison) -> Comparison:
     """Give a comparison the class names of a JSON file.
 
-    Parameters
-    ----------
-    path : Path or str
-        An object ``{"1": "water", …}`` that names every class, or, for classes that are only
-        numbered 1 … n, a list of names in their order.
-    comparison : Comparison
-        The classes to name.
+    The file holds an object ``{"1": "water", …}`` that names every class, or, for classes that are
+    only numbered 1 … n, a list of names in their order.
 
     Raises
     ------
@@ -237,14 +225,9 @@ def read_names(path: Path | str, comparison: Comparison) -> Comparison:
 
 
 def read_areas(path: Path | str, labels: Mapping[str, str]) -> dict[str, float]:
-    """Read the mapped area per class from a CSV with a header line and columns label and area.
+    """Read the mapped area per class, any unit, from a CSV with the columns label and area.
 
-    Parameters
-    ----------
-    path : Path or str
-        The CSV file; areas in any unit.
-    labels : mapping
-        What a class may be called in the file (code or name) → its label.
+    ``labels``: what a class may be called in the file (code or name) → its label.
 
     Raises
     ------

@@ -91,14 +91,7 @@ def count_or_none(cell: str) -> int | None:
 
 def counts(cells: Sequence[Sequence[str]], columns: Sequence[str], rows: Sequence[str],
            name: str) -> list[list[int]]:
-    """Read a block of cells as counts.
-
-    Parameters
-    ----------
-    cells : sequence of lines
-        Text.
-    columns, rows, name : sequence of str, sequence of str, str
-        What the columns, the lines and the file are called in error messages.
+    """Read a block of cells as counts; ``columns``, ``rows`` and ``name`` are for messages.
 
     Raises
     ------

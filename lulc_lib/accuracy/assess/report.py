@@ -51,14 +51,7 @@ PAGE_PIXELS = 1040
 def write_report(assessment: Assessment, path: Path, inputs: Mapping[str, Path]) -> None:
     """Write the report, whole or not at all.
 
-    Parameters
-    ----------
-    assessment : Assessment
-        What to report.
-    path : Path
-        The HTML file; replaced if it is there.
-    inputs : mapping
-        Role → file that was read; named with its size and SHA-256.
+    ``inputs``: role → file that was read, which the report names with its size and SHA-256.
 
     Raises
     ------
@@ -73,17 +66,7 @@ def write_report(assessment: Assessment, path: Path, inputs: Mapping[str, Path])
 
 
 def html(assessment: Assessment, inputs: Mapping[str, tuple[str, int, str]], day: dt.date) -> str:
-    """Fill the page.
-
-    Parameters
-    ----------
-    assessment : Assessment
-        What to report.
-    inputs : mapping
-        Role → file name, bytes, SHA-256.
-    day : date
-        Of the report.
-    """
+    """Fill the page; ``inputs``: role → file name, bytes, SHA-256."""
     import jinja2  # here, so that the command starts without it
 
     def short(name: str) -> str:
@@ -107,14 +90,7 @@ def shade(part: float, full: tuple[int, int, int]) -> tuple[str, str]:
     """Choose the background and text colour of a heat-map cell.
 
     The text is black or white, whichever has the higher contrast (WCAG 2 relative luminance);
-    only full black keeps a contrast of 4.5 on every shade.
-
-    Parameters
-    ----------
-    part : float
-        Share, 0 to 1, of the full shade.
-    full : tuple of int
-        The full shade (sRGB).
+    only full black keeps a contrast of 4.5 on every shade. ``part``: share of the ``full`` shade.
 
     Examples
     --------

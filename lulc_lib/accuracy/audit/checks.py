@@ -30,7 +30,7 @@ from lulc_lib.accuracy.audit.printed import (
     reconstruct_counts,
     swap_axes,
 )
-from lulc_lib.accuracy.published.tables import (
+from lulc_lib.accuracy.published import (
     all_tables,
     index,
     matrix_of,
@@ -234,16 +234,8 @@ def explain(
 ) -> list[Explanation]:
     """Find every hypothesis that gives the printed digits of one number, exact ones first.
 
-    Parameters
-    ----------
-    printed : Printed
-        The number.
-    row, column : str
-        Its place in the tables of ``quantities``.
-    right : float
-        Its value by the paper's own definition.
-    tables : list
-        From :func:`alternatives`.
+    ``row`` and ``column`` are its place in ``tables`` (from :func:`alternatives`), ``right`` is
+    its value by the paper's own definition.
     """
     exact, early = [], []
     if printed.padded(right):
@@ -262,12 +254,7 @@ def explain(
 def numbers(tables: Tables | None = None, quotes: pd.DataFrame | None = None) -> list[Number]:
     """List every number to check: the cells of Tables 8, 10–12, 15–20, then those in the text.
 
-    Parameters
-    ----------
-    tables : mapping, optional
-        In place of the paper's.
-    quotes : DataFrame, optional
-        In place of ``published.quoted()``.
+    ``quotes`` takes the place of ``published.quoted()``.
     """
     about = index().about.replace("", "0").astype(int)
     listed = [number for n, frame in all_tables(tables).items() if n not in (7, 9, 13, 14)
@@ -332,17 +319,14 @@ def check(
 
 
 def whole_columns(
-    checked: list[Checked], tables: Tables | None = None, matrices: Matrices | None = None,
+    checked: list[Checked], said: Mapping[int, Subject]
 ) -> list[dict[str, Any]]:
     """Find the columns of a table that one hypothesis reproduces better than the definition does.
 
-    Returns
-    -------
-    list of dict
-        ``table, column, cells, as_defined, hypothesis, detail, reproduced``: of how many printed
-        cells the definition and the hypothesis give the exact digits.
+    ``as_defined`` and ``reproduced``: of how many printed ``cells`` the definition and the
+    hypothesis give the exact digits.
     """
-    tried = {n: alternatives(subject) for n, subject in subjects(tables, matrices).items()}
+    tried = {n: alternatives(subject) for n, subject in said.items()}
     columns: dict[tuple[int, str], list[Checked]] = {}
     for c in checked:
         if c.number.table:
@@ -361,22 +345,16 @@ def whole_columns(
     return better
 
 
-def identity(tables: Tables | None = None) -> list[dict[str, Any]]:
+def identity() -> list[dict[str, Any]]:
     """Find how many classes a printed mean ACC was taken over: mean ACC = 1 − 2(1 − OA) ÷ K.
 
     Every wrong pixel is one class's false positive and another's false negative, so the mean
-    per-class ACC says nothing but OA and K.
-
-    Returns
-    -------
-    list of dict
-        ``table, mean_acc, oa, classes_listed, classes_implied`` (to two decimals) and the ``low``
-        and ``high`` that the rounding of the printed digits allows.
+    per-class ACC says nothing but OA and K. ``low`` and ``high``: the number of classes that the
+    rounding of the printed digits allows.
     """
     implied_by = []
-    for n, frame in all_tables(tables).items():
-        if n not in (12, 15, 16, 18, 19, 20):
-            continue
+    for n in (12, 15, 16, 18, 19, 20):
+        frame = table(n)
         oa = parse(frame.loc[OVERALL if OVERALL in frame.index else MEAN, "oa"])
         acc = parse(frame.loc[MEAN, "acc"])
         listed = len(table(9) if n == 12 else frame.drop(index=[MEAN, OVERALL]))

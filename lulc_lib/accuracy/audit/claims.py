@@ -18,7 +18,7 @@ import pandas as pd
 from lulc_lib import legend
 from lulc_lib.accuracy.audit.checks import Subject
 from lulc_lib.accuracy.audit.printed import MEAN, METRICS, OVERALL, one_against_all, quantities
-from lulc_lib.accuracy.published.tables import claims, index, training_scenes
+from lulc_lib.accuracy.published import claims, index, training_scenes
 from lulc_lib.accuracy.uncertainty import wilson
 
 _SHARED = 0.05
@@ -29,12 +29,11 @@ _SHARED = 0.05
 class Facts:
     """The corrected numbers that the claims are tested on.
 
-    ``unet``: by site, ``gee``: by classifier, the metrics of ``quantities``; ``matrices``: by site,
-    confusion matrices (map_class, reference_class); ``points``: counts by classifier; ``training``:
-    number of training scenes by site; ``binary``: counts of the two-class example; ``overlap``: by
-    site, share of the reference test pixels that lie on pixels labelled in training;
-    ``oa_interval``: by site, 95 % interval of the network's OA (from whole polygons, say; else the
-    binomial one is used).
+    By site: ``unet``, the metrics of ``quantities``; ``matrices``, confusion matrices;
+    ``training``, the number of training scenes; ``overlap``, the share of the reference test pixels
+    labelled in training; ``oa_interval``, 95 % interval of the network's OA from whole polygons
+    (else the binomial one is used). By classifier: ``gee``, the metrics; ``points``, the counts.
+    ``binary``: counts of the two-class example.
     """
 
     unet: Mapping[str, pd.DataFrame]
@@ -79,22 +78,9 @@ def assess_claims(
 ) -> list[dict[str, Any]]:
     """Give every claim of the paper its verdict on the corrected numbers.
 
-    Parameters
-    ----------
-    subjects : mapping
-        From ``checks.subjects``.
-    overlap : mapping, optional
-        By site, share of the reference test pixels labelled in training; without it the claim
-        that rests on it is ``not tested``.
-    oa_interval : mapping, optional
-        By site, 95 % interval of the network's OA from whole polygons; without it the binomial
-        one.
-
-    Returns
-    -------
-    list of dict
-        ``id, section, claim, verdict, because``; and ``as_printed``: the verdict that the same
-        computation gives on the numbers as the paper prints them.
+    ``overlap`` and ``oa_interval`` as in :class:`Facts`; without ``overlap`` the claim that rests
+    on it is ``not tested``. ``as_printed`` is the verdict that the same computation gives on the
+    numbers as the paper prints them.
     """
     right, as_printed = (_facts(subjects, overlap, oa_interval, which)
                          for which in ("right", "as_printed"))
@@ -109,12 +95,8 @@ def assess_claims(
 def corrected(subjects: Mapping[int, Subject]) -> pd.DataFrame:
     """Make the summary the paper should have: means over the classes present, OA with interval.
 
-    Returns
-    -------
-    DataFrame, one row per map (site or classifier)
-        ``about`` (table), ``site``, ``classifier``, ``n``, ``correct``, ``classes``, ``oa, oa_low,
-        oa_high`` (Wilson, 95 %: right for independent points, far too narrow for the pixels of
-        polygons) and the means ``acc, tnr, pa, ua, f1``.
+    The interval is Wilson's, 95 %: right for independent points, far too narrow for the pixels of
+    polygons.
     """
     table, rows = index(), []
     for n in (13, 14, 18, 19, 20):
@@ -166,7 +148,7 @@ def training_apart(facts: Facts) -> Conclusion:
     """Test whether the paper's own list of training scenes leaves the test sites out."""
     scenes = {site: facts.training.get(site, 0) for site in facts.unet}
     return _conclude(not any(scenes.values()), not all(scenes.values()),
-                    "training scenes at the test sites: " + _each(scenes, 0))
+                     "training scenes at the test sites: " + _each(scenes, 0))
 
 
 def generalises(facts: Facts) -> Conclusion:
@@ -174,7 +156,7 @@ def generalises(facts: Facts) -> Conclusion:
     if not facts.overlap:
         return Conclusion("not tested", "needs the share of test pixels labelled in training")
     return _conclude(max(facts.overlap.values()) < _SHARED, True, "not shown: share of the test "
-                    "pixels that were labelled in training: " + _each(dict(facts.overlap)))
+                     "pixels that were labelled in training: " + _each(dict(facts.overlap)))
 
 
 def mean_pa_ua(facts: Facts) -> Conclusion:
@@ -219,14 +201,14 @@ def roads_recall(facts: Facts) -> Conclusion:
     """Test whether the network's PA of roads is above the Earth Engine classifiers'."""
     ours, (low, high) = facts.ours.pa[_key("road")], facts.gee_range(_key("road"), "pa")
     return _conclude(ours > high, ours > low, f"PA of roads {ours:.3f} against "
-                    + _each(facts.gee_column(_key("road"), "pa")))
+                     + _each(facts.gee_column(_key("road"), "pa")))
 
 
 def roads_f1_unet(facts: Facts) -> Conclusion:
     """Test whether the network's F1 of roads is above the Earth Engine classifiers'."""
     ours, (low, high) = facts.ours.f1[_key("road")], facts.gee_range(_key("road"), "f1")
     return _conclude(ours > high, ours > low, f"F1 of roads {ours:.3f} against "
-                    + _each(facts.gee_column(_key("road"), "f1")))
+                     + _each(facts.gee_column(_key("road"), "f1")))
 
 
 def outperforms_both(facts: Facts) -> Conclusion:
@@ -234,7 +216,7 @@ def outperforms_both(facts: Facts) -> Conclusion:
     ours, (_, high) = facts.ours.oa[OVERALL], facts.gee_range(OVERALL, "oa")
     others = [site for site in facts.unet if site != facts.site]
     return _conclude(ours > high and not others, ours > high, f"OA at {facts.site} {ours:.4f} "
-                    f"against {high:.4f} at most; no Earth Engine result at {', '.join(others)}")
+                     f"against {high:.4f} at most; no Earth Engine result at {', '.join(others)}")
 
 
 def oa_gain(facts: Facts) -> Conclusion:
@@ -252,9 +234,9 @@ def oa_gain(facts: Facts) -> Conclusion:
     others = {s: t.oa[OVERALL] - facts.gee_range(OVERALL, "oa")[1]
               for s, t in facts.unet.items() if s != site}
     return _conclude(inside and min(lows.values()) >= 0.13, min(lows.values()) > 0,
-                    f"difference at {site}: {_each(gains)}, lower ends (95 %): {_each(lows)}; two "
-                    "different references; against the best classifier at another site: "
-                    + _each(others))
+                     f"difference at {site}: {_each(gains)}, lower ends (95 %): {_each(lows)}; two "
+                     "different references; against the best classifier at another site: "
+                     + _each(others))
 
 
 def class_gains(facts: Facts) -> Conclusion:
@@ -267,7 +249,7 @@ def class_gains(facts: Facts) -> Conclusion:
         positive, cells = positive + int((gain > 0).sum()), cells + gain.size
     return _conclude(larger > cells / 2, positive > cells / 2, f"of {cells} differences (PA and UA "
                     f"by class and classifier) {larger} are larger than the gain in OA, {positive} "
-                    "above 0")
+                     "above 0")
 
 
 def soil_pit_precision(facts: Facts) -> Conclusion:
@@ -293,8 +275,8 @@ def quarry_gain(facts: Facts) -> Conclusion:
     better = ours.f1 > max(theirs.values())
     points = sum(facts.points["RF"].loc[quarry, ["tp", "fn"]])
     note = ", whose intervals hold the network's PA or UA" if within else ""
-    return _conclude(better and not within, better, f"F1 {ours.f1:.3f} against {_each(theirs)} from "
-                    f"{points} points{note}")
+    return _conclude(better and not within, better, f"F1 {ours.f1:.3f} against {_each(theirs)} "
+                     f"from {points} points{note}")
 
 
 def soil_pit_apart(facts: Facts) -> Conclusion:
@@ -306,8 +288,8 @@ def soil_pit_apart(facts: Facts) -> Conclusion:
     back = int(matrix.loc[soil, quarry])
     largest = matrix.loc[quarry].drop(quarry).idxmax() == soil
     return _conclude(not largest, mixed / there < 0.1, f"{mixed} of the {wrong} pixels wrongly "
-                    f"mapped as quarry are bare soil ({mixed / there:.1%} of it); {back} quarry "
-                    "pixels are mapped as bare soil")
+                     f"mapped as quarry are bare soil ({mixed / there:.1%} of it); {back} quarry "
+                     "pixels are mapped as bare soil")
 
 
 def growing_as_ripe(facts: Facts) -> Conclusion:
@@ -325,7 +307,7 @@ def _mixed(facts: Facts, reference: str, mapped: str) -> Conclusion:
     there = int(matrix.loc[int(_key(mapped)), int(_key(reference))])
     back = int(matrix.loc[int(_key(reference)), int(_key(mapped))])
     return _conclude(there > back, False, f"{there} pixels of {reference} mapped as {mapped}, "
-                    f"{back} the other way round")
+                     f"{back} the other way round")
 
 
 def oa_formula(facts: Facts) -> Conclusion:
@@ -344,7 +326,7 @@ def rf_best_oa(facts: Facts) -> Conclusion:
     first = max(oa, key=oa.get) == "RF"
     words = [f"{name} {oa[name]:.3f} [{low:.3f}, {high:.3f}]" for name, (low, high) in ends.items()]
     return _conclude(first and ends["SVM"][1] < oa["RF"], first,
-                    "OA with 95 % intervals: " + ", ".join(words))
+                     "OA with 95 % intervals: " + ", ".join(words))
 
 
 def mean_acc_misleads(facts: Facts) -> Conclusion:
@@ -352,7 +334,7 @@ def mean_acc_misleads(facts: Facts) -> Conclusion:
     acc, oa = facts.gee_column(MEAN, "acc"), facts.gee_column(OVERALL, "oa")
     apart = [acc[name] - oa[name] > 0.1 and abs(acc[name] - 0.95) < 0.01 for name in acc]
     return _conclude(all(apart), any(apart), f"mean ACC {_each(acc)}; OA {_each(oa)}; mean ACC = "
-                    "1 − 2(1 − OA)/K whatever the map")
+                     "1 − 2(1 − OA)/K whatever the map")
 
 
 def acc_gap_grows(facts: Facts) -> Conclusion:
@@ -362,7 +344,7 @@ def acc_gap_grows(facts: Facts) -> Conclusion:
     falls = all(a[1] > b[1] for a, b in pairwise(pairs))
     words = [f"{oa:.3f} {gap:.3f}" for oa, gap in pairs]
     return _conclude(falls, True, "mean ACC − OA = (1 − OA)(1 − 2/K); OA and distance: "
-                    + ", ".join(words))
+                     + ", ".join(words))
 
 
 def acc_unbalanced(facts: Facts) -> Conclusion:
@@ -373,14 +355,14 @@ def acc_unbalanced(facts: Facts) -> Conclusion:
         classes = len(table) - 2
         worst = max(worst, abs(table.acc[MEAN] - (1 - 2 * (1 - table.oa[OVERALL]) / classes)))
     return _conclude(worst > 1e-9, True, "mean ACC is 1 − 2(1 − OA)/K for all five maps (largest "
-                    f"deviation {worst:.0e}): class sizes play no part")
+                     f"deviation {worst:.0e}): class sizes play no part")
 
 
 def cart_balanced(facts: Facts) -> Conclusion:
     """Test whether CART's three means are within 0.01 of 0.77."""
     means = facts.gee["CART"].loc[MEAN, ["pa", "ua", "f1"]]
     return _conclude(bool((abs(means - 0.77) < 0.01).all()), False,
-                    "CART: " + _each({c.upper(): v for c, v in means.items()}, 4))
+                     "CART: " + _each({c.upper(): v for c, v in means.items()}, 4))
 
 
 def cart_rare(facts: Facts) -> Conclusion:
@@ -401,7 +383,7 @@ def rf_low_recall(facts: Facts) -> Conclusion:
     """Test whether RF's mean PA is the lowest of the three."""
     pa = facts.gee_column(MEAN, "pa")
     return _conclude(min(pa, key=pa.get) == "RF", False, "mean PA over the classes present: "
-                    + _each(pa, 4))
+                     + _each(pa, 4))
 
 
 def rf_precision(facts: Facts) -> Conclusion:
@@ -409,7 +391,7 @@ def rf_precision(facts: Facts) -> Conclusion:
     ua, pa = facts.gee_column(MEAN, "ua"), facts.gee_column(MEAN, "pa")
     good = ua["RF"] > pa["RF"]
     return _conclude(good and min(ua, key=ua.get) != "RF", good,
-                    f"mean UA {_each(ua, 4)}; mean PA of RF {pa['RF']:.4f}")
+                     f"mean UA {_each(ua, 4)}; mean PA of RF {pa['RF']:.4f}")
 
 
 def svm_recall(facts: Facts) -> Conclusion:
@@ -422,7 +404,7 @@ def svm_precision(facts: Facts) -> Conclusion:
     """Test whether SVM's mean UA is below the others' (or, more weakly, its own PA)."""
     ua, pa = facts.gee_column(MEAN, "ua"), facts.gee_column(MEAN, "pa")
     return _conclude(max(ua, key=ua.get) != "SVM", ua["SVM"] < pa["SVM"],
-                    f"mean UA {_each(ua, 4)}; mean PA of SVM {pa['SVM']:.4f}")
+                     f"mean UA {_each(ua, 4)}; mean PA of SVM {pa['SVM']:.4f}")
 
 
 def svm_f1(facts: Facts) -> Conclusion:
@@ -431,11 +413,11 @@ def svm_f1(facts: Facts) -> Conclusion:
     classes = facts.points["SVM"].index
     higher = int((facts.gee["SVM"].f1[classes] > facts.gee["CART"].f1[classes]).sum())
     return _conclude(f1["SVM"] > f1["CART"], higher > len(classes) / 2,
-                    f"mean F1 {_each(f1, 4)}; higher in {higher} of {len(classes)} classes")
+                     f"mean F1 {_each(f1, 4)}; higher in {higher} of {len(classes)} classes")
 
 
 def roads_gee(facts: Facts) -> Conclusion:
     """Test whether F1 of roads is below 0.60 for all three."""
     f1 = facts.gee_column(_key("road"), "f1")
     return _conclude(max(f1.values()) < 0.6, min(f1.values()) < 0.6, "F1 of roads " + _each(f1)
-                    + f"; the network {facts.ours.f1[_key('road')]:.3f}")
+                     + f"; the network {facts.ours.f1[_key('road')]:.3f}")

@@ -16,7 +16,6 @@ from lulc_lib.accuracy.audit.checks import (
     Checked,
     Matrices,
     Subject,
-    Tables,
     check,
     identity,
     subjects,
@@ -31,15 +30,14 @@ from lulc_lib.accuracy.audit.printed import (
     quantities,
     reconstruct_counts,
 )
-from lulc_lib.accuracy.published.tables import all_tables, index
+from lulc_lib.accuracy.published import index
 
 FINDING_COLUMNS = ("where", "numbers", "printed", "recomputed", "verdict", "explanation")
 _VERDICTS = ("match", "rounding", "mismatch")
 
 
 def audit(
-    matrices: Matrices | None = None, tables: Tables | None = None,
-    quotes: pd.DataFrame | None = None, overlap: Mapping[str, float] | None = None,
+    matrices: Matrices | None = None, overlap: Mapping[str, float] | None = None,
     oa_interval: Mapping[str, tuple[float, float]] | None = None,
 ) -> dict[str, Any]:
     """Compute every published accuracy number again, and what follows from it.
@@ -49,8 +47,6 @@ def audit(
     matrices : mapping, optional
         Confusion matrices (map_class, reference_class) of the same map, by the number of the
         printed one (13 or 14) and a name ("polygons, pixel centres"), over any classes.
-    tables, quotes : mapping, DataFrame, optional
-        Numbers in place of the paper's (see ``checks.numbers``).
     overlap : mapping, optional
         By site, share of the reference test pixels labelled in training.
     oa_interval : mapping, optional
@@ -68,13 +64,12 @@ def audit(
         column, which is the mean where there is one; verdict; explanation, "" where none fits);
         ``summary``: how many of what.
     """
-    said = subjects(tables, matrices, quotes)
-    checked = check(tables, matrices, quotes)
-    compared, counts, implied = compare_matrices(said), reconstructions(tables), identity(tables)
+    said, checked = subjects(matrices=matrices), check(matrices=matrices)
+    compared, counts, implied = compare_matrices(said), reconstructions(), identity()
     claims = assess_claims(said, overlap, oa_interval)
     return {
         "numbers": [_record(c) for c in checked],
-        "columns": whole_columns(checked, tables, matrices),
+        "columns": whole_columns(checked, said),
         "identity": implied,
         "matrices": compared,
         "reconstructed": counts,
@@ -90,14 +85,8 @@ def audit(
 def compare_matrices(said: Mapping[int, Subject]) -> list[dict[str, Any]]:
     """Compare each further matrix with the printed one it belongs to.
 
-    Returns
-    -------
-    list of dict
-        ``about, name``; ``n, oa`` over all its classes and ``n_printed_classes,
-        oa_printed_classes``; ``cells``, ``cells_equal`` and ``cells_equal_transposed`` (the greater
-        one shows what the printed rows are); ``off_legend``: pixels by class that the printed
-        matrix does not list; ``lost_digits``: cells with the printed and the shorter number;
-        ``largest_difference``: the cell that differs most.
+    Of ``cells_equal`` and ``cells_equal_transposed`` the greater one shows what the printed rows
+    are; ``off_legend``: pixels by class that the printed matrix does not list.
     """
     return [{"about": about, "name": name, **_against_printed(subject, matrix)}
             for about, subject in said.items() for name, matrix in subject.others.items()]
@@ -127,18 +116,14 @@ def _against_printed(subject: Subject, matrix: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def reconstructions(tables: Tables | None = None) -> dict[str, Any]:
+def reconstructions() -> dict[str, Any]:
     """Find the whole numbers behind Tables 18–20, and what all three say about the test points.
 
-    Returns
-    -------
-    dict
-        By table number: ``rows`` of ``reconstruct_counts`` and ``unique`` (one solution per class);
-        ``same_supports``: the three tables have the same reference points per class, and
-        ``same_supports_if_swapped``: they would if PA and UA were exchanged. The classifiers were
-        tested on the same points, so this shows which axis is the reference.
+    ``same_supports``: the three tables have the same reference points per class, and
+    ``same_supports_if_swapped``: they would if PA and UA were exchanged. The classifiers were
+    tested on the same points, so this shows which axis is the reference.
     """
-    frames = {n: reconstruct_counts(all_tables(tables)[n]) for n in (18, 19, 20)}
+    frames = {n: reconstruct_counts(n) for n in (18, 19, 20)}
     supports = {tuple(frame.support) for frame in frames.values()}
     mapped = {tuple(frame.tp + frame.fp) for frame in frames.values()}
     return {str(n): {"rows": _plain(frame.reset_index()), "n": TEST_POINTS,

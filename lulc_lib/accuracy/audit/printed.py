@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lulc_lib.accuracy.metrics import METRICS as DEFINITIONS
 from lulc_lib.accuracy.metrics import Parts, binary_parts
-from lulc_lib.accuracy.published.tables import table
+from lulc_lib.accuracy.published import table
 from lulc_lib.errors import InputError
 
 COUNTS = Parts._fields
@@ -112,22 +112,16 @@ def one_against_all(matrix: pd.DataFrame) -> pd.DataFrame:
 def quantities(counts: pd.DataFrame, extra_empty: int = 0) -> pd.DataFrame:
     """Compute the paper's metrics from the four counts.
 
+    Rows: each class that has any pixel on either side, ``mean`` (over the classes with reference
+    pixels), ``overall``; OA is the same in every row.
+
     Parameters
     ----------
     counts : DataFrame, one row per class
-        From :func:`one_against_all`; classes without any pixel on either side are left out.
+        From :func:`one_against_all`.
     extra_empty : int
         How many empty classes the means count in the way some programs do: PA = UA = F1 = 0 and
         ACC = TNR = 1. 0 is right; other numbers are there to recognise that mistake.
-
-    Returns
-    -------
-    DataFrame
-        Rows: each class, ``mean`` (over the classes with reference pixels), ``overall``; columns
-        ``acc, tnr, pa, ua, f1, oa`` and the four counts (NaN in the last two rows). OA is the same
-        in every row.
-
-    Source: Hejmanowska et al. 2025, Table 6.
     """
     counts = counts[counts[["tp", "fp", "fn"]].sum(axis=1) > 0]
     parts = Parts(*(counts[c].to_numpy(dtype=np.float64) for c in COUNTS))

@@ -20,13 +20,14 @@ _FOLDER = Path(__file__).parent
 
 
 def matrix(name: str) -> pd.DataFrame:
-    """Read a named confusion matrix of the published maps, rows map_class, columns reference_class.
+    """Read a named confusion matrix of the published maps (rows map, columns reference).
 
     Strzegom: ``centre``, ``all_touched``, ``raster`` (three references), ``inside``, ``rim``,
     ``touched_only`` (parts of the polygons), ``seen_never``, ``seen_other_class``,
     ``seen_same_class`` (by the training labels), ``forest_`` and ``place_`` with ``random_pixels``
     or ``whole_polygons`` (classifiers, cross-validated). Kolbuszowa: ``kolbuszowa``, and on the
-    pixels of the training labels nearest in time ``kolbuszowa_network``, ``kolbuszowa_copied_labels``.
+    pixels of the training labels nearest in time ``kolbuszowa_network`` and
+    ``kolbuszowa_copied_labels``.
 
     Raises
     ------

@@ -1,16 +1,169 @@
-"""What the paper and its authors published about accuracy: its tables as data, its matrices."""
+"""What the paper and its authors published about accuracy: Tables 7–20, quoted numbers, matrices.
 
-from lulc_lib.accuracy.published.tables import (
-    claims,  # what the paper says in words
-    index,  # caption, section and subject of each table
-    matrix_of,  # a printed matrix as counts
-    printed_matrix,  # the same, by table number
-    quoted,  # accuracy numbers in the paper's sentences
-    read_published_matrix,  # a released matrix file
-    released_matrix,  # Table 13 or 14 as the repository has it
-    table,  # one table as printed
-    training_scenes,  # sites and dates of the training scenes
-)
+Cells are text with their printed digits ("0.7270" is not "0.727"), so that rounding shows.
+Source: Hejmanowska et al. 2025, Applied Sciences 15(17), 9785 (CC BY 4.0); ``index()`` names each
+table's caption and section.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+from lulc_lib import legend
+from lulc_lib.accuracy.confusion import as_confusion
+from lulc_lib.errors import InputError
+from lulc_lib.io import existing_file
 
 __all__ = ["claims", "index", "matrix_of", "printed_matrix", "quoted", "read_published_matrix",
            "released_matrix", "table", "training_scenes"]
+
+_FOLDER = Path(__file__).parent
+
+
+def index() -> pd.DataFrame:
+    """List each table's number, caption, section, what a matrix has in its rows, site, classifier.
+
+    ``about`` is the number of the table (matrix or per-class table) whose counts it summarises.
+    """
+    frame = _read("index.csv")
+    return frame.set_index(frame.number.astype(int).rename("table")).drop(columns="number")
+
+
+def table(number: int) -> pd.DataFrame:
+    """Read one table as printed, all cells text; a cell that the paper leaves empty is "".
+
+    Parameters
+    ----------
+    number : int
+        7 to 20.
+
+    Returns
+    -------
+    DataFrame
+        Rows as printed (index: class, classifier, or ``mean`` and ``overall``), columns in short
+        names: tp, fp, fn, tn, acc, tnr, oa, pa, ua, f1; the classes of the other axis for a matrix.
+
+    Examples
+    --------
+    >>> table(12).loc["mean", "oa"]
+    '0.7270'
+    """
+    there = index().index
+    if number not in there:
+        raise InputError(f"table is {number!r}; it must be a number from {there[0]} to {there[-1]}")
+    frame = _read(f"table_{number:02d}.csv")
+    return frame.set_index(frame.columns[0])
+
+
+def quoted() -> pd.DataFrame:
+    """List accuracy numbers in the paper's sentences: section, subject, printed text, unit.
+
+    ``about`` as in :func:`index`; ``unit`` is "%" or "".
+    """
+    frame = _read("quoted.csv")
+    return frame.assign(about=frame.about.astype(int))
+
+
+def training_scenes() -> pd.DataFrame:
+    """List site and date (YYYYMMDD) of the U-Net's training scenes, as section 2.3.1 does."""
+    return _read("training_scenes.csv")
+
+
+def claims() -> pd.DataFrame:
+    """List what the paper says in words, paraphrased: id (of its test), section, claim."""
+    return _read("claims.csv")
+
+
+def printed_matrix(number: int) -> pd.DataFrame:
+    """Read a printed confusion matrix (Table 7, 9, 13 or 14) as counts.
+
+    Returns
+    -------
+    DataFrame, square, int64
+        Rows map_class, columns reference_class; Tables 7 and 9, which print the actual class in
+        rows, are transposed here, once.
+
+    Raises
+    ------
+    InputError
+        The table is not a confusion matrix.
+
+    Examples
+    --------
+    >>> int(printed_matrix(9).loc["C", "B"])  # mapped C, in the reference B
+    10
+    """
+    return matrix_of(number, table(number))
+
+
+def matrix_of(number: int, printed: pd.DataFrame) -> pd.DataFrame:
+    """Read a matrix printed as table ``number`` (see :func:`table`) as counts with named axes."""
+    rows = index().rows.get(number, "")
+    if rows not in ("map", "reference"):
+        raise InputError(f"table {number} is not a confusion matrix; those are 7, 9, 13 and 14")
+    labels = [int(name) if name.isdigit() else name for name in printed.index]
+    counts = printed.apply(lambda column: column.str.replace(",", "").astype("int64")).to_numpy()
+    return as_confusion(counts if rows == "map" else counts.T, labels)
+
+
+def released_matrix(number: int) -> pd.DataFrame:
+    """Give Table 13 or 14 as the authors' repository has it: printed, but for differing cells.
+
+    Source: github.com/bh-del/lulc_mining, ``accuracy_analysis/Confusion_matrix_*.csv``.
+    """
+    matrix = printed_matrix(number).copy()
+    cells = _read("released_cells.csv").astype(int)
+    for cell in cells[cells.table == number].itertuples():
+        matrix.loc[cell.row, cell.column] = cell.released
+    return matrix
+
+
+def all_tables(changed: Mapping[int, pd.DataFrame] | None = None) -> dict[int, pd.DataFrame]:
+    """Read every table by number; ``changed`` replaces some of them (to audit other numbers)."""
+    return {n: table(n) for n in index().index} | dict(changed or {})
+
+
+def read_published_matrix(path: Path | str) -> pd.DataFrame:
+    r"""Read a released confusion matrix (CSV whose corner says ``class/ref`` or ``class\ref``).
+
+    The corner names the axes: rows are the map's classes, columns the reference's.
+
+    Returns
+    -------
+    DataFrame, int64
+        Counts with named axes (see ``confusion_matrix``) over the classes that the file lists.
+
+    Raises
+    ------
+    InputError
+        No such file, a corner that does not state the orientation, or cells that are not counts.
+    """
+    path = existing_file(path)
+    table = pd.read_csv(path, encoding="utf-8-sig", index_col=0)
+    if table.index.name not in ("class/ref", "class\\ref"):
+        raise InputError(
+            f"{path.name}: the corner cell is {table.index.name!r}; it must be 'class/ref' (map "
+            "classes in rows, reference classes in columns)"
+        )
+    try:
+        columns = legend.check_codes([int(c) for c in table.columns], path.name)
+        rows = legend.check_codes(table.index.to_numpy(), path.name)
+        counts = table.to_numpy().astype("int64")
+    except ValueError as error:
+        raise InputError(f"{path.name}: {error}") from None
+    if rows.tolist() != columns.tolist():
+        raise InputError(f"{path.name}: rows {rows.tolist()} and columns {columns.tolist()} differ")
+    return as_confusion(counts, rows.tolist())
+
+
+@cache
+def _text(name: str) -> pd.DataFrame:
+    return pd.read_csv(_FOLDER / name, dtype=str, keep_default_na=False)
+
+
+def _read(name: str) -> pd.DataFrame:
+    return _text(name).copy()
