@@ -58,15 +58,7 @@ def _draw_confusion(ax: Axes, matrix: pd.DataFrame) -> None:
 def maps_side_by_side(
     reference: xr.DataArray, maps: Mapping[str, xr.DataArray], title: str, caption: str
 ) -> Figure:
-    """Show reference, maps, and where each map is wrong, over one extent (paper, Figure 11).
-
-    Parameters
-    ----------
-    reference : DataArray, (y, x), legend codes
-        Places with NO_DATA are not assessed.
-    maps : mapping of str to DataArray, (y, x), legend codes
-        On the reference's grid.
-    """
+    """Show reference, maps, and where each map is wrong, over one extent (paper, Figure 11)."""
     columns = len(maps) + 1
     if len(maps) == 1:
         fig, axes = plt.subplots(1, 4, figsize=(15.5, 5), layout="constrained",

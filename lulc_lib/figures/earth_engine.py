@@ -62,8 +62,6 @@ def points_map(
 
     Parameters
     ----------
-    scene : DataArray, (band, y, x), reflectance
-        The ground.
     sides : mapping of str to GeoDataFrame
         Panel title to points with column ``code``, in the scene's CRS.
     """
@@ -203,17 +201,7 @@ def maps_beside_reference(
     reference: xr.DataArray, upper: tuple[str, xr.DataArray],
     lower: Mapping[str, xr.DataArray], title: str, caption: str,
 ) -> Figure:
-    """Show the reference and one map above, the maps to compare with it below, over one extent.
-
-    Parameters
-    ----------
-    reference : DataArray, (y, x), legend codes
-        NO_DATA where unlabelled.
-    upper : (str, DataArray)
-        Panel title and map, on the reference's grid.
-    lower : mapping of str to DataArray
-        The same of the maps below.
-    """
+    """Show the reference and one map above, the maps to compare with it below, over one extent."""
     columns = max(3, len(lower))
     fig, axes = plt.subplots(2, columns, figsize=(4.1 * columns, 9), layout="constrained")
     shown = [("Reference polygons", reference), upper, *lower.items()]

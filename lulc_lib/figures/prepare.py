@@ -99,10 +99,6 @@ def annotation(
 
     Parameters
     ----------
-    scenes : mapping of str to DataArray, (band, y, x), reflectance
-        By date.
-    labels : mapping of str to DataArray, (y, x), legend codes
-        By date.
     places : mapping of str to mapping
         Name to ``region`` ((y, x) bool on the scenes' grid), ``shape`` ("ellipse", "rectangle" or
         "circle") and ``colour``.
@@ -262,8 +258,6 @@ def seen_places(
     ----------
     seen : DataArray, (y, x), uint8
         1 … 3 in the order of ``shares``; 0 elsewhere.
-    background : DataArray, (band, y, x), reflectance
-        The test scene.
     shares : sequence of (str, float)
         Label and share of the reference pixels of each value.
     """

@@ -1,7 +1,7 @@
 """Figures of notebook 07: the sites among the registries, areas over time, rates, evidence sheets.
 
 Geometries are in metres of the maps' CRS and are drawn in kilometres; a window is left, bottom,
-right, top in metres.
+right, top in metres. ``layers`` are those of the registries that are at hand.
 """
 
 from __future__ import annotations
@@ -58,8 +58,6 @@ LAYERS: dict[str, tuple[str, dict[str, Any]]] = {
 """Registry layers in the order they are drawn: name in the key, and look."""
 
 
-# -- all sites ------------------------------------------------------------------------------------
-
 @style.styled
 def overview_map(
     sites: gpd.GeoDataFrame, scene: xr.DataArray, layers: Mapping[str, gpd.GeoDataFrame],
@@ -72,10 +70,6 @@ def overview_map(
     ----------
     sites : GeoDataFrame
         Classified sites in the scene's CRS, index the number, with ``category``.
-    scene : DataArray, (band, y, x), reflectance
-        The ground.
-    layers : mapping of str to GeoDataFrame
-        Registry layers in the scene's CRS; may be empty.
     categories : mapping of str to lulc_lib.sites.rules.Category
         Category to its ``colour``, ``meaning`` and ``programme``.
     names : mapping of int to str, optional
@@ -237,8 +231,6 @@ def rule_curves(
     return style.titled(fig, title, caption)
 
 
-# -- the evidence sheet of one site ---------------------------------------------------------------
-
 @style.styled
 def evidence_sheet(
     site: pd.Series, observations: gpd.GeoDataFrame, maps: Mapping[date, xr.DataArray],
@@ -248,20 +240,16 @@ def evidence_sheet(
 ) -> Figure:
     """Show all that an inspector needs about one site on one page (paper, Figures 16–23).
 
+    Dates without a scene show their class map.
+
     Parameters
     ----------
     site : Series
         A row of the classified sites, with ``geometry`` and ``reasons``.
     observations : GeoDataFrame
         The site's rows: ``date``, ``clear``, ``seen``, ``area_ha``, geometry.
-    maps : mapping of date to DataArray, (y, x), legend codes
-        The class maps.
-    layers : mapping of str to GeoDataFrame
-        Registry layers in the CRS of ``site``.
     colour : str
         Of the site's outline.
-    scenes : mapping of date to DataArray, (band, y, x), reflectance
-        Dates without one show their class map.
     probabilities : mapping of date to DataArray, (y, x)
         Quarry probability 0–1.
     """
@@ -381,8 +369,6 @@ def _reasons(ax: Axes, reasons: list[str]) -> None:
         ax.text(0, 0.97 - place * step, line, transform=ax.transAxes, va="top", fontsize=9,
                 fontweight=weight)
 
-
-# -- pieces of both -------------------------------------------------------------------------------
 
 def _draw_layers(ax: Axes, layers: Mapping[str, gpd.GeoDataFrame], window: Window) -> None:
     """Draw registry layers inside a window; monitoring points as the programme's own maps do."""

@@ -1,8 +1,6 @@
 """One look for every figure, the pieces maps and charts are made of, and the writer of PNG files.
 
-A figure function takes data, a ``title`` that says what is seen, and a ``caption`` that names data,
-n and protocol; it returns a matplotlib figure. Nothing here but numpy, matplotlib and Pillow is
-needed to draw a chart; maps take xarray arrays.
+To draw a chart takes numpy, matplotlib and Pillow alone; maps take xarray arrays.
 """
 
 from __future__ import annotations
@@ -102,14 +100,9 @@ def save_figure(
 
     Parameters
     ----------
-    fig : Figure
-        Closed afterwards. One of the synthetic landscape is marked so inside the picture.
-    name : str
-        File name without ending.
-    source : str
-        ``published`` or ``synthetic``.
     synthetic : bool, optional
-        Whether the landscape shown is synthetic; None: if the source is.
+        Whether the landscape shown is synthetic, which is then said inside the picture; by default
+        it is if the source is.
 
     Raises
     ------
@@ -167,8 +160,6 @@ def _in_256_colours(buffer: io.BytesIO) -> bytes:
     reduced.save(out, "PNG", optimize=True)
     return out.getvalue()
 
-
-# -- maps -----------------------------------------------------------------------------------------
 
 def class_colours() -> dict[str, Any]:
     """Colour map and norm that give each legend code, and NO_DATA, its colour, for ``imshow``."""
@@ -272,8 +263,6 @@ def class_key(ax: Axes, codes: Iterable[int] = legend.CODES, columns: int = 1) -
               handlelength=1.2, handleheight=1.1, borderaxespad=0)
     ax.axis("off")
 
-
-# -- charts ---------------------------------------------------------------------------------------
 
 def panels(
     count: int, columns: int, panel: float = 3.0, aspect: float = 1.0, **kwargs: Any

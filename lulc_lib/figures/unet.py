@@ -26,8 +26,6 @@ LINES = (("-", "o"), ("--", "s"), (":", "^"))
 """Line and mark of each seed."""
 
 
-# -- the network (paper, Figures 5 and 6) ---------------------------------------------------------
-
 @style.styled
 def network(stages: Sequence[Any], title: str, caption: str) -> Figure:
     """Draw a U-Net as boxes whose height is the resolution and whose width the channels.
@@ -120,16 +118,10 @@ def pipeline(
 
     Parameters
     ----------
-    scene : DataArray, (band, y, x), reflectance
-        One training scene.
-    labels : DataArray, (y, x), legend codes
-        Its labels.
     inputs : array, (N, band, row, col), float32
         Normalised patches, at least four.
     targets : array, (N, row, col), uint8
         Their legend codes, NO_DATA where unlabelled.
-    class_map : DataArray, (y, x), legend codes
-        The map of the test scene.
     counts : mapping of str to str
         What to write under the steps ``scenes``, ``labels``, ``patches``, ``network``, ``map``.
     """
@@ -183,8 +175,6 @@ def _funnel(fig: Figure, note: str) -> None:
     ax.set_title("U-Net", loc="center")
     _note_below(ax, note, -0.04)
 
-
-# -- settings compared ----------------------------------------------------------------------------
 
 @style.styled
 def sweep(
@@ -291,22 +281,12 @@ def ablation(
     return style.titled(fig, title, caption)
 
 
-# -- training and its map -------------------------------------------------------------------------
-
 @style.styled
 def split_by_place(
     scene: xr.DataArray, training: xr.DataArray, validation: xr.DataArray,
     title: str, caption: str,
 ) -> Figure:
-    """Show the labels used to train and to validate beside one scene.
-
-    Parameters
-    ----------
-    scene : DataArray, (band, y, x), reflectance
-        What was labelled.
-    training, validation : DataArray, (y, x), legend codes
-        NO_DATA elsewhere.
-    """
+    """Show the labels used to train and to validate beside one scene."""
     fig, axes = plt.subplots(1, 3, figsize=(12.5, 4.8), layout="constrained")
     style.show_false_colour(axes[0], scene)
     axes[0].set_title("Scene, NIR–R–G")
@@ -355,10 +335,6 @@ def map_and_confidence(
 
     Parameters
     ----------
-    scene : DataArray, (band, y, x), reflectance
-        With its ``date`` among the attributes.
-    class_map : DataArray, (y, x), legend codes
-        NO_DATA where nothing was mapped.
     probabilities : DataArray, (class, y, x), float32
         Summing to 1 over the classes.
     """
@@ -389,15 +365,6 @@ def errors(
     """Show where maps and reference disagree; unlabelled places show the scene in grey.
 
     A wrong pixel has the colour of the class it was mapped as.
-
-    Parameters
-    ----------
-    scene : DataArray, (band, y, x), reflectance
-        The test scene.
-    maps : mapping of str to DataArray, (y, x), legend codes
-        By the map's name.
-    reference : DataArray, (y, x), legend codes
-        NO_DATA where unlabelled.
     """
     fig, axes = plt.subplots(1, len(maps) + 1, figsize=(4.6 * len(maps) + 2.6, 5.2),
                              layout="constrained", width_ratios=[1] * len(maps) + [0.6])
