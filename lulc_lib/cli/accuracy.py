@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lulc_lib.cli.common import DONE, Subparsers
 from lulc_lib.errors import InputError
-from lulc_lib.io import existing_file
+from lulc_lib.io import check_outputs, existing_file
 
 if TYPE_CHECKING:
     from lulc_lib.accuracy.assess import Comparison
@@ -82,13 +82,13 @@ def run_accuracy(args: argparse.Namespace) -> int:
     from lulc_lib.accuracy import assess as room
     from lulc_lib.cli.accuracy_text import text
 
-    _check_output(args)
+    given = (args.input, args.reference, args.labels, args.areas)
+    check_outputs({"--html": args.html}, filter(None, given))
     comparison = _read_table(args) if _is_table(args.input) else _count_map(args)
-    called = {label: label for label in comparison.labels}
+    codes = comparison.labels
     if args.labels is not None:
-        codes, comparison = comparison.labels, room.read_names(args.labels, comparison)
-        called = {**dict(zip(codes, comparison.labels, strict=True)),
-                  **{label: label for label in comparison.labels}}
+        comparison = room.read_names(args.labels, comparison)
+    called = dict(zip(codes, comparison.labels, strict=True)) | {k: k for k in comparison.labels}
     areas = None if args.areas is None else room.read_areas(args.areas, called)
     assessment = room.assess(comparison, areas, args.formula)
     if args.html is not None:
@@ -99,10 +99,9 @@ def run_accuracy(args: argparse.Namespace) -> int:
         for note in comparison.notes:
             print(f"lulc accuracy: {note}", file=sys.stderr)
         print(json.dumps(room.as_json(assessment), indent=2, ensure_ascii=False, allow_nan=False))
-        return DONE
-    print(text(assessment))
-    if args.html is not None:
-        print(f"\nReport: {args.html}")
+    else:
+        report = "" if args.html is None else f"\n\nReport: {args.html}"
+        print(text(assessment) + report)
     return DONE
 
 
@@ -157,16 +156,3 @@ def _count_map(args: argparse.Namespace) -> Comparison:
               f"{path.name}, its only column of whole numbers", file=sys.stderr)
     matrix = as_confusion(pairs.counts.to_numpy(), list(pairs.counts.index))
     return Comparison.of_matrix(matrix, pairs.kind, pairs.notes, pixels=True)
-
-
-def _check_output(args: argparse.Namespace) -> None:
-    path: Path | None = args.html
-    if path is None:
-        return
-    for given in (args.input, args.reference, args.labels, args.areas):
-        if given is not None and given.resolve() == path.resolve():
-            raise InputError(f"--html {path}: is an input; name another file for the report")
-    if path.is_dir():
-        raise InputError(f"--html {path}: is a folder; name the file to write")
-    if not path.parent.is_dir():
-        raise InputError(f"--html {path}: there is no folder {path.parent}")

@@ -36,12 +36,10 @@ def _matrix(assessment: Assessment) -> list[str]:
     matrix = assessment.comparison.matrix
     if matrix is None:
         return []
-    labels = [str(label) for label in matrix.index]
-    table = assessment.per_class
+    labels, table = list(matrix.index), assessment.per_class
     rows = [["map \\ reference", *labels, "total", "UA"]]
     for label, line in zip(labels, matrix.to_numpy().tolist(), strict=True):
-        rows.append([label, *map(str, line), str(sum(line)),
-                     share(table.users_accuracy[label])])
+        rows.append([label, *map(str, line), str(sum(line)), share(table.users_accuracy[label])])
     totals = matrix.to_numpy().sum(axis=0)
     rows.append(["total", *map(str, totals), str(totals.sum()), ""])
     rows.append(["PA", *(share(v) for v in table.producers_accuracy), "", ""])
@@ -69,9 +67,10 @@ def _overall(assessment: Assessment) -> str:
 
 
 def _classes(assessment: Assessment) -> str:
-    shown = dict(SHOWN)
+    shown, title = dict(SHOWN), "Per class"
     if assessment.formula is not None:
-        shown["formula"] = assessment.formula[0]
+        shown["formula"], expression = assessment.formula
+        title += f" ({shown['formula']} = {expression})"
     rows = [["class", *shown.values()]]
     for label, line in assessment.per_class.iterrows():
         rows.append([str(label), *(str(int(line[c])) if c in ("support", "mapped")
@@ -79,9 +78,6 @@ def _classes(assessment: Assessment) -> str:
     metrics = [c for c in shown if c in assessment.means.index]
     for kind in ("macro", "weighted"):
         rows.append([f"{kind} mean", "", "", *(share(assessment.means[kind][c]) for c in metrics)])
-    title = "Per class"
-    if assessment.formula is not None:
-        title += f" ({assessment.formula[0]} = {assessment.formula[1]})"
     return (f"{title}\n{aligned(rows)}\n{_means_over(assessment, {c: shown[c] for c in metrics})} "
             "All metrics: --json or --html.")
 
@@ -97,9 +93,9 @@ def _means_over(assessment: Assessment, shown: dict[str, str]) -> str:
 
 
 def _area(assessment: Assessment) -> list[str]:
-    if assessment.area is None:
-        return []
     area = assessment.area
+    if area is None:
+        return []
     rows = [["class", "PA", "±", "UA", "±", "area", "±"]]
     for label, c in area.per_class.iterrows():
         shares = (share(c[k]) for k in ("producers_accuracy", "producers_accuracy_se",
