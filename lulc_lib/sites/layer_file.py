@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import geopandas as gpd
@@ -114,7 +114,7 @@ def _crs(stated: str | None, path: Path) -> CRS:
     return crs
 
 
-def _check_degrees(longitude: object, latitude: object, name: str) -> None:
+def _check_degrees(longitude: Iterable[float], latitude: Iterable[float], name: str) -> None:
     """Raise InputError unless all are degrees; NaN and infinity (no shape) do not count."""
     for values, limit, what in ((longitude, 180, "longitude"), (latitude, 90, "latitude")):
         wrong = [float(v) for v in values if limit + 1e-6 < abs(v) < float("inf")]

@@ -5,11 +5,10 @@ All are written whole or not at all.
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import tempfile
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
+from contextlib import ExitStack
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -90,19 +89,18 @@ def write_sites(
     flat = sites.reset_index()
     targets = output_paths(path)
     try:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}.") as folder:
-            parts = output_paths(Path(folder) / path.name)
+        with ExitStack() as stack:
+            parts = {k: stack.enter_context(written_whole(p)) for k, p in targets.items()}
             _geopackage(parts["gpkg"], flat, observations)
             degrees = flat.to_crs(4326)
-            degrees.to_file(parts["geojson"], driver="GeoJSON", COORDINATE_PRECISION=7)
+            degrees.to_file(parts["geojson"], driver="GeoJSON", layer=path.stem,
+                            COORDINATE_PRECISION=7)
             inside = degrees.geometry.representative_point()
             degrees.drop(columns="geometry").assign(
                 lon=inside.x.round(6), lat=inside.y.round(6)
             ).to_csv(parts["csv"], index=False, float_format="%.6g")
             parts["qml"].write_text(qgis_style(), encoding="utf-8")
-            for kind, part in parts.items():
-                os.replace(part, targets[kind])
-    except (OSError, pyogrio.errors.DataSourceError) as error:
+    except pyogrio.errors.DataSourceError as error:
         raise InputError(f"{path}: cannot be written ({error})") from error
     return targets
 

@@ -40,7 +40,7 @@ PLANTED = squares((0, "candidate", "overrun"), (500, "candidate", "outside_depos
 def test_counts_by_hand():
     reported = squares((20, "candidate", "overrun"),  # right
                     (520, "candidate", "overrun"),  # a candidate, of another category
-                    (1000, "candidate", "overrun"),  # licensed in truth
+                    (1000, "candidate", "overrun"),  # planted as licensed
                     (3000, "candidate", "outside_deposit"),  # nothing there
                     (1560, "candidate", "overrun"))  # 40 % of it is the planted one
     counts = compare_sites(reported, PLANTED)
@@ -248,13 +248,13 @@ def test_intervals_hold_the_rate_and_have_a_width_where_nothing_failed():
     assert nothing["recall"] == 0 and np.isnan(nothing["precision"])
 
 
-def test_pits_left_open_are_found_as_abandoned():
+def test_pits_left_open_are_reported_as_abandoned():
     place = bench.make_landscape(0)
     maps = bench.left_open(place, place.maps)
     assert all((maps[d] != place.maps[d]).any() for d in list(maps)[-3:])
     assert (maps[min(maps)] == place.maps[min(maps)]).all()
     assessed = assess_sites(track_sites(maps), place.registries)
-    truth = bench.abandoned(place.planted)
-    counts = compare_sites(assessed, truth)
+    planted = bench.abandoned(place.planted)
+    counts = compare_sites(assessed, planted)
     assert counts.loc["abandoned"].tolist() == [2, 2, 2, 2]
     assert set(assessed[assessed.category == "abandoned"].programme_category) == {3}

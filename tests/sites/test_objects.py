@@ -35,23 +35,23 @@ def pit():
 
 
 def test_area_and_outline_of_a_square(pit):
-    found = find_objects(grid_map(pit))
-    row = found.loc[1]
+    objects = find_objects(grid_map(pit))
+    row = objects.loc[1]
     assert row.area_ha == pytest.approx(4.0)
     assert row.geometry.equals(box(600_200, 5_599_600, 600_400, 5_599_800))
     assert row.perimeter_m == pytest.approx(800)
     assert row.compactness == pytest.approx(np.pi / 4)
     assert row.elongation == pytest.approx(1.0)
     assert np.isnan(row.mean_probability)
-    assert found.crs.to_epsg() == 32633
+    assert objects.crs.to_epsg() == 32633
 
 
 def test_a_disc_has_the_perimeter_of_a_circle_in_spite_of_its_stairs():
     disc = Point(600_500, 5_599_500).buffer(300, quad_segs=64)
     rows, cols = np.mgrid[:100, :100]
     inside = np.hypot(cols + 0.5 - 50, rows + 0.5 - 50) < 30
-    found = find_objects(grid_map(np.where(inside, QUARRY, FIELD).astype(np.uint8)))
-    row = found.loc[1]
+    objects = find_objects(grid_map(np.where(inside, QUARRY, FIELD).astype(np.uint8)))
+    row = objects.loc[1]
     assert row.area_ha == pytest.approx(disc.area / 1e4, rel=0.01)
     assert row.perimeter_m == pytest.approx(disc.length, rel=0.12)
     assert row.geometry.length > 1.25 * disc.length
@@ -61,9 +61,9 @@ def test_a_disc_has_the_perimeter_of_a_circle_in_spite_of_its_stairs():
 def test_small_objects_are_dropped_and_corners_connect(pit):
     pit[5:7, 5:12] = QUARRY  # 0.14 ha
     pit[40, 40] = QUARRY  # touches the pit at a corner
-    found = find_objects(grid_map(pit))
-    assert list(found.index) == [1]
-    assert found.area_ha[1] == pytest.approx(4.01)
+    objects = find_objects(grid_map(pit))
+    assert list(objects.index) == [1]
+    assert objects.area_ha[1] == pytest.approx(4.01)
     assert len(find_objects(grid_map(pit), settings=Settings(min_area_ha=0.1))) == 2
     assert len(find_objects(grid_map(pit), settings=Settings(min_area_ha=5.0))) == 0
 
@@ -102,30 +102,30 @@ def test_holes_are_filled_up_to_a_size(pit):
 
 
 def test_hysteresis_keeps_what_is_connected_to_something_sure(pit):
-    chance = np.zeros(pit.shape, np.float32)
-    chance[10:20, 10:20] = 0.45  # unsure, and beside something sure
-    chance[15, 15] = 0.9
-    chance[40:50, 40:50] = 0.45  # unsure alone
+    probability = np.zeros(pit.shape, np.float32)
+    probability[10:20, 10:20] = 0.45  # unsure, and beside something sure
+    probability[15, 15] = 0.9
+    probability[40:50, 40:50] = 0.45  # unsure alone
     empty = grid_map(np.full_like(pit, FIELD))
-    found = find_objects(empty, empty.copy(data=chance))
-    assert found.area_ha.tolist() == pytest.approx([1.0])
-    assert found.mean_probability[1] == pytest.approx((99 * 0.45 + 0.9) / 100, rel=1e-5)
-    labels, _ = ndimage.label(chance >= 0.35)  # by another route
-    keep = {labels[p] for p in zip(*np.nonzero(chance >= 0.6), strict=True)}
-    by_label = label_objects(empty, empty.copy(data=chance), Settings()).labels
+    objects = find_objects(empty, empty.copy(data=probability))
+    assert objects.area_ha.tolist() == pytest.approx([1.0])
+    assert objects.mean_probability[1] == pytest.approx((99 * 0.45 + 0.9) / 100, rel=1e-5)
+    labels, _ = ndimage.label(probability >= 0.35)  # by another route
+    keep = {labels[p] for p in zip(*np.nonzero(probability >= 0.6), strict=True)}
+    by_label = label_objects(empty, empty.copy(data=probability), Settings()).labels
     assert (np.isin(labels, list(keep)) == (by_label > 0)).all()
 
 
 def test_no_data_is_not_clear(pit):
     pit[:10] = legend.NO_DATA
-    found = label_objects(grid_map(pit), None, Settings())
-    assert not found.clear[:10].any() and found.clear[10:].all()
+    objects = label_objects(grid_map(pit), None, Settings())
+    assert not objects.clear[:10].any() and objects.clear[10:].all()
 
 
 def test_a_map_without_quarry_has_no_objects(pit):
-    found = find_objects(grid_map(np.full_like(pit, FIELD)))
-    assert len(found) == 0
-    assert {"area_ha", "perimeter_m", "mean_probability"} <= set(found.columns)
+    objects = find_objects(grid_map(np.full_like(pit, FIELD)))
+    assert len(objects) == 0
+    assert {"area_ha", "perimeter_m", "mean_probability"} <= set(objects.columns)
 
 
 def test_elongation_of_a_strip():

@@ -27,13 +27,13 @@ from tests.sites.test_rules import DAYS, PIT, registries, table, tracks
 @pytest.fixture
 def assessed():
     """Tracks, registries and the assessed sites of one candidate."""
-    found, layers = tracks(), registries(osm_quarries=table(PIT, name="Kopalnia <Nowa>"))
-    return found, layers, assess_sites(found, layers)
+    tracked, layers = tracks(), registries(osm_quarries=table(PIT, name="Kopalnia <Nowa>"))
+    return tracked, layers, assess_sites(tracked, layers)
 
 
 def test_geopackage_holds_sites_observations_and_style(assessed, tmp_path):
-    found, _, sites = assessed
-    paths = write_sites(tmp_path / "out.gpkg", sites, found.observations)
+    tracked, _, sites = assessed
+    paths = write_sites(tmp_path / "out.gpkg", sites, tracked.observations)
     assert paths == output_paths(tmp_path / "out.gpkg")
     read = gpd.read_file(paths["gpkg"], layer="sites")
     assert read.crs.to_epsg() == 32633 and read.site_id.tolist() == [1]
@@ -52,8 +52,8 @@ def test_geopackage_holds_sites_observations_and_style(assessed, tmp_path):
 
 
 def test_geojson_is_in_degrees_and_csv_has_a_point_inside(assessed, tmp_path):
-    found, _, sites = assessed
-    paths = write_sites(tmp_path / "out.gpkg", sites, found.observations)
+    tracked, _, sites = assessed
+    paths = write_sites(tmp_path / "out.gpkg", sites, tracked.observations)
     content = json.loads(paths["geojson"].read_text())
     ring = np.array(content["features"][0]["geometry"]["coordinates"]).reshape(-1, 2)
     assert np.all((ring[:, 0] > 16) & (ring[:, 0] < 17) & (ring[:, 1] > 50) & (ring[:, 1] < 51))
@@ -91,12 +91,12 @@ def test_bad_output_is_refused(assessed, tmp_path, name, message):
 
 
 def test_a_failed_write_leaves_the_old_files(assessed, tmp_path, monkeypatch):
-    found, _, sites = assessed
+    tracked, _, sites = assessed
     old = tmp_path / "out.gpkg"
     old.write_text("old")
     monkeypatch.setattr("lulc_lib.sites.output.qgis_style", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        write_sites(old, sites, found.observations)
+        write_sites(old, sites, tracked.observations)
     assert old.read_text() == "old" and list(tmp_path.iterdir()) == [old]
 
 
@@ -123,10 +123,10 @@ def scene(day):
 
 @pytest.mark.parametrize("with_extras", [False, True])
 def test_evidence_sheet_shows_every_view_and_reason(assessed, with_extras):
-    found, layers, sites = assessed
+    tracked, layers, sites = assessed
     maps = {d: grid_map(np.full((60, 60), FIELD, np.uint8)) for d in DAYS}
     extras = ({d: scene(d) for d in DAYS}, {DAYS[-1]: maps[DAYS[-1]] * 0.0}) if with_extras else ()
-    fig = evidence_sheet(sites.loc[1], found.observations, maps, layers.present, "#c8102e",
+    fig = evidence_sheet(sites.loc[1], tracked.observations, maps, layers.present, "#c8102e",
                          "Site 1", "caption", *extras)
     texts = [t.get_text() for ax in fig.axes for t in [ax.title, *ax.texts]] + [
         ax.get_title(loc="left") for ax in fig.axes]
@@ -141,16 +141,16 @@ def test_a_long_series_shows_some_dates_first_and_last_among_them():
     codes = np.full((60, 60), FIELD, np.uint8)
     codes[20:40, 20:40] = QUARRY
     maps = {d: grid_map(codes) for d in days}
-    found = track_sites(maps)
-    sites = assess_sites(found, Registries())
-    fig = evidence_sheet(sites.loc[1], found.observations, maps, {}, "#c8102e", "t", "c")
+    tracked = track_sites(maps)
+    sites = assess_sites(tracked, Registries())
+    fig = evidence_sheet(sites.loc[1], tracked.observations, maps, {}, "#c8102e", "t", "c")
     shown = [t for t in (ax.get_title(loc="left") for ax in fig.axes) if t.endswith("4.0 ha")]
     assert len(shown) == MOST_VIEWS
     assert shown[0].startswith("2020-01-01") and shown[-1].startswith("2022-06-01")
 
 
 def test_overview_and_curves_draw_with_and_without_registries(assessed):
-    found, layers, sites = assessed
+    tracked, layers, sites = assessed
     for given in (layers.present, {}):
         fig = draw.overview_map(sites, scene(DAYS[-1]), given, CATEGORIES, "title", "caption",
                                 {1: "(A)"})
@@ -159,7 +159,7 @@ def test_overview_and_curves_draw_with_and_without_registries(assessed):
         key = [" ".join(t.get_text().split()) for t in fig.legends[0].get_texts()]
         assert key[0].startswith("1 × candidate: extraction without a concession")
         assert ("mining area" in key) == bool(given)
-    assert draw.area_curves(found.observations, tracks().sites, {1: "#c8102e"}, "t", "c")
+    assert draw.area_curves(tracked.observations, tracks().sites, {1: "#c8102e"}, "t", "c")
     fig = draw.sizes({"one": [0.1, 0.4, 3.0], "none": []}, 0.5, "t", "c")
     said = [t.get_text() for t in fig.axes[0].texts]
     assert "1 left" in said and "none: no object" in said

@@ -22,7 +22,7 @@ from shapely.geometry import (
 )
 
 from lulc_lib.errors import InputError
-from lulc_lib.landscape import registries as planted
+from lulc_lib.landscape import permits as planted
 from lulc_lib.landscape.layout import make_layout
 from lulc_lib.landscape.plan import SITES
 from lulc_lib.sites.layers import LAYERS, find_column, fold, parse_date
@@ -143,32 +143,32 @@ def planted_folder(request, layout, tmp_path_factory):
 
 
 def test_planted_registries_read_the_same_from_every_format(planted_folder, layout):
-    found = read(planted_folder)
-    known = [p for p in layout.pits if p.category in planted.LICENSED_KINDS]
-    assert found.missing == ()
-    assert list(found.mining_areas.columns) == [
+    registries = read(planted_folder)
+    licensed = [p for p in layout.pits if p.category in planted.LICENSED_KINDS]
+    assert registries.missing == ()
+    assert list(registries.mining_areas.columns) == [
         "name", "valid_from", "valid_to", "status", "source", "geometry"]
-    assert found.mining_areas.name.tolist() == [f"Strzegom {p.site_id}" for p in known]
-    for shape, pit in zip(found.mining_areas.geometry, known, strict=True):
+    assert registries.mining_areas.name.tolist() == [f"Strzegom {p.site_id}" for p in licensed]
+    for shape, pit in zip(registries.mining_areas.geometry, licensed, strict=True):
         assert shape.symmetric_difference(planted.permitted(pit)).area < 0.01
-    assert found.deposits.name.str.endswith(" - złoże").all()
-    assert set(found.deposits.mineral) <= set(planted.MINERALS)
-    assert {"131", "211", "112"} <= set(found.corine.code)
-    assert all(isinstance(d, dt.date) for d in found.mining_areas.valid_from)
+    assert registries.deposits.name.str.endswith(" - złoże").all()
+    assert set(registries.deposits.mineral) <= set(planted.MINERALS)
+    assert {"131", "211", "112"} <= set(registries.corine.code)
+    assert all(isinstance(d, dt.date) for d in registries.mining_areas.valid_from)
     points = planted.monitoring_points(0, layout)
-    assert np.allclose(found.monitoring_points.geometry.x, points.x)
-    assert found.monitoring_points.category.tolist() == points.category.astype(str).tolist()
-    assert all(getattr(found, name).crs == CRS for name in LAYERS)
+    assert np.allclose(registries.monitoring_points.geometry.x, points.x)
+    assert registries.monitoring_points.category.tolist() == points.category.astype(str).tolist()
+    assert all(getattr(registries, name).crs == CRS for name in LAYERS)
 
 
 def test_areas_count_only_while_valid(planted_folder, layout):
-    found = read(planted_folder).mining_areas
+    registries = read(planted_folder).mining_areas
     fields = planted.mining_registries(0, layout)["mining_areas"]
     since = pd.to_datetime(fields.DATA_USTANOWIENIA, format="%d.%m.%Y")
     until = pd.to_datetime(fields.DATA_WAZNOSCI, format="%d.%m.%Y")
     for day in (dt.date(2009, 1, 1), DAY, dt.date(2029, 5, 5), dt.date(2060, 1, 1)):
         inside = (since <= pd.Timestamp(day)) & (pd.Timestamp(day) <= until)
-        assert valid_on(found, day).name.tolist() == fields.NAZWA_OG[inside].tolist()
+        assert valid_on(registries, day).name.tolist() == fields.NAZWA_OG[inside].tolist()
 
 
 def test_bounds_keep_what_touches_them_whole(planted_folder):
@@ -218,11 +218,11 @@ def test_bad_shapes_are_repaired_or_dropped_and_told(tmp_path):
     shapes = [square(), bow, None, Polygon(), spike, LineString([(X, Y), (X + 5, Y)])]
     write(tmp_path / "deposits.gpkg", areas(shapes, NAZWA_ZLOZA=list("abcdef")),
           geometry_type="Unknown")
-    found = read(tmp_path)
-    assert found.deposits.name.tolist() == ["a", "b", "e"]
-    assert found.deposits.is_valid.all()
-    assert found.deposits.area.round().tolist() == [10_000, 5_000, 10_000]
-    told = " | ".join(found.notes)
+    registries = read(tmp_path)
+    assert registries.deposits.name.tolist() == ["a", "b", "e"]
+    assert registries.deposits.is_valid.all()
+    assert registries.deposits.area.round().tolist() == [10_000, 5_000, 10_000]
+    told = " | ".join(registries.notes)
     assert "1 row with an invalid shape repaired (Self-intersection)" in told
     assert "2 rows without a shape dropped" in told
     assert "1 row dropped: not a polygon" in told
@@ -235,9 +235,9 @@ def test_repair_merges_what_overlaps_and_does_not_cut_it_out(tmp_path):
     two_holes = Polygon(square().exterior, [square(10, 10, 40).exterior,
                                             square(30, 30, 40).exterior])
     write(tmp_path / "deposits.gpkg", areas([overlap, nested, hole_across, two_holes]))
-    found = read(tmp_path)
-    assert found.deposits.area.round().tolist() == [15_000, 10_000, 5_000, 7_200]
-    assert "4 rows with an invalid shape repaired" in found.notes[0]
+    registries = read(tmp_path)
+    assert registries.deposits.area.round().tolist() == [15_000, 10_000, 5_000, 7_200]
+    assert "4 rows with an invalid shape repaired" in registries.notes[0]
 
 
 def test_heights_are_left_out(tmp_path):
@@ -249,9 +249,9 @@ def test_exact_copies_count_once_and_other_validity_is_no_copy(tmp_path):
     columns = {"NAZWA_OG": ["a"] * 3, "DATA_WAZNOSCI": ["1.1.2025", "01.01.2025", "1.1.2030"]}
     write(tmp_path / "mining_areas.gpkg", areas([square(), square().normalize(), square()],
                                                 **columns))
-    found = read(tmp_path)
-    assert len(found.mining_areas) == 2
-    assert "mining_areas: 1 row dropped: exact copies of others" in found.notes
+    registries = read(tmp_path)
+    assert len(registries.mining_areas) == 2
+    assert "mining_areas: 1 row dropped: exact copies of others" in registries.notes
 
 
 def test_unknown_dates_are_open_and_told(tmp_path):
@@ -259,25 +259,25 @@ def test_unknown_dates_are_open_and_told(tmp_path):
                "DATA_USTANOWIENIA": ["01.01.2000", None, "wiosna", "01.01.2030"],
                "DATA_WAZNOSCI": ["bezterminowo", "", "31.12.2040", "01.01.2020"]}
     write(tmp_path / "mining_areas.gpkg", areas(map(square, (0, 200, 400, 600)), **columns))
-    found = read(tmp_path)
-    assert found.mining_areas.valid_from.tolist() == [
+    registries = read(tmp_path)
+    assert registries.mining_areas.valid_from.tolist() == [
         dt.date(2000, 1, 1), None, None, dt.date(2030, 1, 1)]
-    assert found.mining_areas.valid_to.tolist() == [
+    assert registries.mining_areas.valid_to.tolist() == [
         None, None, dt.date(2040, 12, 31), dt.date(2020, 1, 1)]
-    told = " | ".join(found.notes)
+    told = " | ".join(registries.notes)
     assert "1 of 4 dates in DATA_USTANOWIENIA are not understood" in told and "'wiosna'" in told
     assert "1 of 4 rows without valid_from in DATA_USTANOWIENIA: that side is open" in told
     assert "1 of 4 rows without valid_to in DATA_WAZNOSCI: that side is open" in told
     assert "1 row with an end before the beginning: valid on no day" in told
     assert "2 rows with status 'zniesiony': valid until the last day stated" in told
-    assert valid_on(found.mining_areas, DAY).name.tolist() == ["a", "b", "c"]
+    assert valid_on(registries.mining_areas, DAY).name.tolist() == ["a", "b", "c"]
 
 
 def test_no_column_of_dates_at_all(tmp_path):
     write(tmp_path / "mining_areas.gpkg", areas([square()], NAZWA_OG=["a"]))
-    found = read(tmp_path)
-    assert "as there is no column for valid_to: that side is open" in " | ".join(found.notes)
-    assert len(valid_on(found.mining_areas, DAY)) == 1
+    registries = read(tmp_path)
+    assert "as there is no column for valid_to: that side is open" in " | ".join(registries.notes)
+    assert len(valid_on(registries.mining_areas, DAY)) == 1
 
 
 def test_date_types_of_the_formats(tmp_path):
@@ -288,12 +288,12 @@ def test_date_types_of_the_formats(tmp_path):
     epoch = areas([square(), square(200)], DATA_USTANOWIENIA=[-86_400_000, 1577836800000],
                   DATA_WAZNOSCI=[4102444800000.0, np.nan])
     write(tmp_path / "mining_terrains.geojson", epoch.to_crs(4326))
-    found = read(tmp_path)
-    assert found.mining_areas.valid_from.tolist() == [dt.date(2020, 1, 1), None]
-    assert found.mining_areas.valid_to.tolist() == [dt.date(9999, 12, 31), dt.date(2019, 5, 5)]
-    assert found.mining_terrains.valid_from.tolist() == [dt.date(1969, 12, 31),
+    registries = read(tmp_path)
+    assert registries.mining_areas.valid_from.tolist() == [dt.date(2020, 1, 1), None]
+    assert registries.mining_areas.valid_to.tolist() == [dt.date(9999, 12, 31), dt.date(2019, 5, 5)]
+    assert registries.mining_terrains.valid_from.tolist() == [dt.date(1969, 12, 31),
                                                          dt.date(2020, 1, 1)]
-    assert found.mining_terrains.valid_to.tolist() == [dt.date(2100, 1, 1), None]
+    assert registries.mining_terrains.valid_to.tolist() == [dt.date(2100, 1, 1), None]
 
 
 def test_corine_codes_as_text_number_or_nothing(tmp_path):
@@ -302,9 +302,9 @@ def test_corine_codes_as_text_number_or_nothing(tmp_path):
         folder.mkdir()
         shapes = areas([square(), square(200)], Code_18=codes)
         write(folder / f"corine.{suffix}", shapes.to_crs(4326) if suffix == "geojson" else shapes)
-        found = read(folder)
-        assert found.corine.code.tolist() == ["131"]
-        assert "corine: 1 row without code dropped" in found.notes
+        registries = read(folder)
+        assert registries.corine.code.tolist() == ["131"]
+        assert "corine: 1 row without code dropped" in registries.notes
 
 
 # --- text ----------------------------------------------------------------------------------
@@ -323,10 +323,10 @@ def test_polish_text_of_shapefiles(tmp_path, encoding, stated, language):
     dbf = bytearray((tmp_path / "deposits.dbf").read_bytes())
     dbf[29] = language
     (tmp_path / "deposits.dbf").write_bytes(dbf)
-    found = read(tmp_path)
-    assert (found.deposits.name[0], found.deposits.mineral[0]) == (POLISH, "iły")
+    registries = read(tmp_path)
+    assert (registries.deposits.name[0], registries.deposits.mineral[0]) == (POLISH, "iły")
     guessed = not stated and language != 0xC8
-    assert any("does not state its encoding" in note for note in found.notes) == guessed
+    assert any("does not state its encoding" in note for note in registries.notes) == guessed
 
 
 def test_shapefile_names_are_cut_to_ten(tmp_path):
@@ -342,9 +342,9 @@ def test_names_in_any_case(tmp_path):
     write(tmp_path / "Deposits.shp", areas([square()], nazwa_zloza=["a"]), driver="ESRI Shapefile")
     for path in list(tmp_path.iterdir()):
         path.rename(path.with_suffix(path.suffix.upper()))
-    found = read(tmp_path)
-    assert found.deposits.name.tolist() == ["a"]
-    assert found.deposits.source.tolist() == ["Deposits.SHP"]
+    registries = read(tmp_path)
+    assert registries.deposits.name.tolist() == ["a"]
+    assert registries.deposits.source.tolist() == ["Deposits.SHP"]
 
 
 # --- points --------------------------------------------------------------------------------
@@ -357,37 +357,37 @@ def points(tmp_path, text, encoding="utf-8"):
 
 def test_points_in_degrees(tmp_path):
     place = gpd.GeoSeries([Point(X, Y)], crs=CRS).to_crs(4326).iloc[0]
-    found = points(tmp_path, f"Nazwa;Data;LAT;Lon\n{POLISH};09.07.2023;"
+    registries = points(tmp_path, f"Nazwa;Data;LAT;Lon\n{POLISH};09.07.2023;"
                              f"{str(place.y).replace('.', ',')};{str(place.x).replace('.', ',')}\n")
-    row = found.monitoring_points.iloc[0]
+    row = registries.monitoring_points.iloc[0]
     assert row.geometry.distance(Point(X, Y)) < 0.01
     assert (row["name"], row.date) == (POLISH, DAY)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1250"])
 def test_points_in_the_maps_crs_or_the_stated_one(tmp_path, encoding):
-    found = points(tmp_path, f"name,x,y\n{POLISH},{X},{Y}\n", encoding)
-    assert found.monitoring_points.geometry.iloc[0] == Point(X, Y)
-    assert found.monitoring_points.name[0] == POLISH
-    assert any("taken in the map's, EPSG:32633" in note for note in found.notes)
+    registries = points(tmp_path, f"name,x,y\n{POLISH},{X},{Y}\n", encoding)
+    assert registries.monitoring_points.geometry.iloc[0] == Point(X, Y)
+    assert registries.monitoring_points.name[0] == POLISH
+    assert any("taken in the map's, EPSG:32633" in note for note in registries.notes)
     there = gpd.GeoSeries([Point(X, Y)], crs=CRS).to_crs(2180).iloc[0]
     for stated in ("2180", "EPSG:2180"):
-        found = points(tmp_path, f"x\ty\tcrs\n{there.x}\t{there.y}\t{stated}\n")
-        assert found.monitoring_points.geometry.iloc[0].distance(Point(X, Y)) < 0.01
-        assert found.notes == ()
+        registries = points(tmp_path, f"x\ty\tcrs\n{there.x}\t{there.y}\t{stated}\n")
+        assert registries.monitoring_points.geometry.iloc[0].distance(Point(X, Y)) < 0.01
+        assert registries.notes == ()
 
 
 def test_points_without_place_are_dropped_and_told(tmp_path):
-    found = points(tmp_path, f"name,x,y\na,{X},{Y}\nb,,\nc,?,5\n")
-    assert found.monitoring_points.name.tolist() == ["a"]
-    assert "monitoring_points: 2 rows without a shape dropped" in found.notes
+    registries = points(tmp_path, f"name,x,y\na,{X},{Y}\nb,,\nc,?,5\n")
+    assert registries.monitoring_points.name.tolist() == ["a"]
+    assert "monitoring_points: 2 rows without a shape dropped" in registries.notes
 
 
 def test_multipoints_are_single_points(tmp_path):
     pair = MultiPoint([(X, Y), (X + 5, Y)])
     write(tmp_path / "monitoring_points.gpkg", areas([pair], NAZWA=["a"]))
-    found = read(tmp_path).monitoring_points
-    assert found.geom_type.tolist() == ["Point"] * 2 and found.name.tolist() == ["a"] * 2
+    registries = read(tmp_path).monitoring_points
+    assert registries.geom_type.tolist() == ["Point"] * 2 and registries.name.tolist() == ["a"] * 2
 
 
 @pytest.mark.parametrize(("text", "rule"), [
@@ -495,8 +495,9 @@ def test_no_folder(tmp_path):
 
 
 def test_an_empty_folder_misses_everything(tmp_path):
-    found = read(tmp_path)
-    assert found == Registries() and found.missing == tuple(LAYERS) and found.present == {}
+    registries = read(tmp_path)
+    assert registries == Registries()
+    assert registries.missing == tuple(LAYERS) and registries.present == {}
 
 
 def test_files_in_other_formats_are_named(tmp_path):
@@ -511,16 +512,17 @@ def test_a_layer_without_rows_is_known_to_be_empty(tmp_path, suffix):
     columns = {"NAZWA_OG": pd.Series([], dtype=str), "DATA_WAZNOSCI": pd.Series([], dtype=str)}
     write(tmp_path / f"mining_areas.{suffix}", areas([], **columns).to_crs(4326),
           geometry_type="Polygon")
-    found = read(tmp_path)
-    assert found.mining_areas.empty and "mining_areas" not in found.missing
-    assert list(found.mining_areas.columns)[-1] == "geometry" and found.mining_areas.crs == CRS
-    assert valid_on(found.mining_areas, DAY).empty
+    registries = read(tmp_path)
+    assert registries.mining_areas.empty and "mining_areas" not in registries.missing
+    assert list(registries.mining_areas.columns)[-1] == "geometry"
+    assert registries.mining_areas.crs == CRS
+    assert valid_on(registries.mining_areas, DAY).empty
 
 
 def test_a_layer_of_elsewhere_is_told(tmp_path):
     write(tmp_path / "deposits.gpkg", areas([square(50_000)]))
-    found = read(tmp_path, bounds=square(side=4000).bounds)
-    assert found.deposits.empty and "has nothing on the map" in found.notes[0]
+    registries = read(tmp_path, bounds=square(side=4000).bounds)
+    assert registries.deposits.empty and "has nothing on the map" in registries.notes[0]
 
 
 # --- provenance ----------------------------------------------------------------------------
@@ -531,25 +533,25 @@ def fetched(tmp_path, west_south_east_north):
 
     path = tmp_path / "deposits.geojson"
     write(path, areas([square()], NAZWA_ZLOZA=["a"]).to_crs(4326))
-    known = Provenance("http://127.0.0.1/x", "Złoża", west_south_east_north,
+    provenance = Provenance("http://127.0.0.1/x", "Złoża", west_south_east_north,
                        "2026-03-01T10:00:00+00:00", 1, "PIG-PIB", "public",
                        hashlib.sha256(path.read_bytes()).hexdigest())
-    provenance_path(path).write_text(known.text(), encoding="utf-8")
-    return path, known
+    provenance_path(path).write_text(provenance.text(), encoding="utf-8")
+    return path, provenance
 
 
 def test_a_fetched_layer_says_where_it_comes_from(tmp_path):
-    path, known = fetched(tmp_path, (16, 50, 17, 52))
-    assert read_provenance(path) == known
-    found = read(tmp_path, bounds=square().bounds)
-    assert found.deposits.source.tolist() == ["PIG-PIB, fetched 2026-03-01"]
+    path, provenance = fetched(tmp_path, (16, 50, 17, 52))
+    assert read_provenance(path) == provenance
+    registries = read(tmp_path, bounds=square().bounds)
+    assert registries.deposits.source.tolist() == ["PIG-PIB, fetched 2026-03-01"]
 
 
 def test_a_layer_fetched_for_another_area_is_missing(tmp_path):
     fetched(tmp_path, (10, 50, 11, 52))
-    found = read(tmp_path, bounds=square().bounds)
-    assert found.deposits is None and "deposits" in found.missing
-    assert "does not cover the map" in found.notes[0]
+    registries = read(tmp_path, bounds=square().bounds)
+    assert registries.deposits is None and "deposits" in registries.missing
+    assert "does not cover the map" in registries.notes[0]
     assert read(tmp_path).deposits is not None
 
 

@@ -69,9 +69,9 @@ def registries(**layers):
     return Registries(**layers)
 
 
-def assessed(found=None, settings=None, **layers):
+def assessed(tracked=None, settings=None, **layers):
     """The one assessed site."""
-    out = assess_sites(found or tracks(), registries(**layers), settings)
+    out = assess_sites(tracked or tracks(), registries(**layers), settings)
     assert len(out) == 1
     return out.iloc[0]
 
@@ -130,11 +130,11 @@ def test_what_lies_within_the_tolerance_is_no_overrun(tolerance, category):
 
 
 def test_ground_seen_outside_on_one_date_only_is_no_overrun():
-    found = tracks()
-    late = found.observations.index[-1]
+    tracked = tracks()
+    late = tracked.observations.index[-1]
     bleeding = PIT.union(box(600_400, 5_599_600, 600_600, 5_599_800))
-    found.observations.loc[late, "geometry"] = bleeding
-    assert assessed(found, mining_areas=areas(PIT.buffer(5))).category == "licensed"
+    tracked.observations.loc[late, "geometry"] = bleeding
+    assert assessed(tracked, mining_areas=areas(PIT.buffer(5))).category == "licensed"
 
 
 def test_newest_ground_counts_where_an_earlier_date_already_overstepped():
@@ -243,7 +243,7 @@ def test_layers_that_cannot_clear_a_site_may_be_missing():
 
 
 def test_no_layer_that_goes_missing_makes_a_site_a_candidate():
-    """Whatever is known, taking a layer away never turns a site that was none into a candidate."""
+    """Taking a layer away never turns a site that was none into a candidate."""
     places = [
         {"mining_areas": areas(PIT.buffer(20))},
         {"corine": table(PIT.buffer(500), code="332")},
@@ -295,10 +295,10 @@ def test_a_layer_with_shapes_only_near_the_map_covers_it(tmp_path):
 # --- score, columns, words ------------------------------------------------------------------
 
 def test_the_score_is_the_product_of_its_parts():
-    """No permit at all, seen on all four dates, 4 ha, no probability, known to nobody."""
+    """No permit at all, seen on all four dates, 4 ha, no probability, recorded by nobody."""
     assert assessed().score == pytest.approx(np.mean([1, 1, 1 - 0.5 / 4 / 2, 0]), abs=1e-3)
-    known = assessed(osm_quarries=table(PIT))
-    assert known.score == pytest.approx(np.mean([1, 1, 1 - 0.5 / 4 / 2, 1]), abs=1e-3)
+    recorded = assessed(osm_quarries=table(PIT))
+    assert recorded.score == pytest.approx(np.mean([1, 1, 1 - 0.5 / 4 / 2, 1]), abs=1e-3)
 
 
 def test_a_small_overrun_scores_below_a_large_one():

@@ -56,20 +56,20 @@ class Layer:
         assert asked["where"] == "1=1" and asked["geometryType"] == "esriGeometryEnvelope"
         assert asked["inSR"] == "4326" and asked["spatialRel"] == "esriSpatialRelIntersects"
         area = box(*map(float, asked["geometry"].split(",")))
-        found = [f for f in self.features() if shape(f["geometry"]).intersects(area)]
+        touching = [f for f in self.features() if shape(f["geometry"]).intersects(area)]
         if asked.get("returnCountOnly") == "true":
-            return {"count": len(found) if self.counts is None else self.counts}
+            return {"count": len(touching) if self.counts is None else self.counts}
         assert (asked["outFields"], asked["outSR"], asked["f"]) == ("*", "4326", "geojson")
         if not self.pages and "resultOffset" in asked:
             return {"error": {"code": 400, "message": "Pagination is not supported."}}
         if "orderByFields" not in asked or self.shuffles:
-            random.Random(asked.get("resultOffset")).shuffle(found)
+            random.Random(asked.get("resultOffset")).shuffle(touching)
         start = 0 if self.ignores_offset else int(asked.get("resultOffset", 0))
         size = min(int(asked.get("resultRecordCount", 10**9)), self.max_record_count)
-        exceeded = {"exceededTransferLimit": True} if start + size < len(found) else {}
+        exceeded = {"exceededTransferLimit": True} if start + size < len(touching) else {}
         exceeded = exceeded if self.says_more else {}
         more = {"properties": exceeded} if self.flag_inside else exceeded
-        return {"type": "FeatureCollection", "features": found[start:start + size], **more}
+        return {"type": "FeatureCollection", "features": touching[start:start + size], **more}
 
 
 def deposit(number):
@@ -165,15 +165,16 @@ def test_all_layers_come_whole_and_are_read_back(world):
     assert states(outcomes) == dict.fromkeys(NAMES, "fetched")
     assert {n: o.count for n, o in outcomes.items()} == {
         "deposits": 5, "mining_areas": 23, "mining_terrains": 7, "corine": 8, "osm_quarries": 1}
-    found = read_registries(world.folder, "EPSG:32633")
-    assert found.missing == ("monitoring_points",) and found.notes == ()
-    assert found.mining_areas.name.tolist() == [f"Żółkiewka {n}" for n in range(1, 24)]
-    assert set(found.mining_areas.valid_from) == {dt.date(2010, 1, 1)}  # midnight in Poland
-    assert set(found.mining_areas.valid_to) == {dt.date(2040, 12, 31)}
-    assert found.deposits.name[0] == "Złoże 1" and found.corine.code.tolist() == ["131"] * 8
-    assert found.osm_quarries.name.tolist() == ["Kamieniołom Żółty"]
+    registries = read_registries(world.folder, "EPSG:32633")
+    assert registries.missing == ("monitoring_points",) and registries.notes == ()
+    assert registries.mining_areas.name.tolist() == [f"Żółkiewka {n}" for n in range(1, 24)]
+    assert set(registries.mining_areas.valid_from) == {dt.date(2010, 1, 1)}  # midnight in Poland
+    assert set(registries.mining_areas.valid_to) == {dt.date(2040, 12, 31)}
+    assert registries.deposits.name[0] == "Złoże 1"
+    assert registries.corine.code.tolist() == ["131"] * 8
+    assert registries.osm_quarries.name.tolist() == ["Kamieniołom Żółty"]
     expected = gpd.GeoSeries([shape(f["geometry"]) for f in world.layers[1].features()], crs=4326)
-    assert found.mining_areas.geom_equals_exact(
+    assert registries.mining_areas.geom_equals_exact(
         expected.to_crs(32633), tolerance=0.01).all()
     assert set(world.server.agents) == {USER_AGENT}
 
@@ -209,23 +210,24 @@ def test_only_what_touches_the_area(world):
 def test_an_area_without_features_is_known_to_be_empty(world):
     outcomes = world.fetch(area=(20.0, 51.0, 20.1, 51.1), only=NAMES[:4])
     assert {o.count for o in outcomes.values()} == {0}
-    found = read_registries(world.folder, "EPSG:32634")
-    assert found.deposits.empty and found.corine.empty
-    assert found.missing == ("osm_quarries", "monitoring_points")
+    registries = read_registries(world.folder, "EPSG:32634")
+    assert registries.deposits.empty and registries.corine.empty
+    assert registries.missing == ("osm_quarries", "monitoring_points")
 
 
 def test_where_a_layer_comes_from_is_kept(world):
     before = dt.datetime.now(dt.UTC).replace(microsecond=0)
     path = fetch_one(world).path
-    known = json.loads(provenance_path(path).read_text(encoding="utf-8"))
-    assert known["url"] == f"{world.server.url}/{MIDAS}/1" and known["layer"] == "Obszary górnicze"
-    assert known["count"] == 23 and tuple(known["bounds"]) == AREA
-    assert before <= dt.datetime.fromisoformat(known["fetched"]) <= dt.datetime.now(dt.UTC)
-    assert "PIG-PIB" in known["attribution"] and "indicative" in known["licence"]
-    assert known["notes"] == ["copyright text of the service: PIG-PIB"]
+    stored = json.loads(provenance_path(path).read_text(encoding="utf-8"))
+    assert stored["url"] == f"{world.server.url}/{MIDAS}/1"
+    assert stored["layer"] == "Obszary górnicze"
+    assert stored["count"] == 23 and tuple(stored["bounds"]) == AREA
+    assert before <= dt.datetime.fromisoformat(stored["fetched"]) <= dt.datetime.now(dt.UTC)
+    assert "PIG-PIB" in stored["attribution"] and "indicative" in stored["licence"]
+    assert stored["notes"] == ["copyright text of the service: PIG-PIB"]
     assert read_provenance(path).count == 23
     source = read_registries(world.folder, "EPSG:32633").mining_areas.source[0]
-    assert source == f"{SERVICES['mining_areas'].attribution}, fetched {known['fetched'][:10]}"
+    assert source == f"{SERVICES['mining_areas'].attribution}, fetched {stored['fetched'][:10]}"
 
 
 def test_only_the_layers_and_what_is_known_of_them_are_left(world):
@@ -429,8 +431,8 @@ def test_one_layer_that_fails_leaves_the_others(world):
     faults(world, f"{MIDAS}/1", Fault(status=500), 50)
     outcomes = world.fetch()
     assert states(outcomes) == dict.fromkeys(NAMES, "fetched") | {"mining_areas": "failed"}
-    found = read_registries(world.folder, "EPSG:32633")
-    assert found.missing == ("mining_areas", "monitoring_points")
+    registries = read_registries(world.folder, "EPSG:32633")
+    assert registries.missing == ("mining_areas", "monitoring_points")
     with pytest.raises(InputError, match="1 of 5 layers could not be fetched: mining_areas"):
         require_layers(list(outcomes.values()))
 
@@ -470,9 +472,9 @@ def test_a_larger_area_or_an_old_file_is_fetched_again(world, monkeypatch):
     assert fetch_one(world, area=(16.1, 50.9, 16.4, 51.0)).state == "fetched"
     assert fetch_one(world).state == "cached"
     path = provenance_path(world.folder / "mining_areas.geojson")
-    known = json.loads(path.read_text())
+    stored = json.loads(path.read_text())
     old = dt.datetime.now(dt.UTC) - dt.timedelta(days=31)
-    path.write_text(json.dumps(known | {"fetched": old.isoformat()}))
+    path.write_text(json.dumps(stored | {"fetched": old.isoformat()}))
     assert fetch_one(world, max_age_days=32).state == "cached"
     assert fetch_one(world).state == "fetched"
 
@@ -533,26 +535,26 @@ def test_the_question_names_the_area_south_first(world):
 def test_rings_cut_into_ways_with_holes_and_an_island(world, share):
     outer, hole = ring(16.3, 50.95, 0.01), ring(16.3002, 50.9502, 0.0096)
     island = ring(16.3003, 50.9503, 0.0096 * share)
-    _, found = quarry(world, relation(
+    _, built = quarry(world, relation(
         ("outer", outer[:3]), ("inner", hole[2:]), ("outer", outer[2:][::-1]), ("inner", hole[:3]),
         ("outer", island)))
     expected = Polygon(outer, [hole]).union(Polygon(island))
-    assert found.symmetric_difference(expected).area < 1e-12
+    assert built.symmetric_difference(expected).area < 1e-12
 
 
 def test_two_outer_rings_that_share_a_side_are_one_area(world):
     west, east = ring(16.3, 50.95, 0.01), ring(16.31, 50.95, 0.01)
-    _, found = quarry(world, relation(("outer", west), ("", east)))
-    assert found.symmetric_difference(Polygon(west).union(Polygon(east))).area < 1e-12
+    _, built = quarry(world, relation(("outer", west), ("", east)))
+    assert built.symmetric_difference(Polygon(west).union(Polygon(east))).area < 1e-12
 
 
 def test_rings_that_do_not_close_are_told(world):
     closed = ring(16.3, 50.95, 0.01)
-    outcome, found = quarry(world, way(1, closed[:3]))
-    assert found is None and outcome.count == 0
+    outcome, built = quarry(world, way(1, closed[:3]))
+    assert built is None and outcome.count == 0
     assert "OSM way 1 has lines that close to no ring; it is left out" in outcome.reason
-    outcome, found = quarry(world, relation(("outer", closed), ("inner", closed[:2])))
-    assert found.symmetric_difference(Polygon(closed)).area < 1e-12
+    outcome, built = quarry(world, relation(("outer", closed), ("inner", closed[:2])))
+    assert built.symmetric_difference(Polygon(closed)).area < 1e-12
     assert "OSM relation 5 has lines that close to no ring; they are left out" in outcome.reason
 
 
@@ -618,9 +620,9 @@ def test_the_command_fetches_around_a_map(command, world, write_raster, tmp_path
     asked = gpd.GeoSeries([box(*bounds)], crs=4326).to_crs(32633).iloc[0]
     around = box(586_000 - 4990, 5_650_000 - 400 - 4990, 586_400 + 4990, 5_650_000 + 4990)
     assert asked.covers(around) and asked.area < 1.2 * around.area
-    found = read_registries(tmp_path / "layers", "EPSG:32633",
+    registries = read_registries(tmp_path / "layers", "EPSG:32633",
                             bounds=(586_000, 5_649_600, 586_400, 5_650_000))
-    assert found.missing == ("monitoring_points",)
+    assert registries.missing == ("monitoring_points",)
 
 
 def test_the_command_says_in_one_line_what_failed(command, world, tmp_path):

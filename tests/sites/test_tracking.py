@@ -114,9 +114,9 @@ def test_maps_on_different_grids_are_refused():
 
 def test_probabilities_are_averaged_over_the_dates_seen():
     maps = series([(20, 20, 10)], [(20, 20, 10)])
-    chance = {d: m.copy(data=np.where(m == QUARRY, p, 0.0)) for (d, m), p in zip(
+    probability = {d: m.copy(data=np.where(m == QUARRY, p, 0.0)) for (d, m), p in zip(
         maps.items(), (0.7, 0.9), strict=True)}
-    assert track_sites(maps, chance).sites.mean_probability[1] == pytest.approx(0.8)
+    assert track_sites(maps, probability).sites.mean_probability[1] == pytest.approx(0.8)
 
 
 def test_two_dates_have_no_trend():
@@ -168,9 +168,9 @@ def test_a_map_in_degrees_is_brought_to_its_utm_zone(tmp_path):
                        crs="EPSG:4326", nodata=legend.NO_DATA,
                        transform=rasterio.transform.from_origin(16.3, 50.96, step, step)) as out:
         out.write(codes, 1)
-    (found,) = read_maps([path]).values()
-    assert found.rio.crs.to_epsg() == 32633
-    tracks = track_sites({date(2023, 7, 9): found})
+    (class_map,) = read_maps([path]).values()
+    assert class_map.rio.crs.to_epsg() == 32633
+    tracks = track_sites({date(2023, 7, 9): class_map})
     true = (20 * step * 111_320) ** 2 * np.cos(np.radians(50.955)) / 1e4
     assert tracks.sites.area_ha[1] == pytest.approx(true, rel=0.03)
 
@@ -182,7 +182,7 @@ def test_probability_band_is_found_by_its_name(write_raster):
     steps[:, 0] = 255
     path = write_raster("p.tif", steps, names=names, nodata=255)
     grid = grid_map(np.full((5, 5), FIELD, np.uint8))
-    chance = read_probability(path, grid)
-    assert np.isnan(chance[0]).all() and (chance[1:] == 0.5).all()
+    probability = read_probability(path, grid)
+    assert np.isnan(probability[0]).all() and (probability[1:] == 0.5).all()
     with pytest.raises(InputError, match="no band is called"):
         read_probability(write_raster("q.tif", steps[:1]), grid)
