@@ -2,8 +2,8 @@
 
 What recurs among the arguments: a ``scene`` is a DataArray (band, y, x) of reflectance; labels, a
 reference and class maps are DataArrays (y, x) of uint8 legend codes, NO_DATA where there is none,
-on one grid where they are compared; mappings go from a name or date to these. ``title`` says what is
-seen, ``caption`` data, n and protocol.
+on one grid where they are compared; mappings go from a name or date to these. ``title`` says what
+is seen, ``caption`` data, n and protocol.
 
 A module for each notebook (``prepare`` for 01, then ``unet``, ``earth_engine``, ``accuracy``,
 ``lesson``, ``sites``) and ``style``, which all of them share. A notebook imports its own module and
