@@ -37,14 +37,14 @@ import pandas as pd
 import xarray as xr
 from rasterio.features import rasterize
 
+from experiments import degrade
 from lulc_lib import paths, results
 from lulc_lib.accuracy.uncertainty import wilson
 from lulc_lib.data import series
 from lulc_lib.data.scenes import pixel_centres, read_scene
-from lulc_lib.landscape import VERSION, degrade, landscape_ready, registries, write_landscape
-from lulc_lib.landscape.layout import make_layout
-from lulc_lib.landscape.plan import SCENES, STRZEGOM, stream
-from lulc_lib.landscape.truth import class_map
+from lulc_lib.landscape import VERSION, landscape_ready, permits, write_landscape
+from lulc_lib.landscape.layout import class_map, make_layout
+from lulc_lib.landscape.plan import STRZEGOM, scenes, stream
 from lulc_lib.sites.evaluate import ANY_CANDIDATE, compare_sites
 from lulc_lib.sites.registries import Registries, read_registries
 from lulc_lib.sites.rules import ABANDONED, CANDIDATE, RECLAIMED, assess_sites
@@ -84,7 +84,7 @@ REPLICATES = 2000
 BUILD = paths.project_root() / "build" / "site_rules"
 OWN = 3
 """Landscapes that get a network of their own."""
-NETWORK = {"base": 8, "epochs": 1, "steps_per_epoch": 300, "validation_share": 0.0}
+NETWORK = {"base_channels": 8, "epochs": 1, "steps_per_epoch": 300, "validation_share": 0.0}
 """Its settings, changed from the default ones: a minute on a CPU core."""
 
 
@@ -101,15 +101,15 @@ class Landscape(NamedTuple):
 def make_landscape(seed: int) -> Landscape:
     """Make the landscape of a seed, without rendering its scenes."""
     layout = make_layout(seed, STRZEGOM)
-    days = sorted(s.date for s in SCENES if s.site is STRZEGOM)
+    days = sorted(s.date for s in scenes() if s.site is STRZEGOM)
     maps = {d: on_grid(class_map(layout, d)) for d in days}
-    tables = registries.mining_registers(seed, layout)
-    tables |= {"corine": registries.corine(layout),
-               "osm_quarries": registries.osm_quarries(seed, layout)}
+    tables = permits.mining_registries(seed, layout)
+    tables |= {"corine": permits.corine(layout),
+               "osm_quarries": permits.osm_quarries(seed, layout)}
     with tempfile.TemporaryDirectory() as folder:
         for name, table in tables.items():
             table.to_file(Path(folder) / f"{name}.gpkg", layer=name)
-        points = registries.monitoring_points(seed, layout)
+        points = permits.monitoring_points(seed, layout)
         points.to_csv(Path(folder) / "monitoring_points.csv", index=False)
         first = maps[days[0]]
         read = read_registries(folder, first.rio.crs, first.rio.bounds(), Settings().coverage_m)
@@ -117,7 +117,7 @@ def make_landscape(seed: int) -> Landscape:
     tight = [g if pits[n].category == "overrun" else pits[n].outline.simplify(5)
              for n, g in zip(read.mining_areas["name"], read.mining_areas.geometry, strict=True)]
     edge = read.mining_areas.set_geometry(gpd.GeoSeries(tight, crs=read.mining_areas.crs))
-    return Landscape(seed, maps, read, edge, registries.planted_sites(layout))
+    return Landscape(seed, maps, read, edge, permits.planted_sites(layout))
 
 
 def on_grid(codes: np.ndarray) -> xr.DataArray:
@@ -211,15 +211,15 @@ def model_maps(seed: int, own: bool) -> dict[date, xr.DataArray]:
     root = BUILD / f"landscape{seed}"
     if not landscape_ready(root, seed):
         write_landscape(root, seed)
-    known = series.training_series("strzegom", root)
+    training = series.training_series("strzegom", root)
     if own:
         config = get_config("default").with_(**NETWORK)
-        stored = train(list(known.scenes.values()), list(known.masks.values()), config, seed=seed,
-                       progress=False)
+        stored = train(list(training.scenes.values()), list(training.labels.values()), config,
+                       seed=seed, progress=False)
     else:
         stored = load_model(study_model())
     test = read_scene(series.scene_path("strzegom", root))
-    scenes = known.scenes | {test.attrs["date"]: test}
+    scenes = training.scenes | {test.attrs["date"]: test}
     return {date.fromisoformat(d): predict_scene(stored.model, s, stored.normalisation)
             for d, s in sorted(scenes.items())}
 
