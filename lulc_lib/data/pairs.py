@@ -19,6 +19,7 @@ from shapely import box
 
 from lulc_lib import legend
 from lulc_lib.data.reference import PixelRule, fields, open_classes, read_shapes
+from lulc_lib.data.scenes import windows
 from lulc_lib.errors import InputError
 
 BLOCK_PIXELS = 1 << 22
@@ -248,25 +249,10 @@ def count_pairs(map_path: Path, reference: RasterReference | VectorReference, co
 def _blocks(source: rasterio.DatasetReader, reference: Callable[[Window], Codes]
             ) -> Iterator[tuple[Codes, Codes]]:
     """Map and reference codes of the blocks in which there is any reference."""
-    for window in windows(source):
+    for window in windows(source.shape, source.block_shapes[0], BLOCK_PIXELS):
         wanted = reference(window)
         if wanted.valid.any():
             yield _read(source, window), wanted
-
-
-def windows(source: rasterio.DatasetReader) -> Iterator[Window]:
-    """Yield windows that cover a raster, whole rows of its own blocks where these fit in memory."""
-    height, width = source.block_shapes[0]
-    if width >= source.width:
-        wide = source.width
-        tall = max(height, BLOCK_PIXELS // max(wide, 1) // height * height)
-    else:
-        side = int(BLOCK_PIXELS**0.5)
-        tall, wide = (max(1, side // edge) * edge for edge in (height, width))
-    tall, wide = min(tall, max(1, 4 * BLOCK_PIXELS // wide)), min(wide, source.width)
-    for row in range(0, source.height, tall):
-        for col in range(0, source.width, wide):
-            yield Window(col, row, min(wide, source.width - col), min(tall, source.height - row))
 
 
 def _read(source: rasterio.DatasetReader, window: Window) -> Codes:

@@ -162,16 +162,6 @@ class SceneFile:
             return dn
         return dn.clip(0, np.iinfo(np.uint16).max).astype(np.uint16)
 
-    def blocks(self) -> Iterator[Window]:
-        """Yield windows that cover the scene once, as the file is stored, few pixels at a time."""
-        rows, cols = self.shape
-        high, wide = self._source.block_shapes[self._indexes[0] - 1]
-        width = min(cols, max(-(-16_384 // wide), 1) * wide)
-        height = max(BLOCK_PIXELS // width // high, 1) * high
-        for top in range(0, rows, height):
-            for left in range(0, cols, width):
-                yield Window(left, top, min(width, cols - left), min(height, rows - top))
-
     def survey(self, offset: int | None = None,
                advance: Callable[[int], object] = lambda pixels: None) -> Survey:
         """Return the radiometric offset and sums of reflectance, in one pass over the file.
@@ -193,7 +183,8 @@ class SceneFile:
         step = max(math.isqrt(self.shape[0] * self.shape[1] // SAMPLE_PIXELS), 1)
         sample: list[NDArray[np.uint16]] = []
         count, total, squares = (np.zeros(len(BANDS)) for _ in range(3))
-        for window in self.blocks():
+        stored = self._source.block_shapes[self._indexes[0] - 1]
+        for window in windows(self.shape, stored, BLOCK_PIXELS):
             dn = self.read(window)
             first = -window.row_off % step, -window.col_off % step
             sample.append(dn[:, first[0]::step, first[1]::step].reshape(len(BANDS), -1))
@@ -261,6 +252,19 @@ def read_scene(path: Path | str, offset: int | None = None) -> xr.DataArray:
         },
     )
     return scene.rio.write_crs(source.crs).rio.write_transform(source.transform)
+
+
+def windows(shape: tuple[int, int], stored: tuple[int, int], pixels: int) -> Iterator[Window]:
+    """Yield windows that cover a (row, col) raster once, of about so many pixels each.
+
+    They follow the blocks in which the file is stored, unless such a block is very large.
+    """
+    (rows, cols), (high, wide) = shape, stored
+    width = min(cols, max(-(-16_384 // wide), 1) * wide)
+    height = min(max(pixels // width // high, 1) * high, max(4 * pixels // width, 1))
+    for top in range(0, rows, height):
+        for left in range(0, cols, width):
+            yield Window(left, top, min(width, cols - left), min(height, rows - top))
 
 
 def band_key(description: str | None) -> str:
