@@ -1,4 +1,4 @@
-"""The rest of each family of functions: every one once against another computation."""
+"""The other functions of each kind: every one once against another computation."""
 
 import math
 import operator

@@ -69,10 +69,10 @@ def pixels(backend: Backend, image: ee.Image, site: Site) -> xr.DataArray:
         Earth Engine fails.
     """
     with explained(backend.title):
-        found = ee.data.computePixels(
+        table = ee.data.computePixels(
             {"expression": image, "fileFormat": "NUMPY_NDARRAY", "grid": _grid(site)})
-    transform, names = rasterio.Affine(*site.transform), list(found.dtype.names)
-    values = np.stack([found[name] for name in names])
+    transform, names = rasterio.Affine(*site.transform), list(table.dtype.names)
+    values = np.stack([table[name] for name in names])
     out = xr.DataArray(values, dims=("band", "y", "x"),
                        coords={"band": names, **pixel_centres(transform, values.shape[1:])})
     return out.rio.write_crs(site.epsg).rio.write_transform(transform)

@@ -94,7 +94,7 @@ def draw_points(
     seed : int
         Of the random draws; each class has its own stream, so none depends on the others.
     apart : str
-        ``pixels`` shares the polygons of every class, as dividing ready points by chance does.
+        ``pixels`` shares the polygons of every class, as dividing ready points at random does.
 
     Raises
     ------

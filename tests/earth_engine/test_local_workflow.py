@@ -56,7 +56,7 @@ def test_the_whole_workflow(landscape, tmp_path):
         (training, train_codes), (test, _) = (
             points(next((landscape / "points").glob(f"{part}_*.csv"))) for part in ("train",
                                                                                     "test"))
-        sampled, judged = (scene.sampleRegions(p, ["class"], 10) for p in (training, test))
+        sampled, tested = (scene.sampleRegions(p, ["class"], 10) for p in (training, test))
         kept = sampled.size().getInfo()  # points on the strips without data are dropped
         assert 0.9 * len(train_codes) < kept <= len(train_codes)
         order = sorted(set(train_codes))
@@ -67,10 +67,10 @@ def test_the_whole_workflow(landscape, tmp_path):
             model = untrained.train(sampled, "class", list(EE_BANDS))
             found = ee.Dictionary({
                 "again": model.confusionMatrix().accuracy(),
-                "test": judged.classify(model).errorMatrix("class", "classification",
+                "test": tested.classify(model).errorMatrix("class", "classification",
                                                            order).array(),
-                "class": judged.aggregate_array("class"),
-                "mapped": judged.classify(model).aggregate_array("classification")}).getInfo()
+                "class": tested.aggregate_array("class"),
+                "mapped": tested.classify(model).aggregate_array("classification")}).getInfo()
             assert found["test"] == metrics.confusion_matrix(
                 found["class"], found["mapped"], labels=order).tolist()
             accuracy = np.trace(found["test"]) / np.sum(found["test"])

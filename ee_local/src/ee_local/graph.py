@@ -26,7 +26,7 @@ MOST_NODES = 200_000
 
 CHEAP = frozenset(("GeometryConstructors", "Feature", "Element", "ErrorMargin", "Projection",
                    "Number", "String", "Date", "DateRange", "Filter", "Reducer", "PixelType"))
-"""Families of functions that are computed anew: a collection of points makes thousands of calls,
+"""Kinds of functions that are computed anew: a collection of points makes thousands of calls,
 which would drive everything else out of the cache."""
 
 

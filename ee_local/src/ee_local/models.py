@@ -399,9 +399,9 @@ def fit_forest(rows: NDArray[np.float64], labels: NDArray[np.int64],
         trees.append(tree)
         left = np.setdiff1d(np.arange(len(rows)), chosen)
         votes[left] += count_votes([tree], rows[left], len(classes)) if left.size else 0
-    judged = votes.sum(axis=1) > 0
-    wrong = votes[judged].argmax(axis=1) != index[judged]
-    return TreeModel(trees, classes, float(wrong.mean()) if judged.any() else 0.0)
+    covered = votes.sum(axis=1) > 0
+    wrong = votes[covered].argmax(axis=1) != index[covered]
+    return TreeModel(trees, classes, float(wrong.mean()) if covered.any() else 0.0)
 
 
 def variables_per_split(asked: int | None, inputs: int) -> int:

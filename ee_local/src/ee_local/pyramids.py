@@ -56,15 +56,16 @@ class StoredBand:
         return self._halved(*finer) if max(finer[0].shape) > 1 else finer
 
     def _halved(self, values: NDArray[np.number], mask: NDArray[np.bool_]) -> Level:
-        rows, cols = (-(-n // 2) for n in values.shape)
-        room = ((0, 2 * rows - values.shape[0]), (0, 2 * cols - values.shape[1]))
-        v = np.pad(values, room).reshape(rows, 2, cols, 2)
-        m = np.pad(mask, room).reshape(rows, 2, cols, 2)
         if self._categories:
-            return v[:, 0, :, 0], m[:, 0, :, 0]
-        count = m.sum(axis=(1, 3))
-        mean = np.divide((v * m).sum(axis=(1, 3), dtype=np.float64), count,
-                         out=np.zeros((rows, cols)), where=count > 0)
+            return values[::2, ::2], mask[::2, ::2]
+        total = np.zeros([-(-n // 2) for n in values.shape])
+        count = np.zeros(total.shape, dtype=np.uint8)
+        for corner in itertools.product((slice(0, None, 2), slice(1, None, 2)), repeat=2):
+            v, m = values[corner], mask[corner]
+            inside = tuple(map(slice, v.shape))  # an odd edge has no second pixel
+            total[inside] += np.where(m, v, 0)
+            count[inside] += m
+        mean = np.divide(total, count, out=total, where=count > 0)
         if values.dtype.kind in "iu":
             mean = np.floor(mean + 0.5)
         return mean.astype(values.dtype), count > 0

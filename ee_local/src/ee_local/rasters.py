@@ -74,7 +74,7 @@ def band_array(band: Band, grid: Grid) -> tuple[NDArray[Any], NDArray[np.bool_]]
 
 
 def geotiff(bands: Sequence[Band], grid: Grid, nodata: float | None = None) -> bytes:
-    """Return a GeoTIFF of bands in a number type that holds them all, with their names and a mask.
+    """Return a GeoTIFF of bands in a dtype that holds them all, with their names and a mask.
 
     Parameters
     ----------

@@ -124,9 +124,9 @@ def tree_to_text(tree: Any, inputs: list[str], classes: NDArray[np.int64]) -> st
         size, best = int(tree.n_node_samples[k]), int(shares[k].argmax())
         loss = round(size * (1 - shares[k, best]))
         leaf = tree.children_left[k] < 0
-        chances = " ".join(f"{v:.6g}" for v in shares[k])
+        probabilities = " ".join(f"{v:.6g}" for v in shares[k])
         depth = "  " * (number.bit_length() - 1)
-        lines.append(f"{depth}{number}) {condition} {size} {loss} {classes[best]} ({chances})"
+        lines.append(f"{depth}{number}) {condition} {size} {loss} {classes[best]} ({probabilities})"
                      f"{' *' if leaf else ''}")
         if not leaf:
             name, threshold = inputs[tree.feature[k]], float(tree.threshold[k])

@@ -305,7 +305,7 @@ def _checked(count: int) -> int:
 
 @function("List.shuffle")
 def shuffle(values: list[Any], seed: Any) -> list[Any]:
-    """Return the list in an order drawn by chance from the seed; the draws are not Google's."""
+    """Return the list in a random order from the seed; the draws are not Google's."""
     rng = np.random.default_rng(0 if seed in (None, False) else abs(int(seed)))
     return [values[i] for i in rng.permutation(len(values))]
 

@@ -160,7 +160,7 @@ def region_table(image: Image, region: Geometry | None, scale: float | None, pro
 def sample(image: Image, region: Geometry | None, scale: float | None, projection: Crs,
            factor: float | None, number: int | None, seed: int, drop_nulls: bool,
            tile_scale: float, geometries: bool) -> el.Collection:
-    """Return a feature for each pixel of a region, or for some drawn by chance.
+    """Return a feature for each pixel of a region, or for some drawn at random.
 
     The draws depend on the seed alone; they are not Google's.
     """
@@ -184,7 +184,7 @@ def stratified_sample(image: Image, number: int, class_band: str | None,
                       region: Geometry | None, scale: float | None, projection: Crs, seed: int,
                       values: list[int] | None, points: list[int] | None, drop_nulls: bool,
                       tile_scale: float, geometries: bool) -> el.Collection:
-    """Return pixels drawn by chance, the same number from each class of a band.
+    """Return pixels drawn at random, the same number from each class of a band.
 
     A class with fewer gives all it has. The draws depend on the seed alone; they are not Google's.
     """
@@ -209,7 +209,7 @@ def stratified_sample(image: Image, number: int, class_band: str | None,
 
 @function("FeatureCollection.randomPoints")
 def random_points(region: Geometry, number: int, seed: int, margin: Any) -> el.Collection:
-    """Return points spread evenly by chance over a region's area.
+    """Return points spread evenly at random over a region's area.
 
     The draws depend on the seed alone; they are not Google's.
     """
