@@ -78,14 +78,8 @@ class ConnectionLostError(InputError):
 class TransientError(Exception):
     """A failure that may pass, so worth another try.
 
-    Parameters
-    ----------
-    why : str
-        What went wrong, in words.
-    wait : float or None, seconds
-        What the server asks to wait.
-    line : bool
-        The connection failed, not the server's answer.
+    ``wait`` is what the server asks for, in seconds; ``line`` says that the connection failed, not
+    the server's answer.
     """
 
     def __init__(self, why: str, wait: float | None = None, line: bool = False) -> None:
@@ -98,13 +92,11 @@ class Client:
 
     Parameters
     ----------
-    what : str
-        What is asked for; begins every message.
-    advice : str
-        What the user can do if it cannot be had; ends every message.
+    what, advice : str
+        What is asked for, and what the user can do if it cannot be had: begin and end of messages.
     session : requests.Session
         The connections.
-    policy : Policy
+    policy : Policy, optional
         Time-outs and retries; the total time begins now.
     """
 
@@ -146,18 +138,10 @@ class Client:
     @contextmanager
     def open(self, url: str, method: str = "GET", accept: tuple[int, ...] = (200,),
              **options: Any) -> Iterator[requests.Response]:
-        """Ask once; the answer with its body still to be read by :meth:`parts`.
+        """Ask once; yield the answer with its body still to be read by :meth:`parts`.
 
-        Parameters
-        ----------
-        url : str
-            The address.
-        method : str
-            GET, HEAD or POST.
-        accept : tuple of int
-            Status codes that are not a failure.
-        **options : Any
-            Further arguments of :meth:`requests.Session.request`.
+        ``accept`` are the status codes that are no failure, ``options`` further arguments of
+        :meth:`requests.Session.request`.
 
         Raises
         ------
@@ -218,10 +202,8 @@ class Client:
 
         Parameters
         ----------
-        url : str
-            The address.
-        params : mapping of str to object, optional
-            Query parameters.
+        url, params : str, mapping
+            The address and its query.
         form : mapping of str to str, optional
             Fields to POST; without them the request is a GET.
         check : callable

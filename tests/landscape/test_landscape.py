@@ -61,6 +61,15 @@ def test_ready_says_when_complete(folder):
     assert not list(folder.parent.glob(".synthetic-*"))
 
 
+def test_what_is_ready_is_not_written_again(tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr(write, "write_landscape", lambda folder, progress: written.append(folder))
+    write.ensure_landscape(tmp_path)
+    monkeypatch.setattr(write, "landscape_ready", lambda folder: True)
+    write.ensure_landscape(tmp_path)
+    assert written == [tmp_path]
+
+
 def test_foreign_folder_is_refused(tmp_path):
     (tmp_path / "mine.txt").write_text("keep")
     with pytest.raises(FileExistsError, match="not a synthetic landscape"):
