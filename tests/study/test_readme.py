@@ -52,3 +52,15 @@ def test_one_command_is_not_said_to_remake_what_it_reads():
     for line in readme.numbers_table().splitlines()[2:]:
         experiment = re.search(r"`make (\w+)`", line)[1] != "reproduce"
         assert experiment == (not re.search(r"notebook \d\d", line)), line
+
+
+def test_the_changelog_names_files_that_exist():
+    """In the table of renamed files the new ones are there and the old ones are not."""
+    rows = re.findall(r"^\| (.+) \| (.+) \|$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert len(rows) > 40
+    for old, new in rows:
+        for path in re.findall(r"`([^`]+\.(?:py|jinja|json))`", new):
+            assert (ROOT / path).exists() or (ROOT / "lulc_lib" / path).exists(), path
+        for path in re.findall(r"`([a-z_]+/[^`]+\.py)`", old):
+            assert not (ROOT / path).exists(), path
+            assert not (ROOT / "lulc_lib" / path).exists(), path
