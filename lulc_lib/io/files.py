@@ -42,9 +42,8 @@ def existing_folder(path: Path | str) -> Path:
     return path
 
 
-def check_outputs(
-    outputs: Mapping[str, Path | None], inputs: Iterable[Path] = (), suffixes: Sequence[str] = ()
-) -> None:
+def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path] = (),
+                  suffixes: Sequence[str] = ()) -> None:
     """Check that files can be written, before the work that makes them.
 
     Parameters
