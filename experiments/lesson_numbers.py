@@ -55,7 +55,7 @@ def counts(
     ----------
     map_codes, reference_codes : array, one shape, uint8 legend codes
         Pixels whose reference is NO_DATA are left out.
-    **keys : array, the same shape
+    **keys : array, one shape
         Further columns.
     """
     inside = reference_codes != legend.NO_DATA

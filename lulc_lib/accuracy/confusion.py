@@ -120,7 +120,7 @@ def confusion_by_group(
     ----------
     map_codes, reference_codes : array, one shape, legend codes
         See :func:`confusion_matrix`.
-    groups : array of integers, the same shape
+    groups : array, the same shape, integers
         0 is outside every group and not counted.
 
     Returns

@@ -149,7 +149,7 @@ def design_effect(
 
     Parameters
     ----------
-    by_group, replicates, seed
+    by_group, replicates, seed : array, int, int
         As in :func:`cluster_bootstrap`.
 
     Returns
@@ -188,7 +188,7 @@ def paired_cluster_bootstrap(
     ----------
     by_group_a, by_group_b : array, shape (group, map class, reference class)
         Counts of each map, from ``confusion_by_group`` with the same reference and groups.
-    replicates, seed, confidence
+    replicates, seed, confidence : int, int, float
         As in :func:`cluster_bootstrap`.
 
     Returns

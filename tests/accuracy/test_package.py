@@ -14,7 +14,7 @@ from lulc_lib.errors import InputError
 
 @pytest.fixture
 def pair():
-    """A map and a reference (60, 70) with classes 1, 2, 8, 9, 10 and unjudged pixels."""
+    """A map and a reference (60, 70) with classes 1, 2, 8, 9, 10 and unlabelled pixels."""
     rng = np.random.default_rng(3)
     truth = rng.choice([0, 1, 2, 8, 10], (60, 70), p=[0.3, 0.2, 0.2, 0.1, 0.2]).astype(np.uint8)
     wrong = rng.random(truth.shape) < 0.3
@@ -26,8 +26,8 @@ def pair():
 def test_matrix_is_sklearns_transposed(pair):
     mapped, truth = pair
     matrix = confusion.confusion_matrix(mapped, truth)
-    judged = truth != 0
-    expected = peer.confusion_matrix(truth[judged], mapped[judged], labels=legend.CODES).T
+    assessed = truth != 0
+    expected = peer.confusion_matrix(truth[assessed], mapped[assessed], labels=legend.CODES).T
     np.testing.assert_array_equal(matrix, expected)
     assert (matrix.index.name, matrix.columns.name) == ("map_class", "reference_class")
     assert matrix.loc[9].sum() > 0  # a class only the map has stays visible
@@ -36,17 +36,17 @@ def test_matrix_is_sklearns_transposed(pair):
 
 def test_metrics_are_sklearns(pair):
     mapped, truth = pair
-    judged = truth != 0
+    assessed = truth != 0
     matrix = confusion.confusion_matrix(mapped, truth)
     table = metrics.per_class(matrix)
     present = [c for c in legend.CODES if (truth == c).any()]
-    ua, pa, f1, n = peer.precision_recall_fscore_support(truth[judged], mapped[judged],
+    ua, pa, f1, n = peer.precision_recall_fscore_support(truth[assessed], mapped[assessed],
                                                          labels=present)
     np.testing.assert_allclose(table.loc[present, "users_accuracy"], ua)
     np.testing.assert_allclose(table.loc[present, "producers_accuracy"], pa)
     np.testing.assert_allclose(table.loc[present, "f1"], f1)
     np.testing.assert_array_equal(table.loc[present, "support"], n)
-    assert metrics.overall_accuracy(matrix) == peer.accuracy_score(truth[judged], mapped[judged])
+    assert metrics.overall_accuracy(matrix) == peer.accuracy_score(truth[assessed], mapped[assessed])
     assert metrics.macro_f1(matrix) == pytest.approx(f1.mean())
 
 
