@@ -110,7 +110,7 @@ def read_registries(
         ``osm_quarries`` and ``monitoring_points`` as .gpkg, .geojson or .shp (points also .csv
         with lon and lat in degrees, or x to the east and y to the north in the CRS that a column
         ``crs`` states, else in ``crs``), with the services' own field names.
-    crs : anything that pyproj reads
+    crs : CRS, str or int
         CRS of the result, in metres: the map's.
     bounds : tuple of float, optional
         Of the map in ``crs``: left, bottom, right, top. Rows that do not touch it, widened by
