@@ -63,7 +63,7 @@ def run_classify(args: argparse.Namespace) -> int:
     from lulc_lib.data.geotiff import SUFFIXES
     from lulc_lib.data.radiometry import check_offset
     from lulc_lib.io import check_outputs
-    from lulc_lib.unet import ClassifyOptions, classify_file, load_model, study_model
+    from lulc_lib.unet import classify_file, load_model, study_model
 
     outputs = {"--output": args.output, "--probabilities": args.probabilities,
                "--entropy": args.entropy}
@@ -71,10 +71,10 @@ def run_classify(args: argparse.Namespace) -> int:
     check_outputs(outputs, given, SUFFIXES)
     check_offset(args.offset)
     model = args.checkpoint or study_model()
-    options = ClassifyOptions(args.probabilities, args.entropy, args.tta, args.offset,
-                              model_name=model.name)
     with _tidy_when_ended():
-        done = classify_file(args.scene, args.output, load_model(model), options)
+        done = classify_file(args.scene, args.output, load_model(model), model_name=model.name,
+                             probabilities=args.probabilities, entropy=args.entropy, tta=args.tta,
+                             offset=args.offset)
     if done.offset.source == "pixels against metadata":
         print(f"lulc classify: {args.scene.name} declares an offset of {done.offset.declared} DN "
               f"but its pixels show {done.offset.used} DN, which is used; --offset overrules",

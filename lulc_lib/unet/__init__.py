@@ -33,7 +33,6 @@ from lulc_lib.unet.model import NETWORKS, Ensemble, OriginalUNet, UNet
 from lulc_lib.unet.normalise import NORMALISATIONS, Normalisation, fit
 from lulc_lib.unet.parallel import train_seeds
 from lulc_lib.unet.predict import (
-    ClassifyOptions,
     classify_file,
     map_of,
     predict_probabilities,
@@ -42,7 +41,7 @@ from lulc_lib.unet.predict import (
 from lulc_lib.unet.train import TrainResult, train, train_ensemble
 
 __all__ = [
-    "CONFIGS", "NETWORKS", "NORMALISATIONS", "ClassifyOptions", "Ensemble", "Normalisation",
+    "CONFIGS", "NETWORKS", "NORMALISATIONS", "Ensemble", "Normalisation",
     "OriginalUNet", "PatchSampler", "StoredModel", "TrainConfig", "TrainResult", "UNet",
     "classify_file", "differences", "fit", "get_config", "load_model", "map_of", "pick_device",
     "predict_probabilities", "predict_scene", "propagate_labels", "save_model", "split_by_place",

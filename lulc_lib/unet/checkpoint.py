@@ -24,7 +24,7 @@ from lulc_lib.unet.config import TrainConfig
 from lulc_lib.unet.device import pick_device
 from lulc_lib.unet.indices import INDICES
 from lulc_lib.unet.model import Ensemble, Network, get_network
-from lulc_lib.unet.normalise import Normalisation, channels
+from lulc_lib.unet.normalise import Normalisation
 
 FORMAT = "lulc_lib.unet/3"
 """First entry of every file written here."""
@@ -64,7 +64,7 @@ def build(config: TrainConfig, seed: int = 0, in_channels: int | None = None) ->
     as many as the configuration's normalisation makes.
     """
     if in_channels is None:
-        in_channels = channels(config.normalisation)
+        in_channels = Normalisation(config.normalisation).channels
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return get_network(config.network)(
@@ -90,35 +90,6 @@ def study_model() -> Path:
         raise InputError(f"{path.name} is missing from this installation of lulc_lib: give a model "
                          "with --checkpoint (notebook 02 writes some under build/unet)")
     return path
-
-
-def contents(
-    model: Network | Ensemble, normalisation: Normalisation, config: TrainConfig,
-    half: bool = False, **more: object,
-) -> dict[str, object]:
-    """Return what a file holds, as tensors and plain types; ``half``: weights in 16 bits."""
-    members = model.members if isinstance(model, Ensemble) else [model]
-    return {
-        "format": FORMAT,
-        **LEARNED_FROM,
-        "config": config.to_dict(),
-        "normalisation": normalisation.to_dict(),
-        "weights": [{k: _stored(v, half) for k, v in m.state_dict().items()} for m in members],
-        **more,
-    }
-
-
-def _stored(value: Tensor, half: bool) -> Tensor:
-    value = value.detach().cpu().contiguous()
-    return value.half() if half and value.is_floating_point() else value
-
-
-def write_file(values: dict[str, object], path: Path | str) -> None:
-    """Write a file's contents; its folders are made, an old file is replaced at once."""
-    with written_whole(path, make_folder=True) as part, part.open("xb") as out:
-        torch.save(values, out)
-        out.flush()
-        os.fsync(out.fileno())
 
 
 def read_file(path: Path | str) -> dict[str, object]:
@@ -150,7 +121,7 @@ def read_file(path: Path | str) -> dict[str, object]:
 
 def save_model(
     path: Path | str, model: Network | Ensemble, normalisation: Normalisation,
-    config: TrainConfig, half: bool = False,
+    config: TrainConfig, half: bool = False, **more: object,
 ) -> None:
     """Write a network with its normalisation and configuration to one small file.
 
@@ -164,8 +135,27 @@ def save_model(
         To be kept with it.
     half : bool
         Keep the weights in 16 bits: half the size, probabilities change in the third decimal.
+    **more : Tensor or plain types
+        What else to keep: the state of a training.
     """
-    write_file(contents(model, normalisation, config, half), path)
+    members = model.members if isinstance(model, Ensemble) else [model]
+    values = {
+        "format": FORMAT,
+        **LEARNED_FROM,
+        "config": config.to_dict(),
+        "normalisation": normalisation.to_dict(),
+        "weights": [{k: _stored(v, half) for k, v in m.state_dict().items()} for m in members],
+        **more,
+    }
+    with written_whole(path, make_folder=True) as part, part.open("xb") as out:
+        torch.save(values, out)
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def _stored(value: Tensor, half: bool) -> Tensor:
+    value = value.detach().cpu().contiguous()
+    return value.half() if half and value.is_floating_point() else value
 
 
 def load_model(path: Path | str, device: torch.device | None = None) -> StoredModel:

@@ -19,18 +19,11 @@ DRAWS = 200
 """Random draws of validation blocks from which the one with the best class shares is taken."""
 
 
-def block_numbers(labels: Sequence[xr.DataArray], block: int) -> list[NDArray[np.int64]]:
+def _block_numbers(labels: Sequence[xr.DataArray], block: int) -> list[NDArray[np.int64]]:
     """Return for every scene the number of the square block each pixel lies in, (row, col) int64.
 
     Blocks lie on one lattice of map coordinates for each CRS, so the same place has the same number
     on every date, also where scenes of one site start at different corners.
-
-    Parameters
-    ----------
-    labels : sequence of DataArray, (y, x) legend codes with CRS
-        One per scene.
-    block : int, pixels of the first of them
-        Edge of a block.
     """
     side = block * abs(labels[0].rio.resolution()[0])
     numbered: dict[tuple[str, int, int], int] = {}
@@ -87,7 +80,7 @@ def split_by_place(
     codes = [np.asarray(m.values, dtype=np.uint8) for m in labels]
     if share == 0:
         return codes, [np.full_like(c, legend.NO_DATA) for c in codes]
-    numbers = block_numbers(labels, block)
+    numbers = _block_numbers(labels, block)
     chosen = _draw_blocks(codes, numbers, share, seed)
     held = [chosen[n] for n in numbers]
     training, validation = (
@@ -207,11 +200,8 @@ class PatchSampler:
 
     def __init__(
         self,
-        inputs: Sequence[NDArray[np.float32]],
-        labels: Sequence[NDArray[np.uint8]],
-        patch: int,
-        balance: float = 1.0,
-        augmentations: Sequence[Augmentation] = (turn_and_mirror,),
+        inputs: Sequence[NDArray[np.float32]], labels: Sequence[NDArray[np.uint8]], patch: int,
+        balance: float = 1.0, augmentations: Sequence[Augmentation] = (turn_and_mirror,),
     ) -> None:
         self.patch, self.augmentations = patch, augmentations
         self.inputs = [_at_least(i, patch, mode="edge") for i in inputs]

@@ -65,12 +65,8 @@ class Network(nn.Module):
     BATCH_NORM = True
 
     def __init__(
-        self,
-        in_channels: int = len(BANDS),
-        classes: int = len(legend.CODES),
-        base_channels: int = 64,
-        depth: int = 4,
-        convolutions: int | None = None,
+        self, in_channels: int = len(BANDS), classes: int = len(legend.CODES),
+        base_channels: int = 64, depth: int = 4, convolutions: int | None = None,
     ) -> None:
         super().__init__()
         convolutions = self.DEFAULT_CONVOLUTIONS if convolutions is None else convolutions

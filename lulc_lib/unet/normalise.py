@@ -154,8 +154,12 @@ class Normalisation:
 
     @property
     def channels(self) -> int:
-        """Channels of the network input."""
-        return channels(self.name)
+        """Channels of the network input.
+
+        >>> Normalisation("per_scene").channels, Normalisation("per_scene_and_indices").channels
+        (10, 14)
+        """
+        return len(BANDS) + len(INDICES) * NORMALISATIONS[self.name].indices
 
     def to_dict(self) -> dict[str, object]:
         """Return plain types, for a file."""
@@ -191,18 +195,6 @@ def fit(name: str, scenes: Sequence[xr.DataArray]) -> Normalisation:
         check_bands(scene)
     statistics = NORMALISATIONS[name].statistics
     return Normalisation(name, *(statistics(scenes) if statistics else ()))
-
-
-def channels(name: str) -> int:
-    """Return the channels of the network input under a named normalisation.
-
-    Examples
-    --------
-    >>> channels("per_scene"), channels("per_scene_and_indices")
-    (10, 14)
-    """
-    check_name(name)
-    return len(BANDS) + len(INDICES) * NORMALISATIONS[name].indices
 
 
 def check_name(name: str) -> None:

@@ -50,12 +50,8 @@ def _start(threads: int) -> None:
 
 
 def train_seeds(
-    scenes: Sequence[xr.DataArray],
-    labels: Sequence[xr.DataArray],
-    config: TrainConfig,
-    seeds: Sequence[int],
-    folder: Path | str,
-    progress: bool = True,
+    scenes: Sequence[xr.DataArray], labels: Sequence[xr.DataArray], config: TrainConfig,
+    seeds: Sequence[int], folder: Path | str, progress: bool = True,
 ) -> dict[int, TrainResult]:
     """Train one network per seed; on a CPU several at a time, since small steps fill one core only.
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -61,12 +61,8 @@ Part = tuple[slice, slice]
 
 
 def predict_probabilities(
-    model: Network | Ensemble,
-    scene: xr.DataArray,
-    normalisation: Normalisation,
-    tta: bool = False,
-    tile: int | None = None,
-    overlap: int | None = None,
+    model: Network | Ensemble, scene: xr.DataArray, normalisation: Normalisation,
+    tta: bool = False, tile: int | None = None, overlap: int | None = None,
 ) -> xr.DataArray:
     """Return the probability of every class at every pixel of a scene.
 
@@ -130,12 +126,8 @@ def map_of(probabilities: xr.DataArray) -> xr.DataArray:
 
 
 def predict_scene(
-    model: Network | Ensemble,
-    scene: xr.DataArray,
-    normalisation: Normalisation,
-    tta: bool = False,
-    tile: int | None = None,
-    overlap: int | None = None,
+    model: Network | Ensemble, scene: xr.DataArray, normalisation: Normalisation,
+    tta: bool = False, tile: int | None = None, overlap: int | None = None,
 ) -> xr.DataArray:
     """Return the class map of a scene; parameters, errors as in :func:`predict_probabilities`.
 
@@ -231,39 +223,6 @@ def _origin(scene: xr.DataArray) -> dict[str, object]:
 
 
 @dataclass(frozen=True)
-class ClassifyOptions:
-    """How a scene's file is classified, and what is written besides the map.
-
-    Attributes
-    ----------
-    probabilities : Path, optional
-        GeoTIFF with a band per class, share 0–1 stored in steps of 1/250.
-    entropy : Path, optional
-        GeoTIFF of the probabilities' entropy as a share of the largest possible, stored likewise:
-        0 certain, 1 all classes equally probable.
-    tta : bool, optional
-        Test-time augmentation (eight times the work); as the model's settings say unless given.
-    offset : int, DN, optional
-        To subtract; unless given, the file's metadata and pixels decide.
-    tile : int, pixels, optional
-        Edge of the tiles, a multiple of 2**depth; as large as memory of about 1 GB allows unless
-        given.
-    model_name : str
-        Written into the file's metadata.
-    progress : bool, optional
-        Show a bar on stderr; unless given, only in a terminal.
-    """
-
-    probabilities: Path | None = None
-    entropy: Path | None = None
-    tta: bool | None = None
-    offset: int | None = None
-    tile: int | None = None
-    model_name: str = ""
-    progress: bool | None = None
-
-
-@dataclass(frozen=True)
 class Classified:
     """What was done."""
 
@@ -273,8 +232,10 @@ class Classified:
 
 
 def classify_file(
-    scene: Path | str, output: Path | str, stored: StoredModel,
-    options: ClassifyOptions | None = None,
+    scene: Path | str, output: Path | str, stored: StoredModel, *,
+    probabilities: Path | None = None, entropy: Path | None = None, tta: bool | None = None,
+    offset: int | None = None, tile: int | None = None, model_name: str = "",
+    progress: bool | None = None,
 ) -> Classified:
     """Classify a GeoTIFF of any size into a Cloud-Optimised GeoTIFF of legend codes.
 
@@ -290,34 +251,47 @@ def classify_file(
         table; a QGIS style of the same name ending in .qml is written beside it.
     stored : StoredModel
         Network, normalisation and settings.
-    options : ClassifyOptions, optional
-        See there.
+    probabilities : Path, optional
+        Also write a GeoTIFF with a band per class, share 0–1 in steps of 1/250.
+    entropy : Path, optional
+        Also write the probabilities' entropy as a share of the largest possible, stored likewise:
+        0 certain, 1 all classes equally probable.
+    tta : bool, optional
+        Test-time augmentation (eight times the work); as the model's settings say unless given.
+    offset : int, DN, optional
+        To subtract; unless given, the file's metadata and pixels decide.
+    tile : int, pixels, optional
+        Edge of the tiles, a multiple of 2**depth; as large as memory of about 1 GB allows unless
+        given.
+    model_name : str
+        Written into the file's metadata.
+    progress : bool, optional
+        Show a bar on stderr; unless given, only in a terminal.
 
     Raises
     ------
     InputError
-        The scene, the options or an output's place cannot be used. No output is then written or
+        The scene, a setting or an output's place cannot be used. No output is then written or
         changed.
     """
-    options = options or ClassifyOptions()
-    if options.tta is None:
-        options = replace(options, tta=stored.config.tta)
-    outputs = {"output": Path(output), "probabilities": options.probabilities,
-               "entropy": options.entropy}
+    tta = stored.config.tta if tta is None else tta
+    outputs = {"output": Path(output), "probabilities": probabilities, "entropy": entropy}
     check_outputs(outputs, [Path(scene)], SUFFIXES)
     with rasterio.Env(GDAL_CACHEMAX=CACHE), SceneFile(scene) as source:
-        parts = list(tiles(stored.model, *source.shape, options.tile or tile_size(stored)))
-        with _bar("reading", source, options) as bar:
-            survey = source.survey(options.offset, bar.update)
-        reader = _Reader(source, survey, stored.normalisation)
-        counts = np.zeros(256, dtype=np.int64)
+        parts = list(tiles(stored.model, *source.shape, tile or tile_size(stored)))
+        with _bar("reading", source, progress) as bar:
+            survey = source.survey(offset, bar.update)
+        reader, counts = _Reader(source, survey, stored.normalisation), np.zeros(256, np.int64)
+        tags = {"model": model_name, "network": f"{stored.config.network} ({stored.config.name})",
+                "offset": f"{survey.offset.used} DN ({survey.offset.source})",
+                "tta": str(tta).lower()}
         try:
-            with ExitStack() as stack, _bar("classifying", source, options) as bar:
-                writers = _writers(stack, outputs, source, survey.offset, stored, options)
+            with ExitStack() as stack, _bar("classifying", source, progress) as bar:
+                writers = _writers(stack, outputs, source, tags)
                 for core, window in parts:
-                    probabilities = _classify_tile(reader, stored.model, core, window, options.tta)
-                    counts += _write(writers, probabilities, core)
-                    bar.update(probabilities[0].size)
+                    tile_probabilities = _classify_tile(reader, stored.model, core, window, tta)
+                    counts += _write(writers, tile_probabilities, core)
+                    bar.update(tile_probabilities[0].size)
                 for writer in writers.values():
                     writer.finish()
                 for writer in writers.values():
@@ -400,14 +374,10 @@ def _write(
 
 
 def _writers(
-    stack: ExitStack, outputs: Mapping[str, Path | None], source: SceneFile, offset: Offset,
-    stored: StoredModel, options: ClassifyOptions,
+    stack: ExitStack, outputs: Mapping[str, Path | None], source: SceneFile, tags: dict[str, str]
 ) -> dict[str, RasterWriter]:
     grid = source.shape, source.crs, source.transform
-    tags = {"scene": source.path.stem, "date": source.date, "model": options.model_name,
-            "network": f"{stored.config.network} ({stored.config.name})",
-            "offset": f"{offset.used} DN ({offset.source})", "tta": str(options.tta).lower(),
-            "version": f"lulc_lib {__version__}"}
+    tags |= {"scene": source.path.stem, "date": source.date, "version": f"lulc_lib {__version__}"}
     tags = {key: value for key, value in tags.items() if value}
     writers = {"output": stack.enter_context(class_map_writer(outputs["output"], *grid, tags))}
     bands = {"probabilities": [f"{c} {name}" for c, name in legend.NAMES.items()],
@@ -423,7 +393,6 @@ def _window(part: Part) -> Window:
     return Window.from_slices(*part)
 
 
-def _bar(what: str, scene: SceneFile, options: ClassifyOptions) -> tqdm:
+def _bar(what: str, scene: SceneFile, progress: bool | None) -> tqdm:
     return tqdm(total=scene.shape[0] * scene.shape[1], desc=what, unit="px", unit_scale=True,
-                file=sys.stderr, disable=None if options.progress is None else not options.progress,
-                leave=False)
+                file=sys.stderr, disable=None if progress is None else not progress, leave=False)

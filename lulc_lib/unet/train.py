@@ -120,12 +120,8 @@ class Run:
 
 
 def train(
-    scenes: Sequence[xr.DataArray],
-    labels: Sequence[xr.DataArray],
-    config: TrainConfig,
-    seed: int = 0,
-    checkpoint: Path | str | None = None,
-    log_dir: Path | str | None = None,
+    scenes: Sequence[xr.DataArray], labels: Sequence[xr.DataArray], config: TrainConfig,
+    seed: int = 0, checkpoint: Path | str | None = None, log_dir: Path | str | None = None,
     progress: bool = True,
 ) -> TrainResult:
     """Train a network on labelled scenes.
@@ -178,12 +174,8 @@ def train(
 
 
 def train_ensemble(
-    scenes: Sequence[xr.DataArray],
-    labels: Sequence[xr.DataArray],
-    config: TrainConfig,
-    seed: int = 0,
-    folder: Path | str | None = None,
-    progress: bool = True,
+    scenes: Sequence[xr.DataArray], labels: Sequence[xr.DataArray], config: TrainConfig,
+    seed: int = 0, folder: Path | str | None = None, progress: bool = True,
 ) -> TrainResult:
     """Train one network for each of ``config.members``, on the same split by place.
 
@@ -210,13 +202,8 @@ def train_ensemble(
 
 
 def train_member(
-    scenes: Sequence[xr.DataArray],
-    labels: Sequence[xr.DataArray],
-    config: TrainConfig,
-    number: int,
-    seed: int = 0,
-    folder: Path | str | None = None,
-    progress: bool = True,
+    scenes: Sequence[xr.DataArray], labels: Sequence[xr.DataArray], config: TrainConfig,
+    number: int, seed: int = 0, folder: Path | str | None = None, progress: bool = True,
 ) -> TrainResult:
     """Train member ``number`` of an ensemble alone; the rest as in :func:`train_ensemble`.
 
@@ -365,14 +352,13 @@ def _log(folder: Path | str | None) -> AbstractContextManager:
 
 def save(run: Run, path: Path | str) -> None:
     """Write the state after an epoch; the file is a model file with more in it."""
-    values = store.contents(
-        run.mapping_model, run.normalisation, run.config, seed=run.seed,
+    store.save_model(
+        path, run.mapping_model, run.normalisation, run.config, seed=run.seed,
         fingerprint=run.fingerprint, learning=run.model.state_dict(),
         optimiser=run.optimiser.state_dict(),
         averaged=None if run.averaged is None else run.averaged.state_dict(),
         history=run.history, seconds=run.seconds, best=run.best,
     )
-    store.write_file(values, path)
 
 
 def resume(run: Run, path: Path | str) -> None:

@@ -21,7 +21,7 @@ from lulc_lib.unet import predict, predict_probabilities, predict_scene
 from lulc_lib.unet.checkpoint import StoredModel, build, load_model, save_model
 from lulc_lib.unet.config import TrainConfig, get_config
 from lulc_lib.unet.normalise import Normalisation, fit
-from lulc_lib.unet.predict import ClassifyOptions, classify_file, tile_size
+from lulc_lib.unet.predict import classify_file, tile_size
 
 CONFIG = TrainConfig("tiny", base_channels=3, depth=2, convolutions=1, patch_size=32)
 TWELVE = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", "B12")
@@ -62,8 +62,8 @@ def test_equals_one_pass(write_raster, stored, tmp_path):
     """Tiles of 16 pixels against the whole scene at once, gaps and a slanting edge included."""
     path = write_raster("scene_20230709.tif", made_dn(), BANDS)
     assert 16 < 2 * stored.model.margin  # a tile sees more of its neighbours than of itself
-    options = ClassifyOptions(tmp_path / "p.tif", tmp_path / "e.tif", tile=16)
-    done = classify_file(path, tmp_path / "map.tif", stored, options)
+    done = classify_file(path, tmp_path / "map.tif", stored, tile=16,
+                         probabilities=tmp_path / "p.tif", entropy=tmp_path / "e.tif")
     scene = read_scene(path)
     whole = predict_probabilities(stored.model, scene, stored.normalisation).values
     codes = predict_scene(stored.model, scene, stored.normalisation).values
@@ -87,7 +87,7 @@ def test_equals_one_pass(write_raster, stored, tmp_path):
 
 def test_tta_equals_one_pass_at_odd_sizes(write_raster, stored, tmp_path):
     path = write_raster("scene.tif", made_dn()[:, 26:, 30:-1].clip(1), BANDS)
-    classify_file(path, tmp_path / "map.tif", stored, ClassifyOptions(tta=True, tile=16))
+    classify_file(path, tmp_path / "map.tif", stored, tta=True, tile=16)
     scene = read_scene(path)
     expected = predict_scene(stored.model, scene, stored.normalisation, tta=True)
     assert scene.shape[1:] == (49, 59)
@@ -113,7 +113,7 @@ def test_other_normalisations(write_raster, stored, tmp_path, name):
     path = write_raster("scene.tif", made_dn(), BANDS)
     scene = read_scene(path)
     model = stored._replace(normalisation=fit(name, [scene * 0.9]))
-    classify_file(path, tmp_path / "map.tif", model, ClassifyOptions(tile=16))
+    classify_file(path, tmp_path / "map.tif", model, tile=16)
     expected = predict_scene(model.model, scene, model.normalisation).values
     assert (rasterio.open(tmp_path / "map.tif").read(1) == expected).mean() > 0.995
 
@@ -143,7 +143,7 @@ def test_other_networks_are_tiled_exactly_too(write_raster, tmp_path):
         config = CONFIG.with_(network=name, convolutions=2)
         model = StoredModel(build(config).eval(), Normalisation("per_scene"), config)
         classify_file(path, tmp_path / "map.tif", model,
-                      ClassifyOptions(tmp_path / "p.tif", tile=8))
+                      probabilities=tmp_path / "p.tif", tile=8)
         whole = predict_probabilities(model.model, read_scene(path), model.normalisation).values
         found = rasterio.open(tmp_path / "p.tif").read()
         assert np.abs(found.astype(int) - shares(whole)).max() <= 1, name
@@ -275,7 +275,7 @@ def test_a_given_offset_and_a_nodata_tag(write_raster, stored, tmp_path):
     dn[:, :, 30:] = 65535
     path = write_raster("bright.tif", dn, BANDS, nodata=65535)
     model = stored._replace(normalisation=Normalisation("reflectance", (0.0,) * 10, (0.1,) * 10))
-    done = classify_file(path, tmp_path / "map.tif", model, ClassifyOptions(offset=1000))
+    done = classify_file(path, tmp_path / "map.tif", model, offset=1000)
     assert (done.offset.used, done.offset.source) == (1000, "given")
     assert done.pixels[legend.NO_DATA] == 40 * 10
 
@@ -294,7 +294,7 @@ def test_a_failure_midway_leaves_the_old_map(write_raster, stored, tmp_path, mon
 
     monkeypatch.setattr(predict, "probabilities_of", stopping)
     with pytest.raises(KeyboardInterrupt):
-        classify_file(path, out, stored, ClassifyOptions(tmp_path / "p.tif", tile=16))
+        classify_file(path, out, stored, probabilities=tmp_path / "p.tif", tile=16)
     assert out.read_bytes() == b"old"
     assert sorted(tmp_path.iterdir()) == before
     monkeypatch.setattr(predict, "probabilities_of", real)
@@ -323,7 +323,7 @@ def test_ended_from_outside_nothing_stays(write_raster, checkpoint, tmp_path, mo
 def test_tiny_scenes(write_raster, stored, tmp_path, size):
     path = write_raster("scene.tif", made_dn()[:, 40:40 + size[0], 40:40 + size[1]], BANDS)
     for tta in (False, True):
-        classify_file(path, tmp_path / "map.tif", stored, ClassifyOptions(tta=tta, offset=0))
+        classify_file(path, tmp_path / "map.tif", stored, tta=tta, offset=0)
         with rasterio.open(tmp_path / "map.tif") as file:
             assert file.shape == size
             assert (file.read(1) != legend.NO_DATA).all()
@@ -353,7 +353,7 @@ MEASURE = r"""
 import re, sys
 from pathlib import Path
 import torch
-from lulc_lib.unet.predict import ClassifyOptions, classify_file
+from lulc_lib.unet.predict import classify_file
 from lulc_lib.unet.checkpoint import load_model
 def peak():  # MB; getrusage would tell the peak of the process that started this one
     return int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) // 1024
@@ -361,7 +361,7 @@ torch.set_num_threads(1)
 stored = load_model(sys.argv[3], torch.device("cpu"))
 stored.model(torch.zeros(1, 10, 64, 64))
 before = peak()
-classify_file(sys.argv[1], sys.argv[2], stored, ClassifyOptions(tile=256))
+classify_file(sys.argv[1], sys.argv[2], stored, tile=256)
 print(peak() - before)
 """
 

@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from lulc_lib import paths
-from lulc_lib.unet.indices import INDICES, normalised_differences
 from lulc_lib.data.scenes import BANDS
 from lulc_lib.errors import InputError
 from lulc_lib.unet import (
@@ -24,6 +23,7 @@ from lulc_lib.unet import (
 )
 from lulc_lib.unet.checkpoint import study_model
 from lulc_lib.unet.config import TrainConfig
+from lulc_lib.unet.indices import INDICES, normalised_differences
 from lulc_lib.unet.normalise import Normalisation, fit
 from lulc_lib.unet.parallel import train_seeds
 from lulc_lib.unet.train import train_ensemble
