@@ -79,20 +79,8 @@ class Metric(NamedTuple):
     compute: Callable[[Parts], NDArray[np.float64]] | None = None
 
 
-def _recall(p: Parts) -> NDArray[np.float64]:
-    return ratio(p.tp, p.tp + p.fn)
-
-
-def _precision(p: Parts) -> NDArray[np.float64]:
-    return ratio(p.tp, p.tp + p.fp)
-
-
-def _specificity(p: Parts) -> NDArray[np.float64]:
-    return ratio(p.tn, p.tn + p.fp)
-
-
-def _npv(p: Parts) -> NDArray[np.float64]:
-    return ratio(p.tn, p.tn + p.fn)
+def _value(name: str, parts: Parts) -> NDArray[np.float64]:
+    return METRICS[name].compute(parts)
 
 
 def _mcc(p: Parts) -> NDArray[np.float64]:
@@ -101,19 +89,19 @@ def _mcc(p: Parts) -> NDArray[np.float64]:
 
 
 def _prevalence_threshold(p: Parts) -> NDArray[np.float64]:
-    root = np.sqrt(1 - _specificity(p))
-    return ratio(root, np.sqrt(_recall(p)) + root)
+    root = np.sqrt(1 - _value("specificity", p))
+    return ratio(root, np.sqrt(_value("producers_accuracy", p)) + root)
 
 
 METRICS: dict[str, Metric] = {
     "producers_accuracy": Metric(
         "Producer's accuracy", "TP / (TP + FN)", "0 to 1",
         ("PA", "recall", "sensitivity", "true positive rate (TPR)", "hit rate"),
-        f"{PAPER}; Story & Congalton 1986", _recall),
+        f"{PAPER}; Story & Congalton 1986", lambda p: ratio(p.tp, p.tp + p.fn)),
     "users_accuracy": Metric(
         "User's accuracy", "TP / (TP + FP)", "0 to 1",
         ("UA", "precision", "positive predictive value (PPV)"),
-        f"{PAPER}; Story & Congalton 1986", _precision),
+        f"{PAPER}; Story & Congalton 1986", lambda p: ratio(p.tp, p.tp + p.fp)),
     "f1": Metric(
         "F1", "2 * TP / (2 * TP + FP + FN)", "0 to 1",
         ("F1-score", "Dice coefficient", "Sørensen index", "harmonic mean of PA and UA"),
@@ -132,10 +120,10 @@ METRICS: dict[str, Metric] = {
         lambda p: ratio(p.tp + p.tn, p.n)),
     "specificity": Metric(
         "Specificity", "TN / (TN + FP)", "0 to 1; near 1 for every rare class",
-        ("true negative rate (TNR)", "selectivity"), PAPER, _specificity),
+        ("true negative rate (TNR)", "selectivity"), PAPER, lambda p: ratio(p.tn, p.tn + p.fp)),
     "npv": Metric(
         "Negative predictive value", "TN / (TN + FN)", "0 to 1; near 1 for every rare class",
-        ("NPV",), "Fawcett 2006; Chicco & Jurman 2020", _npv),
+        ("NPV",), "Fawcett 2006; Chicco & Jurman 2020", lambda p: ratio(p.tn, p.tn + p.fn)),
     "fnr": Metric(
         "False negative rate", "FN / (TP + FN)", "0 to 1, 0 is best",
         ("FNR", "miss rate", "omission error"), "Fawcett 2006",
@@ -164,18 +152,20 @@ METRICS: dict[str, Metric] = {
     "balanced_accuracy": Metric(
         "Balanced accuracy", "(TP / (TP + FN) + TN / (TN + FP)) / 2", "0 to 1, 0.5 is chance",
         ("BA", "mean of PA and specificity"), "Brodersen et al. 2010",
-        lambda p: (_recall(p) + _specificity(p)) / 2),
+        lambda p: (_value("producers_accuracy", p) + _value("specificity", p)) / 2),
     "fowlkes_mallows": Metric(
         "Fowlkes–Mallows index", "sqrt(TP / (TP + FP) * TP / (TP + FN))", "0 to 1; never below F1",
         ("FM", "geometric mean of PA and UA"), "Fowlkes & Mallows 1983",
-        lambda p: np.sqrt(_precision(p) * _recall(p))),
+        lambda p: np.sqrt(_value("users_accuracy", p) * _value("producers_accuracy", p))),
     "informedness": Metric(
         "Informedness", "TP / (TP + FN) + TN / (TN + FP) - 1", "−1 to 1, 0 is chance",
         ("bookmaker informedness (BM)", "Youden's J", "true skill statistic"),
-        "Youden 1950; Powers 2011", lambda p: _recall(p) + _specificity(p) - 1),
+        "Youden 1950; Powers 2011",
+        lambda p: _value("producers_accuracy", p) + _value("specificity", p) - 1),
     "markedness": Metric(
         "Markedness", "TP / (TP + FP) + TN / (TN + FN) - 1", "−1 to 1, 0 is chance",
-        ("MK", "ΔP"), "Powers 2011", lambda p: _precision(p) + _npv(p) - 1),
+        ("MK", "ΔP"), "Powers 2011",
+        lambda p: _value("users_accuracy", p) + _value("npv", p) - 1),
     "prevalence_threshold": Metric(
         "Prevalence threshold",
         "sqrt(FP / (FP + TN)) / (sqrt(TP / (TP + FN)) + sqrt(FP / (FP + TN)))",
