@@ -10,7 +10,7 @@ from lulc_lib.data.catalogue import SITES
 from lulc_lib.earth_engine import assets, backend, maps
 from lulc_lib.earth_engine.backend import Patience, open_backend
 from lulc_lib.errors import InputError
-from tests.earth_engine_server import (
+from tests.earth_engine.google_server import (
     ALGORITHMS,
     COMPUTE,
     DISCOVERY,

@@ -13,7 +13,7 @@ from lulc_lib.earth_engine.backend import Patience, open_backend
 from lulc_lib.earth_engine.forests import send_forest, tree_texts, why_inexact
 from lulc_lib.earth_engine.workflow import EE_BANDS
 from lulc_lib.errors import InputError
-from tests.earth_engine_server import earth_engine_server, sign_in
+from tests.earth_engine.google_server import earth_engine_server, sign_in
 
 LINE = re.compile(r" *(\d+)\) (\S+) (<=|>) (\S+) \d+ \S+ (\S+?)( \*)?")
 DN = 3000  # about the digital numbers drawn

@@ -18,7 +18,7 @@ from lulc_lib.earth_engine import workflow
 from lulc_lib.earth_engine.backend import Patience, open_backend
 from lulc_lib.earth_engine.points import Points, draw_points, proportional, to_earth_engine
 from lulc_lib.errors import InputError
-from tests.earth_engine_server import earth_engine_server, sign_in
+from tests.earth_engine.google_server import earth_engine_server, sign_in
 
 SITE = SITES["strzegom"]
 ORIGIN = SITE.x0, SITE.y0
