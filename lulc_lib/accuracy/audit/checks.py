@@ -1,10 +1,8 @@
 """The paper's accuracy numbers, each computed again: match, rounding or mismatch, and why.
 
-Each printed number is computed by the paper's own definitions (Table 6) from the printed matrices,
-or from the whole numbers behind Tables 18–20. A hypothesis is a named way in which a number can go
-wrong: from what is printed about a table (a :class:`Subject`) it computes whole tables of the
-values that the mistake would give. It explains a number only if one of its values, rounded, has
-exactly the printed digits.
+A hypothesis is a named way in which a number can go wrong: from what is printed about a table (a
+:class:`Subject`) it computes the tables of values that the mistake would give. It explains a number
+only if one of its values, rounded, has exactly the printed digits.
 """
 
 from __future__ import annotations
@@ -18,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from lulc_lib import legend
+from lulc_lib.accuracy import published
 from lulc_lib.accuracy.audit.printed import (
     COUNTS,
     MEAN,
@@ -28,15 +27,6 @@ from lulc_lib.accuracy.audit.printed import (
     parse,
     quantities,
     reconstruct_counts,
-    swap_axes,
-)
-from lulc_lib.accuracy.published import (
-    all_tables,
-    index,
-    matrix_of,
-    quoted,
-    released_matrix,
-    table,
 )
 
 Matrices = Mapping[int, Mapping[str, pd.DataFrame]]
@@ -91,10 +81,7 @@ class Subject:
         return [(labels[r], labels[c]) for r, c in cells]
 
     def lost_digits(self, matrix: pd.DataFrame) -> list[tuple[int | str, int | str]]:
-        """Find the cells (map class, reference class) that lack digits of the printed cell.
-
-        Empty if any differing cell is not of that kind: then it is simply another matrix.
-        """
+        """Find the cells that lack digits of the printed one; none if any differs otherwise."""
         cells = self.differing_cells(matrix)
         lost = all(_shortened(matrix.loc[cell], self.matrix.loc[cell]) for cell in cells)
         return cells if lost else []
@@ -133,13 +120,14 @@ class Checked(NamedTuple):
     explanations: list[Explanation]
 
 
-def axes_swapped(subject: Subject) -> dict[str, pd.DataFrame]:
-    """Compute PA, UA and TNR along the other axis of the matrix."""
-    return {"axes swapped": quantities(swap_axes(subject.counts))}
+def _axes_swapped(subject: Subject) -> dict[str, pd.DataFrame]:
+    """PA, UA and TNR along the other axis of the matrix: FP and FN change places."""
+    swapped = subject.counts.rename(columns={"fp": "fn", "fn": "fp"})[list(COUNTS)]
+    return {"axes swapped": quantities(swapped)}
 
 
-def empty_class(subject: Subject) -> dict[str, pd.DataFrame]:
-    """Count classes without pixels in the means, as PA = UA = F1 = 0 and ACC = TNR = 1."""
+def _empty_class(subject: Subject) -> dict[str, pd.DataFrame]:
+    """Classes without pixels in the means, as PA = UA = F1 = 0 and ACC = TNR = 1."""
     present = set(subject.counts.index)
     if not present <= {str(c) for c in legend.CODES}:
         return {}
@@ -151,8 +139,8 @@ def empty_class(subject: Subject) -> dict[str, pd.DataFrame]:
     return tables
 
 
-def off_legend(subject: Subject) -> dict[str, pd.DataFrame]:
-    """Count in the pixels of a class that the printed matrix leaves out."""
+def _off_legend(subject: Subject) -> dict[str, pd.DataFrame]:
+    """Pixels of a class that the printed matrix leaves out, counted in."""
     tables = {}
     for name, matrix in subject.others.items():
         extra = subject.dropped_labels(matrix)
@@ -164,14 +152,14 @@ def off_legend(subject: Subject) -> dict[str, pd.DataFrame]:
     return tables
 
 
-def digits_lost(subject: Subject) -> dict[str, pd.DataFrame]:
-    """Compute from a copy of the matrix in which cells have lost digits."""
+def _digits_lost(subject: Subject) -> dict[str, pd.DataFrame]:
+    """From a copy of the matrix in which cells have lost digits."""
     return {f"cells that lost digits ({name})": quantities(one_against_all(matrix))
             for name, matrix in subject.others.items() if subject.lost_digits(matrix)}
 
 
-def other_reference(subject: Subject) -> dict[str, pd.DataFrame]:
-    """Take another reference layer or pixel rule, all its classes or only the printed ones."""
+def _other_reference(subject: Subject) -> dict[str, pd.DataFrame]:
+    """Another reference layer or pixel rule, all its classes or only the printed ones."""
     tables = {}
     for name, matrix in subject.others.items():
         if not subject.differing_cells(matrix) or subject.lost_digits(matrix):
@@ -183,8 +171,8 @@ def other_reference(subject: Subject) -> dict[str, pd.DataFrame]:
     return tables
 
 
-def rounded_parts(subject: Subject) -> dict[str, pd.DataFrame]:
-    """Compute F1 from the printed PA and UA, and means from the printed numbers of the classes."""
+def _rounded_parts(subject: Subject) -> dict[str, pd.DataFrame]:
+    """F1 from the printed PA and UA, and means from the printed numbers of the classes."""
     values = _blank(subject)
     for row in values.index:
         pa, ua = (subject.printed.get((row, column)) for column in ("pa", "ua"))
@@ -194,7 +182,7 @@ def rounded_parts(subject: Subject) -> dict[str, pd.DataFrame]:
             "mean of the printed, rounded class values": _printed_means(subject, 0)}
 
 
-def other_quantity(subject: Subject) -> dict[str, pd.DataFrame]:
+def _other_quantity(subject: Subject) -> dict[str, pd.DataFrame]:
     """Put a summary number under another one's name (macro F1 called OA, say)."""
     tables, right = {}, subject.right
     names = {c: f"mean {c.upper()}" for c in METRICS} | {"oa": "OA"}
@@ -211,13 +199,13 @@ def other_quantity(subject: Subject) -> dict[str, pd.DataFrame]:
 
 
 HYPOTHESES: dict[str, Callable[[Subject], dict[str, pd.DataFrame]]] = {
-    "axes swapped": axes_swapped,
-    "empty class in the mean": empty_class,
-    "off-legend class dropped": off_legend,
-    "digits lost": digits_lost,
-    "another reference layer": other_reference,
-    "rounded parts": rounded_parts,
-    "another quantity": other_quantity,
+    "axes swapped": _axes_swapped,
+    "empty class in the mean": _empty_class,
+    "off-legend class dropped": _off_legend,
+    "digits lost": _digits_lost,
+    "another reference layer": _other_reference,
+    "rounded parts": _rounded_parts,
+    "another quantity": _other_quantity,
 }
 """Every hypothesis by its name, in the order in which ties are settled."""
 
@@ -228,14 +216,12 @@ def alternatives(subject: Subject) -> list[tuple[str, str, pd.DataFrame]]:
             for label, values in hypothesis(subject).items()]
 
 
-def explain(
-    printed: Printed, row: str, column: str, right: float,
-    tables: list[tuple[str, str, pd.DataFrame]],
-) -> list[Explanation]:
+def explain(printed: Printed, row: str, column: str, right: float,
+            tables: list[tuple[str, str, pd.DataFrame]]) -> list[Explanation]:
     """Find every hypothesis that gives the printed digits of one number, exact ones first.
 
-    ``row`` and ``column`` are its place in ``tables`` (from :func:`alternatives`), ``right`` is
-    its value by the paper's own definition.
+    ``row`` and ``column``: its place in ``tables`` (from :func:`alternatives`); ``right``: its
+    value by definition.
     """
     exact, early = [], []
     if printed.padded(right):
@@ -252,37 +238,34 @@ def explain(
 
 
 def numbers(tables: Tables | None = None, quotes: pd.DataFrame | None = None) -> list[Number]:
-    """List every number to check: the cells of Tables 8, 10–12, 15–20, then those in the text.
-
-    ``quotes`` takes the place of ``published.quoted()``.
-    """
-    about = index().about.replace("", "0").astype(int)
-    listed = [number for n, frame in all_tables(tables).items() if n not in (7, 9, 13, 14)
-              for number in _cells(n, frame, int(about[n]))]
-    for quote in (quoted() if quotes is None else quotes).itertuples():
+    """List the numbers to check: cells of Tables 8, 10–12, 15–20, then ``quotes`` of the text."""
+    index, quotes = published.index(), published.quoted() if quotes is None else quotes
+    about = index.about.replace("", "0").astype(int)
+    listed = [number for n, frame in published.all_tables(tables).items()
+              if n not in (7, 9, 13, 14) for number in _cells(n, frame, int(about[n]))]
+    for quote in quotes.itertuples():
         place = quote.section if quote.section[0].isalpha() else f"Section {quote.section}"
         listed.append(Number(f"{place}: {_name(quote.row, quote.column)}", None, quote.about,
                              quote.row, quote.column, parse(quote.printed, quote.unit)))
     return listed
 
 
-def subjects(
-    tables: Tables | None = None, matrices: Matrices | None = None,
-    quotes: pd.DataFrame | None = None,
-) -> dict[int, Subject]:
-    """Gather what each matrix (7, 9, 13, 14) and each per-class table (18–20) says, by number.
+def subjects(tables: Tables | None = None, matrices: Matrices | None = None,
+             quotes: pd.DataFrame | None = None) -> dict[int, Subject]:
+    """Gather what each matrix (7, 9, 13, 14) and per-class table (18–20) says, by number.
 
     ``matrices`` adds to the released matrices of Tables 13 and 14.
     """
-    frames, others = all_tables(tables), dict(matrices or {})
+    frames, others = published.all_tables(tables), dict(matrices or {})
     if not {13, 14} & set(tables or ()):
-        others = {n: {RELEASED: released_matrix(n)} | dict(others.get(n, {})) for n in (13, 14)}
+        others = {n: {RELEASED: published.released_matrix(n)} | dict(others.get(n, {}))
+                  for n in (13, 14)}
     printed: dict[int, dict[tuple[str, str], Printed]] = {}
     for number in reversed(numbers(tables, quotes)):  # a table's digits win over the text's
         printed.setdefault(number.about, {})[number.row, number.column] = number.printed
     said = {}
     for n in (7, 9, 13, 14):
-        matrix = matrix_of(n, frames[n])
+        matrix = published.matrix_of(n, frames[n])
         said[n] = Subject(one_against_all(matrix), printed.get(n, {}), matrix,
                           dict(others.get(n, {})))
     for n in (18, 19, 20):
@@ -290,10 +273,8 @@ def subjects(
     return said
 
 
-def check(
-    tables: Tables | None = None, matrices: Matrices | None = None,
-    quotes: pd.DataFrame | None = None,
-) -> list[Checked]:
+def check(tables: Tables | None = None, matrices: Matrices | None = None,
+          quotes: pd.DataFrame | None = None) -> list[Checked]:
     """Give every number of :func:`numbers` its verdict and the hypotheses that reproduce it.
 
     Among several explanations those with exact digits come first, then the hypothesis that explains
@@ -318,9 +299,7 @@ def check(
     return checked
 
 
-def whole_columns(
-    checked: list[Checked], said: Mapping[int, Subject]
-) -> list[dict[str, Any]]:
+def whole_columns(checked: list[Checked], said: Mapping[int, Subject]) -> list[dict[str, Any]]:
     """Find the columns of a table that one hypothesis reproduces better than the definition does.
 
     ``as_defined`` and ``reproduced``: of how many printed ``cells`` the definition and the
@@ -348,16 +327,15 @@ def whole_columns(
 def identity() -> list[dict[str, Any]]:
     """Find how many classes a printed mean ACC was taken over: mean ACC = 1 − 2(1 − OA) ÷ K.
 
-    Every wrong pixel is one class's false positive and another's false negative, so the mean
-    per-class ACC says nothing but OA and K. ``low`` and ``high``: the number of classes that the
-    rounding of the printed digits allows.
+    Every wrong pixel is one class's false positive and another's false negative, so it says nothing
+    but OA and K. ``low``, ``high``: the classes that the rounding of the printed digits allows.
     """
     implied_by = []
     for n in (12, 15, 16, 18, 19, 20):
-        frame = table(n)
+        frame = published.table(n)
         oa = parse(frame.loc[OVERALL if OVERALL in frame.index else MEAN, "oa"])
         acc = parse(frame.loc[MEAN, "acc"])
-        listed = len(table(9) if n == 12 else frame.drop(index=[MEAN, OVERALL]))
+        listed = len(published.table(9) if n == 12 else frame.drop(index=[MEAN, OVERALL]))
         implied = [2 * (1 - oa.value + a * oa.unit / 2) / (1 - acc.value + b * acc.unit / 2)
                    for a, b in ((0, 0), (-1, 1), (1, -1))]
         implied_by.append({"table": n, "mean_acc": acc.text, "oa": oa.text,
@@ -372,7 +350,7 @@ def _cells(n: int, frame: pd.DataFrame, about: int) -> list[Number]:
         return [Number(where + column.upper(), n, about, "Positive", column, parse(text))
                 for column, text in frame.result.items()]
     if n == 17:
-        of = {name: number for number, name in index().classifier.items() if name}
+        of = {name: number for number, name in published.index().classifier.items() if name}
         return [Number(f"{where}{name}, {column.upper()}", n, of[name],
                        OVERALL if column == "oa" else MEAN, column, parse(frame.loc[name, column]))
                 for name in frame.index for column in frame.columns]
@@ -388,7 +366,7 @@ def _name(row: str, column: str) -> str:
 
 
 def _blank(subject: Subject) -> pd.DataFrame:
-    """Make a table of ``quantities`` without values."""
+    """Values of ``quantities``, all NaN."""
     right = subject.right
     return pd.DataFrame(np.nan, index=right.index, columns=right.columns)
 

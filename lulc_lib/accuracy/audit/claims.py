@@ -1,9 +1,8 @@
 """What the paper says about its numbers, each sentence tied to a computation on corrected ones.
 
-``published/claims.csv`` lists the claims in short words with their section; for each there is a
-function here that has the claim's id. It takes the :class:`Facts` and returns ``supports``,
-``weakens`` (true only in part, or not shown by these data) or ``reverses`` (the numbers order the
-other way), and the numbers that say so. Nothing is decided by hand.
+``published/claims.csv`` lists the claims by id. The functions of ``TESTS`` give each its verdict,
+``supports``, ``weakens`` (true only in part, or not shown by these data) or ``reverses`` (the
+numbers order the other way), and the numbers that say so. Nothing is decided by hand.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -24,35 +23,30 @@ from lulc_lib.accuracy.uncertainty import wilson
 _SHARED = 0.05
 """Share of test pixels labelled in training from which a test area is no longer unseen."""
 
+_KEYS = {c.key: str(c.code) for c in legend.CLASSES}
+"""Key of a class to its row label in the tables."""
+
 
 @dataclass(frozen=True)
-class Facts:
-    """The corrected numbers that the claims are tested on.
+class _Facts:
+    """The numbers that the claims are tested on.
 
-    By site: ``unet``, the metrics of ``quantities``; ``matrices``, confusion matrices;
-    ``training``, the number of training scenes; ``overlap``, the share of the reference test pixels
-    labelled in training; ``oa_interval``, 95 % interval of the network's OA from whole polygons
-    (else the binomial one is used). By classifier: ``gee``, the metrics; ``points``, the counts.
-    ``binary``: counts of the two-class example.
+    By site: ``unet``, the metrics of ``quantities``; ``matrices``; ``overlap`` and ``oa_interval``
+    as in ``audit``. By classifier: ``gee``, the metrics; ``points``, the counts. ``binary``: counts
+    of the two-class example.
     """
 
     unet: Mapping[str, pd.DataFrame]
     gee: Mapping[str, pd.DataFrame]
     matrices: Mapping[str, pd.DataFrame]
     points: Mapping[str, pd.DataFrame]
-    training: Mapping[str, int]
     binary: pd.DataFrame
     overlap: Mapping[str, float] = field(default_factory=dict)
     oa_interval: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
-    def gee_column(self, row: str, metric: str) -> dict[str, float]:
-        """Look up one metric of the three Earth Engine classifiers, by classifier."""
+    def of_gee(self, row: str, metric: str) -> dict[str, float]:
+        """One metric of the three Earth Engine classifiers."""
         return {name: float(table.loc[row, metric]) for name, table in self.gee.items()}
-
-    def gee_range(self, row: str, metric: str) -> tuple[float, float]:
-        """Find the lowest and highest value of the three Earth Engine classifiers."""
-        values = self.gee_column(row, metric).values()
-        return min(values), max(values)
 
     @property
     def site(self) -> str:
@@ -65,10 +59,8 @@ class Facts:
         return self.unet[self.site]
 
 
-class Conclusion(NamedTuple):
-    """What a claim's computation says: the verdict and the numbers behind it in words."""
-
-    verdict: Literal["supports", "weakens", "reverses", "not tested"]
+class _Conclusion(NamedTuple):
+    verdict: str
     because: str
 
 
@@ -76,20 +68,27 @@ def assess_claims(
     subjects: Mapping[int, Subject], overlap: Mapping[str, float] | None = None,
     oa_interval: Mapping[str, tuple[float, float]] | None = None,
 ) -> list[dict[str, Any]]:
-    """Give every claim of the paper its verdict on the corrected numbers.
+    """Give every claim its verdict on the corrected numbers (arguments as in ``audit``).
 
-    ``overlap`` and ``oa_interval`` as in :class:`Facts`; without ``overlap`` the claim that rests
-    on it is ``not tested``. ``as_printed`` is the verdict that the same computation gives on the
-    numbers as the paper prints them.
+    ``as_printed`` is the verdict that the same computation gives on the numbers as printed. Without
+    ``overlap`` the claim that rests on it is ``not tested``.
     """
-    right, as_printed = (_facts(subjects, overlap, oa_interval, which)
-                         for which in ("right", "as_printed"))
-    assessed = []
-    for claim in claims().itertuples():
-        test = globals()[claim.id]
-        assessed.append({"id": claim.id, "section": claim.section, "claim": claim.claim,
-                         **test(right)._asdict(), "as_printed": test(as_printed).verdict})
-    return assessed
+    table = index()
+    sites = {table.site[n]: subjects[n] for n in subjects if table.site[n] and n < 15}
+    classifiers = {table.classifier[n]: subjects[n] for n in subjects if n > 17}
+    verdicts = {}
+    for which in ("right", "as_printed"):
+        facts = _Facts(
+            {name: getattr(s, which) for name, s in sites.items()},
+            {name: getattr(s, which) for name, s in classifiers.items()},
+            {name: s.matrix for name, s in sites.items()},
+            {name: s.counts for name, s in classifiers.items()}, subjects[7].counts,
+            dict(overlap or {}), dict(oa_interval or {}))
+        verdicts[which] = {name: conclusion for test in TESTS
+                           for name, conclusion in test(facts).items()}
+    return [{"id": c.id, "section": c.section, "claim": c.claim,
+             **verdicts["right"][c.id]._asdict(),
+             "as_printed": verdicts["as_printed"][c.id].verdict} for c in claims().itertuples()]
 
 
 def corrected(subjects: Mapping[int, Subject]) -> pd.DataFrame:
@@ -111,135 +110,90 @@ def corrected(subjects: Mapping[int, Subject]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _facts(
-    subjects: Mapping[int, Subject], overlap: Mapping[str, float] | None,
-    oa_interval: Mapping[str, tuple[float, float]] | None, which: str,
-) -> Facts:
-    """Gather the paper's numbers, ``right`` or ``as_printed``."""
-    table = index()
-    sites = {table.site[n]: subjects[n] for n in subjects if table.site[n] and n < 15}
-    classifiers = {table.classifier[n]: subjects[n] for n in subjects if n > 17}
-    return Facts(
-        {name: getattr(s, which) for name, s in sites.items()},
-        {name: getattr(s, which) for name, s in classifiers.items()},
-        {name: s.matrix for name, s in sites.items()},
-        {name: s.counts for name, s in classifiers.items()},
-        training_scenes().site.value_counts().to_dict(),
-        subjects[7].counts,
-        dict(overlap or {}), dict(oa_interval or {}),
-    )
-
-
-def _key(name: str) -> str:
-    """Row label of a class in the tables, by its key in the legend."""
-    return str(legend.code(name))
-
-
-def _conclude(holds: bool, partly: bool, because: str) -> Conclusion:
-    """``supports`` if the claim holds, ``weakens`` if only partly, else ``reverses``."""
-    return Conclusion("supports" if holds else "weakens" if partly else "reverses", because)
+def _conclude(holds: bool, partly: bool, because: str) -> _Conclusion:
+    return _Conclusion("supports" if holds else "weakens" if partly else "reverses", because)
 
 
 def _each(values: Mapping[str, float], digits: int = 3) -> str:
     return ", ".join(f"{name} {value:.{digits}f}" for name, value in values.items())
 
 
-def training_apart(facts: Facts) -> Conclusion:
-    """Test whether the paper's own list of training scenes leaves the test sites out."""
-    scenes = {site: facts.training.get(site, 0) for site in facts.unet}
-    return _conclude(not any(scenes.values()), not all(scenes.values()),
-                     "training scenes at the test sites: " + _each(scenes, 0))
+def _training(facts: _Facts) -> dict[str, _Conclusion]:
+    """Test whether training left the sites out, and the test pixels unlabelled."""
+    listed = training_scenes().site.value_counts()
+    scenes = {site: int(listed.get(site, 0)) for site in facts.unet}
+    generalises = _Conclusion("not tested", "needs the share of test pixels labelled in training")
+    if facts.overlap:
+        generalises = _conclude(max(facts.overlap.values()) < _SHARED, True, "not shown: share of "
+                                "the test pixels that were labelled in training: "
+                                + _each(facts.overlap))
+    return {"generalises": generalises, "training_apart": _conclude(
+        not any(scenes.values()), not all(scenes.values()),
+        "training scenes at the test sites: " + _each(scenes, 0))}
 
 
-def generalises(facts: Facts) -> Conclusion:
-    """Test whether the test pixels were unlabelled in training."""
-    if not facts.overlap:
-        return Conclusion("not tested", "needs the share of test pixels labelled in training")
-    return _conclude(max(facts.overlap.values()) < _SHARED, True, "not shown: share of the test "
-                     "pixels that were labelled in training: " + _each(dict(facts.overlap)))
-
-
-def mean_pa_ua(facts: Facts) -> Conclusion:
-    """Test whether mean PA is above mean UA at the first site."""
-    pa, ua = facts.ours.loc[MEAN, ["pa", "ua"]]
-    return _conclude(pa > ua, False, f"mean PA {pa:.4f}, mean UA {ua:.4f}")
-
-
-def water_quarry_best(facts: Facts) -> Conclusion:
-    """Test whether both classes are above 0.96, and the best two, wherever they occur."""
+def _best_classes(facts: _Facts) -> dict[str, _Conclusion]:
+    """Test whether water and quarry are above 0.96, and the best two, wherever they occur."""
     above, best, words = [], [], []
+    names = {_KEYS[key]: key for key in ("water", "quarry")}
     for site, table in facts.unet.items():
         f1 = table.f1.drop([MEAN, OVERALL])
-        ours = f1[f1.index.isin([_key("water"), _key("quarry")])]
+        ours = f1[f1.index.isin(list(names))]
         above += list(ours > 0.96)
         best.append(set(f1.nlargest(len(ours)).index) == set(ours.index))
-        names = {_key("water"): "water", _key("quarry"): "quarry"}
         words.append(f"{site}: {_each({names[c]: v for c, v in ours.items()})}, best other class "
                      f"{f1.drop(ours.index).max():.3f}")
-    return _conclude(all(above) and all(best), any(above), "F1 at " + "; ".join(words))
+    return {"water_quarry_best": _conclude(all(above) and all(best), any(above),
+                                           "F1 at " + "; ".join(words))}
 
 
-def roads_worst(facts: Facts) -> Conclusion:
-    """Test whether road F1 is the lowest at every site."""
-    road = _key("road")
-    worst = {site: table.f1.drop([MEAN, OVERALL]).idxmin() == road
-             for site, table in facts.unet.items()}
-    return _conclude(all(worst.values()), any(worst.values()), "F1 of roads: " + _each(
-        {site: table.f1[road] for site, table in facts.unet.items()}))
-
-
-def roads_low_ua(facts: Facts) -> Conclusion:
-    """Test whether UA of roads is the lower one of UA and PA."""
-    rows = {site: table.loc[_key("road")] for site, table in facts.unet.items()}
+def _roads(facts: _Facts) -> dict[str, _Conclusion]:
+    """Test whether roads are worst everywhere, by which error, and against the others."""
+    road = _KEYS["road"]
+    rows = {site: table.loc[road] for site, table in facts.unet.items()}
+    worst = [table.f1.drop([MEAN, OVERALL]).idxmin() == road for table in facts.unet.values()]
     lower = [row.ua < row.pa for row in rows.values()]
-    return _conclude(all(lower), any(lower), "; ".join(
-        f"{site}: UA {row.ua:.4f}, PA {row.pa:.4f}" for site, row in rows.items())
-        + " (roads are missed rather than overmapped)" * (not any(lower)))
+    ours, pa, f1 = facts.ours.loc[road], facts.of_gee(road, "pa"), facts.of_gee(road, "f1")
+    return {
+        "roads_worst": _conclude(all(worst), any(worst), "F1 of roads: " + _each(
+            {site: row.f1 for site, row in rows.items()})),
+        "roads_low_ua": _conclude(all(lower), any(lower), "; ".join(
+            f"{site}: UA {row.ua:.4f}, PA {row.pa:.4f}" for site, row in rows.items())
+            + " (roads are missed rather than overmapped)" * (not any(lower))),
+        "roads_recall": _conclude(ours.pa > max(pa.values()), ours.pa > min(pa.values()),
+                                  f"PA of roads {ours.pa:.3f} against " + _each(pa)),
+        "roads_f1_unet": _conclude(ours.f1 > max(f1.values()), ours.f1 > min(f1.values()),
+                                   f"F1 of roads {ours.f1:.3f} against " + _each(f1)),
+        "roads_gee": _conclude(max(f1.values()) < 0.6, min(f1.values()) < 0.6, "F1 of roads "
+                               + _each(f1) + f"; the network {ours.f1:.3f}"),
+    }
 
 
-def roads_recall(facts: Facts) -> Conclusion:
-    """Test whether the network's PA of roads is above the Earth Engine classifiers'."""
-    ours, (low, high) = facts.ours.pa[_key("road")], facts.gee_range(_key("road"), "pa")
-    return _conclude(ours > high, ours > low, f"PA of roads {ours:.3f} against "
-                     + _each(facts.gee_column(_key("road"), "pa")))
-
-
-def roads_f1_unet(facts: Facts) -> Conclusion:
-    """Test whether the network's F1 of roads is above the Earth Engine classifiers'."""
-    ours, (low, high) = facts.ours.f1[_key("road")], facts.gee_range(_key("road"), "f1")
-    return _conclude(ours > high, ours > low, f"F1 of roads {ours:.3f} against "
-                     + _each(facts.gee_column(_key("road"), "f1")))
-
-
-def outperforms_both(facts: Facts) -> Conclusion:
-    """Test whether the comparison was made at every test site."""
-    ours, (_, high) = facts.ours.oa[OVERALL], facts.gee_range(OVERALL, "oa")
-    others = [site for site in facts.unet if site != facts.site]
-    return _conclude(ours > high and not others, ours > high, f"OA at {facts.site} {ours:.4f} "
-                     f"against {high:.4f} at most; no Earth Engine result at {', '.join(others)}")
-
-
-def oa_gain(facts: Facts) -> Conclusion:
-    """Test whether the differences, with their intervals, lie between 13 and 18 points."""
-    site, table = facts.site, facts.ours
-    n, ours = int(facts.matrices[site].to_numpy().sum()), float(table.oa[OVERALL])
+def _network_against_gee(facts: _Facts) -> dict[str, _Conclusion]:
+    """Test whether OA gains 13 to 18 points with its interval, and at every site."""
+    site, oa = facts.site, facts.of_gee(OVERALL, "oa")
+    n, ours = int(facts.matrices[site].to_numpy().sum()), float(facts.ours.oa[OVERALL])
     low = (facts.oa_interval.get(site) or wilson(round(ours * n), n)[1:])[0]
-    gains = {name: ours - oa for name, oa in facts.gee_column(OVERALL, "oa").items()}
-    lows = {}
+    gains, lows = {name: ours - value for name, value in oa.items()}, {}
     for name, counts in facts.points.items():  # Newcombe's interval of a difference of two shares
         right, points = int(counts.tp.sum()), int(counts.iloc[0].sum())
         upper = wilson(right, points).high
         lows[name] = gains[name] - ((ours - low) ** 2 + (upper - right / points) ** 2) ** 0.5
-    inside = all(0.13 <= gain <= 0.18 for gain in gains.values())
-    others = {s: t.oa[OVERALL] - facts.gee_range(OVERALL, "oa")[1]
-              for s, t in facts.unet.items() if s != site}
-    return _conclude(inside and min(lows.values()) >= 0.13, min(lows.values()) > 0,
-                     f"difference at {site}: {_each(gains)}, lower ends (95 %): {_each(lows)}; two "
-                     "different references; against the best classifier at another site: "
-                     + _each(others))
+    inside, best = all(0.13 <= gain <= 0.18 for gain in gains.values()), max(oa.values())
+    others = {s: t.oa[OVERALL] - best for s, t in facts.unet.items() if s != site}
+    return {
+        "outperforms_both": _conclude(
+            ours > best and not others, ours > best, f"OA at {site} {ours:.4f} against {best:.4f} "
+            f"at most; no Earth Engine result at {', '.join(others)}"),
+        "oa_gain": _conclude(
+            inside and min(lows.values()) >= 0.13, min(lows.values()) > 0,
+            f"difference at {site}: {_each(gains)}, lower ends (95 %): {_each(lows)}; two "
+            "different references; against the best classifier at another site: " + _each(others)),
+        "class_gains": _class_gains(facts),
+    }
 
 
-def class_gains(facts: Facts) -> Conclusion:
+def _class_gains(facts: _Facts) -> _Conclusion:
     """Test whether PA and UA of the classes gain more than OA over every classifier."""
     ours, larger, positive, cells = facts.ours, 0, 0, 0
     for table in facts.gee.values():
@@ -252,22 +206,40 @@ def class_gains(facts: Facts) -> Conclusion:
                      "above 0")
 
 
-def soil_pit_precision(facts: Facts) -> Conclusion:
-    """Test whether the Earth Engine classifiers' UA of both classes is below the network's."""
-    below, words = [], []
+def _soil_and_pits(facts: _Facts) -> dict[str, _Conclusion]:
+    """Test whether theirs is the lower UA, CART's PA high, and soil kept apart from pits."""
+    below, words, rare, lows, ahead = [], [], [], [], []
     for name in ("bare_soil", "quarry"):
-        ours, theirs = facts.ours.ua[_key(name)], facts.gee_column(_key(name), "ua")
+        ours, theirs = facts.ours.ua[_KEYS[name]], facts.of_gee(_KEYS[name], "ua")
         below += [value < ours for value in theirs.values()]
-        points = [int(c.loc[_key(name), ["tp", "fp"]].sum()) for c in facts.points.values()]
+        points = [int(c.loc[_KEYS[name], ["tp", "fp"]].sum()) for c in facts.points.values()]
         words.append(f"UA of {name}: {_each(theirs)} from {min(points)} to {max(points)} points, "
                      f"the network {ours:.3f}")
-    return _conclude(all(below), any(below), "; ".join(words))
+        counts, pa = facts.points["CART"].loc[_KEYS[name]], facts.of_gee(_KEYS[name], "pa")
+        support = int(counts.tp + counts.fn)
+        _, low, high = wilson(int(counts.tp), support)
+        lows.append(low)
+        ahead.append(counts.tp / support >= max(pa.values()))
+        rare.append(f"{name}: {int(counts.tp)} of {support} points, PA [{low:.2f}, {high:.2f}], "
+                    f"all three classifiers {_each(pa, 2)}")
+    matrix = facts.matrices[facts.site]
+    soil, quarry = int(_KEYS["bare_soil"]), int(_KEYS["quarry"])
+    wrong = matrix.loc[quarry].drop(quarry)
+    mixed = wrong[soil] / matrix[soil].sum()
+    return {
+        "soil_pit_precision": _conclude(all(below), any(below), "; ".join(words)),
+        "cart_rare": _conclude(all(ahead) and min(lows) > 0.8, all(ahead), "; ".join(rare)),
+        "soil_pit_apart": _conclude(
+            wrong.idxmax() != soil, mixed < 0.1, f"{wrong[soil]} of the {wrong.sum()} pixels "
+            f"wrongly mapped as quarry are bare soil ({mixed:.1%} of it); "
+            f"{matrix.loc[soil, quarry]} quarry pixels are mapped as bare soil"),
+    }
 
 
-def quarry_gain(facts: Facts) -> Conclusion:
-    """Test whether the network's F1 of quarries is higher, its PA and UA outside theirs."""
-    ours, quarry = facts.ours.loc[_key("quarry")], _key("quarry")
-    theirs, within = facts.gee_column(quarry, "f1"), False
+def _quarry_gain(facts: _Facts) -> dict[str, _Conclusion]:
+    """Test whether the network's F1 of quarries is higher, PA and UA outside their intervals."""
+    ours, quarry = facts.ours.loc[_KEYS["quarry"]], _KEYS["quarry"]
+    theirs, within = facts.of_gee(quarry, "f1"), False
     for counts in (c.loc[quarry] for c in facts.points.values()):
         for metric, miss in (("pa", counts.fn), ("ua", counts.fp)):
             _, low, high = wilson(int(counts.tp), int(counts.tp + miss))
@@ -275,149 +247,90 @@ def quarry_gain(facts: Facts) -> Conclusion:
     better = ours.f1 > max(theirs.values())
     points = sum(facts.points["RF"].loc[quarry, ["tp", "fn"]])
     note = ", whose intervals hold the network's PA or UA" if within else ""
-    return _conclude(better and not within, better, f"F1 {ours.f1:.3f} against {_each(theirs)} "
-                     f"from {points} points{note}")
+    return {"quarry_gain": _conclude(better and not within, better, f"F1 {ours.f1:.3f} against "
+                                     f"{_each(theirs)} from {points} points{note}")}
 
 
-def soil_pit_apart(facts: Facts) -> Conclusion:
-    """Test whether bare soil is a small part of what is wrongly mapped as quarry."""
-    matrix = facts.matrices[facts.site]
-    soil, quarry = int(_key("bare_soil")), int(_key("quarry"))
-    wrong = int(matrix.loc[quarry].sum() - matrix.loc[quarry, quarry])
-    mixed, there = int(matrix.loc[quarry, soil]), int(matrix[soil].sum())
-    back = int(matrix.loc[soil, quarry])
-    largest = matrix.loc[quarry].drop(quarry).idxmax() == soil
-    return _conclude(not largest, mixed / there < 0.1, f"{mixed} of the {wrong} pixels wrongly "
-                     f"mapped as quarry are bare soil ({mixed / there:.1%} of it); {back} quarry "
-                     "pixels are mapped as bare soil")
+def _crops_mixed(facts: _Facts) -> dict[str, _Conclusion]:
+    """Test whether more growing crops are mapped as the other class than the other way."""
+    matrix, growing = facts.matrices[facts.site], int(_KEYS["crops_growing"])
+    found = {}
+    for name, mapped in (("growing_as_ripe", "crops_ripe"), ("growing_as_forest", "mixed_forest")):
+        other = int(_KEYS[mapped])
+        there, back = int(matrix.loc[other, growing]), int(matrix.loc[growing, other])
+        found[name] = _conclude(there > back, False, f"{there} pixels of crops_growing mapped as "
+                                f"{mapped}, {back} the other way round")
+    return found
 
 
-def growing_as_ripe(facts: Facts) -> Conclusion:
-    """Test whether more growing crops are mapped as ripe ones than the other way round."""
-    return _mixed(facts, "crops_growing", "crops_ripe")
+def _means(facts: _Facts) -> dict[str, _Conclusion]:
+    """Test how the means over classes order the three classifiers, and the network's PA, UA."""
+    pa, ua, f1 = (facts.of_gee(MEAN, metric) for metric in ("pa", "ua", "f1"))
+    mean_pa, mean_ua = facts.ours.loc[MEAN, ["pa", "ua"]]
+    cart = facts.gee["CART"].loc[MEAN, ["pa", "ua", "f1"]]
+    svm, of_cart = facts.gee["SVM"].f1, facts.gee["CART"].f1
+    classes = facts.points["SVM"].index
+    higher = int((svm[classes] > of_cart[classes]).sum())
+    return {
+        "mean_pa_ua": _conclude(mean_pa > mean_ua, False,
+                                f"mean PA {mean_pa:.4f}, mean UA {mean_ua:.4f}"),
+        "cart_balanced": _conclude(bool((abs(cart - 0.77) < 0.01).all()), False,
+                                   "CART: " + _each({c.upper(): v for c, v in cart.items()}, 4)),
+        "rf_low_recall": _conclude(min(pa, key=pa.get) == "RF", False,
+                                   "mean PA over the classes present: " + _each(pa, 4)),
+        "rf_precision": _conclude(ua["RF"] > pa["RF"] and min(ua, key=ua.get) != "RF",
+                                  ua["RF"] > pa["RF"],
+                                  f"mean UA {_each(ua, 4)}; mean PA of RF {pa['RF']:.4f}"),
+        "svm_recall": _conclude(pa["SVM"] > pa["RF"], False, "mean PA " + _each(pa, 4)),
+        "svm_precision": _conclude(max(ua, key=ua.get) != "SVM", ua["SVM"] < pa["SVM"],
+                                   f"mean UA {_each(ua, 4)}; mean PA of SVM {pa['SVM']:.4f}"),
+        "svm_f1": _conclude(
+            f1["SVM"] > f1["CART"], higher > len(classes) / 2,
+            f"mean F1 {_each(f1, 4)}; higher in {higher} of {len(classes)} classes"),
+    }
 
 
-def growing_as_forest(facts: Facts) -> Conclusion:
-    """Test whether more growing crops are mapped as mixed forest than the other way."""
-    return _mixed(facts, "crops_growing", "mixed_forest")
-
-
-def _mixed(facts: Facts, reference: str, mapped: str) -> Conclusion:
-    matrix = facts.matrices[facts.site]
-    there = int(matrix.loc[int(_key(mapped)), int(_key(reference))])
-    back = int(matrix.loc[int(_key(reference)), int(_key(mapped))])
-    return _conclude(there > back, False, f"{there} pixels of {reference} mapped as {mapped}, "
-                     f"{back} the other way round")
-
-
-def oa_formula(facts: Facts) -> Conclusion:
-    """Test whether TP ÷ n gives the overall accuracy of the two-class example."""
+def _overall(facts: _Facts) -> dict[str, _Conclusion]:
+    """Test whether TP ÷ n is OA, and whether RF's OA is the highest, outside SVM's interval."""
     first, n = facts.binary.iloc[0], int(facts.binary.iloc[0].sum())
     wrong, right = first.tp / n, facts.binary.tp.sum() / n
-    return _conclude(abs(wrong - right) < 1e-9, False, f"TP ÷ n of one class is {wrong:.2f}, the "
-                   f"share of right samples {right:.2f}")
-
-
-def rf_best_oa(facts: Facts) -> Conclusion:
-    """Test whether RF's OA is the highest, and outside SVM's interval."""
-    oa = facts.gee_column(OVERALL, "oa")
+    oa = facts.of_gee(OVERALL, "oa")
     ends = {name: wilson(int(c.tp.sum()), int(c.iloc[0].sum()))[1:]
             for name, c in facts.points.items()}
-    first = max(oa, key=oa.get) == "RF"
+    best = max(oa, key=oa.get) == "RF"
     words = [f"{name} {oa[name]:.3f} [{low:.3f}, {high:.3f}]" for name, (low, high) in ends.items()]
-    return _conclude(first and ends["SVM"][1] < oa["RF"], first,
-                     "OA with 95 % intervals: " + ", ".join(words))
+    return {
+        "oa_formula": _conclude(abs(wrong - right) < 1e-9, False, f"TP ÷ n of one class is "
+                                f"{wrong:.2f}, the share of right samples {right:.2f}"),
+        "rf_best_oa": _conclude(best and ends["SVM"][1] < oa["RF"], best,
+                                "OA with 95 % intervals: " + ", ".join(words)),
+    }
 
 
-def mean_acc_misleads(facts: Facts) -> Conclusion:
-    """Test whether mean ACC is near 0.95 and at least 0.1 above every classifier's OA."""
-    acc, oa = facts.gee_column(MEAN, "acc"), facts.gee_column(OVERALL, "oa")
+def _mean_acc(facts: _Facts) -> dict[str, _Conclusion]:
+    """Test whether mean ACC depends on anything but OA and K (on the class balance, say)."""
+    acc, oa = facts.of_gee(MEAN, "acc"), facts.of_gee(OVERALL, "oa")
     apart = [acc[name] - oa[name] > 0.1 and abs(acc[name] - 0.95) < 0.01 for name in acc]
-    return _conclude(all(apart), any(apart), f"mean ACC {_each(acc)}; OA {_each(oa)}; mean ACC = "
-                     "1 − 2(1 − OA)/K whatever the map")
-
-
-def acc_gap_grows(facts: Facts) -> Conclusion:
-    """Test whether the distance orders as OA does, with only the number of classes besides."""
     tables = [*facts.unet.values(), *facts.gee.values()]
     pairs = sorted((t.oa[OVERALL], t.acc[MEAN] - t.oa[OVERALL]) for t in tables)
-    falls = all(a[1] > b[1] for a, b in pairwise(pairs))
-    words = [f"{oa:.3f} {gap:.3f}" for oa, gap in pairs]
-    return _conclude(falls, True, "mean ACC − OA = (1 − OA)(1 − 2/K); OA and distance: "
-                     + ", ".join(words))
-
-
-def acc_unbalanced(facts: Facts) -> Conclusion:
-    """Test whether mean ACC depends on anything but OA and K (on the class balance, say)."""
     worst = 0.0
     for counts in (*map(one_against_all, facts.matrices.values()), *facts.points.values()):
         table = quantities(counts)
         classes = len(table) - 2
         worst = max(worst, abs(table.acc[MEAN] - (1 - 2 * (1 - table.oa[OVERALL]) / classes)))
-    return _conclude(worst > 1e-9, True, "mean ACC is 1 − 2(1 − OA)/K for all five maps (largest "
-                     f"deviation {worst:.0e}): class sizes play no part")
+    return {
+        "mean_acc_misleads": _conclude(
+            all(apart), any(apart), f"mean ACC {_each(acc)}; OA {_each(oa)}; mean ACC = "
+            "1 − 2(1 − OA)/K whatever the map"),
+        "acc_gap_grows": _conclude(
+            all(a[1] > b[1] for a, b in pairwise(pairs)), True, "mean ACC − OA = (1 − OA)(1 − 2/K);"
+            " OA and distance: " + ", ".join(f"{value:.3f} {gap:.3f}" for value, gap in pairs)),
+        "acc_unbalanced": _conclude(
+            worst > 1e-9, True, "mean ACC is 1 − 2(1 − OA)/K for all five maps (largest deviation "
+            f"{worst:.0e}): class sizes play no part"),
+    }
 
 
-def cart_balanced(facts: Facts) -> Conclusion:
-    """Test whether CART's three means are within 0.01 of 0.77."""
-    means = facts.gee["CART"].loc[MEAN, ["pa", "ua", "f1"]]
-    return _conclude(bool((abs(means - 0.77) < 0.01).all()), False,
-                     "CART: " + _each({c.upper(): v for c, v in means.items()}, 4))
-
-
-def cart_rare(facts: Facts) -> Conclusion:
-    """Test whether CART's PA of both classes is high, from enough points, and the best."""
-    words, lows, ahead = [], [], []
-    for name in ("bare_soil", "quarry"):
-        counts = facts.points["CART"].loc[_key(name)]
-        support = int(counts.tp + counts.fn)
-        _, low, high = wilson(int(counts.tp), support)
-        lows.append(low)
-        ahead.append(counts.tp / support >= facts.gee_range(_key(name), "pa")[1])
-        words.append(f"{name}: {int(counts.tp)} of {support} points, PA [{low:.2f}, {high:.2f}], "
-                     f"all three classifiers {_each(facts.gee_column(_key(name), 'pa'), 2)}")
-    return _conclude(all(ahead) and min(lows) > 0.8, all(ahead), "; ".join(words))
-
-
-def rf_low_recall(facts: Facts) -> Conclusion:
-    """Test whether RF's mean PA is the lowest of the three."""
-    pa = facts.gee_column(MEAN, "pa")
-    return _conclude(min(pa, key=pa.get) == "RF", False, "mean PA over the classes present: "
-                     + _each(pa, 4))
-
-
-def rf_precision(facts: Facts) -> Conclusion:
-    """Test whether RF's mean UA is above its mean PA and not the lowest of the three."""
-    ua, pa = facts.gee_column(MEAN, "ua"), facts.gee_column(MEAN, "pa")
-    good = ua["RF"] > pa["RF"]
-    return _conclude(good and min(ua, key=ua.get) != "RF", good,
-                     f"mean UA {_each(ua, 4)}; mean PA of RF {pa['RF']:.4f}")
-
-
-def svm_recall(facts: Facts) -> Conclusion:
-    """Test whether SVM's mean PA is above RF's."""
-    pa = facts.gee_column(MEAN, "pa")
-    return _conclude(pa["SVM"] > pa["RF"], False, "mean PA " + _each(pa, 4))
-
-
-def svm_precision(facts: Facts) -> Conclusion:
-    """Test whether SVM's mean UA is below the others' (or, more weakly, its own PA)."""
-    ua, pa = facts.gee_column(MEAN, "ua"), facts.gee_column(MEAN, "pa")
-    return _conclude(max(ua, key=ua.get) != "SVM", ua["SVM"] < pa["SVM"],
-                     f"mean UA {_each(ua, 4)}; mean PA of SVM {pa['SVM']:.4f}")
-
-
-def svm_f1(facts: Facts) -> Conclusion:
-    """Test whether SVM's mean F1 is above CART's, and in most classes."""
-    f1 = facts.gee_column(MEAN, "f1")
-    classes = facts.points["SVM"].index
-    higher = int((facts.gee["SVM"].f1[classes] > facts.gee["CART"].f1[classes]).sum())
-    return _conclude(f1["SVM"] > f1["CART"], higher > len(classes) / 2,
-                     f"mean F1 {_each(f1, 4)}; higher in {higher} of {len(classes)} classes")
-
-
-def roads_gee(facts: Facts) -> Conclusion:
-    """Test whether F1 of roads is below 0.60 for all three."""
-    f1 = facts.gee_column(_key("road"), "f1")
-    return _conclude(max(f1.values()) < 0.6, min(f1.values()) < 0.6, "F1 of roads " + _each(f1)
-                     + f"; the network {facts.ours.f1[_key('road')]:.3f}")
+TESTS = (_training, _best_classes, _roads, _network_against_gee, _soil_and_pits, _quarry_gain,
+         _crops_mixed, _means, _overall, _mean_acc)
+"""Functions that together give every claim of ``published/claims.csv`` its conclusion, by id."""

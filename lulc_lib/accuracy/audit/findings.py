@@ -1,8 +1,4 @@
-"""The audit of the paper's accuracy numbers: what matches, what does not and why, what follows.
-
-It needs nothing but this package; matrices counted on rasters can be handed in to test further
-explanations.
-"""
+"""The audit of the paper's accuracy numbers: what matches, what does not and why, what follows."""
 
 from __future__ import annotations
 
@@ -12,15 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from lulc_lib.accuracy.audit.checks import (
-    Checked,
-    Matrices,
-    Subject,
-    check,
-    identity,
-    subjects,
-    whole_columns,
-)
+from lulc_lib.accuracy.audit import checks
+from lulc_lib.accuracy.audit.checks import Checked, Matrices, Subject
 from lulc_lib.accuracy.audit.claims import assess_claims, corrected
 from lulc_lib.accuracy.audit.printed import (
     MEAN,
@@ -36,10 +25,8 @@ FINDING_COLUMNS = ("where", "numbers", "printed", "recomputed", "verdict", "expl
 _VERDICTS = ("match", "rounding", "mismatch")
 
 
-def audit(
-    matrices: Matrices | None = None, overlap: Mapping[str, float] | None = None,
-    oa_interval: Mapping[str, tuple[float, float]] | None = None,
-) -> dict[str, Any]:
+def audit(matrices: Matrices | None = None, overlap: Mapping[str, float] | None = None,
+          oa_interval: Mapping[str, tuple[float, float]] | None = None) -> dict[str, Any]:
     """Compute every published accuracy number again, and what follows from it.
 
     Parameters
@@ -64,12 +51,14 @@ def audit(
         column, which is the mean where there is one; verdict; explanation, "" where none fits);
         ``summary``: how many of what.
     """
-    said, checked = subjects(matrices=matrices), check(matrices=matrices)
-    compared, counts, implied = compare_matrices(said), reconstructions(), identity()
+    said, checked = checks.subjects(matrices=matrices), checks.check(matrices=matrices)
+    counts, implied = reconstructions(), checks.identity()
+    compared = [{"about": about, "name": name, **_against_printed(subject, matrix)}
+                for about, subject in said.items() for name, matrix in subject.others.items()]
     claims = assess_claims(said, overlap, oa_interval)
     return {
         "numbers": [_record(c) for c in checked],
-        "columns": whole_columns(checked, said),
+        "columns": checks.whole_columns(checked, said),
         "identity": implied,
         "matrices": compared,
         "reconstructed": counts,
@@ -82,17 +71,9 @@ def audit(
     }
 
 
-def compare_matrices(said: Mapping[int, Subject]) -> list[dict[str, Any]]:
-    """Compare each further matrix with the printed one it belongs to.
-
-    Of ``cells_equal`` and ``cells_equal_transposed`` the greater one shows what the printed rows
-    are; ``off_legend``: pixels by class that the printed matrix does not list.
-    """
-    return [{"about": about, "name": name, **_against_printed(subject, matrix)}
-            for about, subject in said.items() for name, matrix in subject.others.items()]
-
 
 def _against_printed(subject: Subject, matrix: pd.DataFrame) -> dict[str, Any]:
+    """Of ``cells_equal`` and ``cells_equal_transposed`` the greater shows what the rows are."""
     inner = subject.on_labels(matrix)
     oa, oa_inner = (round(float(quantities(one_against_all(m)).oa[OVERALL]), 6)
                     for m in (matrix, inner))
@@ -119,9 +100,8 @@ def _against_printed(subject: Subject, matrix: pd.DataFrame) -> dict[str, Any]:
 def reconstructions() -> dict[str, Any]:
     """Find the whole numbers behind Tables 18–20, and what all three say about the test points.
 
-    ``same_supports``: the three tables have the same reference points per class, and
-    ``same_supports_if_swapped``: they would if PA and UA were exchanged. The classifiers were
-    tested on the same points, so this shows which axis is the reference.
+    The classifiers were tested on the same points, so which supports agree, as printed or with PA
+    and UA exchanged (``same_supports_if_swapped``), shows which axis is the reference.
     """
     frames = {n: reconstruct_counts(n) for n in (18, 19, 20)}
     supports = {tuple(frame.support) for frame in frames.values()}
@@ -147,7 +127,6 @@ def _summary(checked: list[Checked], claims: list[dict[str, Any]]) -> dict[str, 
 
 
 def _record(checked: Checked) -> dict[str, Any]:
-    """One checked number as plain values for JSON."""
     number = checked.number
     return {
         "where": number.where, "table": number.table, "about": number.about, "row": number.row,
@@ -188,7 +167,6 @@ def _number_row(cells: list[Checked], why: str) -> tuple[Any, ...]:
 
 
 def _place(cells: list[Checked]) -> str:
-    """Where in the text a quoted number stands, and what it is of."""
     places = dict.fromkeys(c.number.where.partition(":")[0].removeprefix("Section ") for c in cells)
     about = index().loc[cells[0].number.about]
     owner = " ".join(filter(None, (about.site, about.classifier)))

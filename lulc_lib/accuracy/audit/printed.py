@@ -1,8 +1,7 @@
 """Printed numbers: what their digits allow, and the whole numbers behind them.
 
-The paper's metrics (its Table 6) come from TP, FP, FN and TN of each class. Tables 18–20 print the
-metrics only; printed to four digits over a few hundred points they leave few integers possible,
-and five of them together usually leave one.
+Tables 18–20 print metrics of each class only; printed to four digits over a few hundred points they
+leave few integers possible, and five of them together usually leave one.
 """
 
 from __future__ import annotations
@@ -46,8 +45,7 @@ class Printed(NamedTuple):
         """Say whether a computed value can stand behind the printed number.
 
         ``match``: it rounds to the printed digits (a tie may go either way). ``rounding``: rounded,
-        it is one unit of the last printed digit away. ``mismatch``: anything else. A whole number
-        (a count) matches or does not.
+        it is one unit of the last digit away; never for a whole number. Else ``mismatch``.
 
         Examples
         --------
@@ -110,18 +108,11 @@ def one_against_all(matrix: pd.DataFrame) -> pd.DataFrame:
 
 
 def quantities(counts: pd.DataFrame, extra_empty: int = 0) -> pd.DataFrame:
-    """Compute the paper's metrics from the four counts.
+    """Compute the paper's metrics of each class that has pixels, their ``mean`` and ``overall``.
 
-    Rows: each class that has any pixel on either side, ``mean`` (over the classes with reference
-    pixels), ``overall``; OA is the same in every row.
-
-    Parameters
-    ----------
-    counts : DataFrame, one row per class
-        From :func:`one_against_all`.
-    extra_empty : int
-        How many empty classes the means count in the way some programs do: PA = UA = F1 = 0 and
-        ACC = TNR = 1. 0 is right; other numbers are there to recognise that mistake.
+    The mean is over the classes with reference pixels and ``extra_empty`` more, counted as some
+    programs do, PA = UA = F1 = 0 and ACC = TNR = 1: to recognise that mistake. OA is the same in
+    every row.
     """
     counts = counts[counts[["tp", "fp", "fn"]].sum(axis=1) > 0]
     parts = Parts(*(counts[c].to_numpy(dtype=np.float64) for c in COUNTS))
@@ -133,11 +124,6 @@ def quantities(counts: pd.DataFrame, extra_empty: int = 0) -> pd.DataFrame:
     whole = pd.concat([frame.join(counts[list(COUNTS)].astype(float)),
                        mean.to_frame(MEAN).T, pd.DataFrame(index=[OVERALL])])
     return whole.assign(oa=parts.tp.sum() / parts.n[0] if len(counts) else np.nan)
-
-
-def swap_axes(counts: pd.DataFrame) -> pd.DataFrame:
-    """Count as on the transposed matrix: FP and FN change places."""
-    return counts.rename(columns={"fp": "fn", "fn": "fp"})[list(COUNTS)]
 
 
 def reconstruct_counts(printed: pd.DataFrame | int, n: int = TEST_POINTS) -> pd.DataFrame:
