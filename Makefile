@@ -174,5 +174,5 @@ $(BENCHMARKS): env
 	@$(PY) benchmarks/$@.py
 
 clean: ## remove what can be made again (not the downloads)
-	rm -rf build $(VENV) .pytest_cache .ruff_cache *.egg-info
+	rm -rf build $(VENV) .pytest_cache .ruff_cache *.egg-info ee_local/src/*.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
