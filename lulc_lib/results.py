@@ -1,9 +1,8 @@
 """Results as JSON: the only link between notebooks, and from them to the README.
 
-A file ``results/<source>/<name>.json`` holds ``values`` and ``provenance`` (data used with sha256,
-commit, versions, device, seconds). A run whose values are stored already leaves the file untouched,
-so repeating the study changes nothing in it; unless the file names a commit with changes and the
-run has none.
+A file ``results/<source>/<name>.json`` holds ``values`` and ``provenance``. A run whose values are
+stored already leaves the file untouched, unless that names a commit with changes and the run has
+none.
 """
 
 from __future__ import annotations

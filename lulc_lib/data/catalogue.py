@@ -1,7 +1,7 @@
 """The published dataset, file by file: where each is, how it is verified, what it is for.
 
-Source: github.com/bh-del/lulc_mining. The Strzegom test scene is no longer in the head of that
-repository; the commit named for it in ``published_files.csv`` still serves it.
+Source: github.com/bh-del/lulc_mining, at the commits named in ``published_files.csv``: the Strzegom
+test scene is no longer in the head of that repository.
 """
 
 from __future__ import annotations
@@ -36,8 +36,6 @@ class Site:
     ----------
     x0, y0 : float, metres in ``epsg``
         Outer corner of the upper left pixel.
-    rows, cols : int
-        Number of pixels.
     mgrs_tile : str
         The Sentinel-2 tile that holds the site.
     pixel : float, metres
@@ -72,8 +70,7 @@ class Site:
 
 
 SITES: dict[str, Site] = {
-    s.name: s
-    for s in (
+    s.name: s for s in (
         Site("strzegom", "Strzegom", 32633, 585420.0, 5652250.0, 401, 401, "33UWS"),
         Site("kolbuszowa", "Kolbuszowa", 32634, 556320.0, 5567610.0, 498, 468, "34UEA"),
         Site("krakow_1", "Kraków 1", 32634, 420000.0, 5550000.0, 500, 500, "34UDA"),
@@ -85,18 +82,10 @@ SITES: dict[str, Site] = {
 
 @dataclass(frozen=True)
 class PublishedFile:
-    """One file of the published dataset.
+    """One file of the published dataset; ``date`` (YYYY-MM-DD) is its scene's.
 
-    Attributes
-    ----------
-    git_blob_sha1 : str
-        Always there.
-    size, sha256 : int (bytes) and str, or None
-        None where the file was not at hand when the list was made.
-    date : str
-        Acquisition date of the scene the file belongs to, YYYY-MM-DD.
-    epsg : int or None
-        None for a table.
+    ``size`` (bytes) and ``sha256`` are None where the file was not at hand when the list was made,
+    the git blob id is always there; ``epsg`` is None for a table.
     """
 
     path: str
@@ -127,25 +116,16 @@ def published_files() -> tuple[PublishedFile, ...]:
     text = package_files("lulc_lib.data").joinpath("published_files.csv").read_text("utf-8")
     return tuple(
         PublishedFile(
-            path=row["path"], commit=row["commit"], git_blob_sha1=row["git_blob_sha1"],
-            size=int(row["bytes"]) if row["bytes"] else None, sha256=row["sha256"] or None,
-            role=row["role"], kind=row["kind"], site=row["site"], date=row["date"],
-            epsg=int(row["epsg"]) if row["epsg"] else None,
-        )
-        for row in csv.DictReader(text.splitlines())
-    )
+            size=int(row.pop("bytes") or 0) or None, sha256=row.pop("sha256") or None,
+            epsg=int(row.pop("epsg") or 0) or None, **row)
+        for row in csv.DictReader(text.splitlines()))
 
 
 def find(path: str) -> PublishedFile:
-    """Return the file with this path in the dataset.
+    """Return the file with this path in the dataset; InputError suggests others if it has none.
 
     >>> find("test_mask/strzegom_ref.gpkg").kind
     'polygons'
-
-    Raises
-    ------
-    InputError
-        The dataset has no such file.
     """
     for file in published_files():
         if file.path == path:
@@ -157,13 +137,7 @@ def find(path: str) -> PublishedFile:
 
 
 def find_site(name: str) -> Site:
-    """Return the site with this name.
-
-    Raises
-    ------
-    InputError
-        There is no such site.
-    """
+    """Return the site with this name; InputError lists the names if there is none."""
     if name not in SITES:
         raise InputError(f"site is {name!r}; it must be one of {', '.join(SITES)}")
     return SITES[name]
@@ -178,52 +152,39 @@ def select(role: str | None = None, kind: str | None = None, site: str | None = 
     role, kind, site, date : str, optional
         One of ``ROLES``, of ``KINDS``, of ``SITES``; YYYY-MM-DD. None for any.
 
-    >>> [f.path for f in select(role="test")]
-    ['img_train/strzegom_20230709_33u.tif']
-
     Raises
     ------
     InputError
-        A value is not one the dataset knows, or no file has this combination of values.
+        A value the dataset does not know, or a combination that no file has.
+
+    >>> [f.path for f in select(role="test")]
+    ['img_train/strzegom_20230709_33u.tif']
     """
-    wanted = {"role": role, "kind": kind, "site": site, "date": date}
-    wanted = {key: value for key, value in wanted.items() if value is not None}
+    asked = {"role": role, "kind": kind, "site": site, "date": date}
+    wanted = {key: value for key, value in asked.items() if value is not None}
     for key, value in wanted.items():
         allowed = sorted({getattr(f, key) for f in published_files()})
         if value not in allowed:
             raise InputError(f"{key} is {value!r}; it must be one of {', '.join(allowed)}")
     chosen = [f for f in published_files() if all(getattr(f, k) == v for k, v in wanted.items())]
     if not chosen:
-        asked = ", ".join(f"{k} {v!r}" for k, v in wanted.items())
-        raise InputError(f"the published dataset has no file with {asked}; `lulc data --list` "
-                         "shows what there is")
+        raise InputError("the published dataset has no file with "
+                         + ", ".join(f"{k} {v!r}" for k, v in wanted.items())
+                         + "; `lulc data --list` shows what there is")
     return chosen
 
 
 def training_pairs(site: str | None = None) -> list[tuple[PublishedFile, PublishedFile]]:
-    """Return a site's training scenes (None: all sites'), each with its labels.
-
-    They have the same file name in the other folder.
+    """Return a site's training scenes (None: all sites'), each with its labels of the same name.
 
     >>> len(training_pairs("strzegom")), len(training_pairs())
     (6, 14)
-
-    Raises
-    ------
-    InputError
-        ``site`` is not a site of the dataset.
     """
-    return [
-        (scene, find(scene.path.replace("img_train/", "training_masks/")))
-        for scene in select("training", "scene", site)
-    ]
+    return [(scene, find(scene.path.replace("img_train/", "training_masks/")))
+            for scene in select("training", "scene", site)]
 
 
 def core_files() -> tuple[str, ...]:
-    """Return the paths the study needs: all of Strzegom, and what assesses Kolbuszowa's map.
-
-    Six training scenes with their labels and the test scene; for both test sites the references
-    (polygons and released raster), the published map and its confusion matrix.
-    """
+    """Return the paths the study needs: all of Strzegom, and what assesses Kolbuszowa's map."""
     assessing = ("reference", "published_map")
     return tuple(f.path for f in published_files() if f.site == "strzegom" or f.role in assessing)

@@ -1,8 +1,7 @@
 """Download and verify the published dataset: what is there, what can be had, what cannot.
 
-A download is resumed after a break, also by a later run, retried within bounds, and verified
-before it gets its name. pooch cannot continue a partial file and knows no git blob id, so its
-``retrieve`` is given a downloader that does both.
+A download is resumed after a break, retried within bounds, and verified before it gets its name.
+pooch knows neither partial files nor git blob ids: its ``retrieve`` gets a downloader that does.
 """
 
 from __future__ import annotations
@@ -55,8 +54,7 @@ class FolderError(InputError):
 def why_wrong(file: PublishedFile, path: Path) -> str | None:
     r"""Say why the bytes at ``path`` are not those of ``file``; None if they are.
 
-    Checked are the size, then the sha256 where it is known, else git's blob id
-    ``sha1(b"blob <bytes>\0" + content)``.
+    Checked are the size, and the sha256 or else git's ``sha1(b"blob <bytes>\0" + content)``.
     """
     size = path.stat().st_size
     if file.size is not None and size != file.size:
@@ -71,13 +69,7 @@ def why_wrong(file: PublishedFile, path: Path) -> str | None:
 
 
 def local_state(file: PublishedFile, root: str | Path) -> FileState:
-    """Return ``present`` (verified), ``damaged`` or, when not there, ``unavailable``; no network.
-
-    Raises
-    ------
-    InputError
-        The file is there but may not be read.
-    """
+    """Return ``present`` (verified), ``damaged`` or, if not there, ``unavailable``; no network."""
     path = file.path_in(root)
     if not path.is_file():
         return FileState(file, "unavailable", f"{file.path}: not in {root}")
@@ -93,9 +85,8 @@ def file_states(files: Sequence[PublishedFile], root: str | Path, policy: Policy
                 ) -> list[FileState]:
     """Return the state of each file under ``root``, in the order given; nothing is downloaded.
 
-    It is ``present`` (size and hash are right), ``damaged`` (there, but wrong), ``can be
-    downloaded`` (the server says it has it) or ``unavailable``. A server that cannot be reached
-    is asked once, not for every file.
+    Files not there are ``can be downloaded`` if the server says it has them, else ``unavailable``;
+    a server that cannot be reached is asked once.
     """
     dead: dict[str, str] = {}
     states = []
@@ -131,20 +122,12 @@ def fetch_file(file: PublishedFile, root: str | Path, policy: Policy | None = No
                session: requests.Session | None = None, bar: tqdm | None = None) -> Path:
     """Download one file unless it is there and right; return the path it has then.
 
-    It appears under its name by one atomic rename, after its size and hash were checked.
-
-    Raises
-    ------
-    InputError
-        It cannot be had, what comes is damaged, or the folder cannot be written.
+    It gets its name by one atomic rename, after its size and hash were checked.
     """
     root = Path(root)
     target = file.path_in(root)
     if local_state(file, root).state == "present":
         return target
-    if session is None:
-        with requests.Session() as session:
-            return fetch_file(file, root, policy, session, bar)
     staging = root / PARTIAL
     staged = staging / f"{file.git_blob_sha1}.done"
     try:
@@ -155,8 +138,8 @@ def fetch_file(file: PublishedFile, root: str | Path, policy: Policy | None = No
             staged.unlink(missing_ok=True)
             downloader = ResumingDownloader(
                 file, staging / f"{file.git_blob_sha1}.part",
-                Client(file.path, ADVICE, session, policy),
-                bar if bar is not None else tqdm(disable=True))
+                Client(file.path, ADVICE, session or requests.Session(), policy),
+                tqdm(disable=True) if bar is None else bar)
             with _quiet_pooch():
                 pooch.retrieve(file.url, file.sha256 and f"sha256:{file.sha256}", staged.name,
                                staging, downloader=downloader)
@@ -174,9 +157,8 @@ def fetch(files: Sequence[PublishedFile], root: str | Path, progress: bool = Tru
     Returns
     -------
     list of FileState
-        In the order given: ``present``, or ``unavailable`` or ``damaged`` with the reason. After
-        one file fails because the server cannot be reached, the others are not tried.
-        :func:`require` turns the result into an error.
+        In the order given: ``present``, or ``unavailable`` or ``damaged`` with the reason (see
+        :func:`require`). Once the server cannot be reached, the other files are not tried.
 
     Raises
     ------
@@ -212,13 +194,7 @@ def fetch(files: Sequence[PublishedFile], root: str | Path, progress: bool = Tru
 
 
 def require(states: Sequence[FileState]) -> None:
-    """Do nothing if every file is present.
-
-    Raises
-    ------
-    InputError
-        One line: how many files are missing, which, and why the first is.
-    """
+    """Raise InputError, in one line, unless every file is present."""
     lacking = [s for s in states if s.state != "present"]
     if lacking:
         names = ", ".join(s.file.path for s in lacking)
@@ -227,7 +203,7 @@ def require(states: Sequence[FileState]) -> None:
 
 
 class ResumingDownloader:
-    """A downloader for pooch that continues a partial file and hands over verified bytes only.
+    """A downloader for pooch that hands over verified bytes only.
 
     Unfinished bytes are kept in ``partial`` between tries and between runs.
     """
@@ -237,15 +213,9 @@ class ResumingDownloader:
         self._shown = 0
 
     def __call__(self, url: str, output_file: str, pooch: object = None) -> None:
-        """Download ``url`` to ``output_file``.
-
-        Raises
-        ------
-        InputError
-            The file cannot be had, or what comes is not the published file.
-        """
+        """Download ``url`` to ``output_file``; InputError if what comes is not the file."""
         for last in (False, True):
-            if not (self.partial.exists() and self._have() == self.file.size):
+            if not self.partial.exists() or self.partial.stat().st_size != self.file.size:
                 self.client.repeat(url, lambda: self._try(url))
             wrong = why_wrong(self.file, self.partial)
             if wrong is None:
@@ -255,9 +225,6 @@ class ResumingDownloader:
             if last:
                 raise InputError(self.client.failure(
                     f"what the server sends is damaged: {wrong}", url))
-
-    def _have(self) -> int:
-        return self.partial.stat().st_size if self.partial.exists() else 0
 
     def _discard(self) -> None:
         self.partial.unlink(missing_ok=True)
@@ -270,7 +237,7 @@ class ResumingDownloader:
 
     def _try(self, url: str) -> None:
         """Ask once for what is lacking, and write it."""
-        start = self._have()
+        start = self.partial.stat().st_size if self.partial.exists() else 0
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
         accept = (200, 206, 416) if start else (200,)
         with self.client.open(url, accept=accept, headers=headers) as response:

@@ -21,28 +21,21 @@ BLOCK = 512
 """Pixels, edge of the blocks a file is stored in."""
 
 SUFFIXES = (".tif", ".tiff")
-"""Of a GeoTIFF's name."""
 
-SHARE_STEPS = 250
-"""A share from 0 to 1 is stored as a whole number from 0 to this."""
-
-SHARE_NO_DATA = 255
-"""Value of a pixel without a share."""
+SHARE_STEPS, SHARE_NO_DATA = 250, 255
+"""A share from 0 to 1 is stored as a whole number from 0 to 250; 255 is none."""
 
 
 class RasterWriter:
     """A uint8 GeoTIFF that appears under its name only when it is complete.
 
-    The parts go to a temporary folder beside the file; :meth:`finish` makes the Cloud-Optimised
-    GeoTIFF there, :meth:`publish` gives it its name, and leaving the ``with`` block removes the
-    folder.
+    Parts go to a temporary folder beside the file; :meth:`finish` makes the Cloud-Optimised GeoTIFF
+    there, :meth:`publish` gives it its name, and leaving the ``with`` block removes the folder.
 
     Parameters
     ----------
-    path : Path
-        Where to; an old file is replaced.
-    shape, crs, transform : tuple of int, CRS, Affine
-        The grid.
+    path, shape, crs, transform : Path, tuple of int, CRS, Affine
+        The file, replaced if there, and its grid.
     bands : sequence of str
         Names of the bands.
     nodata : int
@@ -73,7 +66,8 @@ class RasterWriter:
                 tiled=True, blockxsize=BLOCK, blockysize=BLOCK, compress="DEFLATE", zlevel=1,
                 interleave="band", bigtiff="IF_SAFER")
             if colours is not None:
-                self._out.write_colormap(1, {v: (*_rgb(c), 255) for v, c in colours.items()})
+                self._out.write_colormap(
+                    1, {v: tuple(bytes.fromhex(c[1:] + "ff")) for v, c in colours.items()})
             self._out.descriptions = self.bands
             if scale is not None:
                 self._out.scales = (scale,) * len(self.bands)
@@ -124,17 +118,8 @@ def class_map_writer(path: Path, shape: tuple[int, int], crs: rasterio.CRS,
     colours = {legend.NO_DATA: legend.NO_DATA_COLOUR, **legend.COLOURS}
     writer = RasterWriter(path, shape, crs, transform, ("class",), legend.NO_DATA,
                           {**names, **tags}, colours=colours)
-    writer.add(style_path(path), qgis_style())
+    writer.add(path.with_suffix(".qml"), qgis_style())
     return writer
-
-
-def style_path(path: Path) -> Path:
-    """Return where QGIS looks for the style of a raster.
-
-    >>> style_path(Path("map.tif")).name
-    'map.qml'
-    """
-    return path.with_suffix(".qml")
 
 
 def shares(values: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -165,8 +150,3 @@ def qgis_style() -> str:
     ET.indent(root)
     head = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
     return head + ET.tostring(root, encoding="unicode") + "\n"
-
-
-def _rgb(colour: str) -> tuple[int, int, int]:
-    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
-    return red, green, blue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter as Tally
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,7 +24,7 @@ from lulc_lib.data.scenes import windows
 from lulc_lib.errors import InputError
 
 BLOCK_PIXELS = 1 << 22
-"""Pixels read at a time: a few arrays of this size are all that is in memory."""
+"""Pixels read at a time."""
 
 MOST_CODES = 1000
 """Different codes of a map and its reference; more are a sign of rasters that hold no classes."""
@@ -51,10 +52,8 @@ class Pairs(NamedTuple):
     ----------
     counts : DataFrame
         Pixels, rows map and columns reference; the same labels (codes as text) on both.
-    kind : str
-        What was read, in words.
-    notes : list of str
-        What a reader should know about how it was read.
+    kind, notes : str, list of str
+        What was read, in words, and what a reader should know about it.
     """
 
     counts: pd.DataFrame
@@ -93,19 +92,10 @@ class VectorReference:
 
     Parameters
     ----------
-    path : Path
-        See :func:`lulc_lib.data.reference.read_shapes`.
-    column : str or None
-        The column of the codes; None: the only column of whole numbers.
+    path, column : Path, str or None
+        The file and the column of the codes; None: the only column of whole numbers.
     pixel_rule : {"centre", "all_touched"}
-        ``centre`` gives a pixel to the polygon that holds its centre, ``all_touched`` to any that
-        touches it. Where polygons overlap the later one wins; of several points in one pixel too.
-
-    Raises
-    ------
-    InputError
-        The file or its column cannot be used, codes that are no whole numbers, or shapes that are
-        neither all polygons nor all points.
+        See :func:`lulc_lib.data.reference.rasterise`; of several points in one pixel the last wins.
     """
 
     def __init__(self, path: Path, column: str | None, pixel_rule: PixelRule) -> None:
@@ -167,26 +157,14 @@ class VectorReference:
 
 def open_reference(path: Path, column: str | None = None, pixel_rule: PixelRule = "centre"
                    ) -> RasterReference | VectorReference:
-    """Open the reference of a class map: polygons or points by the file's ending, else a raster.
-
-    Raises
-    ------
-    InputError
-        The vector file cannot be used. A raster is checked when it is counted.
-    """
+    """Open a reference: polygons or points by the file's ending, else a raster."""
     if path.suffix.lower() in VECTORS:
         return VectorReference(path, column, pixel_rule)
     return RasterReference(path)
 
 
 def reference_beside(path: Path) -> Path:
-    """Return the one file beside a map that is called like it with ``_ref`` at the end.
-
-    Raises
-    ------
-    InputError
-        There is none, or there are several.
-    """
+    """Return the one file beside a map that is called like it with ``_ref`` at the end."""
     beside = sorted(p for p in path.parent.glob(f"{path.stem}_ref.*")
                     if p.suffix.lower() in (".tif", ".tiff", *VECTORS))
     if len(beside) != 1:
@@ -208,42 +186,44 @@ def count_pairs(map_path: Path, reference: RasterReference | VectorReference, co
     reference : RasterReference or VectorReference
         See :func:`open_reference`.
     count : callable
-        Counts the pairs of two (pixel,) arrays of codes into a table of map and reference codes:
         :func:`lulc_lib.accuracy.confusion.confusion_from_labels`.
     count_unmapped : bool
-        Count reference pixels where the map has no data as errors in a row of their own, instead
-        of leaving them out.
+        Count reference pixels where the map has no data as errors in a row of their own.
 
     Raises
     ------
     InputError
-        Unreadable or truncated file, more than one band, another grid or CRS, codes that are no
-        whole numbers, or no pixel that both cover.
+        Unreadable file, more than one band, another grid or CRS, codes that are no whole numbers,
+        or no pixel that both cover.
     """
-    total: dict[tuple[int, int], int] = {}
-    unmapped: dict[int, int] = {}
+    total, unmapped = Tally(), Tally()
     with ExitStack() as stack:
         source = stack.enter_context(open_classes(map_path))
         nodata = "none" if source.nodata is None else f"{source.nodata:g}"
         for mapped, wanted in _blocks(source, reference.on(source, stack)):
             both = mapped.valid & wanted.valid
             if both.any():
-                part = count(_bytes(mapped.codes[both]), _bytes(wanted.codes[both]))
-                _add(total, part, map_path.name)
-            lost = wanted.codes[wanted.valid & ~mapped.valid]
-            for code, number in zip(*np.unique(lost, return_counts=True), strict=True):
-                unmapped[int(code)] = unmapped.get(int(code), 0) + int(number)
-    missed = sum(unmapped.values())
+                part = count(_bytes(mapped.codes[both]), _bytes(wanted.codes[both])).stack()
+                total.update({(int(m), int(r)): int(n) for (m, r), n in part[part > 0].items()})
+                _check_number({code for pair in total for code in pair}, map_path.name)
+            lost, numbers = np.unique(wanted.codes[wanted.valid & ~mapped.valid],
+                                      return_counts=True)
+            unmapped.update(dict(zip(lost.tolist(), numbers.tolist(), strict=True)))
+    missed = unmapped.total()
     if not total and not (missed and count_unmapped):
-        raise InputError(_nothing(map_path.name, reference.name, missed))
+        raise InputError(
+            f"the map {map_path.name} has no data at all {missed} pixels that {reference.name} "
+            "labels; there is nothing to compare" if missed else
+            f"{reference.name}: labels no pixel of the map {map_path.name}; there is nothing to "
+            "compare")
     notes = [f"No data: in the map {nodata} (the file's tag); in the reference {legend.NO_DATA} "
              f"and {reference.outside}."]
     if missed:
         what = (f"they count as errors, in the row {UNMAPPED!r}." if count_unmapped
                 else "they do not count; --unmapped count makes them errors.")
         notes.append(f"{missed} reference pixels lie where the map has no data; {what}")
-    notes += reference.notes(sum(total.values()) + missed)
-    return Pairs(_table(total, unmapped if count_unmapped else {}), reference.kind, notes)
+    notes += reference.notes(total.total() + missed)
+    return Pairs(_table(total, unmapped if count_unmapped else Tally()), reference.kind, notes)
 
 
 def _blocks(source: rasterio.DatasetReader, reference: Callable[[Window], Codes]
@@ -283,17 +263,13 @@ def _bytes(codes: NDArray[np.generic]) -> NDArray[np.generic]:
     return codes.astype(np.uint8, copy=False) if fits else codes.astype(np.int64, copy=False)
 
 
-def _add(total: dict[tuple[int, int], int], part: pd.DataFrame, name: str) -> None:
-    values = part.to_numpy()
-    for i, j in zip(*np.nonzero(values), strict=True):
-        pair = int(part.index[i]), int(part.columns[j])
-        total[pair] = total.get(pair, 0) + int(values[i, j])
-    if len({code for pair in total for code in pair}) > MOST_CODES:
+def _check_number(codes: set[int], name: str) -> None:
+    if len(codes) > MOST_CODES:
         raise InputError(f"{name} and its reference hold more than {MOST_CODES} different codes; "
                          "they must be class maps")
 
 
-def _table(total: dict[tuple[int, int], int], unmapped: dict[int, int]) -> pd.DataFrame:
+def _table(total: Tally, unmapped: Tally) -> pd.DataFrame:
     """Lay counts out with the same labels on both axes, codes in order, no data first."""
     codes = sorted({*(code for pair in total for code in pair), *unmapped})
     labels = [*([UNMAPPED] if unmapped else []), *map(str, codes)]
@@ -303,13 +279,6 @@ def _table(total: dict[tuple[int, int], int], unmapped: dict[int, int]) -> pd.Da
     for code, number in unmapped.items():
         table.at[UNMAPPED, str(code)] = number
     return table
-
-
-def _nothing(name: str, reference: str, unmapped: int) -> str:
-    if unmapped:
-        return (f"the map {name} has no data at all {unmapped} pixels that {reference} labels; "
-                "there is nothing to compare")
-    return f"{reference}: labels no pixel of the map {name}; there is nothing to compare"
 
 
 def _check_grids(source: rasterio.DatasetReader, other: rasterio.DatasetReader) -> None:

@@ -18,17 +18,9 @@ NEVER, OTHER_CLASS, SAME_CLASS = 1, 2, 3
 """Values of :func:`seen_in_training`: how training saw a reference pixel."""
 
 
-def largest_region(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the largest 4-connected region of a (row, col) bool array, as a bool array.
-
-    Raises
-    ------
-    InputError
-        The array has no True pixel.
-    """
-    numbers, count = ndimage.label(inside)
-    if count == 0:
-        raise InputError("no pixel meets the condition; there is no region to choose")
+def _largest_region(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the largest 4-connected region of a (row, col) bool array that has one."""
+    numbers, _ = ndimage.label(inside)
     return numbers == 1 + np.argmax(np.bincount(numbers.ravel())[1:])
 
 
@@ -43,10 +35,9 @@ def nearest_region(inside: NDArray[np.bool_], region: NDArray[np.bool_], smalles
     InputError
         No region is that large.
     """
-    numbers, count = ndimage.label(inside)
-    sizes = np.bincount(numbers.ravel(), minlength=count + 1)
-    large = [n for n in range(1, count + 1) if sizes[n] >= smallest]
-    if not large:
+    numbers, _ = ndimage.label(inside)
+    large = 1 + np.flatnonzero(np.bincount(numbers.ravel())[1:] >= smallest)
+    if not large.size:
         raise InputError(f"no region has {smallest} pixels or more")
     away = ndimage.distance_transform_edt(~region)
     nearest = np.asarray(ndimage.minimum(away, numbers, large))
@@ -63,10 +54,8 @@ def changing_field(labels: Mapping[str, xr.DataArray]) -> tuple[list[str], NDArr
 
     Returns
     -------
-    dates : list of str
-        The three dates in order.
-    field : array, shape (row, col), bool
-        Where the field is.
+    dates, field : list of str, array of shape (row, col), bool
+        The three dates in order, and where the field is.
 
     Raises
     ------
@@ -82,7 +71,7 @@ def changing_field(labels: Mapping[str, xr.DataArray]) -> tuple[list[str], NDArr
         same = (first == growing) & (second == bare) & (third == growing)
         if not same.any():
             continue
-        field = largest_region(same)
+        field = _largest_region(same)
         if best is None or field.sum() > best[0]:
             best = int(field.sum()), list(dates), field
     if best is None:
@@ -104,9 +93,8 @@ def window(grid: xr.DataArray, regions: Sequence[NDArray[np.bool_]], margin: flo
 
 def cut(array: xr.DataArray, box: tuple[slice, slice]) -> xr.DataArray:
     """Cut a (…, y, x) array to row and column slices, keeping CRS and a right transform."""
-    return array.isel(y=box[0], x=box[1]).rio.write_transform(
-        array.isel(y=box[0], x=box[1]).rio.transform(recalc=True)
-    )
+    part = array.isel(y=box[0], x=box[1])
+    return part.rio.write_transform(part.rio.transform(recalc=True))
 
 
 def seen_in_training(reference: xr.DataArray, labels: Sequence[xr.DataArray]) -> xr.DataArray:
@@ -125,8 +113,7 @@ def seen_in_training(reference: xr.DataArray, labels: Sequence[xr.DataArray]) ->
         :data:`NEVER`, :data:`OTHER_CLASS` or :data:`SAME_CLASS`; 0 without reference.
     """
     stack = np.stack([m.values for m in labels])
-    out = np.full(reference.shape, NEVER, dtype=np.uint8)
-    out[(stack != legend.NO_DATA).any(axis=0)] = OTHER_CLASS
-    out[(stack == reference.values).any(axis=0)] = SAME_CLASS
-    out[reference.values == legend.NO_DATA] = 0
-    return on_grid(out, reference)
+    out = np.select(
+        [reference.values == legend.NO_DATA, (stack == reference.values).any(axis=0),
+         (stack != legend.NO_DATA).any(axis=0)], [0, SAME_CLASS, OTHER_CLASS], NEVER)
+    return on_grid(out.astype(np.uint8), reference)

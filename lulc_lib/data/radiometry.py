@@ -1,10 +1,7 @@
 """From digital numbers (DN) to reflectance, and the offset that a file's DN carry.
 
 Since processing baseline 04.00 (January 2022) ESA adds 1000 DN to every band, so that
-``reflectance = (DN - 1000) / 10000``. Files that were cut out of products carry no trace of it, and
-catalogues declare it wrongly often enough that the pixels have to be asked as well. In this package
-an offset is always the number of DN to subtract: 0 or 1000.
-
+``reflectance = (DN - 1000) / 10000``. In this package an offset is always the DN to subtract.
 Source: Sentinel-2 Products Specification Document, BOA_ADD_OFFSET.
 """
 
@@ -60,11 +57,7 @@ def check_offset(offset: int | None) -> None:
 
 
 def baseline_offset(baseline: float) -> int:
-    """Return the offset of a processing baseline, such as 5.09.
-
-    >>> baseline_offset(3.01), baseline_offset(4.0)
-    (0, 1000)
-    """
+    """Return the offset of a processing baseline, such as 5.09."""
     return BASELINE_OFFSET if baseline >= 4.0 else 0
 
 
@@ -73,15 +66,8 @@ def declared_offset(tags: Mapping[str, str]) -> int | None:
 
     Understands ``BOA_ADD_OFFSET`` (what has to be added: −1000 or 0) and ``PROCESSING_BASELINE``.
 
-    Raises
-    ------
-    InputError
-        A tag is there but is not a number.
-
     >>> declared_offset({"BOA_ADD_OFFSET": "-1000"})
     1000
-    >>> declared_offset({"PROCESSING_BASELINE": "03.01"})
-    0
     """
     upper = {k.upper(): v for k, v in tags.items()}
     for key in ("BOA_ADD_OFFSET", "PROCESSING_BASELINE"):
@@ -98,17 +84,9 @@ def declared_offset(tags: Mapping[str, str]) -> int | None:
 def measured_offset(dn: Mapping[str, NDArray[np.uint16]]) -> int | None:
     """Return the offset that the pixels show: 0, 1000, or None where they cannot tell.
 
-    Parameters
-    ----------
-    dn : mapping of str to array, any shape, uint16
-        Digital numbers by band; needs B04 and B08; DN 0 is no data.
-
-    Returns
-    -------
-    int or None
-        0 if the darkest band reaches below :data:`DARK_LIMIT`; 1000 if it does not although
-        vegetation is in the scene; None for a bright scene without vegetation (a desert), where
-        both are possible, and for a scene without any data.
+    ``dn`` maps bands, B04 and B08 among them, to arrays of one shape; DN 0 is no data. It is 0 if
+    the darkest band reaches below :data:`DARK_LIMIT`, 1000 if it does not although vegetation is in
+    the scene; both are possible for a bright scene without vegetation (a desert).
     """
     valid = np.logical_and.reduce([band > 0 for band in dn.values()])
     if not valid.any():
@@ -122,15 +100,7 @@ def measured_offset(dn: Mapping[str, NDArray[np.uint16]]) -> int | None:
 
 def scene_offset(tags: Mapping[str, str], dn: Mapping[str, NDArray[np.uint16]], given: int | None,
                  name: str) -> Offset:
-    """Return the offset of a scene from its tags and pixels, or the one given.
-
-    See :func:`declared_offset` and :func:`measured_offset`; ``name`` is for the error message.
-
-    Raises
-    ------
-    InputError
-        A tag that is no number, or an offset that nobody can tell.
-    """
+    """Return the offset of a scene from its tags and pixels, or the one given."""
     declared, measured = declared_offset(tags), measured_offset(dn)
     if given is not None:
         return Offset(given, declared, measured, "given")
@@ -138,13 +108,7 @@ def scene_offset(tags: Mapping[str, str], dn: Mapping[str, NDArray[np.uint16]], 
 
 
 def decide_offset(declared: int | None, measured: int | None, name: str) -> Offset:
-    """Return the offset to use: the pixels' where they can tell, else the metadata's.
-
-    Raises
-    ------
-    InputError
-        Neither the metadata nor the pixels can tell.
-    """
+    """Return the pixels' offset where they can tell, else the metadata's, else InputError."""
     if measured is not None:
         agree = {None: "pixels", measured: "metadata and pixels"}
         return Offset(measured, declared, measured, agree.get(declared, "pixels against metadata"))

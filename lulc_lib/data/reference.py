@@ -25,19 +25,9 @@ PixelRule = Literal["centre", "all_touched"]
 
 
 def read_shapes(path: Path | str, column: str | None = None) -> gpd.GeoDataFrame:
-    """Read a vector file of one layer, with its CRS.
+    """Read a vector file of one layer with its CRS, and ``column`` if that is stated.
 
-    Parameters
-    ----------
-    path : Path or str
-        GeoPackage, GeoJSON, shapefile or any other that GDAL reads.
-    column : str, optional
-        A column that must be there.
-
-    Raises
-    ------
-    InputError
-        Unreadable file, several layers, no shapes, no CRS, or unknown column.
+    InputError: unreadable file, several layers, no shapes, no CRS, or unknown column.
     """
     path = Path(path)
     if path.suffix.lower() != ".gdb":
@@ -68,7 +58,7 @@ def fields(table: gpd.GeoDataFrame) -> list[str]:
 
 
 def read_polygons(path: Path | str, column: str) -> gpd.GeoDataFrame:
-    """Read polygons by :func:`read_shapes`, with their legend code in column ``code`` (uint8).
+    """Read polygons with their legend code in column ``code`` (uint8).
 
     Raises
     ------
@@ -91,9 +81,8 @@ def rasterise(polygons: gpd.GeoDataFrame, grid: xr.DataArray, pixel_rule: PixelR
     grid : DataArray, shape (…, y, x)
         Any array with CRS; its grid is used.
     pixel_rule : {"centre", "all_touched"}
-        ``centre`` gives a pixel to the polygon that holds its centre; ``all_touched`` to any
-        polygon that touches it. The choice moves the published overall accuracy by two percentage
-        points, so there is no default.
+        A pixel belongs to the polygon that holds its centre, or to any that touches it. The choice
+        moves the published overall accuracy by two percentage points, so there is no default.
 
     Returns
     -------
@@ -121,29 +110,17 @@ def _burn(polygons: gpd.GeoDataFrame, values: Iterable[int], grid: xr.DataArray,
     crs = _crs_of(grid)
     local = polygons.geometry.to_crs(crs)
     burned = rasterize(
-        zip(local, values, strict=True),
-        out_shape=grid.shape[-2:],
-        transform=grid.rio.transform(),
-        fill=legend.NO_DATA,
-        all_touched=pixel_rule == "all_touched",
-        dtype="int32",
-    )
+        zip(local, values, strict=True), out_shape=grid.shape[-2:], fill=legend.NO_DATA,
+        transform=grid.rio.transform(), all_touched=pixel_rule == "all_touched", dtype="int32")
     if not burned.any():
         raise InputError(
             f"no polygon covers a pixel of the scene: polygons lie in "
-            f"{_bounds(local.total_bounds)}, the scene in {_bounds(grid.rio.bounds())} ({crs})"
-        )
+            f"{_bounds(local.total_bounds)}, the scene in {_bounds(grid.rio.bounds())} ({crs})")
     return on_grid(burned, grid)
 
 
 def open_classes(path: Path | str) -> rasterio.DatasetReader:
-    """Open a raster of class codes; it must have one band of real numbers.
-
-    Raises
-    ------
-    InputError
-        No such file, unreadable, several bands, or pixels that are no numbers.
-    """
+    """Open a raster of class codes: one band of real numbers, else InputError."""
     path = existing_file(path)
     try:
         source = rasterio.open(path)
@@ -168,8 +145,7 @@ def read_codes(path: Path | str, grid: xr.DataArray | None = None) -> xr.DataArr
     path : Path or str
         One-band raster of legend codes (any dtype).
     grid : DataArray, optional
-        If given, the result lies on its grid; a raster in another CRS or on another grid is
-        resampled by nearest neighbour.
+        Resample to this grid, by nearest neighbour, unless the raster lies on it.
 
     Returns
     -------
@@ -179,7 +155,7 @@ def read_codes(path: Path | str, grid: xr.DataArray | None = None) -> xr.DataArr
     Raises
     ------
     InputError
-        Unreadable file, not one band, values that are no legend code, or no overlap with ``grid``.
+        Unreadable, several bands, values that are no legend code, or no overlap with ``grid``.
     """
     path = Path(path)
     with open_classes(path) as src:
@@ -211,8 +187,7 @@ def _to_grid(codes: xr.DataArray, grid: xr.DataArray) -> xr.DataArray:
         raise InputError(
             f"{codes.attrs['name']}: no labelled pixel lies on the scene: the raster covers "
             f"{_bounds(codes.rio.bounds())} ({codes.rio.crs}), the scene "
-            f"{_bounds(grid.rio.bounds())} ({crs})"
-        )
+            f"{_bounds(grid.rio.bounds())} ({crs})")
     return on_grid(out.values, grid).assign_attrs(name=codes.attrs["name"])
 
 

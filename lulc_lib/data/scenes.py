@@ -15,16 +15,12 @@ import rasterio
 import rioxarray  # noqa: F401  (gives DataArray its .rio accessor)
 import xarray as xr
 from numpy.typing import NDArray
+from pyproj import Geod
 from rasterio.warp import transform as to_crs
 from rasterio.windows import Window
 
-from lulc_lib.data.radiometry import (
-    QUANTIFICATION,
-    Offset,
-    check_offset,
-    scene_offset,
-    to_reflectance,
-)
+from lulc_lib.data import radiometry
+from lulc_lib.data.radiometry import QUANTIFICATION, Offset, scene_offset, to_reflectance
 from lulc_lib.errors import InputError
 from lulc_lib.io import existing_file
 
@@ -32,10 +28,8 @@ BANDS: tuple[str, ...] = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A"
 """The study's ten bands, in the order of the network's input. 20 m bands lie on the 10 m grid."""
 
 BANDS_10M: tuple[str, ...] = ("B02", "B03", "B04", "B08")
-WAVELENGTHS: dict[str, float] = dict(
-    zip(BANDS, (492.4, 559.8, 664.6, 704.1, 740.5, 782.8, 832.8, 864.7, 1613.7, 2202.4),
-        strict=True)
-)
+WAVELENGTHS: dict[str, float] = dict(zip(
+    BANDS, (492.4, 559.8, 664.6, 704.1, 740.5, 782.8, 832.8, 864.7, 1613.7, 2202.4), strict=True))
 """Central wavelength of Sentinel-2A's bands in nanometres (Sentinel-2 MSI technical guide)."""
 
 PIXEL = 10.0
@@ -43,9 +37,6 @@ PIXEL = 10.0
 
 PIXEL_TOLERANCE = 0.01
 """Share by which a pixel may differ from :data:`PIXEL`: map projections stretch less than this."""
-
-EARTH = 6_378_137.0, 0.006_694_38
-"""Radius at the equator in metres, and squared eccentricity (WGS 84)."""
 
 BLOCK_PIXELS = 1 << 21
 """About the number of pixels read at a time when a scene is surveyed."""
@@ -59,16 +50,9 @@ class OffsetWarning(UserWarning):
 
 
 class Survey(NamedTuple):
-    """What one pass over a scene tells.
+    """What one pass over a scene tells: its offset, and per band the pixels with data.
 
-    Attributes
-    ----------
-    offset : Offset
-        Radiometric offset, and where it comes from.
-    count : array, shape (band,)
-        Pixels with data.
-    total, squares : array, shape (band,)
-        Sums of reflectance and of its square over them.
+    ``total`` and ``squares`` are the sums of their reflectance and of its square.
     """
 
     offset: Offset
@@ -90,8 +74,7 @@ class SceneFile:
     Raises
     ------
     InputError
-        No such file, unreadable, missing band, no CRS, pixels that are no digital numbers, a
-        turned grid, or another pixel size.
+        Unreadable, missing band, no CRS, no whole numbers, a turned grid, or another pixel size.
     """
 
     def __init__(self, path: Path | str, any_pixel: bool = False) -> None:
@@ -142,13 +125,7 @@ class SceneFile:
                 "learned: resample the scene, 20 m bands too, to 10 m in its UTM zone")
 
     def read(self, window: Window | None = None) -> NDArray[np.uint16]:
-        """Return (band, row, col) uint16 DN of the study's bands in a window; 0 is no data.
-
-        Raises
-        ------
-        InputError
-            The file is damaged or truncated.
-        """
+        """Return (band, row, col) uint16 DN of the study's bands in a window; 0 is no data."""
         try:
             dn = self._source.read(self._indexes, window=window)
         except (rasterio.errors.RasterioError, OSError) as error:
@@ -158,28 +135,16 @@ class SceneFile:
             nodata = self._source.nodatavals[index - 1]
             if nodata:  # neither None nor 0
                 band[band == nodata] = 0
-        if dn.dtype == np.uint16:
-            return dn
-        return dn.clip(0, np.iinfo(np.uint16).max).astype(np.uint16)
+        return dn if dn.dtype == np.uint16 else dn.clip(0, 65_535).astype(np.uint16)
 
     def survey(self, offset: int | None = None,
                advance: Callable[[int], object] = lambda pixels: None) -> Survey:
         """Return the radiometric offset and sums of reflectance, in one pass over the file.
 
-        Parameters
-        ----------
-        offset : int or None, DN
-            What to subtract; None decides from metadata and pixels.
-        advance : callable
-            Called with the number of pixels read, after every block.
-
-        Raises
-        ------
-        InputError
-            Damaged file, a band without any data, an offset that nobody can tell, or one that is
-            not sensible.
+        ``offset`` as in :func:`read_scene`; ``advance`` is called with the pixels of every block
+        read.
         """
-        check_offset(offset)
+        radiometry.check_offset(offset)
         step = max(math.isqrt(self.shape[0] * self.shape[1] // SAMPLE_PIXELS), 1)
         sample: list[NDArray[np.uint16]] = []
         count, total, squares = (np.zeros(len(BANDS)) for _ in range(3))
@@ -218,9 +183,9 @@ def read_scene(path: Path | str, offset: int | None = None) -> xr.DataArray:
     Returns
     -------
     DataArray, shape (band, y, x), float32
-        Reflectance 0–1 (a little outside is possible), NaN where DN is 0 (no data: the strips at
-        the edges, per band), with CRS; attributes ``name``, ``date``, ``offset``,
-        ``offset_declared``, ``offset_measured`` (DN, None if unknown), ``offset_source``.
+        Reflectance 0–1 (a little outside is possible), NaN where a band's DN is 0 (no data), with
+        CRS; attributes ``name``, ``date``, ``offset``, ``offset_declared``, ``offset_measured``
+        (DN, None if unknown), ``offset_source``.
 
     Raises
     ------
@@ -241,16 +206,11 @@ def read_scene(path: Path | str, offset: int | None = None) -> xr.DataArray:
             f"{source.name}: the file declares an offset of {chosen.declared} DN but its pixels "
             f"show {chosen.measured} DN; {chosen.used} DN is used", OffsetWarning, stacklevel=2)
     scene = xr.DataArray(
-        to_reflectance(dn, chosen.used),
-        dims=("band", "y", "x"),
+        to_reflectance(dn, chosen.used), dims=("band", "y", "x"), name="reflectance",
         coords={"band": list(BANDS), **pixel_centres(source.transform, source.shape)},
-        name="reflectance",
-        attrs={
-            "name": source.path.stem, "date": source.date, "units": "1",
-            "offset": chosen.used, "offset_declared": chosen.declared,
-            "offset_measured": chosen.measured, "offset_source": chosen.source,
-        },
-    )
+        attrs={"name": source.path.stem, "date": source.date, "units": "1",
+               "offset": chosen.used, "offset_declared": chosen.declared,
+               "offset_measured": chosen.measured, "offset_source": chosen.source})
     return scene.rio.write_crs(source.crs).rio.write_transform(source.transform)
 
 
@@ -275,27 +235,17 @@ def band_key(description: str | None) -> str:
     """
     match = re.search(r"(?<![A-Z0-9])B(0?[1-9]|1[0-2]|8A)(?![0-9A-Z])",
                       (description or "").upper().replace("_", " "))
-    if match is None:
-        return ""
-    name = match.group(1)
-    return f"B{name}" if name == "8A" else f"B{int(name):02d}"
+    return f"B{match.group(1):0>2}" if match else ""
 
 
 def find_bands(descriptions: Sequence[str | None], name: str) -> list[int]:
-    """Return 1-based indexes of the study's ten bands among a file's band descriptions.
-
-    Raises
-    ------
-    InputError
-        A band is missing or there twice.
-    """
+    """Return 1-based indexes of the ten bands, or InputError: one is missing or there twice."""
     keys = [band_key(d) for d in descriptions]
     missing = [b for b in BANDS if b not in keys]
     if missing:
         raise InputError(
             f"{name}: band {', '.join(missing)} not found; the file names its bands "
-            f"{[d or 'unnamed' for d in descriptions]}, and all of {', '.join(BANDS)} are needed"
-        )
+            f"{[d or 'unnamed' for d in descriptions]}, and all of {', '.join(BANDS)} are needed")
     twice = [b for b in BANDS if keys.count(b) > 1]
     if twice:
         raise InputError(f"{name}: band {', '.join(twice)} is there more than once")
@@ -328,8 +278,6 @@ def valid_mask(scene: xr.DataArray) -> xr.DataArray:
 def filled(scene: xr.DataArray) -> NDArray[np.float32]:
     """Return (band, row, col) float32 in which each gap has the nearest pixel's value of its band.
 
-    The strips at the scenes' edges are one or two pixels wide, so this repeats the edge.
-
     Raises
     ------
     InputError
@@ -338,19 +286,13 @@ def filled(scene: xr.DataArray) -> NDArray[np.float32]:
     out = scene.values.copy()
     for name, band in zip(scene.band.values, out, strict=True):
         if not fill_band(band):
-            scene_name = scene.attrs.get("name", "scene")
-            raise InputError(f"{scene_name}: band {name} holds no data at all")
+            raise InputError(
+                f"{scene.attrs.get('name', 'scene')}: band {name} holds no data at all")
     return out
 
 
 def fill_band(band: NDArray[np.float32]) -> bool:
-    """Give each NaN of a (row, col) array the value of the nearest pixel, in place.
-
-    Returns
-    -------
-    bool
-        False if there is no value to give; the array is then left as it is.
-    """
+    """Give each NaN of a (row, col) array the nearest value, in place; False if it has none."""
     from scipy.ndimage import distance_transform_edt
 
     gaps = ~np.isfinite(band)
@@ -368,15 +310,10 @@ def _ground_size(crs: rasterio.CRS, transform: rasterio.Affine, shape: tuple[int
     row, col = shape[0] / 2, shape[1] / 2
     x, y = transform.c + transform.a * col, transform.f + transform.e * row
     try:
-        lon, lat = (np.radians(v) for v in to_crs(
-            crs, "EPSG:4326", [x, x + transform.a, x], [y, y, y + transform.e]))
+        lon, lat = to_crs(crs, "EPSG:4326", [x, x + transform.a, x], [y, y, y + transform.e])
     except (rasterio.errors.RasterioError, ValueError) as error:
         raise InputError(f"{name}: its CRS cannot be placed on the Earth ({error})") from error
-    if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
+    if not np.isfinite([lon, lat]).all():
         raise InputError(f"{name}: its coordinates lie outside its CRS")
-    radius, eccentricity = EARTH
-    bulge = 1 - eccentricity * np.sin(lat[0]) ** 2
-    east = (lon - lon[0]) * np.cos(lat[0]) * radius / np.sqrt(bulge)
-    north = (lat - lat[0]) * radius * (1 - eccentricity) / bulge**1.5
-    across, down = np.hypot(east, north)[1:].tolist()
+    _, _, (across, down) = Geod(ellps="WGS84").inv([lon[0]] * 2, [lat[0]] * 2, lon[1:], lat[1:])
     return across, down

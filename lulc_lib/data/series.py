@@ -9,7 +9,7 @@ import geopandas as gpd
 import xarray as xr
 from shapely.geometry import box
 
-from lulc_lib.data.catalogue import SITES, PublishedFile, select, training_pairs
+from lulc_lib.data.catalogue import SITES, select, training_pairs
 from lulc_lib.data.reference import rasterise, read_codes, read_polygons
 from lulc_lib.data.scenes import read_scene
 from lulc_lib.errors import InputError
@@ -28,13 +28,7 @@ class Series(NamedTuple):
 
 
 def training_series(site: str, root: Path) -> Series:
-    """Read a site's training scenes (band, y, x) and labels (y, x), date YYYY-MM-DD to array.
-
-    Raises
-    ------
-    InputError
-        Unknown site, or none of its scenes is at hand.
-    """
+    """Read a site's training scenes (band, y, x) and labels (y, x), date YYYY-MM-DD to array."""
     series = Series({}, {}, [], [])
     for scene, labels in training_pairs(site):
         if not scene.path_in(root).exists():
@@ -49,9 +43,8 @@ def training_series(site: str, root: Path) -> Series:
     return series
 
 
-def _only(root: Path, **wanted: str) -> Path:
-    files: list[PublishedFile] = select(**wanted)
-    path = files[0].path_in(root)
+def _only(root: Path, role: str, kind: str, site: str) -> Path:
+    path = select(role, kind, site)[0].path_in(root)
     if not path.exists():
         raise InputError(f"{path} is not there; `lulc data` downloads it")
     return path
@@ -59,22 +52,22 @@ def _only(root: Path, **wanted: str) -> Path:
 
 def scene_path(site: str, root: Path) -> Path:
     """Return the path of the site's test scene."""
-    return _only(root, role="test", kind="scene", site=site)
+    return _only(root, "test", "scene", site)
 
 
 def polygons_path(site: str, root: Path) -> Path:
     """Return the path of the site's reference polygons."""
-    return _only(root, role="reference", kind="polygons", site=site)
+    return _only(root, "reference", "polygons", site)
 
 
 def raster_path(site: str, root: Path) -> Path:
     """Return the path of the released reference raster, another reference than the polygons."""
-    return _only(root, role="reference", kind="mask", site=site)
+    return _only(root, "reference", "mask", site)
 
 
 def map_path(site: str, root: Path) -> Path:
     """Return the path of the published class map of the site's test scene."""
-    return _only(root, role="published_map", kind="map", site=site)
+    return _only(root, "published_map", "map", site)
 
 
 def map_date(site: str) -> str:
@@ -84,7 +77,7 @@ def map_date(site: str) -> str:
 
 def table_path(site: str, root: Path) -> Path:
     """Return the path of the published confusion matrix of the site's test scene."""
-    return _only(root, role="published_map", kind="table", site=site)
+    return _only(root, "published_map", "table", site)
 
 
 def site_polygons(site: str, root: Path) -> gpd.GeoDataFrame:
@@ -95,8 +88,7 @@ def site_polygons(site: str, root: Path) -> gpd.GeoDataFrame:
 def all_labels(root: Path) -> dict[str, xr.DataArray]:
     """Read all training labels and references at hand, each on its own grid.
 
-    Keyed by site, date and use, in that order; references are the released polygons at pixel
-    centres where the site has them.
+    Keyed by site, date and use; references are the released polygons at pixel centres.
     """
     labels = {}
     for _, file in training_pairs():

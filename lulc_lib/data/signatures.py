@@ -13,20 +13,10 @@ from lulc_lib.data.scenes import BANDS, WAVELENGTHS
 
 
 def class_spectra(scene: xr.DataArray, labels: xr.DataArray) -> pd.DataFrame:
-    """Return quartiles of reflectance per class and band.
+    """Return quartiles of reflectance per class and band of a scene under its labels.
 
-    Parameters
-    ----------
-    scene : DataArray, shape (band, y, x), float32
-        Reflectance, NaN without data.
-    labels : DataArray, shape (y, x), uint8
-        Legend codes on the same grid.
-
-    Returns
-    -------
-    DataFrame
-        One row per class (that has pixels) and band: ``code``, ``band``, ``wavelength`` (nm),
-        ``q25``, ``median``, ``q75`` (reflectance) and ``pixels``.
+    One row per class that has pixels and band: ``code``, ``band``, ``wavelength`` (nm), ``q25``,
+    ``median``, ``q75`` (reflectance) and ``pixels``.
     """
     rows = []
     for code in legend.CODES:

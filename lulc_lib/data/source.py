@@ -15,9 +15,8 @@ from lulc_lib.io.http import Policy
 
 CHOICES = ("auto", "published", "synthetic")
 
-
 Fallback = Callable[[Path, bool], object]
-"""Makes synthetic data ready in a folder, laid out like the published dataset; shows progress."""
+"""Makes synthetic data ready in a folder of the published layout, with or without a bar."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Source:
     missing : tuple of str
         Paths of published files that are not there.
     note : str
-        In words what was missing and what it means, '' if there is nothing to say.
+        What was missing and what it means; '' if there is nothing to say.
     """
 
     name: Literal["published", "synthetic"]
@@ -55,21 +54,15 @@ def resolve_source(choice: str, fallback: Fallback, needed: Sequence[str] | None
     fallback : callable
         Makes the synthetic data ready: :func:`lulc_lib.landscape.ensure_landscape`.
     needed : sequence of str, optional
-        Paths of published files the step cannot do without; by default all of Strzegom
-        (:func:`lulc_lib.data.catalogue.core_files`). Other files are optional: they are fetched
-        along when a needed one has to be, and are listed in ``missing`` when they are not there.
-    download : bool
-        False keeps off the network. If all needed files are there, it is never used.
-    progress : bool
-        Show bars on stderr.
-    policy : Policy, optional
-        Time-outs and retries of the download.
+        Paths of published files the step cannot do without; by default all of Strzegom. Others are
+        fetched along when a needed one has to be; those not there are listed in ``missing``.
+    download, progress, policy : bool, bool, Policy
+        False keeps off the network; show bars on stderr; time-outs and retries.
 
     Raises
     ------
     InputError
-        Unknown ``choice`` or path, or ``published`` was asked for and a needed file is not to be
-        had.
+        Unknown ``choice`` or path, or ``published`` was asked for and cannot be had.
     """
     if choice not in CHOICES:
         raise InputError(f"source is {choice!r}; it must be one of {', '.join(CHOICES)}")
@@ -92,17 +85,14 @@ def resolve_source(choice: str, fallback: Fallback, needed: Sequence[str] | None
 
 def _make_ready(files: Sequence[PublishedFile], root: Path, download: bool, progress: bool,
                 policy: Policy | None, strict: bool) -> list[FileState]:
-    """States of the needed files after fetching what is lacking.
-
-    ``strict`` lets an unusable folder be an error instead of a reason.
-    """
+    """States of the needed files after fetching; ``strict``: an unusable folder is an error."""
     states = [local_state(file, root) for file in files]
     if not download or all(s.state == "present" for s in states):
         return states
     try:
         states = fetch(files, root, progress, policy)
         if all(s.state == "present" for s in states):
-            fetch(_optional(files), root, progress, policy)
+            fetch([f for f in published_files() if f not in files], root, progress, policy)
     except FolderError as error:
         if strict:
             raise
@@ -111,13 +101,9 @@ def _make_ready(files: Sequence[PublishedFile], root: Path, download: bool, prog
     return states
 
 
-def _optional(needed: Sequence[PublishedFile]) -> list[PublishedFile]:
-    return [file for file in published_files() if file not in needed]
-
-
 def _published(needed: Sequence[PublishedFile], root: Path) -> Source:
     """Return the published source; a damaged optional file counts as missing."""
-    states = [local_state(file, root) for file in _optional(needed)]
+    states = [local_state(file, root) for file in published_files() if file not in needed]
     missing = tuple(s.file.path for s in states if s.state != "present")
     note = (f"{len(missing)} optional files of the published dataset are not there: "
             f"{', '.join(missing)}." if missing else "")

@@ -1,9 +1,6 @@
 """Fetch a Sentinel-2 L2A scene of a study site from a public STAC catalogue.
 
-The file written has the site's exact 10 m grid and untouched digital numbers; what the catalogue
-declares about their offset goes into its tags and is applied in one place, the scene reader. Items
-are the plain dictionaries of the STAC API, as the service sent them.
-
+The file has the site's 10 m grid and untouched DN; the scene reader applies the offset in its tags.
 Source: documentation of Earth Search (Element 84), Planetary Computer (Microsoft) and the
 Copernicus Data Space Ecosystem (CDSE); STAC raster, eo, grid and processing extensions.
 """
@@ -44,7 +41,7 @@ from lulc_lib.io import written_whole
 from lulc_lib.io.http import Client, Policy, trouble
 
 SCL = "SCL"
-"""Name of the scene classification layer, 20 m, nearest-neighbour only."""
+"""The scene classification layer, 20 m, nearest-neighbour only."""
 
 NEAR_DAYS = 30
 """How far around a date without an item to look for others, in days."""
@@ -70,8 +67,7 @@ _COLOURS = ("blue", "green", "red", "rededge1", "rededge2", "rededge3", "nir", "
             "swir22")
 
 SERVICES: dict[str, Service] = {
-    s.name: s
-    for s in (
+    s.name: s for s in (
         Service("earth-search", "https://earth-search.aws.element84.com/v1", "sentinel-2-l2a",
                 dict(zip(BANDS, _COLOURS, strict=True)) | {SCL: "scl"}),
         Service("planetary-computer", "https://planetarycomputer.microsoft.com/api/stac/v1",
@@ -105,11 +101,9 @@ def fetch_scene(site: str, date: str, service: str = "earth-search",
     Returns
     -------
     Path
-        A (band, row, col) uint16 GeoTIFF: ten bands named B02 … B12, DN as the service holds them,
-        0 = no data, 20 m bands bilinear on the site's 10 m grid. Beside it ``<stem>_scl.tif``
-        holds the scene classification, uint8, nearest neighbour. Tags of both: ``STAC_SERVICE``,
-        ``ITEM_ID``, ``ACQUIRED``, ``CLOUD_COVER`` (percent), ``PROCESSING_BASELINE`` and
-        ``BOA_ADD_OFFSET`` (DN to add), the last three where the item tells.
+        A (band, row, col) uint16 GeoTIFF: ten named bands, DN as the service holds them, 0 = no
+        data, 20 m bands bilinear on the site's 10 m grid. Beside it ``<stem>_scl.tif`` holds the
+        scene classification, uint8, nearest neighbour. Tags of both say where the pixels come from.
 
     Raises
     ------
@@ -127,7 +121,12 @@ def fetch_scene(site: str, date: str, service: str = "earth-search",
     token = _token(url, provider, policy) if provider.signed else ""
     hrefs = {band: asset_href(item, provider, band, token) for band in (*BANDS, SCL)}
     tags = _tags(item, provider)
-    with rasterio.Env(**_gdal_options(provider, policy)):
+    options = {
+        "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+        "GDAL_HTTP_TIMEOUT": str(max(1, round(policy.read_timeout))),
+        "GDAL_HTTP_CONNECTTIMEOUT": str(max(1, round(policy.connect_timeout))),
+        "GDAL_HTTP_MAX_RETRY": str(policy.retries), "GDAL_HTTP_RETRY_DELAY": str(policy.backoff)}
+    with rasterio.Env(**options, **dict(provider.gdal)):
         layers = _load(item, hrefs, place, provider, progress)
     if not any(layers[band].any() for band in BANDS):
         raise InputError(f"item {item['id']} of {service} holds no data at site {site}; "
@@ -145,32 +144,14 @@ def default_output(site: str, day: dt.date) -> Path:
 
 
 def find_service(name: str) -> Service:
-    """Return the service with this name.
-
-    Raises
-    ------
-    InputError
-        There is no such service.
-    """
+    """Return the service with this name; InputError lists the names if there is none."""
     if name not in SERVICES:
         raise InputError(f"service is {name!r}; it must be one of {', '.join(SERVICES)}")
     return SERVICES[name]
 
 
-def _gdal_options(service: Service, policy: Policy) -> dict[str, str]:
-    """GDAL settings for reading single files over HTTP or S3, under the same policy."""
-    return {
-        "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-        "GDAL_HTTP_TIMEOUT": str(max(1, round(policy.read_timeout))),
-        "GDAL_HTTP_CONNECTTIMEOUT": str(max(1, round(policy.connect_timeout))),
-        "GDAL_HTTP_MAX_RETRY": str(policy.retries),
-        "GDAL_HTTP_RETRY_DELAY": str(policy.backoff),
-        **dict(service.gdal),
-    }
-
-
 def _find_item(site: Site, day: dt.date, service: Service, url: str, policy: Policy) -> Item:
-    """Find the one item to use; an error that names the nearest days if there is none."""
+    """Find the one item to use, or name the nearest days if there is none."""
     try:
         client = StacClient.open(url, stac_io=StacApiIO(
             timeout=(policy.connect_timeout, policy.read_timeout), max_retries=policy.retry()))
@@ -204,21 +185,16 @@ def _cause(error: Exception) -> str:
 def _search(client: StacClient, service: Service, site: Site, first: dt.date, last: dt.date
             ) -> list[Item]:
     """Items of the site's own tile between two days (inclusive)."""
-    search = client.search(collections=[service.collection], bbox=_lonlat(site), max_items=500,
-                           limit=100, datetime=f"{first}T00:00:00Z/{last}T23:59:59Z")
     area = _area(site)
+    search = client.search(collections=[service.collection], bbox=area.bounds, max_items=500,
+                           limit=100, datetime=f"{first}T00:00:00Z/{last}T23:59:59Z")
     return [item for item in search.items_as_dicts()
             if mgrs_tile(item) == site.mgrs_tile and shape(item["geometry"]).intersects(area)]
 
 
-def _lonlat(site: Site) -> tuple[float, float, float, float]:
-    """(west, south, east, north) in degrees, WGS 84."""
-    return transform_bounds(f"EPSG:{site.epsg}", "EPSG:4326", *site.bounds)
-
-
 def _area(site: Site) -> BaseGeometry:
-    """Return the site's rectangle in degrees."""
-    return box(*_lonlat(site))
+    """Return the site's rectangle in degrees, WGS 84."""
+    return box(*transform_bounds(f"EPSG:{site.epsg}", "EPSG:4326", *site.bounds))
 
 
 def _acquired(item: Item) -> str:
@@ -230,8 +206,8 @@ def _acquired(item: Item) -> str:
 def choose_item(items: list[Item], site: Site) -> Item:
     """Return the item to use among several of the same day, whatever the order they come in.
 
-    Items of the site's tile are preferred, then those that cover the whole site, then the least
-    cloud, then the latest processing baseline, then the later identifier.
+    Preferred, in this order: the site's tile, all of the site, least cloud, latest processing
+    baseline, later identifier.
     """
     area = _area(site)
     by_id = sorted(items, key=lambda item: item["id"], reverse=True)
@@ -244,11 +220,7 @@ def choose_item(items: list[Item], site: Site) -> Item:
 
 
 def mgrs_tile(item: Item) -> str:
-    """Return the Sentinel-2 tile of an item, such as 33UWS; '' if the item does not say.
-
-    >>> mgrs_tile({"id": "a", "properties": {"grid:code": "MGRS-33UWS"}})
-    '33UWS'
-    """
+    """Return the Sentinel-2 tile of an item, such as 33UWS; '' if the item does not say."""
     properties = item["properties"]
     if "grid:code" in properties:
         return str(properties["grid:code"]).removeprefix("MGRS-").lstrip("0")
@@ -268,12 +240,7 @@ def cloud_cover(item: Item) -> float:
 
 
 def processing_baseline(item: Item) -> float | None:
-    """Return the ESA processing baseline such as 5.09; None if the item does not say.
-
-    >>> processing_baseline({"id": "S2A_MSIL2A_20210725T094031_N0301_R036_T34UEA_x",
-    ...                      "properties": {}})
-    3.01
-    """
+    """Return the ESA processing baseline such as 5.09; None if the item does not say."""
     properties = item["properties"]
     for key in ("s2:processing_baseline", "processing:version"):
         try:
@@ -286,23 +253,10 @@ def processing_baseline(item: Item) -> float | None:
 
 
 def item_offset(item: Item, service: Service) -> tuple[int | None, str]:
-    """Return the offset that an item declares for its pixels, and which field says so.
+    """Return the offset (DN to subtract or None) that an item declares, and the field that says it.
 
-    The item's statement that the offset has been applied already goes first; then the bands' own
-    scale and offset; then the processing baseline. Catalogues are sometimes wrong, so the reader
-    of the scene also looks at the pixels.
-
-    Returns
-    -------
-    offset : int or None, DN
-        What to subtract, 1000 or 0; None if nothing tells.
-    told_by : str
-        The field's name.
-
-    Raises
-    ------
-    InputError
-        The bands declare different offsets.
+    The statement that it has been applied goes first, then the bands' own scale and offset
+    (InputError if they differ), then the processing baseline.
     """
     if item["properties"].get("earthsearch:boa_offset_applied") is True:
         return 0, "earthsearch:boa_offset_applied"
@@ -329,13 +283,7 @@ def _asset_offset(asset: Mapping[str, Any]) -> int | None:
 
 
 def asset_href(item: Item, service: Service, band: str, token: str = "") -> str:
-    """Return the address of one band for GDAL.
-
-    Raises
-    ------
-    InputError
-        The item lacks the asset, or the asset needs S3 keys that are not in the environment.
-    """
+    """Return the address of one band for GDAL; InputError without the asset or S3 keys."""
     name = service.assets[band]
     if name not in item["assets"]:
         raise InputError(f"item {item['id']} of {service.name} has no asset {name!r} (band "
@@ -345,23 +293,17 @@ def asset_href(item: Item, service: Service, band: str, token: str = "") -> str:
         if "AWS_ACCESS_KEY_ID" not in os.environ:
             raise InputError(
                 f"asset {name!r} of {service.name} is in S3 storage ({href}); set "
-                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to keys of that service"
-            )
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to keys of that service")
         return "/vsis3/" + href.removeprefix("s3://")
     return f"{href}{'&' if '?' in href else '?'}{token}" if token else href
 
 
 def _token(catalogue_url: str, service: Service, policy: Policy) -> str:
-    """Short-lived read token (a query string) for the files of a Planetary Computer collection.
-
-    Source: Planetary Computer documentation, "Using tokens for data access".
-    """
-    root = catalogue_url.rstrip("/").removesuffix("/stac/v1")
-    url = f"{root}/sas/v1/token/{service.collection}"
-    with requests.Session() as session:
-        client = Client(f"{service.name}: no access token",
-                        "try again later or another service", session, policy)
-        answer = client.json(url)
+    """Short-lived read token (a query string) for the files of a Planetary Computer collection."""
+    url = f"{catalogue_url.removesuffix('/stac/v1')}/sas/v1/token/{service.collection}"
+    client = Client(f"{service.name}: no access token", "try again later or another service",
+                    requests.Session(), policy)
+    answer = client.json(url)
     if "token" not in answer:
         raise InputError(client.failure("the answer has no 'token'", url))
     return str(answer["token"])
@@ -392,7 +334,7 @@ def _load(item: Item, hrefs: Mapping[str, str], site: Site, service: Service, pr
         plain.add_asset(band, pystac.Asset(href, roles=["data"]))
     grid = GeoBox(site.shape, rasterio.Affine(*site.transform), f"EPSG:{site.epsg}")
     types = {"*": {"data_type": "uint16", "nodata": 0}, SCL: {"data_type": "uint8", "nodata": 0}}
-    layers = {}
+    layers: dict[str, NDArray[np.generic]] = {}
     for band in tqdm(hrefs, desc=item["id"], unit="band", disable=not progress):
         how = "nearest" if band in (*BANDS_10M, SCL) else "bilinear"
         try:

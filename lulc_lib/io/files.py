@@ -12,13 +12,7 @@ from lulc_lib.errors import InputError
 
 
 def existing_file(path: Path | str) -> Path:
-    """Return the path of a file that is there.
-
-    Raises
-    ------
-    InputError
-        There is no such file, or it is a folder.
-    """
+    """Return the path of a file that is there, else InputError: none there, or a folder."""
     path = Path(path)
     if path.is_dir():
         raise InputError(f"{path}: is a folder; a file is needed")
@@ -28,13 +22,7 @@ def existing_file(path: Path | str) -> Path:
 
 
 def existing_folder(path: Path | str) -> Path:
-    """Return the path of a folder that is there.
-
-    Raises
-    ------
-    InputError
-        There is no such folder, or it is a file.
-    """
+    """Return the path of a folder that is there, else InputError: none there, or a file."""
     path = Path(path)
     if not path.is_dir():
         why = "is a file; a folder is needed" if path.exists() else "no such folder"
@@ -58,8 +46,8 @@ def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path] = (
     Raises
     ------
     InputError
-        A wrong suffix, a folder, a path in no folder or in one that may not be written to, an
-        input, or the same path twice.
+        A wrong suffix, a folder, a folder that is missing or may not be written to, an input, or
+        the same path twice.
     """
     taken: dict[Path, str] = {path.resolve(): "is an input" for path in inputs}
     for what, path in outputs.items():
@@ -82,20 +70,9 @@ def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path] = (
 def written_whole(path: Path | str, make_folder: bool = False) -> Iterator[Path]:
     """Yield a temporary path, which becomes ``path`` when the block ends without an error.
 
-    The temporary file lies in the same folder and keeps the suffix; after an error it is removed
-    and what was at ``path`` is untouched.
-
-    Parameters
-    ----------
-    path : Path or str
-        The file to write or replace.
-    make_folder : bool
-        Make its folder if it is not there; else that is an error.
-
-    Raises
-    ------
-    InputError
-        The folder is not there, is not writable, or the disk is full.
+    It lies in the same folder and keeps the suffix; after an error it is removed and what was at
+    ``path`` is untouched. InputError: the folder is not there (unless ``make_folder``), is not
+    writable, or the disk is full.
     """
     path = Path(path)
     if not make_folder and not path.parent.is_dir():

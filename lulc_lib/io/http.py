@@ -29,15 +29,12 @@ class Policy:
 
     Attributes
     ----------
-    connect_timeout, read_timeout, head_timeout : float, seconds
-        For a connection, for each part of an answer, and for an answer without a body.
+    connect_timeout, read_timeout, head_timeout, total_timeout : float, seconds
+        For a connection, each part of an answer, an answer without a body, all one client asks.
     retries : int
         Further tries of a request that fails in a way that may pass.
     backoff, max_wait : float, seconds
-        The wait before the first further try, doubled before each one after it, and the longest
-        wait, whatever the server asks for.
-    total_timeout : float, seconds
-        For all that one client asks.
+        The wait before the first further try, doubled before each one after it, and the longest.
     chunk : int, bytes
         What is read at once.
     """
@@ -52,10 +49,7 @@ class Policy:
     chunk: int = 1 << 16
 
     def wait(self, attempt: int, asked: float | None) -> float:
-        """Return the seconds before the try after ``attempt`` (0, 1, …).
-
-        ``asked`` is what the server asks for (Retry-After), which goes first.
-        """
+        """Return the seconds before the try after ``attempt``, those ``asked`` for if any."""
         wait = self.backoff * 2.0**attempt if asked is None else asked
         return min(max(wait, 0.0), self.max_wait)
 
@@ -76,10 +70,9 @@ class ConnectionLostError(InputError):
 
 
 class TransientError(Exception):
-    """A failure that may pass, so worth another try.
+    """A failure that may pass; ``wait`` is what the server asks for, in seconds.
 
-    ``wait`` is what the server asks for, in seconds; ``line`` says that the connection failed, not
-    the server's answer.
+    ``line`` says that the connection failed, not the server's answer.
     """
 
     def __init__(self, why: str, wait: float | None = None, line: bool = False) -> None:
@@ -113,12 +106,8 @@ class Client:
     def repeat(self, url: str, attempt: Callable[[], T]) -> T:
         """Return what ``attempt`` returns, called again after each :class:`TransientError`.
 
-        Raises
-        ------
-        ConnectionLostError
-            The tries or the total time ran out, the last time over a broken connection.
-        InputError
-            They ran out over the server's answers.
+        When the tries or the total time run out: ConnectionLostError over a broken connection,
+        InputError over the server's answers.
         """
         for number in range(self.policy.retries + 1):
             try:
@@ -141,16 +130,8 @@ class Client:
         """Ask once; yield the answer with its body still to be read by :meth:`parts`.
 
         ``accept`` are the status codes that are no failure, ``options`` further arguments of
-        :meth:`requests.Session.request`.
-
-        Raises
-        ------
-        TransientError
-            What failed may pass, also while the body is read inside the block.
-        HostUnreachableError
-            The server cannot be reached.
-        InputError
-            The server refuses, or the address is wrong.
+        :meth:`requests.Session.request`. TransientError: what failed may pass, also inside the
+        block; HostUnreachableError; InputError: the server refuses, or the address is wrong.
         """
         connect, read = self.policy.connect_timeout, self.policy.read_timeout
         if method == "HEAD":
@@ -183,13 +164,7 @@ class Client:
             raise kind(self.failure(why, url)) from error
 
     def parts(self, response: requests.Response) -> Iterator[bytes]:
-        """Yield the body as it comes, so that a trickle cannot outlast the total time.
-
-        Raises
-        ------
-        TransientError
-            The total time is over.
-        """
+        """Yield the body as it comes; TransientError when the total time is over."""
         while part := response.raw.read1(self.policy.chunk, decode_content=True):
             yield part
             if self._left() < 0:
@@ -198,7 +173,7 @@ class Client:
     def json(self, url: str, params: Mapping[str, object] | None = None,
              form: Mapping[str, str] | None = None,
              check: Callable[[Json], None] = lambda _: None) -> Json:
-        """Return the JSON object at an address.
+        """Return the JSON object at an address with a query.
 
         Parameters
         ----------
@@ -208,11 +183,6 @@ class Client:
             Fields to POST; without them the request is a GET.
         check : callable
             Looks at the answer, and raises :class:`TransientError` to have it asked for again.
-
-        Raises
-        ------
-        InputError
-            No usable answer within the policy's tries and total time.
         """
         def attempt() -> Json:
             with self.open(url, "GET" if form is None else "POST", params=params, data=form,
@@ -232,14 +202,8 @@ class Client:
 def trouble(error: requests.RequestException) -> tuple[str, bool | None]:
     """Say what went wrong with a request, and how far it reaches.
 
-    Returns
-    -------
-    why : str
-        The reason, in words.
-    host_is_down : bool or None
-        True if the server cannot be reached at all (name, route, refused, proxy, certificate, no
-        answer), False if only this address is wrong, None if a connection that was made has
-        broken, which is worth another try.
+    The second is True if the server cannot be reached at all, False if only this address is wrong,
+    None if a connection that was made has broken, which is worth another try.
     """
     kinds = requests.exceptions
     if isinstance(error, kinds.InvalidURL | kinds.MissingSchema | kinds.InvalidSchema):
@@ -260,10 +224,7 @@ def trouble(error: requests.RequestException) -> tuple[str, bool | None]:
 
 
 def retry_after(response: requests.Response) -> float | None:
-    """Return the seconds the server asks to wait (a number or an HTTP date), None if it does not.
-
-    Fractions of a second, which HTTP does not know, are understood too.
-    """
+    """Return the seconds the server asks to wait (number or HTTP date), None if it does not."""
     value = response.headers.get("Retry-After", "")
     try:
         return float(value)

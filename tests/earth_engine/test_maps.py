@@ -18,7 +18,6 @@ from sklearn.ensemble import RandomForestClassifier
 from lulc_lib import legend
 from lulc_lib.data import reference, series
 from lulc_lib.data.catalogue import SITES
-from lulc_lib.data.geotiff import style_path
 from lulc_lib.data.scenes import read_scene, valid_mask
 from lulc_lib.earth_engine import forests, maps, workflow
 from lulc_lib.earth_engine.backend import open_backend
@@ -154,7 +153,7 @@ def test_export_can_be_read_back(forest_map, tmp_path):
         red, green, blue, _ = opened.colormap(1)[CLASSES[-1]]
         assert f"#{red:02x}{green:02x}{blue:02x}" == legend.COLOURS[CLASSES[-1]]
         assert opened.tags()["classifier"] == "Random forest"
-    assert style_path(file).exists()
+    assert file.with_suffix(".qml").exists()
     assert {p.name for p in tmp_path.iterdir()} == {"map.tif", "map.qml"}
 
 
