@@ -312,8 +312,8 @@ def test_filters_by_their_names_in_the_graph(name, arguments, expected):
 
 def test_days_of_the_year():
     scenes = ee.ImageCollection(COLLECTION)  # days 170 and 190
-    assert scenes.filter(ee.Filter.dayOfYear(170, 190)).size().getInfo() == 1
-    assert scenes.filter(ee.Filter.dayOfYear(170, 191)).size().getInfo() == 2
+    assert scenes.filter(ee.Filter.dayOfYear(170, 189)).size().getInfo() == 1
+    assert scenes.filter(ee.Filter.dayOfYear(170, 190)).size().getInfo() == 2
 
 
 VALUES = [4.0, 1.0, 4.0, 9.0, 0.0]

@@ -13,6 +13,7 @@ import numpy as np
 from ee_local import elements as el
 from ee_local.confusion import ConfusionMatrix
 from ee_local.errors import EngineError
+from ee_local.filter_text import parse_filter
 from ee_local.geometry import Geometry, from_geojson
 from ee_local.grid import Projection, parse_crs
 from ee_local.models import Classifier
@@ -262,6 +263,14 @@ def _array(value: Any) -> np.ndarray:
     return found
 
 
+def _filter(value: Any) -> el.Filter:
+    if isinstance(value, str):
+        return parse_filter(value, "Filter")
+    if isinstance(value, el.Filter):
+        return value
+    raise _Misfit
+
+
 def _only(kind: type) -> Callable[[Any], Any]:
     def check(value: Any) -> Any:
         if isinstance(value, kind):
@@ -276,7 +285,7 @@ _CHANGES: dict[str, Callable[[Any], Any]] = {
     "Image": _image, "FeatureCollection": _collection, "ImageCollection": _collection,
     "Element": _element, "Feature": _element, "Geometry": _geometry,
     "Projection": _projection, "Date": _date, "DateRange": _date_range, "ErrorMargin": _margin,
-    "Array": _array, "Reducer": _only(Reducer), "Filter": _only(el.Filter),
+    "Array": _array, "Reducer": _only(Reducer), "Filter": _filter,
     "Classifier": _only(Classifier), "ConfusionMatrix": _only(ConfusionMatrix),
     "PixelType": _only(PixelType), "Algorithm": _only(el.Algorithm),
 }

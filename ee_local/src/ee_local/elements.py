@@ -60,11 +60,12 @@ class ErrorMargin(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """Whether an element passes, and the filter's name."""
+    """Whether an element passes, the filter's name, and the properties that it looks at."""
 
     name: str
     passes: Callable[[Element], bool]
     pair: Callable[[Element, Element], bool] | None = None
+    fields: frozenset[str] = frozenset()
 
 
 class Algorithm(NamedTuple):
@@ -130,3 +131,8 @@ def named(element: Element, index: str) -> Element:
 def own_properties(element: Element) -> dict[str, Any]:
     """Return the properties that are not the system's."""
     return {k: v for k, v in element.properties.items() if not k.startswith("system:")}
+
+
+def sort_key(value: Any) -> Any:
+    """Return what a value is compared by."""
+    return value.millis if isinstance(value, Date) else value

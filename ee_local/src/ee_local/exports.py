@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ee_local.errors import EngineError
+from ee_local.notices import logged
 from ee_local.rasters import plain_name
 
 KEPT = 200
@@ -121,7 +122,8 @@ class Exports:
                     continue
                 operation.state, operation.started = "RUNNING", _now()
             try:
-                body = operation.work()
+                with logged():
+                    body = operation.work()
                 with self._lock:
                     if operation.state == "RUNNING":
                         write_whole(operation.path, body)

@@ -12,6 +12,9 @@ What is known of an image comes, the later over the earlier, from
 4. ``NAME.json`` beside ``NAME.tif``: ``{"properties": {…}}``, as in a STAC item, or the
    properties alone.
 
+A STAC item's ``eo:cloud_cover`` also becomes Earth Engine's ``CLOUDY_PIXEL_PERCENTAGE``, and its
+``s2:water_percentage`` and the like ``WATER_PERCENTAGE``, unless another value is given.
+
 A date without a time gives ``system:time_start`` and ``system:time_end``, the first and the last
 millisecond of the day in UTC.
 """
@@ -168,7 +171,16 @@ def read_properties(path: Path, table: Table) -> dict[str, Any]:
     for source, given in sources:
         properties |= {k: _checked(v, k, source) for k, v in given.items() if v is not None}
         properties |= _times(given, source)
-    return properties
+    return _named_as_in_earth_engine(properties) | properties
+
+
+def _named_as_in_earth_engine(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what STAC's properties of Sentinel-2 are called in Earth Engine."""
+    found = {k.removeprefix("s2:").upper(): v for k, v in properties.items()
+             if k.startswith("s2:")}
+    if "eo:cloud_cover" in properties:
+        found["CLOUDY_PIXEL_PERCENTAGE"] = properties["eo:cloud_cover"]
+    return found
 
 
 def named_times(stem: str) -> dict[str, int]:
@@ -237,6 +249,8 @@ def _sidecar(path: Path) -> dict[str, Any]:
     if not isinstance(properties, dict):
         raise InputError(f'{path}: must be an object {{"properties": {{…}}}}, or the properties '
                          "alone")
+    if "stac_version" in content:  # an item of a catalogue, which may tell of more than the scene
+        return {k: v for k, v in properties.items() if not isinstance(v, dict)}
     return properties
 
 

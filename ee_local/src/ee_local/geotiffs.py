@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -22,6 +23,13 @@ from ee_local.pixels import DOUBLE, FLOAT, Band, Image, PixelType, integer_type
 from ee_local.pyramids import LEVELS, NUMBERS, Level, StoredBand
 
 Reader = Callable[[], Level]
+
+CODES = re.compile(r"SCL|QA\d+|MSK_CLASSI_\w+")
+"""Names of Sentinel-2 bands that hold codes: coarser levels take one pixel, not a mean."""
+
+ZEROS = re.compile(r"QA\d+|MSK_\w+")
+"""Names of Sentinel-2 bands in which 0 says something, also in a file whose nodata value is 0: no
+cloud."""
 
 RASTERS = (".tif", ".tiff")
 """Endings of GeoTIFFs, in lower case."""
@@ -63,13 +71,14 @@ def raster_image(path: Path | str, identifier: str, properties: Mapping[str, Any
         named = list(names or _band_names(source, indexes, path.name))
         tables = {n: _colours(source, k) for n, k in zip(named, indexes, strict=False)}
     if read is None:
-        loads = [partial(_read_band, path, k) for k in indexes]
+        loads = [partial(_read_band, path, k, bool(ZEROS.fullmatch(name)))
+                 for k, name in zip(indexes, named, strict=True)]
     else:
         number, types = next(NUMBERS), types[:1] * len(named)
         loads = [partial(_part, number, read, k) for k in range(len(named))]
     bands = tuple(
-        Band(name, kind, StoredBand(projection, load, bool(tables.get(name))).read,
-             projection, (shape[1], shape[0]))
+        Band(name, kind, StoredBand(projection, load, bool(
+            tables.get(name) or CODES.fullmatch(name))).read, projection, (shape[1], shape[0]))
         for name, kind, load in zip(named, types, loads, strict=True))
     own = {"system:index": identifier.rsplit("/", 1)[-1], "system:asset_size": path.stat().st_size}
     return Image(bands, own | _class_properties(tables) | dict(properties or {}),
@@ -104,11 +113,16 @@ def _part(number: int, read: Reader, k: int) -> Level:
     return values[k], mask[k]
 
 
-def _read_band(path: Path, k: int) -> Level:
-    """Read values, 0 where masked, and mask of the k-th band of a file, each (row, col)."""
+def _read_band(path: Path, k: int, zeros: bool = False) -> Level:
+    """Read values, 0 where masked, and mask of the k-th band of a file, each (row, col).
+
+    With ``zeros``, a nodata value of 0 counts where another band has data.
+    """
     try:
         with rasterio.open(path) as source:
             values, mask = source.read(k), source.read_masks(k) > 0
+            if zeros and source.nodata == 0:
+                mask |= source.dataset_mask() > 0
     except (rasterio.errors.RasterioError, OSError):
         raise InputError(f"{path.name}: its pixels cannot be read; the file is damaged, truncated "
                          "or gone") from None

@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ee_local import registry
+from ee_local import notices, registry
 from ee_local.cache import OnceCache
 from ee_local.elements import Algorithm
 from ee_local.errors import EngineError
@@ -224,7 +224,7 @@ class Evaluator:
             key = None if _is_cheap(value) else expression.hash_of(node)
             if key is None:
                 return self._call(expression, value, scope)
-            return self.cache.get(key, lambda: self._call(expression, value, scope))
+            return self._kept(key, expression, value, scope)
         if kind == "argumentReference":
             if value not in scope.arguments:
                 raise EngineError(f"Invalid expression: the argument {value!r} has no value here.")
@@ -238,6 +238,26 @@ class Evaluator:
         if kind == "integerValue":
             return _whole(value)
         raise EngineError(f"Invalid expression: {kind} is not evaluated here.")
+
+    def _kept(self, key: str, expression: Expression, value: Any, scope: Scope) -> Any:
+        """Return a call's value from the cache, which keeps the call's warnings with it."""
+        def compute() -> tuple[Any, list[str]]:
+            with notices.collected() as told:
+                try:
+                    return self._call(expression, value, scope), told
+                except EngineError:
+                    lost.extend(told)
+                    raise
+
+        lost: list[str] = []
+        try:
+            found, told = self.cache.get(key, compute)
+        finally:
+            for text in lost:
+                notices.tell(text)
+        for text in told:
+            notices.tell(text)
+        return found
 
     def _define(self, expression: Expression, value: Any, scope: Scope) -> Algorithm:
         names = tuple(value.get("argumentNames", []))

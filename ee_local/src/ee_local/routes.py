@@ -10,11 +10,12 @@ import datetime as dt
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from ee_local import discovery
 from ee_local import elements as el
+from ee_local import notices
 from ee_local.algorithms.images import default_grid, select
 from ee_local.algorithms.mosaics import mosaic
 from ee_local.coerce import coerce, parse_moment
@@ -118,11 +119,36 @@ def respond(engine: Engine, address: str, request: Request) -> Answer:
                 raise EngineError(f"Project {parts['project']!r} is not known here; the local "
                                   f"Earth Engine has one project, {PROJECTS[0]!r}.", 403)
             with engine.turn:
-                return action(Call(engine, request, parts))
+                return _warned(action, Call(engine, request, parts))
     if verbs:
         raise EngineError(f"{request.verb} is not possible at {request.path}; it takes "
                           f"{', '.join(sorted(verbs))}.", 405)
     raise EngineError(f"The local Earth Engine has nothing at {request.path[:200]}.", 404)
+
+
+def _warned(action: Action, call: Call) -> Answer:
+    """Return an action's answer with its warnings: a header, and a field of a JSON object.
+
+    Raises
+    ------
+    EngineError
+        What the action raises, with the warnings at its end.
+    """
+    with notices.logged() as told:
+        try:
+            answer = action(call)
+        except EngineError as error:
+            if not told:
+                raise
+            raise EngineError(" ".join([str(error), *(f"Warning: {t}" for t in told)]),
+                              error.code) from error
+    if not told:
+        return answer
+    header = " | ".join(told).encode("ascii", "backslashreplace").decode()
+    body = answer.body
+    if answer.kind == JSON:
+        body = json.dumps({**json.loads(body), "warnings": told}).encode()
+    return replace(answer, body=body, headers={**answer.headers, notices.HEADER: header})
 
 
 @route("GET", "algorithms")

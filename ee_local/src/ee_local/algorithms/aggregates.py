@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from ee_local import elements as el
-from ee_local.algorithms.collections import sort_key
 from ee_local.algorithms.reducers import word
 from ee_local.errors import EngineError
 from ee_local.reduction import Reducer
@@ -53,7 +52,7 @@ def count(items: el.Collection, name: str) -> int:
 @function("AggregateFeatureCollection.count_distinct")
 def count_distinct(items: el.Collection, name: str) -> int:
     """Return the number of different values."""
-    return len({sort_key(v) for v in present(items, name)})
+    return len({el.sort_key(v) for v in present(items, name)})
 
 
 @function("AggregateFeatureCollection.first")
@@ -65,14 +64,14 @@ def first(items: el.Collection, name: str) -> Any:
 @function("AggregateFeatureCollection.histogram")
 def histogram(items: el.Collection, name: str) -> dict[str, int]:
     """Count how often each value occurs."""
-    found = Counter(word(sort_key(v)) for v in present(items, name))
+    found = Counter(word(el.sort_key(v)) for v in present(items, name))
     return dict(sorted(found.items()))
 
 
 def _extreme(name: str, pick: Callable[..., Any], text: str) -> None:
     def applied(items: el.Collection, field: str) -> Any:
         found = present(items, field)
-        return pick(found, key=sort_key) if found else None
+        return pick(found, key=el.sort_key) if found else None
 
     applied.__doc__ = text
     function(f"AggregateFeatureCollection.{name}")(applied)

@@ -6,10 +6,11 @@ from typing import Any
 
 from ee_local import elements as el
 from ee_local.algorithms.geometries import bounds as around
-from ee_local.coerce import coerce, type_name
+from ee_local.coerce import coerce
 from ee_local.errors import EngineError
 from ee_local.geometry import Geometry
 from ee_local.grid import Projection
+from ee_local.notices import tell
 from ee_local.pixels import Image
 from ee_local.registry import function
 
@@ -51,11 +52,27 @@ def load_images(engine: Any, identifier: str, version: int | None) -> el.Collect
 
 @function("Collection.filter")
 def filtered(items: el.Collection, condition: Any) -> el.Collection:
-    """Return the elements that pass a filter."""
-    if not isinstance(condition, el.Filter):
-        raise EngineError(f"Collection.filter, argument 'filter': Invalid type. Expected type: "
-                          f"Filter. Actual type: {type_name(condition)}.")
+    """Return the elements that pass a filter, which may be a text.
+
+    Warns of a property that no element has.
+    """
+    condition = coerce(condition, "Filter", "Collection.filter, argument 'filter'")
+    for name in sorted(condition.fields):
+        check_property(items, name, "Collection.filter")
     return items.with_elements(e for e in items.elements if condition.passes(e))
+
+
+def check_property(items: el.Collection, name: str, where: str) -> None:
+    """Warn if there are elements and none of them has a property."""
+    if not items.elements or any(el.get(e, name) is not None for e in items.elements):
+        return
+    images = items.kind == "ImageCollection"
+    own = sorted({n for e in items.elements[:100] for n in el.own_properties(e)})
+    tell(f"{where}: none of the {len(items.elements)} {'images' if images else 'features'} has the "
+         f"property {name!r}; they have {', '.join(own[:12]) or 'none'}"
+         f"{', …' if len(own) > 12 else ''}."
+         + (" An image's come from its file's tags, properties.csv or NAME.json." if images
+            else ""))
 
 
 @function("Collection.limit")
@@ -63,14 +80,16 @@ def limit(items: el.Collection, most: int | None, key: str | None,
           ascending: bool) -> el.Collection:
     """Return the first elements, sorted by a property if one is given.
 
-    Elements without the property come last either way; equal ones keep their order.
+    Elements without the property come last either way; equal ones keep their order. Warns if none
+    has it.
     """
     elements = list(items.elements)
     if key is not None:
+        check_property(items, key, "Collection.limit")
         with_key = [e for e in elements if el.get(e, key) is not None]
         without = [e for e in elements if el.get(e, key) is None]
         try:
-            with_key.sort(key=lambda e: sort_key(el.get(e, key)), reverse=not ascending)
+            with_key.sort(key=lambda e: el.sort_key(el.get(e, key)), reverse=not ascending)
         except TypeError:
             raise EngineError(f"Collection.limit: the values of {key!r} cannot be "
                               "compared.") from None
@@ -78,11 +97,6 @@ def limit(items: el.Collection, most: int | None, key: str | None,
     if most is not None and most < 0:
         raise EngineError(f"Collection.limit: limit is {most}; it must not be negative.")
     return items.with_elements(elements[:most])
-
-
-def sort_key(value: Any) -> Any:
-    """Return what a value is compared by."""
-    return value.millis if isinstance(value, el.Date) else value
 
 
 @function("Collection.first")

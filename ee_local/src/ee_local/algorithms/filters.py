@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ee_local import elements as el
-from ee_local.algorithms.collections import sort_key
 from ee_local.algorithms.geometries import both, separation
 from ee_local.errors import EngineError
+from ee_local.filter_text import parse_filter
 from ee_local.geometry import Geometry
 from ee_local.registry import function
 
@@ -34,7 +34,8 @@ def _sides(name: str, left_field: str | None, right_value: Any, right_field: str
         b = operand(right, right_field, right_value)
         return a is not None and b is not None and bool(test(a, b))
 
-    return el.Filter(name, lambda e: pair(e, e), pair)
+    fields = frozenset(f for f in (left_field, right_field) if f is not None)
+    return el.Filter(name, lambda e: pair(e, e), pair, fields - {".all", ".geo"})
 
 
 def _geometry(element: el.Element) -> Geometry | None:
@@ -46,7 +47,7 @@ def _compare(names: tuple[str, ...], test: Test, text: str) -> None:
               left_value: Any) -> el.Filter:
         def safe(a: Any, b: Any) -> bool:
             try:
-                return test(sort_key(a), sort_key(b))
+                return test(el.sort_key(a), el.sort_key(b))
             except TypeError:
                 return False
         return _sides(names[0], left_field, right_value, right_field, left_value, safe)
@@ -80,7 +81,7 @@ def date_range_contains(left_field: str | None, right_value: Any, right_field: s
     def test(span: Any, moment: Any) -> bool:
         if not isinstance(span, el.DateRange):
             raise EngineError("Filter.dateRangeContains: the left side must be a DateRange.")
-        millis = sort_key(moment)
+        millis = el.sort_key(moment)
         return ((span.start is None or millis >= span.start)
                 and (span.end is None or millis < span.end))
     return _sides("dateRangeContains", left_field, right_value, right_field, left_value, test)
@@ -126,28 +127,33 @@ def max_difference(difference: float, left_field: str | None, right_value: Any,
                    right_field: str | None, left_value: Any) -> el.Filter:
     """Pass where the values differ by no more than a number."""
     return _sides("maxDifference", left_field, right_value, right_field, left_value,
-                  lambda a, b: abs(sort_key(a) - sort_key(b)) <= difference)
+                  lambda a, b: abs(el.sort_key(a) - el.sort_key(b)) <= difference)
 
 
 @function("Filter.and")
 def every(filters: list[el.Filter]) -> el.Filter:
     """Pass where all filters pass."""
     return el.Filter("and", lambda e: all(f.passes(e) for f in filters),
-                     lambda a, b: all(f.pair(a, b) for f in filters))
+                     lambda a, b: all(f.pair(a, b) for f in filters), _fields(filters))
+
+
+def _fields(filters: list[el.Filter]) -> frozenset[str]:
+    """Return the properties that filters look at."""
+    return frozenset().union(*(f.fields for f in filters))
 
 
 @function("Filter.or")
 def either(filters: list[el.Filter]) -> el.Filter:
     """Pass where a filter passes."""
     return el.Filter("or", lambda e: any(f.passes(e) for f in filters),
-                     lambda a, b: any(f.pair(a, b) for f in filters))
+                     lambda a, b: any(f.pair(a, b) for f in filters), _fields(filters))
 
 
 @function("Filter.not")
 def negated(condition: el.Filter) -> el.Filter:
     """Pass where the filter does not."""
     return el.Filter("not", lambda e: not condition.passes(e),
-                     lambda a, b: not condition.pair(a, b))
+                     lambda a, b: not condition.pair(a, b), condition.fields)
 
 
 @function("Filter.notNull")
@@ -155,7 +161,7 @@ def not_null(names: list[str]) -> el.Filter:
     """Pass where all the properties are there."""
     def passes(element: el.Element) -> bool:
         return all(el.get(element, n) is not None for n in names)
-    return el.Filter("notNull", passes, lambda a, b: passes(a))
+    return el.Filter("notNull", passes, lambda a, b: passes(a), frozenset(names))
 
 
 @function("Filter.rangeContains")
@@ -163,14 +169,20 @@ def range_contains(field: str, low: Any, high: Any) -> el.Filter:
     """Pass where a property lies in a range, its ends included."""
     def passes(element: el.Element) -> bool:
         value = el.get(element, field)
-        return value is not None and sort_key(low) <= sort_key(value) <= sort_key(high)
-    return el.Filter("rangeContains", passes, lambda a, b: passes(a))
+        return value is not None and el.sort_key(low) <= el.sort_key(value) <= el.sort_key(high)
+    return el.Filter("rangeContains", passes, lambda a, b: passes(a), frozenset([field]))
+
+
+@function("Filter.expression")
+def expression(text: str) -> el.Filter:
+    """Return the filter that a text such as ``'k >= 10 && k < 20'`` describes."""
+    return parse_filter(text)
 
 
 @function("Filter.dayOfYear")
 def day_of_year(start: int, end: int) -> el.Filter:
-    """Pass where the acquisition's day of the year is in a range, its end not included."""
-    return _calendar(start, end - 1, "day_of_year")
+    """Pass where the acquisition's day of the year is in a range, both ends included."""
+    return _calendar(start, end, "day_of_year")
 
 
 @function("Filter.calendarRange")
@@ -198,6 +210,7 @@ def _calendar(start: int, end: int, field: str) -> el.Filter:
         millis = el.get(element, "system:time_start")
         if millis is None:
             return False
-        part = _PARTS[field](dt.datetime.fromtimestamp(sort_key(millis) / 1000, dt.UTC))
+        part = _PARTS[field](dt.datetime.fromtimestamp(el.sort_key(millis) / 1000, dt.UTC))
         return start <= part <= end if start <= end else part >= start or part <= end
-    return el.Filter("calendarRange", passes, lambda a, b: passes(a))
+    return el.Filter("calendarRange", passes, lambda a, b: passes(a),
+                     frozenset(["system:time_start"]))

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ee_local import elements as el
-from ee_local.algorithms.collections import sort_key
 from ee_local.errors import EngineError
 from ee_local.registry import function
 
@@ -74,7 +73,7 @@ def _with(element: el.Element, key: str, value: Any) -> el.Element:
 def _ordered(matches: Matches, ordering: str | None, ascending: bool) -> Matches:
     if ordering is None:
         return matches
-    return sorted(matches, key=lambda m: sort_key(el.get(m, ordering)), reverse=not ascending)
+    return sorted(matches, key=lambda m: el.sort_key(el.get(m, ordering)), reverse=not ascending)
 
 
 def _no_measure(measure: str | None, where: str) -> None:

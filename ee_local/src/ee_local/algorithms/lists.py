@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ee_local import elements as el
-from ee_local.algorithms.collections import sort_key
 from ee_local.algorithms.strings import make
 from ee_local.coerce import coerce
 from ee_local.errors import EngineError
@@ -316,7 +315,7 @@ def sort(values: list[Any], keys: list[Any] | None) -> list[Any]:
     if keys is not None and len(keys) != len(values):
         raise EngineError("List.sort: there must be a key for each element.")
     try:
-        order = sorted(range(len(values)), key=lambda i: sort_key((keys or values)[i]))
+        order = sorted(range(len(values)), key=lambda i: el.sort_key((keys or values)[i]))
     except TypeError:
         raise EngineError("List.sort: the elements cannot be compared.") from None
     return [values[i] for i in order]
