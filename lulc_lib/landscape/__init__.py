@@ -1,8 +1,7 @@
 """The synthetic landscape: five sites in the published dataset's layout, made from a seed.
 
 The embedded default where the published data cannot be had. Class spectra are measured on the
-published Strzegom scenes (:mod:`experiments.landscape_spectra`); the places are invented. Sites,
-scenes and bands are those of :mod:`lulc_lib.data`.
+published Strzegom scenes (:mod:`experiments.landscape_spectra`); the places are invented.
 """
 
 from lulc_lib.landscape.layout import Layout, class_map, make_layout

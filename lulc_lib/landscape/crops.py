@@ -1,7 +1,4 @@
-"""What grows in each field, and which phase of it a scene sees on a given day.
-
-Crop classes are phases of a field, not places: ripe or stubble, bare soil, in growth.
-"""
+"""What grows in each field, and which phase of it (ripe, bare, in growth) a scene sees."""
 
 from __future__ import annotations
 
@@ -48,7 +45,7 @@ YEARS = range(2021, 2026)
 
 
 def _latest(calendar: tuple[tuple[int, int], ...], day: NDArray, before: NDArray) -> NDArray:
-    """Return the phase of ``day`` (per field), ``before`` where the calendar has not begun."""
+    """Give the phase of ``day`` (per field), ``before`` where the calendar has not begun."""
     phase = before.copy()
     for start, value in calendar:
         phase[day >= start] = value
@@ -56,10 +53,7 @@ def _latest(calendar: tuple[tuple[int, int], ...], day: NDArray, before: NDArray
 
 
 class Rotation:
-    """The crops of every parcel of a site, year by year, drawn once.
-
-    Shares are met by count, so that even a rare crop has fields in every year.
-    """
+    """The crops of every parcel of a site, year by year, drawn once; shares are met by count."""
 
     def __init__(self, rng: Rng, site: SyntheticSite, n_parcels: int) -> None:
         self.names = tuple(SHARES)

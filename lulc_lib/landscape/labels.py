@@ -1,7 +1,7 @@
 """What is published of the truth: labels and polygons an interpreter would draw, and a map.
 
-Errors of the map come in patches, not as salt and pepper: edges shift, thin roads vanish in
-stretches, parts of fields are given the wrong phase, stands of conifer merge into mixed forest.
+Errors of the map come in patches: edges shift, thin roads vanish in stretches, parts of fields are
+given the wrong phase, stands of conifer merge into mixed forest.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from rasterio.features import shapes
 from rasterio.transform import xy
 from scipy import ndimage
@@ -53,13 +52,9 @@ TRAIN_TOTAL = 675
 def outline_objects(seed: int, layout: Layout, truth: Codes) -> tuple[Ints, pd.DataFrame]:
     """Find the objects that an interpreter could outline in one scene.
 
-    Returns
-    -------
-    ids : array, shape (row, col), int32
-        Object number, 0 where none (edges between objects, slivers).
-    table : DataFrame
-        One row per object, index = number: key (class), pixels, rank (0–1, an object that exists
-        at several dates keeps its rank, so the same places are labelled again).
+    Returned are ``ids``, (row, col) int32, 0 where there is none (edges, slivers), and a table with
+    one row per object, index = number: key (class), pixels, rank (0–1, the same for an object at
+    all dates, so that the same places are labelled again).
     """
     site, rng = layout.site, stream(seed, layout.site.name, "labels")
     rows, cols = warped_grid(rng, site.shape, 10, 3)
@@ -69,9 +64,8 @@ def outline_objects(seed: int, layout: Layout, truth: Codes) -> tuple[Ints, pd.D
     for key, land in legend.BY_KEY.items():
         at = truth == land.code
         if key in CELLS:
-            size = CELLS[key]
-            cell = (rows // size).astype(np.int64) * 1000 + (cols // size).astype(np.int64)
-            place[at] = 100_000 + cell[at]
+            row, col = ((v // CELLS[key]).astype(np.int64) for v in (rows, cols))
+            place[at] = (100_000 + row * 1000 + col)[at]
         if key not in WHOLE:
             keep[at & ~ndimage.binary_erosion(at, cross, border_value=1)] = False
     same = ndimage.maximum_filter(place, footprint=cross) == ndimage.minimum_filter(
@@ -83,29 +77,18 @@ def outline_objects(seed: int, layout: Layout, truth: Codes) -> tuple[Ints, pd.D
     if values[0] != -1:
         ids += 1
         values, size = np.insert(values, 0, -1), np.insert(size, 0, 0)
-    table = pd.DataFrame({"pixels": size, "key": [_key(v) for v in values]})
-    places, index = np.unique(values // 16, return_inverse=True)
-    table["rank"] = _ranks(seed, site, places)[index]
+    table = pd.DataFrame({"pixels": size, "key": [KEYS.get(int(v % 16), "") for v in values]})
+    table["rank"] = stream(seed, site.name, "rank").random(4099)[
+        (values // 16 * 2_654_435_761 % 2**32) % 4099]
     good = table["pixels"].ge(table["key"].map(lambda k: 3 if k in WHOLE else 6))
     table = table[good & table.index.to_series().gt(0)]
     return np.where(np.isin(ids, table.index), ids, 0).astype(np.int32), table
 
 
-def _key(value: int) -> str:
-    return KEYS[int(value % 16)] if value >= 0 else ""
-
-
-def _ranks(seed: int, site: SyntheticSite, places: Ints) -> NDArray[np.float64]:
-    """Return a number 0–1 for each place, the same in every scene."""
-    draws = stream(seed, site.name, "rank").random(4099)
-    return draws[(places * 2_654_435_761 % 2**32) % 4099]
-
-
 def training_labels(seed: int, layout: Layout, truth: Codes) -> Floats:
     """Return sparse training labels ``(row, col) float32``, legend codes, NO_DATA elsewhere.
 
-    Whole outlined objects are taken by rank until each class has the labelled area of the
-    published masks.
+    Whole objects are taken by rank until each class has the labelled area of the published masks.
     """
     ids, table = outline_objects(seed, layout, truth)
     targets = TARGETS[layout.site.name.split("_")[0]]
@@ -119,19 +102,14 @@ def training_labels(seed: int, layout: Layout, truth: Codes) -> Floats:
 
 
 def reference_polygons(seed: int, layout: Layout, truth: Codes) -> gpd.GeoDataFrame:
-    """Return the test reference: MultiPolygons with column ``key``, in the site's CRS.
-
-    Their number per class, and roughly their area, are those of the published reference.
-    """
+    """Return the test reference, MultiPolygons with column ``key``, as many as published."""
     ids, table = outline_objects(seed, layout, truth)
     chosen: list[int] = []
     for key, (count, pixels) in REFERENCE[layout.site.name].items():
         mine = table[table["key"] == key].sort_values("rank")
-        mean = pixels / count
-        off = np.log(mine["pixels"] / mean).abs()
-        near = mine[off < np.log(3)]
-        rest = mine.loc[off.drop(near.index).sort_values().index]
-        chosen += list(pd.concat([near, rest]).index[:count])
+        off = np.log(mine["pixels"] / (pixels / count)).abs()
+        near = mine.index[off < np.log(3)]
+        chosen += [*near, *off.drop(near).sort_values().index][:count]
     return _vectorise(ids, table.loc[sorted(chosen)], layout.site)
 
 
@@ -146,21 +124,10 @@ def _vectorise(ids: Ints, table: pd.DataFrame, site: SyntheticSite) -> gpd.GeoDa
                             crs=f"EPSG:{site.epsg}")
 
 
-def _point_counts() -> dict[str, int]:
-    total = sum(TEST_POINTS.values())
-    train = {k: round(n * TRAIN_TOTAL / total) for k, n in TEST_POINTS.items()}
-    largest = max(train, key=train.get)
-    train[largest] += TRAIN_TOTAL - sum(train.values())
-    return train
-
-
 def sample_points(seed: int, layout: Layout, truth: Codes) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Draw training (675) and test (280) points, several to a polygon, from different polygons.
 
-    Returns
-    -------
-    train, test : DataFrame
-        Columns x, y (metres, the site's CRS, pixel centres) and class (legend code).
+    Columns are x, y (metres, the site's CRS, pixel centres) and class (legend code).
     """
     ids, table = outline_objects(seed, layout, truth)
     rng = stream(seed, layout.site.name, "points")
@@ -170,7 +137,9 @@ def sample_points(seed: int, layout: Layout, truth: Codes) -> tuple[pd.DataFrame
     pixels = {i: order[s:s + n] for i, s, n in zip(table.index, start, table["pixels"],
                                                    strict=True)}
     out: tuple[list, list] = ([], [])
-    for key, n_train in _point_counts().items():
+    counts = {k: round(n * TRAIN_TOTAL / sum(TEST_POINTS.values())) for k, n in TEST_POINTS.items()}
+    counts[max(counts, key=counts.get)] += TRAIN_TOTAL - sum(counts.values())
+    for key, n_train in counts.items():
         objects = rng.permutation(table.index[table["key"] == key].to_numpy())
         cut = max(1, round(len(objects) * 0.3))
         for part, n, rows in ((objects[cut:], n_train, out[0]),
@@ -181,15 +150,14 @@ def sample_points(seed: int, layout: Layout, truth: Codes) -> tuple[pd.DataFrame
 
 def _draw(rng: Rng, polygons: list[Ints], n: int) -> list[int]:
     """Draw ``n`` different pixels, about five from each polygon, from more polygons if need be."""
-    each, taken = 5, []
+    taken: list[int] = []
     pools = [rng.permutation(p) for p in polygons]
-    while len(taken) < n:
+    for first in range(0, 10_000, 5):
         for pool in pools:
-            taken += list(pool[each - 5:each][: n - len(taken)])
-        each += 5
-        if each > 10_000:
+            taken += pool[first:first + 5][: n - len(taken)].tolist()
+        if len(taken) >= n:
             break
-    return [int(t) for t in taken]
+    return taken
 
 
 def _table(rows: list[tuple[int, str]], site: SyntheticSite) -> pd.DataFrame:
@@ -247,8 +215,7 @@ def published_map(rng: Rng, site: str, truth: Codes) -> Codes:
 def confusion_table(mapped: Codes, reference: Codes) -> tuple[list[int], Ints]:
     """Return the reference's classes, and the counts ``(map class, reference class) int64``.
 
-    Only pixels with a reference count; map classes that the reference lacks are left out, as in
-    the published tables.
+    Map classes that the reference lacks are left out, as in the published tables.
     """
     at = reference != legend.NO_DATA
     codes = [c for c in legend.CODES if (reference == c).any()]
@@ -258,10 +225,7 @@ def confusion_table(mapped: Codes, reference: Codes) -> tuple[list[int], Ints]:
 
 
 def confusion_csv(codes: list[int], counts: Ints) -> str:
-    r"""Return the published file's text.
-
-    It is a byte-order mark, ``class\ref`` and the reference classes, then one row a map class.
-    """
+    """Return the published file's text, which begins with a byte-order mark."""
     lines = [",".join(["class\\ref", *map(str, codes)])]
     lines += [",".join(map(str, [c, *row])) for c, row in zip(codes, counts, strict=True)]
     return "\ufeff" + "\n".join(lines) + "\n"

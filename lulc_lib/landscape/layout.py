@@ -38,7 +38,7 @@ BLOCK_HA = 55.0
 """Mean size of a block, hectares: land between roads, worked in one direction."""
 
 
-def make_blocks(rng: Rng, site: SyntheticSite) -> Ints:
+def _make_blocks(rng: Rng, site: SyntheticSite) -> Ints:
     """Draw block numbers ``(row, col) int32``: Voronoi cells with gently curved sides."""
     rows, cols = site.shape
     side = np.sqrt(BLOCK_HA * 100)
@@ -60,11 +60,10 @@ def _cuts(rng: Rng, along: NDArray, across: NDArray, strips: bool) -> NDArray:
     return long + skew * (short - short.mean()) < at
 
 
-def split_block(rng: Rng, rows: NDArray, cols: NDArray, site: SyntheticSite, angle: float) -> Ints:
+def _split_block(rng: Rng, rows: NDArray, cols: NDArray, site: SyntheticSite, angle: float) -> Ints:
     """Split one block into parcels: the number (0 …) of each pixel, by recursive splitting.
 
-    Strips (``site.strips``) are cut side by side until they are narrow, as where farms were
-    divided by inheritance; elsewhere the longer side is cut.
+    Strips are cut side by side until they are narrow; elsewhere the longer side is cut.
     """
     along = cols * np.cos(angle) + rows * np.sin(angle)
     across = rows * np.cos(angle) - cols * np.sin(angle)
@@ -83,15 +82,11 @@ def split_block(rng: Rng, rows: NDArray, cols: NDArray, site: SyntheticSite, ang
     return parcel
 
 
-def make_parcels(rng: Rng, site: SyntheticSite, blocks: Ints) -> tuple[Ints, Floats]:
+def _make_parcels(rng: Rng, site: SyntheticSite, blocks: Ints) -> tuple[Ints, Floats]:
     """Split every block into parcels of about ``site.field_ha``.
 
-    Returns
-    -------
-    parcel : array, shape (row, col), int32
-        0 … n−1.
-    angle : array, shape (parcel,), float32, radians
-        Direction of work, from the column axis.
+    Returned are ``(row, col) int32``, 0 … n−1, and ``(parcel,) float32``, the direction of work in
+    radians from the column axis.
     """
     wr, wc = warped_grid(rng, site.shape, 28, 2.5)
     order = np.argsort(blocks.ravel(), kind="stable")
@@ -101,7 +96,7 @@ def make_parcels(rng: Rng, site: SyntheticSite, blocks: Ints) -> tuple[Ints, Flo
     main = rng.uniform(0, np.pi)
     for pixels in np.split(order, bounds):
         angle = main + rng.normal(0, 0.5)
-        part = split_block(rng, wr.ravel()[pixels], wc.ravel()[pixels], site, angle)
+        part = _split_block(rng, wr.ravel()[pixels], wc.ravel()[pixels], site, angle)
         parcel[pixels] = part + len(angles)
         angles += [angle] * (int(part.max()) + 1)
     return parcel.reshape(site.shape), np.asarray(angles, np.float32)
@@ -111,14 +106,14 @@ MAIN_WIDTH, LANE_WIDTH = 10.0, 7.0
 """Widths of main roads and lanes, metres: one pixel, two where they lie askew on the grid."""
 
 
-def cost_surface(rng: Rng, blocks: Ints) -> NDArray[np.float64]:
+def _cost_surface(rng: Rng, blocks: Ints) -> NDArray[np.float64]:
     """Return the cost of crossing each cell of a 20 m grid: cheap along block boundaries."""
     edge = ndimage.morphological_gradient(blocks, size=3) > 0
     near = ndimage.gaussian_filter(edge.astype(np.float32), 1.0)[::2, ::2]
     return 1.0 / (0.08 + near) + rng.uniform(0, 0.3, near.shape)
 
 
-def path_graph(cost: NDArray[np.float64]) -> sparse.csr_array:
+def _path_graph(cost: NDArray[np.float64]) -> sparse.csr_array:
     """Connect each cell with its eight neighbours; an edge costs length times mean cell cost."""
     n = np.arange(cost.size).reshape(cost.shape)
     rows, cols = cost.shape
@@ -129,20 +124,16 @@ def path_graph(cost: NDArray[np.float64]) -> sparse.csr_array:
         heads.append(n[a].ravel())
         tails.append(n[b].ravel())
         weights.append((np.hypot(dr, dc) * (cost[a] + cost[b]) / 2).ravel())
-    size = (cost.size, cost.size)
-    return sparse.coo_array(
-        (np.concatenate(weights), (np.concatenate(heads), np.concatenate(tails))), shape=size
-    ).tocsr()
+    ends = np.concatenate(heads), np.concatenate(tails)
+    return sparse.coo_array((np.concatenate(weights), ends), shape=(n.size, n.size)).tocsr()
 
 
-class Router:
+class _Router:
     """Finds smooth lines between points of one site over a cost surface."""
 
     def __init__(self, site: SyntheticSite, cost: NDArray[np.float64]) -> None:
-        self.site = site
-        self.cols = cost.shape[1]
-        self.rows = cost.shape[0]
-        self.graph = path_graph(cost)
+        self.site, (self.rows, self.cols) = site, cost.shape
+        self.graph = _path_graph(cost)
 
     def cell(self, point: Point) -> int:
         """Return the number of the 20 m cell that holds ``point`` (map coordinates)."""
@@ -169,7 +160,7 @@ class Router:
         return lines
 
 
-def edge_points(rng: Rng, site: SyntheticSite, n: int) -> list[Point]:
+def _edge_points(rng: Rng, site: SyntheticSite, n: int) -> list[Point]:
     """Draw ``n`` points on the map's edge, spread around it, where roads leave the map."""
     width, height = site.extent
     around = (np.arange(n) + rng.uniform(0.1, 0.9, n)) / n * 4
@@ -191,19 +182,10 @@ ROAD_COVER = 0.34
 class Layout:
     """What does not change with the date at one site; all rasters are (row, col).
 
-    Attributes
-    ----------
-    parcel : array, int32
-        Numbers.
-    angle : array, shape (parcel,), radians
-        Direction of work.
-    static : array, uint8
-        Legend codes, NO_DATA where crops grow.
-    road, track, hedge, garden : array, float32
-        Covered share of the pixel: roads, field tracks and side streets, hedges, green in
-        settlements.
-    villages : list of (Point, float), metres
-        Centre and radius.
+    ``parcel`` holds numbers, ``angle`` each parcel's direction of work (radians), ``static`` legend
+    codes, NO_DATA where crops grow; the covered share of the pixel in ``road``, ``track`` (field
+    tracks, side streets), ``hedge`` and ``garden`` (green in settlements); ``villages`` centre and
+    radius.
     """
 
     site: SyntheticSite
@@ -219,7 +201,7 @@ class Layout:
     rotation: Rotation
 
 
-def place_villages(rng: Rng, site: SyntheticSite) -> list[tuple[Point, float]]:
+def _place_villages(rng: Rng, site: SyntheticSite) -> list[tuple[Point, float]]:
     """Place the settlements (centre, radius): the largest comes first, a city near the middle."""
     width, height = site.extent
     placed: list[tuple[Point, float]] = []
@@ -241,10 +223,9 @@ def _roads(rng: Rng, site: SyntheticSite, blocks: Ints, villages: list[tuple[Poi
            pits: list[Pit]) -> tuple[list[LineString], list[LineString]]:
     """Draw main roads and lanes as lines; neither crosses a pit."""
     dug = burn([p.outline.buffer(25) for p in pits], site.shape, site.transform)
-    cost = cost_surface(rng, blocks) + 60 * dug[::2, ::2]
-    router = Router(site, cost)
+    router = _Router(site, _cost_surface(rng, blocks) + 60 * dug[::2, ::2])
     centres = [p for p, _ in villages]
-    outer = edge_points(rng, site, 7)
+    outer = _edge_points(rng, site, 7)
     main = router.routes(centres[0], centres[1:] + outer[::2])
     lanes = router.routes(centres[1], outer[1::2])
     gates = [p.outline.exterior.interpolate(rng.random(), normalized=True)
@@ -343,9 +324,9 @@ def _waters(rng: Rng, site: SyntheticSite, built: Bools) -> tuple[Bools, Bools]:
 def make_layout(seed: int, site: SyntheticSite) -> Layout:
     """Make the geography of ``site`` for ``seed``: the same seed gives the same arrays."""
     rng = stream(seed, site.name, "layout")
-    blocks = make_blocks(rng, site)
-    parcel, angle = make_parcels(rng, site, blocks)
-    villages = place_villages(rng, site)
+    blocks = _make_blocks(rng, site)
+    parcel, angle = _make_parcels(rng, site, blocks)
+    villages = _place_villages(rng, site)
     pits = make_pits(rng, site, villages) if site.quarries else []
     main, lanes = _roads(rng, site, blocks, villages, pits)
     wide = [ln.buffer(MAIN_WIDTH / 2) for ln in main]
@@ -393,8 +374,7 @@ def _reclaimed(pit: Pit, layout: Layout, day: date, codes: Codes) -> None:
 def class_map(layout: Layout, day: date) -> Codes:
     """Return the true classes ``(row, col) uint8, legend codes`` on ``day``; none is NO_DATA.
 
-    Crops follow each field's calendar; a pit takes its extent of the day, its lake is water, and a
-    pit no longer worked is shown as what became of it.
+    A pit takes its extent of the day; one no longer worked is shown as what became of it.
     """
     site = layout.site
     codes = layout.static.copy()

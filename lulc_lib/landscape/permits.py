@@ -1,8 +1,4 @@
-"""Registries that fit the planted quarries, with the services' own field names.
-
-Deposits, mining areas and terrains come in the Polish grid EPSG:2180, CORINE in EPSG:3035, OSM in
-EPSG:4326, monitoring points as x, y in the scenes' CRS, each as its service delivers it.
-"""
+"""Registries that fit the planted quarries, each with its service's own CRS and field names."""
 
 from __future__ import annotations
 
@@ -11,16 +7,16 @@ from datetime import date
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-from rasterio.features import rasterize, shapes, sieve
+from rasterio.features import shapes, sieve
 from scipy import ndimage
 from shapely import affinity
-from shapely.geometry import Point, shape
+from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
 from lulc_lib import legend
 from lulc_lib.data.scenes import PIXEL
 from lulc_lib.landscape.layout import Layout
-from lulc_lib.landscape.noise import Rng
+from lulc_lib.landscape.noise import Rng, burn
 from lulc_lib.landscape.pits import START, Pit
 from lulc_lib.landscape.plan import stream
 
@@ -34,8 +30,7 @@ LICENSED_KINDS = ("licensed", "overrun", "reclaimed")
 def permitted(pit: Pit) -> BaseGeometry:
     """Return the mining area of a licensed, overrun or reclaimed pit.
 
-    It is all of the pit with a margin, or all but the side onto which it overran (the side away
-    from its anchor).
+    That is the pit with a margin, or all but the side (away from its anchor) onto which it overran.
     """
     if pit.category != "overrun":
         return pit.outline.buffer(45).simplify(15)
@@ -55,9 +50,8 @@ def deposit(pit: Pit) -> BaseGeometry | None:
 
 def overrun_ha(pit: Pit) -> float:
     """Return the hectares of an overrun pit, at its largest, beyond its mining area; else 0."""
-    if pit.category != "overrun":
-        return 0.0
-    return pit.outline.difference(permitted(pit)).area / 1e4
+    overran = pit.category == "overrun"
+    return pit.outline.difference(permitted(pit)).area / 1e4 if overran else 0.0
 
 
 def planted_sites(layout: Layout) -> gpd.GeoDataFrame:
@@ -124,8 +118,7 @@ def mining_registries(seed: int, layout: Layout) -> dict[str, gpd.GeoDataFrame]:
 def corine(layout: Layout) -> gpd.GeoDataFrame:
     """Return generalised land cover of 2018 (column Code_18, text), EPSG:3035.
 
-    Units of less than 25 ha are merged into their neighbours, so small quarries stay hidden in
-    arable land (211) or, beside a village, in discontinuous urban fabric (112).
+    Units of less than 25 ha are merged into their neighbours, so small quarries stay hidden.
     """
     site = layout.site
     soft = {c: ndimage.gaussian_filter((layout.static == legend.code(k)).astype(np.float32), 7)
@@ -138,8 +131,7 @@ def corine(layout: Layout) -> gpd.GeoDataFrame:
     large = [(p.at(START).buffer(30), 131) for p in layout.pits
              if p.at(START).area / 1e4 >= CORINE_MIN_HA]
     for geometry, code in towns + large:
-        burnt = rasterize([geometry], site.shape, transform=site.transform).astype(bool)
-        codes[burnt] = code
+        codes[burn([geometry], site.shape, site.transform)] = code
     codes = sieve(codes, int(CORINE_MIN_HA * 1e4 / PIXEL**2), connectivity=4)
     rows = [(str(int(value)), shape(outline))
             for outline, value in shapes(codes, transform=site.transform)]
@@ -163,16 +155,13 @@ def osm_quarries(seed: int, layout: Layout) -> gpd.GeoDataFrame:
 def monitoring_points(seed: int, layout: Layout) -> pd.DataFrame:
     """Return points of the monitoring of pits: x, y (metres, the scenes' CRS) and category.
 
-    Categories are the programme's: 1 extraction without a concession, 2 gross overrun,
-    3 abandoned without reclamation. Case A is in it, case B is not.
+    1 is extraction without a concession, 2 gross overrun, 3 abandoned. Case B is not in it.
     """
     rng = stream(seed, layout.site.name, "monitoring")
     number = {"outside_deposit": 1, "in_deposit_unlicensed": 1, "overrun": 2, "reclaimed": 3}
     pits = [p for p in layout.pits if p.category in number and p.case != "B"]
     rows = []
     for p in pits:
-        at = p.outline.representative_point()
-        dx, dy = rng.normal(0, 20, 2)
-        near = Point(at.x + dx, at.y + dy)
-        rows.append((near.x, near.y, number[p.category]))
+        at, (dx, dy) = p.outline.representative_point(), rng.normal(0, 20, 2)
+        rows.append((at.x + dx, at.y + dy, number[p.category]))
     return pd.DataFrame(rows, columns=["x", "y", "category"]).round({"x": 1, "y": 1})

@@ -35,16 +35,9 @@ PLAN: tuple[tuple[str, str, float, date | None, float], ...] = (
 
 @dataclass(frozen=True)
 class Pit:
-    """One planted quarry; geometry in the site's CRS, metres.
+    """One planted quarry: its largest extent, and the wall from which it grows (site's CRS).
 
-    Attributes
-    ----------
-    outline : Polygon
-        Its largest extent.
-    anchor : Point
-        The wall from which it grows.
-    lake_share : float
-        Width of the pit lake against the pit at the end of the series.
+    ``lake_share`` is the width of the pit lake against the pit at the end of the series.
     """
 
     site_id: int
@@ -81,7 +74,9 @@ class Pit:
         season = 0.06 * np.cos((day.timetuple().tm_yday - 50) / 365 * 2 * np.pi)
         full = self.last_active is not None and day > self.last_active
         share = self.lake_share * (0.75 + 0.5 * years + season) * (1.5 if full else 1.0)
-        low = affinity.translate(self.outline, *self._low_point())
+        c = self.outline.centroid
+        low = affinity.translate(
+            self.outline, 0.35 * (self.anchor.x - c.x), 0.35 * (self.anchor.y - c.y))
         low = affinity.rotate(low, 67 * self.site_id)
         return affinity.scale(low, 1.25 * share, 0.7 * share).intersection(self.at(day).buffer(-18))
 
@@ -93,10 +88,6 @@ class Pit:
         return LineString([(centre.x + (p.x - centre.x) * (0.95 - 0.62 * t),
                             centre.y + (p.y - centre.y) * (0.95 - 0.62 * t))
                            for p, t in zip(at, down, strict=True)])
-
-    def _low_point(self) -> tuple[float, float]:
-        c = self.outline.centroid
-        return (0.35 * (self.anchor.x - c.x), 0.35 * (self.anchor.y - c.y))
 
 
 def blob(rng: Rng, x: float, y: float, radius: float) -> Polygon:
@@ -131,10 +122,7 @@ def outline(rng: Rng, x: float, y: float, radius: float) -> Polygon:
 
 def _place(rng: Rng, inside: Polygon, taken: list[BaseGeometry], radius: float
            ) -> tuple[Polygon, Point]:
-    """Place a pit (outline, centre) clear of ``taken``.
-
-    Where there is no room, first the gap and then the pit is made smaller.
-    """
+    """Place a pit (outline, centre) clear of ``taken``: if need be with less gap, then smaller."""
     gap, (x0, y0, x1, y1) = FIRST_GAP, inside.bounds
     while True:
         for _ in range(120):

@@ -23,22 +23,8 @@ BASELINE_0400 = date(2022, 1, 25)
 class SyntheticSite(catalogue.Site):
     """One site of the dataset, with the traits of its synthetic landscape.
 
-    Attributes
-    ----------
-    field_ha : float, hectares
-        Median parcel.
-    strips : bool
-        Fields are narrow strips.
-    villages : tuple of float, metres
-        Radii of the settlements.
-    forest, conifer, grass : float
-        Shares of the whole area.
-    river : float, metres
-        Width of the river; 0 for none.
-    ponds : int
-        How many.
-    city, quarries : bool
-        Whether there are any.
+    ``field_ha`` is the median parcel, ``villages`` radii in metres, ``forest``, ``conifer`` and
+    ``grass`` shares of the area, ``river`` its width in metres, 0 for none, ``ponds`` their number.
     """
 
     field_ha: float

@@ -1,8 +1,4 @@
-"""From a class map to the digital numbers that a satellite would have recorded.
-
-Class spectra by date come from a table measured on the published scenes
-(:mod:`experiments.landscape_spectra`).
-"""
+"""From a class map to the digital numbers that a satellite would have recorded."""
 
 from __future__ import annotations
 
@@ -29,7 +25,7 @@ MIN_OBJECTS = 4
 
 
 @dataclass(frozen=True)
-class Spectrum:
+class _Spectrum:
     """One class on one day; every field is ``(band,) float64`` reflectance, bands as in BANDS."""
 
     mean: NDArray[np.float64]
@@ -53,11 +49,10 @@ def measured() -> pd.DataFrame:
 
 
 @cache
-def spectrum(key: str, day: date) -> Spectrum:
+def spectrum(key: str, day: date) -> _Spectrum:
     """Return the spectrum of class ``key`` on ``day``.
 
-    The measured one where that date was measured; else linear interpolation over the day of year
-    between the measured dates, around the turn of the year.
+    On days not measured it is interpolated over the day of year, around the turn of the year.
     """
     table = measured()
     mine = table[table["class"] == key]
@@ -65,7 +60,7 @@ def spectrum(key: str, day: date) -> Spectrum:
     exact = mine[mine["date"] == pd.Timestamp(day)]
     if len(exact):
         rows = exact.set_index("band").loc[list(BANDS), columns]
-        return Spectrum(*(rows[c].to_numpy() for c in columns))
+        return _Spectrum(*(rows[c].to_numpy() for c in columns))
     by_day = mine.assign(doy=mine["date"].dt.dayofyear).groupby(["doy", "band"])[columns].mean()
     doys = by_day.index.unique("doy").to_numpy()
     values = np.stack([by_day.loc[d].loc[list(BANDS), columns].to_numpy() for d in doys])
@@ -75,7 +70,7 @@ def spectrum(key: str, day: date) -> Spectrum:
     right = int(np.searchsorted(around, at, side="right"))
     share = (at - around[right - 1]) / (around[right] - around[right - 1])
     between = (1 - share) * values[right - 1] + share * values[right]
-    return Spectrum(*between.T)
+    return _Spectrum(*between.T)
 
 
 PSF = 0.68
@@ -83,16 +78,13 @@ PSF = 0.68
 SENSOR_NOISE = 0.0012
 """Sd of the sensor's noise, reflectance."""
 ROAD_WEIGHT = 1.1
-"""Share of the measured road spectrum per share of the pixel covered: the spectrum was measured
-on pixels that are themselves partly verge."""
+"""Share of the road spectrum, measured on pixels that are partly verge, per share covered."""
 TEXTURE_WEIGHT = {"water": 0.4, "mixed_forest": 1.1}
-"""Weight of the measured spread within objects: less for water, whose polygons held shore, which
-the landscape has of its own; more for forest, whose fine texture the 20 m bands lose again."""
+"""Weight of the measured spread: water polygons held shore; 20 m bands lose forest's texture."""
 HAUL_WIDTH = 14.0
 """Width of the ramps in pits, metres."""
 TURN_DAYS, TURN_SHARE = 5, 0.22
-"""Days before and after a change of phase in which a field looks like both, and how much of the
-other phase it shows."""
+"""Days around a change of phase in which a field looks like both, and the other phase's share."""
 FLOOR = 0.0015
 """Least reflectance that is written, so that land never has DN 0."""
 TEN_M_STRIPS = (np.s_[-1, :], np.s_[:, 0])
@@ -104,18 +96,14 @@ def _unit(field: Floats) -> Floats:
     return (field / (field.std() + 1e-9)).astype(np.float32)
 
 
-def object_scores(rng: Rng, seed_rng: Rng, layout: Layout) -> Floats:
-    """Draw two scores ``(2, row, col)`` of unit variance, equal within a parcel.
-
-    They are partly the parcel's own (``seed_rng``, the same at every date), partly of this date
-    (``rng``).
-    """
+def _object_scores(rng: Rng, seed_rng: Rng, layout: Layout) -> Floats:
+    """Draw two scores per parcel, ``(2, row, col)``: partly of this date, partly of all dates."""
     n = len(layout.angle)
     scores = 0.55 * seed_rng.standard_normal((2, n)) + 0.835 * rng.standard_normal((2, n))
     return scores.clip(-2.2, 2.2).astype(np.float32)[:, layout.parcel]
 
 
-def field_texture(rng: Rng, layout: Layout) -> Floats:
+def _field_texture(rng: Rng, layout: Layout) -> Floats:
     """Draw unit texture inside fields: soil patches, wheel tracks along the work, fine grain."""
     rows, cols = np.mgrid[: layout.parcel.shape[0], : layout.parcel.shape[1]].astype(np.float32)
     angle = layout.angle[layout.parcel]
@@ -126,7 +114,7 @@ def field_texture(rng: Rng, layout: Layout) -> Floats:
     return _unit(patches + 0.3 * rows_of_work + 0.15 * smooth_noise(rng, rows.shape, 0.8))
 
 
-def bench_texture(rng: Rng, rock: Bools) -> Floats:
+def _bench_texture(rng: Rng, rock: Bools) -> Floats:
     """Draw unit texture of pits: terraces parallel to the rim, lit from south-south-east."""
     depth = ndimage.distance_transform_edt(rock)
     steps = depth / 4.2 + 0.9 * smooth_noise(rng, rock.shape, 6)
@@ -143,10 +131,10 @@ def _textures(rng: Rng, layout: Layout, truth: Codes) -> dict[str, Floats]:
     """Draw within-object texture for each class key; ``""`` is every other class."""
     shape = truth.shape
     canopy = 0.5 * smooth_noise(rng, shape, 1.0) + 0.75 * smooth_noise(rng, shape, 3.5)
-    field = field_texture(rng, layout)
+    field = _field_texture(rng, layout)
     return {
         "": _unit(smooth_noise(rng, shape, 0.7)), "conifer": canopy, "mixed_forest": canopy,
-        "quarry": bench_texture(rng, truth == legend.code("quarry")),
+        "quarry": _bench_texture(rng, truth == legend.code("quarry")),
         "crops_ripe": field, "bare_soil": field, "crops_growing": field, "grassland": field,
     }
 
@@ -156,24 +144,21 @@ def _residual(spread: NDArray, *components: NDArray) -> NDArray:
     return np.sqrt(np.clip(spread**2 - sum(c**2 for c in components), 0, None))
 
 
-def _paint(out: Floats, at: Bools, spec: Spectrum, scores: Floats) -> None:
+def _paint(out: Floats, at: Bools, spec: _Spectrum, scores: Floats) -> None:
     """Write the object-level spectrum of one class into ``out[:, at]``."""
     z1, z2 = scores[:, at]
     out[:, at] = (spec.mean[:, None] + spec.between_pc1[:, None] * z1
                   + spec.between_pc2[:, None] * z2)
 
 
-def _mix(out: Floats, share: Floats, spec: Spectrum) -> None:
+def _mix(out: Floats, share: Floats, spec: _Spectrum) -> None:
     """Blend ``share`` of a pure spectrum into every pixel."""
     some = share > 0.01
     out[:, some] += share[some] * (spec.mean[:, None] - out[:, some])
 
 
 def _turning_fields(out: Floats, layout: Layout, ground: Codes, scene: Scene) -> None:
-    """Blend the phase before or after into fields that change within some days of the scene.
-
-    A crop turns ripe, or a field greens, over more than a week.
-    """
+    """Blend the phase before or after into fields that change within days of the scene."""
     field = (layout.static == legend.NO_DATA) & np.isin(ground, legend.CROP_PHASES)
     for days in (-TURN_DAYS, TURN_DAYS):
         other = layout.rotation.phases(scene.date + timedelta(days=days))[layout.parcel]
@@ -191,10 +176,10 @@ def _haul_roads(out: Floats, layout: Layout, rock: Bools, scene: Scene) -> None:
     out += share * (0.9 * spec.within_pc1[:, None, None])
 
 
-def surface(rng: Rng, seed_rng: Rng, layout: Layout, truth: Codes, scene: Scene) -> Floats:
+def _surface(rng: Rng, seed_rng: Rng, layout: Layout, truth: Codes, scene: Scene) -> Floats:
     """Return the land's reflectance before the sensor, ``(band, row, col) float32``."""
     out = np.empty((len(BANDS), *truth.shape), np.float32)
-    scores = object_scores(rng, seed_rng, layout)
+    scores = _object_scores(rng, seed_rng, layout)
     # roofs: few bright ones, many grey ones, none darker than shadow
     cells = np.stack([_unit(np.exp(0.5 * smooth_noise(seed_rng, truth.shape, 0.9)))
                       for _ in range(2)])
@@ -209,8 +194,7 @@ def surface(rng: Rng, seed_rng: Rng, layout: Layout, truth: Codes, scene: Scene)
         if at.any():
             _paint(out, at, spectrum(key, scene.date), by_cell.get(land.code, scores))
     rock = truth == legend.code("quarry")
-    water = truth == legend.code("water")
-    open_land = ~(rock | water)
+    open_land = ~(rock | (truth == legend.code("water")))
     _turning_fields(out, layout, ground, scene)
     _haul_roads(out, layout, rock, scene)
     urban = ground == legend.code("urban")
@@ -223,7 +207,7 @@ def surface(rng: Rng, seed_rng: Rng, layout: Layout, truth: Codes, scene: Scene)
     return out
 
 
-def add_texture(rng: Rng, out: Floats, layout: Layout, truth: Codes, scene: Scene) -> None:
+def _add_texture(rng: Rng, out: Floats, layout: Layout, truth: Codes, scene: Scene) -> None:
     """Add within-object variation of every class to ``out`` in place."""
     texture = _textures(rng, layout, truth)
     grain = np.stack([smooth_noise(rng, truth.shape, 0.6) for _ in BANDS])
@@ -239,7 +223,7 @@ def add_texture(rng: Rng, out: Floats, layout: Layout, truth: Codes, scene: Scen
                               + fine * rest[:, None] * grain[:, at])
 
 
-def to_twenty_metres(band: Floats) -> Floats:
+def _to_twenty_metres(band: Floats) -> Floats:
     """Return a band as recorded at 20 m and brought back to 10 m bilinearly, ``(row, col)``."""
     rows, cols = band.shape
     even = np.pad(band, ((0, rows % 2), (0, cols % 2)), mode="edge")
@@ -250,33 +234,20 @@ def to_twenty_metres(band: Floats) -> Floats:
 
 def render(rng: Rng, seed_rng: Rng, layout: Layout, truth: Codes, scene: Scene
            ) -> NDArray[np.uint16]:
-    """Return the digital numbers of one scene.
+    """Return the digital numbers of one scene, ``(band, row, col) uint16``.
 
-    Parameters
-    ----------
-    rng, seed_rng : Generator
-        Of this scene, and of the site's variation that all dates share.
-    layout : Layout
-        The site's geography.
-    truth : array, shape (row, col), uint8
-        Legend codes, no NO_DATA.
-    scene : Scene
-        Gives the date and the offset.
-
-    Returns
-    -------
-    array, shape (band, row, col), uint16
-        DN with the scene's offset; 0 in the strips at the edges.
+    They carry the scene's offset, and 0 in the strips at the edges. ``rng`` is of this scene,
+    ``seed_rng`` of the site's variation that all dates share; ``truth`` holds legend codes.
     """
-    out = surface(rng, seed_rng, layout, truth, scene)
+    out = _surface(rng, seed_rng, layout, truth, scene)
     for b in range(len(BANDS)):
         out[b] = ndimage.gaussian_filter(out[b], PSF)
-    add_texture(rng, out, layout, truth, scene)
+    _add_texture(rng, out, layout, truth, scene)
     out *= rng.normal(1, 0.012) * (1 + 0.012 * smooth_noise(rng, truth.shape, 60))
     dn = np.empty(out.shape, np.uint16)
     for b, name in enumerate(BANDS):
         fine = name in BANDS_10M
-        band = out[b] if fine else to_twenty_metres(out[b])
+        band = out[b] if fine else _to_twenty_metres(out[b])
         band = band + rng.normal(0, SENSOR_NOISE, truth.shape).astype(np.float32)
         dn[b] = np.rint(np.clip(band, FLOOR, 1.6) * QUANTIFICATION) + scene.offset
         for strip in TEN_M_STRIPS if fine else TWENTY_M_STRIPS:

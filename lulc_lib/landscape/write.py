@@ -6,8 +6,6 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import geopandas as gpd
@@ -33,7 +31,7 @@ FIXED_TIME = "2023-07-09T00:00:00.000Z"
 """Time stamp written into GeoPackages, so that they too depend on the seed alone."""
 
 
-def write_raster(path: Path, data: NDArray, site: SyntheticSite, nodata: float | None = None,
+def _write_raster(path: Path, data: NDArray, site: SyntheticSite, nodata: float | None = None,
                  names: tuple[str, ...] = ()) -> None:
     """Write ``(row, col)`` or ``(band, row, col)`` as GeoTIFF on the site's grid."""
     data = data if data.ndim == 3 else data[np.newaxis]
@@ -47,20 +45,13 @@ def write_raster(path: Path, data: NDArray, site: SyntheticSite, nodata: float |
             dst.set_band_description(band, name)
 
 
-@contextmanager
-def _fixed_time() -> Iterator[None]:
-    """Let GeoPackages written inside carry :data:`FIXED_TIME`."""
+def _write_vector(path: Path, table: gpd.GeoDataFrame, layer: str) -> None:
+    """Write one GeoPackage layer with the time stamp :data:`FIXED_TIME`."""
     pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": FIXED_TIME})
     try:
-        yield
+        table.to_file(path, layer=layer, driver="GPKG", engine="pyogrio")
     finally:
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
-
-
-def write_vector(path: Path, table: gpd.GeoDataFrame, layer: str) -> None:
-    """Write one GeoPackage layer, the same bytes for the same table."""
-    with _fixed_time():
-        table.to_file(path, layer=layer, driver="GPKG", engine="pyogrio")
 
 
 def _reference(folder: Path, seed: int, layout: Layout, scene: Scene, truth: Codes) -> None:
@@ -75,12 +66,12 @@ def _reference(folder: Path, seed: int, layout: Layout, scene: Scene, truth: Cod
         layer = "kolbuszowa_20210725_maska_poly"
         fields = {REFERENCE_COLUMN[site.name]: code.astype("int32")}
     table = gpd.GeoDataFrame(fields, geometry=polygons.geometry, crs=polygons.crs)
-    write_vector(folder / released(site, "reference", "polygons"), table, layer)
+    _write_vector(folder / released(site, "reference", "polygons"), table, layer)
     at = burn(list(polygons.geometry), site.shape, site.transform)
     reference = np.where(at, truth, legend.NO_DATA).astype(np.float32)
-    write_raster(folder / scene.labels_path, reference, site, nodata=legend.NO_DATA)
+    _write_raster(folder / scene.labels_path, reference, site, nodata=legend.NO_DATA)
     shown = labels.published_map(stream(seed, scene.stem, "map"), site.name, truth)
-    write_raster(folder / released(site, "published_map", "map"), shown, site)
+    _write_raster(folder / released(site, "published_map", "map"), shown, site)
     text = labels.confusion_csv(*labels.confusion_table(shown, reference))
     (folder / released(site, "published_map", "table")).write_text(text, encoding="utf-8")
 
@@ -89,13 +80,13 @@ def _scene(folder: Path, seed: int, layout: Layout, scene: Scene) -> None:
     """Write image, truth and labels of one scene; for a test scene also what is assessed on it."""
     site = layout.site
     truth = class_map(layout, scene.date)
-    write_raster(folder / scene.truth_path, truth, site, nodata=legend.NO_DATA)
+    _write_raster(folder / scene.truth_path, truth, site, nodata=legend.NO_DATA)
     lasting = stream(seed, site.name, "spectra")
     dn = render(stream(seed, scene.stem), lasting, layout, truth, scene)
-    write_raster(folder / scene.image_path, dn, site, names=BANDS)
+    _write_raster(folder / scene.image_path, dn, site, names=BANDS)
     if not scene.test:
         drawn = labels.training_labels(seed, layout, truth)
-        write_raster(folder / scene.labels_path, drawn, site, nodata=legend.NO_DATA)
+        _write_raster(folder / scene.labels_path, drawn, site, nodata=legend.NO_DATA)
         return
     _reference(folder, seed, layout, scene, truth)
     if site.quarries:
@@ -110,13 +101,13 @@ def _registries(folder: Path, seed: int, layout: Layout) -> None:
     tables["corine"] = permits.corine(layout)
     tables["osm_quarries"] = permits.osm_quarries(seed, layout)
     for name, table in tables.items():
-        write_vector(folder / f"registries/{name}.gpkg", table, name)
+        _write_vector(folder / f"registries/{name}.gpkg", table, name)
     points = permits.monitoring_points(seed, layout)
     points.to_csv(folder / "registries/monitoring_points.csv", index=False)
-    write_vector(folder / "truth/sites.gpkg", permits.planted_sites(layout), "sites")
+    _write_vector(folder / "truth/sites.gpkg", permits.planted_sites(layout), "sites")
 
 
-def _fill(folder: Path, seed: int, step: Callable[[str], None]) -> None:
+def _fill(folder: Path, seed: int, bar: tqdm) -> None:
     """Write every file but the manifest into the empty ``folder``."""
     for name in ("img_train", "training_masks", "test_mask", "accuracy_analysis", "truth",
                  "points", "registries"):
@@ -128,19 +119,16 @@ def _fill(folder: Path, seed: int, step: Callable[[str], None]) -> None:
         for scene in scenes():
             if scene.site is site:
                 _scene(folder, seed, layout, scene)
-                step(scene.stem)
+                bar.update()
 
 
 def write_landscape(folder: Path, seed: int = 0, progress: bool = False) -> Path:
     """Write the synthetic landscape of ``seed`` to ``folder`` and return ``folder``.
 
-    Everything is written into a temporary folder beside it, which then takes its place: a run that
-    breaks off leaves what was there before.
-
     Parameters
     ----------
     folder : Path
-        Where the landscape goes; an earlier landscape there is replaced, any other content is
+        Replaced in one step at the end if it holds an earlier landscape; any other content is
         refused.
     seed : int
         The same seed gives the same files, byte for byte.
@@ -160,7 +148,7 @@ def write_landscape(folder: Path, seed: int = 0, progress: bool = False) -> Path
     work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         with tqdm(total=len(scenes()), desc="landscape", disable=not progress) as bar:
-            _fill(work, seed, lambda _: bar.update())
+            _fill(work, seed, bar)
         files = sorted(p.relative_to(work).as_posix() for p in work.rglob("*") if p.is_file())
         manifest = {"seed": seed, "version": VERSION, "files": files}
         (work / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
@@ -179,15 +167,11 @@ def landscape_ready(folder: Path, seed: int = 0) -> bool:
         manifest = json.loads((Path(folder) / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    if (manifest.get("seed"), manifest.get("version")) != (seed, VERSION):
-        return False
-    return all((Path(folder) / name).is_file() for name in manifest["files"])
+    same = (manifest.get("seed"), manifest.get("version")) == (seed, VERSION)
+    return same and all((Path(folder) / name).is_file() for name in manifest["files"])
 
 
 def ensure_landscape(folder: Path, progress: bool = False) -> None:
-    """Write the landscape of seed 0 to ``folder`` unless it is there already.
-
-    What :func:`lulc_lib.data.source.resolve_source` falls back on.
-    """
+    """Write the landscape of seed 0 to ``folder`` unless it is there already."""
     if not landscape_ready(folder):
         write_landscape(folder, progress=progress)
