@@ -1,15 +1,16 @@
-"""Filters as text: what they pass, against ee.Filter and Python's own operators; what is refused."""
+"""Filters as text: what they pass, against ee.Filter and Python; what is refused."""
 
 import operator
 import time
 
 import ee
 import pytest
-from ee_local import elements as el
 from ee_local.errors import EngineError
 from ee_local.filter_text import DEEPEST, parse_filter
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ee_local import elements as el
 
 ITEMS = [{"k": 5}, {"k": 10, "name": "pit"}, {"k": 15.5, "name": "mine"}, {"k": 20, "limit": 25},
          {"name": "pit"}, {"k": -3, "system:time_start": 7, "limit": -3, "open": True}]
@@ -127,5 +128,5 @@ def test_texts_are_filters_everywhere(items):
     assert pairs.size().getInfo() == 1
     with pytest.raises(ee.EEException, match="equality is '=='"):
         items.filter("k = 1").size().getInfo()
-    with pytest.raises(ee.EEException, match="Expected type: Filter. Actual type: Integer"):
+    with pytest.raises(ee.EEException, match=r"Expected type: Filter\. Actual type: Integer"):
         items.filter(ee.Number(3)).size().getInfo()

@@ -13,9 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from ee_local import discovery
+from ee_local import discovery, notices
 from ee_local import elements as el
-from ee_local import notices
 from ee_local.algorithms.images import default_grid, select
 from ee_local.algorithms.mosaics import mosaic
 from ee_local.coerce import coerce, parse_moment
