@@ -18,9 +18,9 @@ _MODULES = {
     "Source": "source",           # the data of a run
     "resolve_source": "source",   # published data, or what takes its place
     "fetch_scene": "stac",        # a scene of any day from a public catalogue
-    "BANDS": "scenes",            # the ten bands, in the network's order
-    "BANDS_10M": "scenes",        # those recorded at 10 m
-    "WAVELENGTHS": "scenes",      # of the bands, nanometres
+    "BANDS": "bands",            # the ten bands, in the network's order
+    "BANDS_10M": "bands",        # those recorded at 10 m
+    "WAVELENGTHS": "bands",      # of the bands, nanometres
     "SceneFile": "scenes",        # a scene read in parts
     "read_scene": "scenes",       # a whole scene as reflectance
     "valid_mask": "scenes",       # where all bands hold data
