@@ -6,6 +6,9 @@ given the wrong phase, stands of conifer merge into mixed forest.
 
 from __future__ import annotations
 
+import json
+from importlib.resources import files
+
 import geopandas as gpd
 import numpy as np
 import pandas as pd
@@ -25,27 +28,8 @@ CELLS = {"urban": 5, "road": 14, "water": 14, "quarry": 26}
 WHOLE = ("urban", "road", "water")
 """Classes outlined up to their edge; others keep a pixel's distance."""
 
-#: labelled pixels per class and scene, crops together, as counted in the published masks
-TARGETS = {
-    "strzegom": {"conifer": 1750, "mixed_forest": 7000, "urban": 660, "road": 150,
-                 "water": 800, "quarry": 6400, "crops": 32000},
-    "kolbuszowa": {"conifer": 1174, "mixed_forest": 1700, "urban": 270, "grassland": 760,
-                   "road": 196, "water": 60, "crops": 4900},
-    "krakow": {"conifer": 120, "mixed_forest": 3000, "urban": 1800, "grassland": 2000,
-               "road": 250, "water": 400, "crops": 5000},
-}
-#: test reference: number of polygons and pixels per class
-REFERENCE = {
-    "strzegom": {"conifer": (7, 1753), "mixed_forest": (22, 7600), "urban": (47, 750),
-                 "crops_ripe": (48, 8100), "bare_soil": (5, 1400), "road": (14, 160),
-                 "water": (13, 641), "crops_growing": (21, 11100), "quarry": (14, 7015)},
-    "kolbuszowa": {"conifer": (11, 1174), "mixed_forest": (19, 1705), "urban": (41, 382),
-                   "crops_ripe": (53, 2945), "bare_soil": (29, 1287), "grassland": (26, 648),
-                   "road": (18, 196), "water": (1, 21), "crops_growing": (15, 1109)},
-}
-#: test points of each class, in all 280; training points are proportional
-TEST_POINTS = {"conifer": 10, "mixed_forest": 35, "urban": 70, "crops_ripe": 70, "bare_soil": 5,
-               "road": 20, "water": 20, "crops_growing": 30, "quarry": 20}
+COUNTS = json.loads((files("lulc_lib.landscape") / "published_counts.json").read_text())
+"""What the published files hold, per site: labelled pixels, reference polygons, confusion."""
 TRAIN_TOTAL = 675
 
 
@@ -91,7 +75,7 @@ def training_labels(seed: int, layout: Layout, truth: Codes) -> Floats:
     Whole objects are taken by rank until each class has the labelled area of the published masks.
     """
     ids, table = outline_objects(seed, layout, truth)
-    targets = TARGETS[layout.site.name.split("_")[0]]
+    targets = COUNTS["targets"][layout.site.name.split("_")[0]]
     crops = {KEYS[c] for c in legend.CROP_PHASES}
     group = table["key"].where(~table["key"].isin(crops), "crops")
     chosen: list[int] = []
@@ -105,7 +89,7 @@ def reference_polygons(seed: int, layout: Layout, truth: Codes) -> gpd.GeoDataFr
     """Return the test reference, MultiPolygons with column ``key``, as many as published."""
     ids, table = outline_objects(seed, layout, truth)
     chosen: list[int] = []
-    for key, (count, pixels) in REFERENCE[layout.site.name].items():
+    for key, (count, pixels) in COUNTS["reference"][layout.site.name].items():
         mine = table[table["key"] == key].sort_values("rank")
         off = np.log(mine["pixels"] / (pixels / count)).abs()
         near = mine.index[off < np.log(3)]
@@ -137,13 +121,14 @@ def sample_points(seed: int, layout: Layout, truth: Codes) -> tuple[pd.DataFrame
     pixels = {i: order[s:s + n] for i, s, n in zip(table.index, start, table["pixels"],
                                                    strict=True)}
     out: tuple[list, list] = ([], [])
-    counts = {k: round(n * TRAIN_TOTAL / sum(TEST_POINTS.values())) for k, n in TEST_POINTS.items()}
+    tested = COUNTS["test_points"]
+    counts = {k: round(n * TRAIN_TOTAL / sum(tested.values())) for k, n in tested.items()}
     counts[max(counts, key=counts.get)] += TRAIN_TOTAL - sum(counts.values())
     for key, n_train in counts.items():
         objects = rng.permutation(table.index[table["key"] == key].to_numpy())
         cut = max(1, round(len(objects) * 0.3))
         for part, n, rows in ((objects[cut:], n_train, out[0]),
-                              (objects[:cut], TEST_POINTS[key], out[1])):
+                              (objects[:cut], tested[key], out[1])):
             rows += [(p, key) for p in _draw(rng, [pixels[i] for i in part], n)]
     return tuple(_table(rows, layout.site) for rows in out)
 
@@ -166,25 +151,6 @@ def _table(rows: list[tuple[int, str]], site: SyntheticSite) -> pd.DataFrame:
     return pd.DataFrame({"x": x, "y": y, "class": [legend.code(k) for _, k in rows]})
 
 
-#: share of a reference class that the map calls another class (published confusion, rounded)
-CONFUSIONS = {
-    "strzegom": {
-        ("conifer", "mixed_forest"): 0.31, ("mixed_forest", "crops_growing"): 0.008,
-        ("urban", "mixed_forest"): 0.10, ("urban", "crops_growing"): 0.035,
-        ("urban", "crops_ripe"): 0.02, ("crops_ripe", "crops_growing"): 0.075,
-        ("crops_ripe", "mixed_forest"): 0.014, ("bare_soil", "crops_ripe"): 0.085,
-        ("bare_soil", "quarry"): 0.06, ("bare_soil", "urban"): 0.025,
-        ("crops_growing", "mixed_forest"): 0.012, ("crops_growing", "crops_ripe"): 0.014,
-        ("quarry", "crops_ripe"): 0.001, ("water", "quarry"): 0.012,
-    },
-    "kolbuszowa": {
-        ("conifer", "mixed_forest"): 0.16, ("urban", "bare_soil"): 0.02,
-        ("urban", "road"): 0.03, ("urban", "grassland"): 0.045, ("crops_ripe", "urban"): 0.008,
-        ("crops_ripe", "bare_soil"): 0.015, ("bare_soil", "crops_ripe"): 0.025,
-        ("grassland", "crops_growing"): 0.07, ("grassland", "crops_ripe"): 0.04,
-        ("crops_growing", "mixed_forest"): 0.005,
-    },
-}
 ROADS_KEPT = 0.42
 """Share of the roads that the map shows."""
 EDGE_SHIFT = 0.6
@@ -204,7 +170,8 @@ def published_map(rng: Rng, site: str, truth: Codes) -> Codes:
     kept = road & ~lost
     out[kept] = legend.code("road")
     before = out.copy()
-    for (have, given), share in CONFUSIONS[site].items():
+    for pair, share in COUNTS["confusions"][site].items():
+        have, given = pair.split(" > ")
         at = before == legend.code(have)
         if at.any():
             score = smooth_noise(rng, truth.shape, 4.5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,6 @@ from lulc_lib.landscape.noise import (
     burn,
     coverage,
     smooth_noise,
-    top_share,
     warped_grid,
 )
 from lulc_lib.landscape.pits import Pit, make_pits
@@ -128,36 +128,30 @@ def _path_graph(cost: NDArray[np.float64]) -> sparse.csr_array:
     return sparse.coo_array((np.concatenate(weights), ends), shape=(n.size, n.size)).tocsr()
 
 
-class _Router:
-    """Finds smooth lines between points of one site over a cost surface."""
+def _routes(site: SyntheticSite, cost: NDArray[np.float64], start: Point, ends: list[Point]
+            ) -> list[LineString]:
+    """Find the cheapest lines from ``start`` to each of ``ends``, smoothed; map coordinates."""
+    rows, cols = cost.shape
 
-    def __init__(self, site: SyntheticSite, cost: NDArray[np.float64]) -> None:
-        self.site, (self.rows, self.cols) = site, cost.shape
-        self.graph = _path_graph(cost)
+    def cell(point: Point) -> int:
+        row = int(np.clip((site.y0 - point.y) / (2 * PIXEL), 0, rows - 1))
+        col = int(np.clip((point.x - site.x0) / (2 * PIXEL), 0, cols - 1))
+        return row * cols + col
 
-    def cell(self, point: Point) -> int:
-        """Return the number of the 20 m cell that holds ``point`` (map coordinates)."""
-        row = int(np.clip((self.site.y0 - point.y) / (2 * PIXEL), 0, self.rows - 1))
-        col = int(np.clip((point.x - self.site.x0) / (2 * PIXEL), 0, self.cols - 1))
-        return row * self.cols + col
-
-    def routes(self, start: Point, ends: list[Point]) -> list[LineString]:
-        """Find the cheapest lines from ``start`` to each of ``ends``, smoothed; map coordinates."""
-        _, before = dijkstra(self.graph, directed=False, indices=self.cell(start),
-                             return_predecessors=True)
-        lines = []
-        for end in ends:
-            cells = [self.cell(end)]
-            while before[cells[-1]] >= 0:
-                cells.append(int(before[cells[-1]]))
-            if len(cells) < 4:
-                continue
-            row, col = np.divmod(np.asarray(cells, float), self.cols)
-            row, col = (ndimage.gaussian_filter1d(v, 1.6, mode="nearest") for v in (row, col))
-            xy = np.column_stack([self.site.x0 + (col + 0.5) * 2 * PIXEL,
-                                  self.site.y0 - (row + 0.5) * 2 * PIXEL])
-            lines.append(LineString(xy))
-        return lines
+    _, before = dijkstra(_path_graph(cost), directed=False, indices=cell(start),
+                         return_predecessors=True)
+    lines = []
+    for end in ends:
+        cells = [cell(end)]
+        while before[cells[-1]] >= 0:
+            cells.append(int(before[cells[-1]]))
+        if len(cells) < 4:
+            continue
+        row, col = (ndimage.gaussian_filter1d(v, 1.6, mode="nearest")
+                    for v in np.divmod(np.asarray(cells, float), cols))
+        lines.append(LineString(np.column_stack([site.x0 + (col + 0.5) * 2 * PIXEL,
+                                                 site.y0 - (row + 0.5) * 2 * PIXEL])))
+    return lines
 
 
 def _edge_points(rng: Rng, site: SyntheticSite, n: int) -> list[Point]:
@@ -223,19 +217,19 @@ def _roads(rng: Rng, site: SyntheticSite, blocks: Ints, villages: list[tuple[Poi
            pits: list[Pit]) -> tuple[list[LineString], list[LineString]]:
     """Draw main roads and lanes as lines; neither crosses a pit."""
     dug = burn([p.outline.buffer(25) for p in pits], site.shape, site.transform)
-    router = _Router(site, _cost_surface(rng, blocks) + 60 * dug[::2, ::2])
+    routes = partial(_routes, site, _cost_surface(rng, blocks) + 60 * dug[::2, ::2])
     centres = [p for p, _ in villages]
     outer = _edge_points(rng, site, 7)
-    main = router.routes(centres[0], centres[1:] + outer[::2])
-    lanes = router.routes(centres[1], outer[1::2])
+    main = routes(centres[0], centres[1:] + outer[::2])
+    lanes = routes(centres[1], outer[1::2])
     gates = [p.outline.exterior.interpolate(rng.random(), normalized=True)
              for p in pits if p.outline.area > 6e4]
-    lanes += router.routes(centres[0], gates)
+    lanes += routes(centres[0], gates)
     if site.city:
         centre, radius = villages[0]
         ring = [Point(centre.x + radius * np.cos(t), centre.y + radius * np.sin(t))
                 for t in rng.uniform(0, 2 * np.pi, 7)]
-        lanes += router.routes(centre, ring) + router.routes(ring[0], ring[1:])
+        lanes += routes(centre, ring) + routes(ring[0], ring[1:])
     return main, lanes
 
 
@@ -295,7 +289,7 @@ def _woods(rng: Rng, site: SyntheticSite, parcel: Ints, built: Bools, pits: list
     copse = smooth_noise(rng, site.shape, 3) - ragged > 3.0
     stands = smooth_noise(rng, site.shape, 14) + 0.3 * smooth_noise(rng, site.shape, 3)
     stands += 0.8 * rng.standard_normal(int(parcel.max()) + 1).astype(np.float32)[parcel]
-    conifer = top_share(stands, site.conifer)
+    conifer = stands > np.quantile(stands, 1 - site.conifer)
     return (forest | copse) & ~built, forest & conifer & ~built
 
 

@@ -31,11 +31,6 @@ def smooth_noise(rng: Rng, shape: tuple[int, int], sigma: float) -> Floats:
     return ((field - field.mean()) / (field.std() + 1e-9)).astype(np.float32)
 
 
-def top_share(score: Floats, share: float) -> Bools:
-    """Return where the highest scores are that make up ``share`` (0–1) of all pixels."""
-    return score > np.quantile(score, 1 - share)
-
-
 def warped_grid(rng: Rng, shape: tuple[int, int], sigma: float, reach: float
                 ) -> tuple[Floats, Floats]:
     """Return row and column of every pixel, moved by smooth noise of sd ``reach`` pixels."""
@@ -54,7 +49,7 @@ def burn(shapes: list[BaseGeometry], shape: tuple[int, int], transform: Affine) 
 
 def coverage(shapes: list[BaseGeometry], shape: tuple[int, int], transform: Affine) -> Floats:
     """Return the share (0–1) of every pixel under ``shapes``, from a grid four times finer."""
-    inside = burn(shapes, (4 * shape[0], 4 * shape[1]), transform * Affine.scale(1 / 4))
+    inside = burn(shapes, (4 * shape[0], 4 * shape[1]), transform @ Affine.scale(1 / 4))
     return inside.reshape(shape[0], 4, shape[1], 4).mean((1, 3), dtype=np.float32)
 
 

@@ -27,7 +27,7 @@ MINERALS = ("granity", "bazalty", "piaski i żwiry", "iły ceramiczne")
 LICENSED_KINDS = ("licensed", "overrun", "reclaimed")
 
 
-def permitted(pit: Pit) -> BaseGeometry:
+def _permitted(pit: Pit) -> BaseGeometry:
     """Return the mining area of a licensed, overrun or reclaimed pit.
 
     That is the pit with a margin, or all but the side (away from its anchor) onto which it overran.
@@ -38,20 +38,14 @@ def permitted(pit: Pit) -> BaseGeometry:
     return affinity.scale(limits, OVERRUN_CUT, OVERRUN_CUT, origin=pit.anchor).simplify(10)
 
 
-def deposit(pit: Pit) -> BaseGeometry | None:
-    """Return the documented deposit under a pit; None for a pit outside any deposit."""
+def _deposit(pit: Pit) -> BaseGeometry | None:
+    """Return the documented deposit under a pit; None for a pit outside any."""
     if pit.category == "outside_deposit":
         return None
     if pit.category == "overrun":
-        return permitted(pit).buffer(10).simplify(5)
+        return _permitted(pit).buffer(10).simplify(5)
     margin = 90 if pit.category == "licensed" else 60
     return pit.outline.convex_hull.buffer(margin).simplify(20)
-
-
-def overrun_ha(pit: Pit) -> float:
-    """Return the hectares of an overrun pit, at its largest, beyond its mining area; else 0."""
-    overran = pit.category == "overrun"
-    return pit.outline.difference(permitted(pit)).area / 1e4 if overran else 0.0
 
 
 def planted_sites(layout: Layout) -> gpd.GeoDataFrame:
@@ -63,7 +57,8 @@ def planted_sites(layout: Layout) -> gpd.GeoDataFrame:
         "first_active": [p.first_active.isoformat() for p in pits],
         "last_active": [p.last_active.isoformat() if p.last_active else "" for p in pits],
         "area_ha": [round(p.outline.area / 1e4, 2) for p in pits],
-        "overrun_ha": [round(overrun_ha(p), 2) for p in pits],
+        "overrun_ha": [round(p.outline.difference(_permitted(p)).area / 1e4, 2)
+                       if p.category == "overrun" else 0.0 for p in pits],
     }, geometry=[p.outline for p in pits], crs=f"EPSG:{layout.site.epsg}")
 
 
@@ -94,11 +89,11 @@ def mining_registries(seed: int, layout: Layout) -> dict[str, gpd.GeoDataFrame]:
     rng = stream(seed, layout.site.name, "registers")
     crs = f"EPSG:{layout.site.epsg}"
     licensed = [p for p in layout.pits if p.category in LICENSED_KINDS]
-    areas = [permitted(p) for p in licensed]
+    areas = [_permitted(p) for p in licensed]
     terrains = [a.buffer(150).simplify(30) for a in areas]
     rows = _mining_rows(licensed, rng, areas)
-    in_deposit = [p for p in layout.pits if deposit(p) is not None]
-    bodies = [deposit(p) for p in in_deposit]
+    in_deposit = [p for p in layout.pits if _deposit(p) is not None]
+    bodies = [_deposit(p) for p in in_deposit]
     deposits = gpd.GeoDataFrame({
         "ID_KONTURU": [20_000 + p.site_id for p in in_deposit],
         "ID_ZLOZA": [3000 + p.site_id for p in in_deposit],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import namedtuple
 from datetime import date, timedelta
 from functools import cache
 from importlib.resources import files
@@ -24,16 +24,8 @@ MIN_OBJECTS = 4
 """Where fewer objects were measured, the class's spreads of the other dates are used."""
 
 
-@dataclass(frozen=True)
-class _Spectrum:
-    """One class on one day; every field is ``(band,) float64`` reflectance, bands as in BANDS."""
-
-    mean: NDArray[np.float64]
-    between_sd: NDArray[np.float64]
-    between_pc1: NDArray[np.float64]
-    between_pc2: NDArray[np.float64]
-    within_sd: NDArray[np.float64]
-    within_pc1: NDArray[np.float64]
+_Spectrum = namedtuple("_Spectrum", ("mean", *SPREADS))
+"""One class on one day; every field is (band,) float64 reflectance, bands as in BANDS."""
 
 
 @cache
@@ -139,18 +131,6 @@ def _textures(rng: Rng, layout: Layout, truth: Codes) -> dict[str, Floats]:
     }
 
 
-def _residual(spread: NDArray, *components: NDArray) -> NDArray:
-    """Return the sd per band that the components leave over."""
-    return np.sqrt(np.clip(spread**2 - sum(c**2 for c in components), 0, None))
-
-
-def _paint(out: Floats, at: Bools, spec: _Spectrum, scores: Floats) -> None:
-    """Write the object-level spectrum of one class into ``out[:, at]``."""
-    z1, z2 = scores[:, at]
-    out[:, at] = (spec.mean[:, None] + spec.between_pc1[:, None] * z1
-                  + spec.between_pc2[:, None] * z2)
-
-
 def _mix(out: Floats, share: Floats, spec: _Spectrum) -> None:
     """Blend ``share`` of a pure spectrum into every pixel."""
     some = share > 0.01
@@ -192,7 +172,9 @@ def _surface(rng: Rng, seed_rng: Rng, layout: Layout, truth: Codes, scene: Scene
     for key, land in legend.BY_KEY.items():
         at = ground == land.code
         if at.any():
-            _paint(out, at, spectrum(key, scene.date), by_cell.get(land.code, scores))
+            spec, (z1, z2) = spectrum(key, scene.date), by_cell.get(land.code, scores)[:, at]
+            out[:, at] = (spec.mean[:, None] + spec.between_pc1[:, None] * z1
+                          + spec.between_pc2[:, None] * z2)
     rock = truth == legend.code("quarry")
     open_land = ~(rock | (truth == legend.code("water")))
     _turning_fields(out, layout, ground, scene)
@@ -217,7 +199,7 @@ def _add_texture(rng: Rng, out: Floats, layout: Layout, truth: Codes, scene: Sce
             continue
         spec = spectrum(key, scene.date)
         part, fine = TEXTURE_WEIGHT.get(key, 1.0), 0.3 if key == "urban" else 0.5
-        rest = _residual(spec.within_sd, spec.within_pc1)
+        rest = np.sqrt(np.clip(spec.within_sd**2 - spec.within_pc1**2, 0, None))
         t = texture.get(key, texture[""])[at].clip(-2.6, 2.8)
         out[:, at] += part * (spec.within_pc1[:, None] * t
                               + fine * rest[:, None] * grain[:, at])
