@@ -1,13 +1,12 @@
 """Estimate area-adjusted accuracy and class areas from a probability sample.
 
-A confusion matrix of a stratified sample says how many points of each stratum were right; the map
-has its strata in other shares. These estimators weight by area. They rest on how the points were
-drawn, so the design must be stated, and what is not a probability sample is refused.
+A stratified sample has the map's classes in other shares than the map; these estimators weight by
+area. They rest on how the points were drawn, so the design must be stated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -37,11 +36,9 @@ Areas = Mapping[Hashable, float] | pd.Series
 class AreaAdjusted(NamedTuple):
     """Area-adjusted estimates; every ``_se`` is a standard error (× 1.96 for 95 %).
 
-    ``per_class``: one row per class, columns ``producers_accuracy``, ``producers_accuracy_se``,
-    ``users_accuracy``, ``users_accuracy_se``, ``area``, ``area_se`` (in the unit of the areas
-    given). ``proportions``: estimated shares of the whole area, rows map_class, columns
-    reference_class. NaN where something is undefined: user's accuracy of a class that is not
-    mapped, producer's accuracy of one that the reference lacks, any standard error that rests on a
+    ``per_class``: PA, UA and ``area`` (in the unit of the areas given) of each class, each with its
+    ``_se``. ``proportions``: estimated shares of the whole area, rows map_class, columns
+    reference_class. NaN where something is undefined, as is any standard error that rests on a
     stratum with a single point.
     """
 
@@ -53,7 +50,8 @@ class AreaAdjusted(NamedTuple):
     design: str
 
 
-def area_adjusted(matrix: pd.DataFrame, areas: Areas, design: str) -> AreaAdjusted:
+def area_adjusted(matrix: pd.DataFrame, areas: Areas, design: str,
+                  complete: Collection[Hashable] = ()) -> AreaAdjusted:
     """Estimate from a sample whose strata are the classes of the map.
 
     Parameters
@@ -64,11 +62,8 @@ def area_adjusted(matrix: pd.DataFrame, areas: Areas, design: str) -> AreaAdjust
         Mapped area of each class; 0 if left out for a class without points in its row.
     design : str, one of ``DESIGNS``
         How the points were drawn. There is no default: the formulas hold for these designs only.
-
-    Returns
-    -------
-    AreaAdjusted
-        In the unit of ``areas``.
+    complete : collection
+        Classes of which every unit is in the sample.
 
     Raises
     ------
@@ -89,9 +84,11 @@ def area_adjusted(matrix: pd.DataFrame, areas: Areas, design: str) -> AreaAdjust
     within = np.nan_to_num(ratio(counts, np.broadcast_to(points[:, None], counts.shape)))
     cells = share[:, None] * within
     spread = ratio(within * (1 - within), np.broadcast_to(points[:, None] - 1, counts.shape))
-    spread[area == 0] = 0  # a stratum without area adds nothing
+    known = matrix.index.isin(complete)
+    spread[(area == 0) | known] = 0  # neither adds an error of sampling
     users = ratio(np.diag(counts), points)
     users_variance = ratio(users * (1 - users), points - 1)
+    users_variance[known] = 0
     column = cells.sum(axis=0)
     producers = ratio(np.diag(cells), column)
     squares = share[:, None] ** 2 * spread
@@ -106,10 +103,7 @@ def area_adjusted(matrix: pd.DataFrame, areas: Areas, design: str) -> AreaAdjust
 
 
 def area_adjusted_strata(
-    map_labels: ArrayLike,
-    reference_labels: ArrayLike,
-    strata: ArrayLike,
-    areas: Areas,
+    map_labels: ArrayLike, reference_labels: ArrayLike, strata: ArrayLike, areas: Areas,
     labels: Sequence[Hashable] | None = None,
 ) -> AreaAdjusted:
     """Estimate from a stratified random sample whose strata are not the classes of the map.
@@ -125,11 +119,6 @@ def area_adjusted_strata(
         Area of each stratum.
     labels : sequence, optional
         The classes in order; None: those that occur.
-
-    Returns
-    -------
-    AreaAdjusted
-        In the unit of ``areas``.
 
     Raises
     ------
@@ -214,9 +203,8 @@ def _check_design(design: str) -> None:
                      f"Anything else {NOT_A_SAMPLE}")
 
 
-def _areas(
-    areas: Areas, labels: Sequence[Hashable], points: NDArray[np.float64], what: str
-) -> NDArray[np.float64]:
+def _areas(areas: Areas, labels: Sequence[Hashable], points: NDArray[np.float64], what: str
+           ) -> NDArray[np.float64]:
     """Area per label as float64; a label without points may be left out and has area 0."""
     given = dict(areas)
     missing = [k for k, n in zip(labels, points, strict=True) if k not in given and n > 0]
@@ -235,10 +223,8 @@ def _areas(
     return area
 
 
-def _result(
-    labels: list[Hashable], cells: NDArray[np.float64], overall: float, variance: float,
-    columns: dict[str, NDArray[np.float64]], n: int, design: str,
-) -> AreaAdjusted:
+def _result(labels: list[Hashable], cells: NDArray[np.float64], overall: float, variance: float,
+            columns: dict[str, NDArray[np.float64]], n: int, design: str) -> AreaAdjusted:
     table = pd.DataFrame(columns, index=pd.Index(labels, name="class"))
     shares = pd.DataFrame(cells, index=pd.Index(labels, name="map_class"),
                           columns=pd.Index(labels, name="reference_class"))

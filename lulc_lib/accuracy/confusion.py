@@ -1,9 +1,8 @@
 """Count pairs of map and reference classes; state which way round a matrix is.
 
 A confusion matrix has the map in its rows and the reference in its columns, and its axes say so.
-scikit-learn, Earth Engine and accuracy_checker put the reference in the rows: their matrices are
-turned here, at the edge. Everything else calls ``check_confusion``, which refuses a matrix that
-does not state its orientation.
+Matrices of tools with the reference in the rows are turned here, at the edge; everything else calls
+``check_confusion``, which refuses a matrix that does not state its orientation.
 """
 
 from __future__ import annotations
@@ -29,19 +28,20 @@ BLOCK = 1 << 18
 def confusion_matrix(map_codes: ArrayLike, reference_codes: ArrayLike) -> pd.DataFrame:
     """Count the pixels of every pair of map class and reference class, in one pass.
 
+    Pixels whose reference is NO_DATA are not assessed. An assessed pixel that the map leaves
+    NO_DATA counts, in a row of its own: an unclassified pixel is an error, not one to forget.
+
     Parameters
     ----------
     map_codes, reference_codes : array, one shape, legend codes
         numpy, masked (a masked pixel is NO_DATA), xarray, or dask (bare or in xarray), which is
-        counted chunk by chunk with only a few chunks in memory. Pixels whose reference is NO_DATA
-        are not assessed. An assessed pixel that the map leaves NO_DATA counts, in a row of its
-        own: an unclassified pixel is an error, not a pixel to forget.
+        counted chunk by chunk with only a few chunks in memory.
 
     Returns
     -------
     DataFrame, square, int64
-        ``index.name`` = map_class, ``columns.name`` = reference_class, over the whole legend (and
-        NO_DATA if the map has it), so that a class absent from either side stays visible.
+        Rows map_class, columns reference_class, over the whole legend (and NO_DATA if the map has
+        it), so that a class absent from either side stays visible.
 
     Raises
     ------
@@ -61,11 +61,8 @@ def confusion_matrix(map_codes: ArrayLike, reference_codes: ArrayLike) -> pd.Dat
     return as_confusion(counts[first:, first:], labels[first:])
 
 
-def confusion_from_labels(
-    map_labels: ArrayLike,
-    reference_labels: ArrayLike,
-    labels: Sequence[Hashable] | None = None,
-) -> pd.DataFrame:
+def confusion_from_labels(map_labels: ArrayLike, reference_labels: ArrayLike,
+                          labels: Sequence[Hashable] | None = None) -> pd.DataFrame:
     """Count the pairs of any two lists of labels (words or numbers), not only legend codes.
 
     Parameters
@@ -73,13 +70,8 @@ def confusion_from_labels(
     map_labels, reference_labels : sequence, one shape
         Labels without missing values.
     labels : sequence, optional
-        The classes of both axes, in order; a class that occurs in neither list stays visible as
-        an empty row and column. None: the labels that occur, sorted.
-
-    Returns
-    -------
-    DataFrame, square, int64
-        Rows map_class, columns reference_class.
+        The classes of both axes, in order; one that occurs in neither list stays visible. None:
+        the labels that occur, sorted.
 
     Raises
     ------
@@ -111,22 +103,19 @@ def confusion_from_labels(
     return as_confusion(named.reindex(index=order, columns=order, fill_value=0), order)
 
 
-def confusion_by_group(
-    map_codes: ArrayLike, reference_codes: ArrayLike, groups: ArrayLike
-) -> tuple[NDArray[np.int64], list[int]]:
+def confusion_by_group(map_codes: ArrayLike, reference_codes: ArrayLike, groups: ArrayLike
+                       ) -> tuple[NDArray[np.int64], list[int]]:
     """Count one confusion matrix per group of pixels (per reference polygon, say).
 
     Parameters
     ----------
-    map_codes, reference_codes : array, one shape, legend codes
-        See :func:`confusion_matrix`.
-    groups : array, the same shape, integers
-        0 is outside every group and not counted.
+    map_codes, reference_codes, groups : array, one shape
+        Legend codes (see :func:`confusion_matrix`), and group numbers; 0 is outside every group.
 
     Returns
     -------
     array, shape (group, map class, reference class), int64
-        Counts; groups in ascending order, without empty groups.
+        Groups in ascending order, without empty ones.
     list of int
         Labels of both class axes: NO_DATA, then the legend's codes.
 
@@ -152,19 +141,7 @@ def confusion_by_group(
 
 
 def as_confusion(counts: ArrayLike, labels: Sequence[Hashable]) -> pd.DataFrame:
-    """Name the axes of counts that have the map in their rows.
-
-    Parameters
-    ----------
-    counts : array, shape (map class, reference class), whole numbers
-        Counts, not shares.
-    labels : sequence
-        One label per class.
-
-    Returns
-    -------
-    DataFrame, square, int64
-        Rows map_class, columns reference_class.
+    """Name the axes of counts (map class, reference class), with one label per class.
 
     Raises
     ------
@@ -194,16 +171,14 @@ def check_confusion(matrix: pd.DataFrame) -> NDArray[np.float64]:
         The axes are not named (or swapped), not the same labels, or a count is negative.
     """
     if not isinstance(matrix, pd.DataFrame):
-        raise InputError(
-            f"the matrix is a bare {type(matrix).__name__}, which does not state its orientation; "
-            "use as_confusion (map in rows) or from_reference_rows (reference in rows)"
-        )
+        raise InputError(f"the matrix is a bare {type(matrix).__name__}, which does not state its "
+                         "orientation; use as_confusion (map in rows) or from_reference_rows "
+                         "(reference in rows)")
     names = (matrix.index.name, matrix.columns.name)
     if names != (ROWS, COLUMNS):
-        raise InputError(
-            f"the matrix's axes are named {names}; rows must be {ROWS!r} and columns {COLUMNS!r} "
-            "(transpose a matrix with the reference in its rows, or use from_reference_rows)"
-        )
+        raise InputError(f"the matrix's axes are named {names}; rows must be {ROWS!r} and columns "
+                         f"{COLUMNS!r} (transpose a matrix with the reference in its rows, or use "
+                         "from_reference_rows)")
     if list(matrix.index) != list(matrix.columns):
         raise InputError("the matrix's rows and columns must name the same classes in one order")
     counts = matrix.to_numpy(dtype=np.float64)
@@ -212,18 +187,12 @@ def check_confusion(matrix: pd.DataFrame) -> NDArray[np.float64]:
     return counts
 
 
-def from_reference_rows(
-    counts: ArrayLike, labels: Sequence[Hashable] | None = None
-) -> pd.DataFrame:
+def from_reference_rows(counts: ArrayLike, labels: Sequence[Hashable] | None = None
+                        ) -> pd.DataFrame:
     """Turn a matrix with the reference in its rows and the map in its columns.
 
-    Parameters
-    ----------
-    counts : array or DataFrame, shape (reference class, map class)
-        A DataFrame brings its own labels and need not be square: a class that one axis lacks
-        becomes an empty row or column.
-    labels : sequence, optional
-        The classes in order; may be left out for a DataFrame.
+    A DataFrame brings its own labels and need not be square: a class that one axis lacks becomes an
+    empty row or column. ``labels`` gives the classes in order.
 
     Raises
     ------
@@ -253,9 +222,7 @@ def from_sklearn(counts: ArrayLike, labels: Sequence[Hashable]) -> pd.DataFrame:
     return from_reference_rows(counts, labels)
 
 
-def from_earth_engine(
-    counts: ArrayLike, labels: Sequence[int] | None = None
-) -> pd.DataFrame:
+def from_earth_engine(counts: ArrayLike, labels: Sequence[int] | None = None) -> pd.DataFrame:
     """Turn an ``ee.ConfusionMatrix`` array: rows the actual class, axes 0 … highest value.
 
     Parameters
@@ -264,9 +231,8 @@ def from_earth_engine(
         What ``getInfo()`` of the matrix gives. (A matrix made with ``order=`` has that order
         instead of 0 … highest value: use :func:`from_reference_rows` with it.)
     labels : sequence of int, optional
-        The classes to keep; None: the legend's codes. Numbers between and beyond them (0, say)
-        are gaps of Earth Engine's numbering and dropped, if nothing is counted there. A class
-        above the highest value is an empty row and column.
+        The classes to keep; None: the legend's codes. Other numbers (0, say) are gaps of Earth
+        Engine's numbering and dropped, if nothing is counted there.
 
     Raises
     ------

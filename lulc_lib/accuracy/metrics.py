@@ -1,9 +1,7 @@
 """Accuracy metrics of a confusion matrix and their means over classes.
 
-This is the only place in which TP, FP, FN and TN are taken from a matrix and in which a formula is
-written: ``METRICS`` has each with its range, synonyms and source, ``per_class`` computes from it,
-notebook 04 prints it, and a test evaluates the formulas' text against the numbers. 0/0 is NaN,
-never 0; a mean says which classes it averages.
+TP, FP, FN and TN are taken from a matrix here only, and ``METRICS`` has the only formulas; a test
+evaluates their text against the numbers. 0/0 is NaN, never 0; a mean says what it averages.
 """
 
 from __future__ import annotations
@@ -65,11 +63,7 @@ class Parts(NamedTuple):
 
 
 class Metric(NamedTuple):
-    """A metric: what it is called, how it is computed, and where that is written.
-
-    ``compute`` takes :class:`Parts`; it is None for a metric of the whole matrix, which has a
-    function of its own.
-    """
+    """A metric; ``compute`` is None for one of the whole matrix, which has its own function."""
 
     name: str
     formula: str
@@ -248,17 +242,7 @@ def binary_parts(matrix: pd.DataFrame) -> pd.DataFrame:
 
 
 def binary_metrics(parts: pd.DataFrame) -> pd.DataFrame:
-    """Compute the per-class metrics from counts alone, for sources that give no matrix.
-
-    Parameters
-    ----------
-    parts : DataFrame, one row per class
-        Columns tp, fp, fn, tn (see :func:`binary_parts`).
-
-    Returns
-    -------
-    DataFrame
-        As :func:`per_class`.
+    """Do as :func:`per_class` from counts alone: columns tp, fp, fn, tn, one row per class.
 
     Raises
     ------
@@ -347,19 +331,13 @@ def disagreement(matrix: pd.DataFrame) -> Disagreement:
 
 def summary(matrix: pd.DataFrame) -> dict[str, float]:
     """Give n, overall accuracy and macro F1 of a confusion matrix, by name."""
-    return {
-        "n": int(check_confusion(matrix).sum()),
-        "overall_accuracy": overall_accuracy(matrix),
-        "macro_f1": macro_f1(matrix),
-    }
+    return {"n": int(check_confusion(matrix).sum()), "overall_accuracy": overall_accuracy(matrix),
+            "macro_f1": macro_f1(matrix)}
 
 
-def averages(
-    matrix: pd.DataFrame,
-    metrics: Sequence[str] = USUAL,
-    classes: Sequence[Hashable] | None = None,
-    undefined_as: float | None = None,
-) -> pd.DataFrame:
+def averages(matrix: pd.DataFrame, metrics: Sequence[str] = USUAL,
+             classes: Sequence[Hashable] | None = None, undefined_as: float | None = None
+             ) -> pd.DataFrame:
     """Average per-class metrics: macro, micro and support-weighted mean.
 
     Parameters
@@ -372,8 +350,7 @@ def averages(
         Which classes to average; None: those with reference pixels. Of these, a class whose
         metric is NaN (never mapped: no user's accuracy) is left out and listed.
     undefined_as : float, optional
-        Count such a class with this value instead. 0 is what several programs do, and why means
-        over different numbers of "classes" cannot be compared; here to show that.
+        Count such a class with this value instead; 0 is what several programs do.
 
     Returns
     -------
@@ -381,9 +358,8 @@ def averages(
         ``macro``: every averaged class counts the same. ``weighted``: by reference pixels (for
         producer's accuracy this is OA). ``micro``: the metric of the summed TP, FP, FN, TN of the
         classes in ``pooled`` — ``classes``, or all of the matrix, and then OA for PA, UA and F1.
-        ``n_averaged``, ``averaged``: how many and which classes macro and weighted average;
-        ``left_out``: classes asked for that are NaN; ``absent``: classes of the matrix that were
-        not asked for.
+        ``n_averaged``, ``averaged``, ``left_out``: how many and which classes macro and weighted
+        average, and which are NaN; ``absent``: classes of the matrix that were not asked for.
 
     Raises
     ------
@@ -395,42 +371,38 @@ def averages(
     return averages_of_parts(binary_parts(matrix), metrics, classes, undefined_as)
 
 
-def averages_of_parts(
-    parts: pd.DataFrame,
-    metrics: Sequence[str] = USUAL,
-    classes: Sequence[Hashable] | None = None,
-    undefined_as: float | None = None,
-) -> pd.DataFrame:
+def averages_of_parts(parts: pd.DataFrame, metrics: Sequence[str] = USUAL,
+                      classes: Sequence[Hashable] | None = None, undefined_as: float | None = None
+                      ) -> pd.DataFrame:
     """Do as :func:`averages` from counts alone: columns tp, fp, fn, tn, one row per class."""
     unknown = [m for m in metrics if m not in PER_CLASS]
     if unknown:
         raise InputError(f"metric is {unknown[0]!r}; it must be one of {', '.join(PER_CLASS)}")
-    chosen = _chosen(parts, classes)
+    missing = [k for k in classes or () if k not in parts.index]
+    if missing:
+        raise InputError(f"class is {missing[0]!r}; the matrix has "
+                         f"{', '.join(map(str, parts.index))}")
+    chosen = list(parts.index[parts.tp + parts.fn > 0] if classes is None else classes)
     pooled = list(parts.index) if classes is None else chosen
     sums = Parts(*(np.array(float(parts.loc[pooled, c].sum())) for c in Parts._fields))
     table = binary_metrics(parts).loc[chosen]
     rows = {}
     for name in metrics:
         values = table[name] if undefined_as is None else table[name].fillna(undefined_as)
-        rows[name] = {
-            **mean_over_classes(values, table.support),
-            "micro": float(METRICS[name].compute(sums)),
-            "absent": tuple(k for k in parts.index if k not in chosen),
-            "pooled": tuple(pooled),
-        }
+        rows[name] = {**mean_over_classes(values, table.support),
+                      "micro": float(METRICS[name].compute(sums)),
+                      "absent": tuple(k for k in parts.index if k not in chosen),
+                      "pooled": tuple(pooled)}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("metric")
 
 
 def mean_over_classes(values: pd.Series, support: pd.Series) -> dict[str, Any]:
     """Average one value per class, each class the same and by support; a NaN is left out."""
     defined = values.notna()
-    return {
-        "macro": _mean(values[defined]),
-        "weighted": _mean(values[defined], support[defined].to_numpy()),
-        "n_averaged": int(defined.sum()),
-        "averaged": tuple(values.index[defined]),
-        "left_out": tuple(values.index[~defined]),
-    }
+    return {"macro": _mean(values[defined]),
+            "weighted": _mean(values[defined], support[defined].to_numpy()),
+            "n_averaged": int(defined.sum()), "averaged": tuple(values.index[defined]),
+            "left_out": tuple(values.index[~defined])}
 
 
 def macro_f1_two_ways(matrix: pd.DataFrame) -> MacroF1:
@@ -462,16 +434,6 @@ def _parts_of(table: pd.DataFrame) -> Parts:
     if not (np.asarray(values) >= 0).all():
         raise InputError("tp, fp, fn and tn must all be 0 or more; a count is missing or negative")
     return values
-
-
-def _chosen(parts: pd.DataFrame, classes: Sequence[Hashable] | None) -> list[Hashable]:
-    if classes is None:
-        return list(parts.index[parts.tp + parts.fn > 0])
-    missing = [k for k in classes if k not in parts.index]
-    if missing:
-        raise InputError(f"class is {missing[0]!r}; the matrix has "
-                         f"{', '.join(map(str, parts.index))}")
-    return list(classes)
 
 
 def _mean(values: pd.Series, weights: NDArray[np.int64] | None = None) -> float:

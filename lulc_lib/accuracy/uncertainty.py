@@ -1,9 +1,7 @@
 """How far an accuracy could be off, and whether one of two maps is better.
 
-Wilson's interval is for independent points. Pixels of one polygon are right or wrong together, so
-they are not independent and a binomial interval is far too narrow for them. The cluster bootstrap
-keeps what belongs together; the design effect says how many independent points the polygons are
-worth. Two maps are compared in pairs, on the same pixels of the same polygons.
+Pixels of one polygon are right or wrong together, so Wilson's interval, which is for independent
+points, is far too narrow for them; the cluster bootstrap keeps what belongs together.
 """
 
 from __future__ import annotations
@@ -42,9 +40,8 @@ class DesignEffect(NamedTuple):
     """How much the clustering of pixels in polygons costs.
 
     ``design_effect``: variance of OA under the cluster bootstrap ÷ binomial variance.
-    ``effective_n``: n ÷ design effect, the number of independent points that would be as precise.
-    ``se``: standard error of OA from the polygons; ``binomial_se``: what n independent pixels
-    would have.
+    ``effective_n``: n ÷ design effect, the independent points that would be as precise. ``se`` and
+    ``binomial_se``: standard error of OA from the polygons, and from n independent pixels.
     """
 
     design_effect: float
@@ -85,11 +82,6 @@ def wilson(successes: float, n: float, confidence: float = 0.95) -> Interval:
     Interval
         Within 0–1, also for 0 or n successes; all NaN if n is 0.
 
-    Raises
-    ------
-    InputError
-        successes is not within 0 … n, or confidence not within 0 … 1.
-
     Source: Wilson 1927; Brown, Cai & DasGupta 2001.
 
     Examples
@@ -108,19 +100,16 @@ def wilson(successes: float, n: float, confidence: float = 0.95) -> Interval:
     return Interval(float(share), max(0.0, float(middle - half)), min(1.0, float(middle + half)))
 
 
-def cluster_bootstrap(
-    by_group: NDArray[np.int64], replicates: int = 10_000, seed: int = 0, confidence: float = 0.95
-) -> dict[str, Interval | list[Interval]]:
+def cluster_bootstrap(by_group: NDArray[np.int64], replicates: int = 10_000, seed: int = 0,
+                      confidence: float = 0.95) -> dict[str, Interval | list[Interval]]:
     """Compute percentile intervals of OA and F1 from whole polygons drawn with replacement.
 
     Parameters
     ----------
     by_group : array, shape (group, map class, reference class)
-        Counts, from ``confusion_by_group``.
-    replicates : int
-        Number of bootstrap samples.
-    seed : int
-        Of the random draws.
+        Counts of two groups or more, from ``confusion_by_group``.
+    replicates, seed : int
+        Number of bootstrap samples, and seed of the draws.
     confidence : float
         Share of the replicates inside the interval.
 
@@ -129,12 +118,6 @@ def cluster_bootstrap(
     dict
         ``overall_accuracy``: Interval; ``macro_f1``: Interval over the classes with reference
         pixels; ``f1``: one Interval per class axis label, NaN for a class without reference pixels.
-
-    Raises
-    ------
-    InputError
-        Fewer than two groups.
-
     Source: Efron & Tibshirani 1993, chapter 13; clusters as the sampling unit, Stehman 1997.
     """
     by_group = _check_groups(by_group)
@@ -142,25 +125,11 @@ def cluster_bootstrap(
                       seed, confidence)
 
 
-def design_effect(
-    by_group: NDArray[np.int64], replicates: int = 10_000, seed: int = 0
-) -> DesignEffect:
+def design_effect(by_group: NDArray[np.int64], replicates: int = 10_000, seed: int = 0
+                  ) -> DesignEffect:
     """Compute what the pixels of the polygons are worth in independent points, for OA.
 
-    Parameters
-    ----------
-    by_group, replicates, seed : array, int, int
-        As in :func:`cluster_bootstrap`.
-
-    Returns
-    -------
-    DesignEffect
-        Its ratios are NaN if every pixel is right or every pixel wrong.
-
-    Raises
-    ------
-    InputError
-        Fewer than two groups.
+    Arguments as in :func:`cluster_bootstrap`. NaN if every pixel is right or every pixel wrong.
 
     Source: Kish 1965, chapter 5; Stehman 1997.
     """
@@ -176,32 +145,18 @@ def design_effect(
 
 
 def paired_cluster_bootstrap(
-    by_group_a: NDArray[np.int64],
-    by_group_b: NDArray[np.int64],
-    replicates: int = 10_000,
-    seed: int = 0,
-    confidence: float = 0.95,
+    by_group_a: NDArray[np.int64], by_group_b: NDArray[np.int64], replicates: int = 10_000,
+    seed: int = 0, confidence: float = 0.95,
 ) -> dict[str, Interval | list[Interval]]:
     """Compute intervals of the difference of two maps (a − b), the same polygons drawn for both.
 
-    Parameters
-    ----------
-    by_group_a, by_group_b : array, shape (group, map class, reference class)
-        Counts of each map, from ``confusion_by_group`` with the same reference and groups.
-    replicates, seed, confidence : int, int, float
-        As in :func:`cluster_bootstrap`.
-
-    Returns
-    -------
-    dict
-        As :func:`cluster_bootstrap`, of differences. An interval without 0 says that the maps
-        differ.
+    Arguments and result as in :func:`cluster_bootstrap`, for counts of both maps with the same
+    reference and groups. An interval without 0 says that the maps differ.
 
     Raises
     ------
     InputError
-        The maps were not assessed on the same reference pixels of the same polygons, or fewer
-        than two polygons.
+        The maps were not assessed on the same reference pixels of the same polygons.
 
     Source: Efron & Tibshirani 1993, chapter 13; paired design, Foody 2004.
     """
@@ -222,18 +177,10 @@ def paired_cluster_bootstrap(
 
 
 def both_right(map_a: ArrayLike, map_b: ArrayLike, reference: ArrayLike) -> NDArray[np.int64]:
-    """Count where map a and map b are right.
+    """Count where map a and map b are right: [[both, only a], [only b, none]], for McNemar's test.
 
-    Parameters
-    ----------
-    map_a, map_b, reference : array, one shape, legend codes
-        Where the reference is NO_DATA nothing is assessed; an assessed pixel that a map leaves
-        NO_DATA is wrong.
-
-    Returns
-    -------
-    array, shape (2, 2), int64
-        [[both right, only a right], [only b right, both wrong]].
+    Arrays of one shape, legend codes. Where the reference is NO_DATA nothing is assessed; an
+    assessed pixel that a map leaves NO_DATA is wrong.
 
     Raises
     ------
@@ -270,10 +217,6 @@ def mcnemar(table: ArrayLike, correction: bool = True, exact: bool | None = None
     exact : bool, optional
         Binomial test instead of χ²; None: if fewer than ``FEW`` pixels differ.
 
-    Raises
-    ------
-    InputError
-        Not a 2 × 2 table of counts.
 
     Source: McNemar 1947; Edwards 1948; Foody 2004 for maps.
 
@@ -299,26 +242,20 @@ def mcnemar(table: ArrayLike, correction: bool = True, exact: bool | None = None
     return McNemar(statistic, float(stats.chi2.sf(statistic, 1)), only_a, only_b, method)
 
 
-def _bootstrap(
-    statistics: Callable[[NDArray[np.float64]], Statistics], groups: int, replicates: int,
-    seed: int, confidence: float,
-) -> dict[str, Interval | list[Interval]]:
+def _bootstrap(statistics: Callable[[NDArray[np.float64]], Statistics], groups: int,
+               replicates: int, seed: int, confidence: float
+               ) -> dict[str, Interval | list[Interval]]:
     """Intervals of what ``statistics`` gives for weights of the polygons (replicate, group)."""
     whole = statistics(np.ones((1, groups)))
     drawn = [statistics(weights) for weights in _drawn_weights(groups, replicates, seed)]
     oa, macro, f1 = (np.concatenate(part) for part in zip(*drawn, strict=True))
-    return {
-        "overall_accuracy": _interval(oa, whole[0][0], confidence),
-        "macro_f1": _interval(macro, whole[1][0], confidence),
-        "f1": [_interval(f1[:, k], whole[2][0, k], confidence) for k in range(f1.shape[1])],
-    }
+    return {"overall_accuracy": _interval(oa, whole[0][0], confidence),
+            "macro_f1": _interval(macro, whole[1][0], confidence),
+            "f1": [_interval(f1[:, k], whole[2][0, k], confidence) for k in range(f1.shape[1])]}
 
 
 def _drawn_weights(groups: int, replicates: int, seed: int) -> Iterator[NDArray[np.float64]]:
-    """How often each polygon is drawn: (replicate, group) float64, in blocks of replicates.
-
-    The draws are the same whatever the size of the blocks.
-    """
+    """How often each polygon is drawn, (replicate, group), the same whatever the blocks' size."""
     rng = np.random.default_rng(seed)
     step = max(1, WEIGHTS_AT_ONCE // groups)
     for start in range(0, replicates, step):
@@ -327,10 +264,7 @@ def _drawn_weights(groups: int, replicates: int, seed: int) -> Iterator[NDArray[
 
 
 def _statistics(by_group: NDArray[np.int64], weights: NDArray[np.float64]) -> Statistics:
-    """OA, macro F1 and F1 of weighted polygons.
-
-    F1 is NaN, and not in the macro mean, for a class that has no reference pixels in any polygon.
-    """
+    """OA, macro F1 and F1 of weighted polygons; F1 of a class without reference is NaN."""
     each = Parts.of(by_group.astype(np.float64))
     parts = Parts(*(weights @ part for part in each))
     f1 = METRICS["f1"].compute(parts)

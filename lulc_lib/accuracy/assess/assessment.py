@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,23 +33,10 @@ UNDEFINED = "–"
 class Assessment:
     """The numbers of one accuracy assessment.
 
-    Attributes
-    ----------
-    comparison : Comparison
-        What was compared.
-    overall_accuracy, kappa : float
-        NaN where the input does not determine them.
-    per_class : DataFrame, one row per class
-        ``support``, ``mapped``, the metrics, and ``formula`` if asked.
-    means : DataFrame, one row per metric
-        As ``averages_of_parts``: ``macro`` and ``weighted`` over the classes that have reference
-        units and where the metric is defined; ``micro`` is NaN for a custom formula.
-    classes : list of str
-        The classes with reference units, over which macro and weighted means are taken.
-    area : AreaAdjusted or None
-        Area-adjusted estimates, if areas were given.
-    formula : tuple of str or None
-        Name and expression of the custom formula.
+    ``overall_accuracy`` and ``kappa`` are NaN where the input does not determine them.
+    ``per_class``: ``support``, ``mapped``, the metrics, and ``formula`` if asked. ``means``: as
+    ``averages_of_parts``, over ``classes``, those with reference units, and where the metric is
+    defined. ``area``: if areas were given. ``formula``: name and expression of the custom one.
     """
 
     comparison: Comparison
@@ -99,17 +86,12 @@ class Assessment:
 
 
 def assess(comparison: Comparison, areas: Mapping[str, float] | None = None,
-           formula: str | None = None) -> Assessment:
+           formula: str | None = None, complete: Collection[str] = ()) -> Assessment:
     """Compute the metrics of a map compared with a reference.
 
-    Parameters
-    ----------
-    comparison : Comparison
-        From ``read_comparison`` or from pixels.
-    areas : mapping, any unit, optional
-        Mapped area of every class; presumes :data:`SAMPLE`.
-    formula : str, optional
-        See :func:`lulc_lib.accuracy.assess.formula.evaluate`; becomes the column ``formula``.
+    ``areas``: mapped area of every class, any unit; presumes :data:`SAMPLE`. ``complete``:
+    classes of which it holds every unit. ``formula``: see
+    :func:`lulc_lib.accuracy.assess.formula.evaluate`.
 
     Raises
     ------
@@ -133,15 +115,16 @@ def assess(comparison: Comparison, areas: Mapping[str, float] | None = None,
     return Assessment(
         comparison, float(parts.overall_accuracy()) if shared_out else math.nan,
         float(parts.kappa()) if shared_out else math.nan, table, means, list(table.index[present]),
-        None if areas is None else _area_adjusted(comparison, areas),
+        None if areas is None else _area_adjusted(comparison, areas, complete),
         None if formula is None else formulas.split_name(formula))
 
 
-def _area_adjusted(comparison: Comparison, areas: Mapping[str, float]) -> AreaAdjusted:
+def _area_adjusted(comparison: Comparison, areas: Mapping[str, float],
+                   complete: Collection[str]) -> AreaAdjusted:
     if comparison.matrix is None:
         raise InputError("--areas needs a confusion matrix; counts of TP, TN, FP and FN per class "
                          "do not tell which classes are confused with which")
-    return area_adjusted(comparison.matrix, areas, "stratified_by_map")
+    return area_adjusted(comparison.matrix, areas, "stratified_by_map", complete)
 
 
 def as_json(assessment: Assessment) -> dict[str, Any]:

@@ -1,8 +1,4 @@
-"""Counts for the lesson on accuracy (notebook 05), embedded so that it needs no raster.
-
-They are counts of pixels of the released rasters (github.com/bh-del/lulc_mining), written by
-``python -m experiments.lesson_numbers``.
-"""
+"""Counts of pixels for notebook 05, so that it needs no raster (``experiments.lesson_numbers``)."""
 
 from __future__ import annotations
 
@@ -29,11 +25,6 @@ def matrix(name: str) -> pd.DataFrame:
     pixels of the training labels nearest in time ``kolbuszowa_network`` and
     ``kolbuszowa_copied_labels``.
 
-    Raises
-    ------
-    InputError
-        No such name.
-
     Examples
     --------
     >>> int(matrix("centre").to_numpy().sum())
@@ -42,7 +33,12 @@ def matrix(name: str) -> pd.DataFrame:
     table = _read("matrices")
     if name not in set(table.name):
         raise InputError(f"matrix is {name!r}; it must be one of {', '.join(table.name.unique())}")
-    return _square(table[table.name == name])
+    labels = [legend.NO_DATA, *legend.CODES]
+    wide = table[table.name == name].pivot_table(
+        index="map_class", columns="reference_class", values="pixels", fill_value=0, aggfunc="sum")
+    wide = wide.reindex(index=labels, columns=labels, fill_value=0)
+    first = 0 if wide.loc[legend.NO_DATA].any() else 1  # only where the map has it
+    return as_confusion(wide.iloc[first:, first:], labels[first:])
 
 
 def by_polygon() -> NDArray[np.int64]:
@@ -59,16 +55,6 @@ def by_polygon() -> NDArray[np.int64]:
 def map_pixels() -> pd.Series:
     """Read the pixels of each class in the whole published map of Strzegom, by legend code."""
     return _read("map_pixels").set_index("map_class").pixels
-
-
-def _square(table: pd.DataFrame) -> pd.DataFrame:
-    """Long counts as a square matrix over the legend (and NO_DATA if the map has it)."""
-    labels = [legend.NO_DATA, *legend.CODES]
-    wide = table.pivot_table(index="map_class", columns="reference_class", values="pixels",
-                             fill_value=0, aggfunc="sum")
-    wide = wide.reindex(index=labels, columns=labels, fill_value=0)
-    first = 0 if wide.loc[legend.NO_DATA].any() else 1
-    return as_confusion(wide.iloc[first:, first:], labels[first:])
 
 
 def _read(name: str) -> pd.DataFrame:

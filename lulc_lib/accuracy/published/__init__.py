@@ -25,7 +25,7 @@ _FOLDER = Path(__file__).parent
 
 
 def index() -> pd.DataFrame:
-    """List each table's number, caption, section, what a matrix has in its rows, site, classifier.
+    """List each table's number, caption, section, rows of a matrix, site and classifier.
 
     ``about`` is the number of the table (matrix or per-class table) whose counts it summarises.
     """
@@ -34,18 +34,10 @@ def index() -> pd.DataFrame:
 
 
 def table(number: int) -> pd.DataFrame:
-    """Read one table as printed, all cells text; a cell that the paper leaves empty is "".
+    """Read one table (7 to 20) as printed, all cells text; one that the paper leaves empty is "".
 
-    Parameters
-    ----------
-    number : int
-        7 to 20.
-
-    Returns
-    -------
-    DataFrame
-        Rows as printed (index: class, classifier, or ``mean`` and ``overall``), columns in short
-        names: tp, fp, fn, tn, acc, tnr, oa, pa, ua, f1; the classes of the other axis for a matrix.
+    Rows as printed (index: class, classifier, or ``mean`` and ``overall``), columns in short names:
+    tp, fp, fn, tn, acc, tnr, oa, pa, ua, f1; the classes of the other axis for a matrix.
 
     Examples
     --------
@@ -60,10 +52,7 @@ def table(number: int) -> pd.DataFrame:
 
 
 def quoted() -> pd.DataFrame:
-    """List accuracy numbers in the paper's sentences: section, subject, printed text, unit.
-
-    ``about`` as in :func:`index`; ``unit`` is "%" or "".
-    """
+    """List numbers in the paper's sentences: section, subject, printed text, unit ("%" or "")."""
     frame = _read("quoted.csv")
     return frame.assign(about=frame.about.astype(int))
 
@@ -79,18 +68,9 @@ def claims() -> pd.DataFrame:
 
 
 def printed_matrix(number: int) -> pd.DataFrame:
-    """Read a printed confusion matrix (Table 7, 9, 13 or 14) as counts.
+    """Read a printed confusion matrix (Table 7, 9, 13 or 14): rows map_class, columns reference.
 
-    Returns
-    -------
-    DataFrame, square, int64
-        Rows map_class, columns reference_class; Tables 7 and 9, which print the actual class in
-        rows, are transposed here, once.
-
-    Raises
-    ------
-    InputError
-        The table is not a confusion matrix.
+    Tables 7 and 9, which print the actual class in rows, are transposed here, once.
 
     Examples
     --------
@@ -128,27 +108,20 @@ def all_tables(changed: Mapping[int, pd.DataFrame] | None = None) -> dict[int, p
 
 
 def read_published_matrix(path: Path | str) -> pd.DataFrame:
-    r"""Read a released confusion matrix (CSV whose corner says ``class/ref`` or ``class\ref``).
+    r"""Read a released confusion matrix: counts with named axes over the classes that it lists.
 
-    The corner names the axes: rows are the map's classes, columns the reference's.
-
-    Returns
-    -------
-    DataFrame, int64
-        Counts with named axes (see ``confusion_matrix``) over the classes that the file lists.
+    Its corner cell, ``class/ref`` or ``class\ref``, says that its rows are the map.
 
     Raises
     ------
     InputError
-        No such file, a corner that does not state the orientation, or cells that are not counts.
+        No such file, another corner, or cells that are not counts.
     """
     path = existing_file(path)
     table = pd.read_csv(path, encoding="utf-8-sig", index_col=0)
     if table.index.name not in ("class/ref", "class\\ref"):
-        raise InputError(
-            f"{path.name}: the corner cell is {table.index.name!r}; it must be 'class/ref' (map "
-            "classes in rows, reference classes in columns)"
-        )
+        raise InputError(f"{path.name}: the corner cell is {table.index.name!r}; it must be "
+                         "'class/ref' (map classes in rows, reference classes in columns)")
     try:
         columns = legend.check_codes([int(c) for c in table.columns], path.name)
         rows = legend.check_codes(table.index.to_numpy(), path.name)
