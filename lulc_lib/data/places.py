@@ -65,18 +65,15 @@ def changing_field(labels: Mapping[str, xr.DataArray]) -> tuple[list[str], NDArr
     Source: Hejmanowska et al. 2025, Figure 4 (classes 9, 5 and again 9).
     """
     growing, bare = legend.code("crops_growing"), legend.code("bare_soil")
-    best: tuple[int, list[str], NDArray[np.bool_]] | None = None
+    fields = []
     for dates in combinations(sorted(labels), 3):
         first, second, third = (labels[d].values for d in dates)
         same = (first == growing) & (second == bare) & (third == growing)
-        if not same.any():
-            continue
-        field = _largest_region(same)
-        if best is None or field.sum() > best[0]:
-            best = int(field.sum()), list(dates), field
-    if best is None:
+        if same.any():
+            fields.append((list(dates), _largest_region(same)))
+    if not fields:
         raise InputError(f"no field is labelled growing, bare, growing on any of {sorted(labels)}")
-    return best[1], best[2]
+    return max(fields, key=lambda field: field[1].sum())
 
 
 def window(grid: xr.DataArray, regions: Sequence[NDArray[np.bool_]], margin: float
