@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import io
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,12 +29,15 @@ from lulc_lib.io import written_whole
 
 if TYPE_CHECKING:
     import xarray as xr
+    from numpy.typing import NDArray
 
 DPI, SCREEN_DPI = 150, 85
 MAX_BYTES = 500_000
 INK, QUIET, ACCENT, GRID = "#222222", "#6b6b6b", "#c8102e", "#e3e3e3"
 HALO = [pe.withStroke(linewidth=2.5, foreground="white")]
 """Around text on a map."""
+CLASSES = "classes"
+"""What images of class codes are marked with."""
 OURS, PUBLISHED = "#1c5d99", "#8a8a8a"
 FALSE_COLOUR = ("B08", "B04", "B03")
 """Bands shown as red, green and blue."""
@@ -66,15 +70,7 @@ def titled(fig: Figure, title: str, caption: str) -> Figure:
 
 
 class SavedFigure:
-    """A figure on disk; a notebook shows it exactly as it was written.
-
-    Attributes
-    ----------
-    path : Path
-        The PNG file.
-    data : bytes
-        What it holds.
-    """
+    """A PNG file and its bytes; a notebook shows it exactly as it was written."""
 
     def __init__(self, path: Path, data: bytes) -> None:
         self.path, self.data = path, data
@@ -93,27 +89,32 @@ def figure_path(name: str, source: str) -> Path:
     return paths.output_root() / "figures" / source / f"{name}.png"
 
 
-def save_figure(
-    fig: Figure, name: str, source: str, synthetic: bool | None = None
-) -> SavedFigure:
+def save_figure(fig: Figure, name: str, source: str, synthetic: bool | None = None) -> SavedFigure:
     """Write a figure to ``figures/<source>/<name>.png`` as :func:`write_figure` does.
 
     Parameters
     ----------
+    name : str
+        ``paper_figNN_slug`` after the paper's figure that it answers, else ``nbNN_slug`` after the
+        notebook.
     synthetic : bool, optional
-        Whether the landscape shown is synthetic, which is then said inside the picture; by default
-        it is if the source is.
+        Whether the landscape shown is synthetic, which is then said inside the picture and, among
+        published ones, in the file's name; by default it is if the source is.
 
     Raises
     ------
     InputError
-        The source is neither published nor synthetic, or the picture stays over 500 KB.
+        The source is neither published nor synthetic, the name is of another form, or the picture
+        stays over 500 KB.
     """
     if source not in ("published", "synthetic"):
         raise InputError(f"source is {source!r}; it must be 'published' or 'synthetic'")
+    if not re.fullmatch(r"(paper_fig|nb)\d\d_[a-z0-9_]+", name):
+        raise InputError(f"a figure's name is {name!r}; it must be paper_figNN_… or nbNN_…")
     if synthetic if synthetic is not None else source == "synthetic":
         fig.text(0.995, 0.006, "SYNTHETIC landscape", ha="right", va="bottom", color=ACCENT,
                  fontsize=11, fontweight="bold")
+        name += "_synthetic" if source == "published" else ""
     target = figure_path(name, source)
     target.parent.mkdir(parents=True, exist_ok=True)
     return write_figure(fig, target)
@@ -122,12 +123,8 @@ def save_figure(
 def write_figure(fig: Figure, target: Path) -> SavedFigure:
     """Write a figure to any PNG file, 150 dpi and under 500 KB, and close it.
 
-    A picture that would be too large is reduced to 256 colours, the legend's among them.
-
-    Raises
-    ------
-    InputError
-        The picture stays over 500 KB.
+    A picture that would be too large is reduced to 256 colours, the legend's among them; one that
+    stays too large raises InputError.
     """
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
@@ -175,17 +172,24 @@ def extent_km(grid: xr.DataArray) -> tuple[float, float, float, float]:
     return left / 1000, right / 1000, bottom / 1000, top / 1000
 
 
-def show_classes(ax: Axes, codes: xr.DataArray) -> None:
-    """Draw a (y, x) array of legend codes in its place, unsmoothed."""
-    ax.imshow(codes.values, **class_colours(), extent=extent_km(codes))
+def show_classes(ax: Axes, codes: xr.DataArray, where: NDArray[np.bool_] | None = None) -> None:
+    """Draw a (y, x) array of legend codes in its place, or those of its pixels, unsmoothed."""
+    shown = codes.values if where is None else np.ma.masked_where(~where, codes.values)
+    ax.imshow(shown, **class_colours(), extent=extent_km(codes), gid=CLASSES)
     frame(ax)
 
 
-def show_false_colour(ax: Axes, scene: xr.DataArray) -> None:
-    """Draw near infrared, red and green of a (band, y, x) reflectance scene as red, green, blue.
+def shown_classes(ax: Axes) -> list[int]:
+    """List the codes that :func:`show_classes` has drawn so far in the figure of an axes."""
+    images = [i for other in ax.get_figure(root=True).axes for i in other.images]
+    drawn = [np.unique(np.ma.compressed(i.get_array())) for i in images if i.get_gid() == CLASSES]
+    return sorted({int(code) for codes in drawn for code in codes} - {legend.NO_DATA})
 
-    The stretch is fixed (NIR 0–0.5; red and green 0–0.28 reflectance, square root), so dates can be
-    compared by eye.
+
+def show_false_colour(ax: Axes, scene: xr.DataArray) -> None:
+    """Draw near infrared, red and green of a scene as red, green, blue.
+
+    The stretch is fixed (NIR 0–0.5; red and green 0–0.28 reflectance, square root): dates compare.
     """
     top = np.array([0.50, 0.28, 0.28])[:, None, None]
     rgb = scene.sel(band=list(FALSE_COLOUR)).values / top
@@ -194,20 +198,11 @@ def show_false_colour(ax: Axes, scene: xr.DataArray) -> None:
     frame(ax)
 
 
-def show_grey(
-    ax: Axes, scene: xr.DataArray, band: str = "B04", top: float = 0.28, darkest: float = 0.6,
-    contrast: float = 0.4,
-) -> None:
+def show_grey(ax: Axes, scene: xr.DataArray, band: str = "B04", top: float = 0.28,
+              darkest: float = 0.6, contrast: float = 0.4) -> None:
     """Draw one band of a scene in pale grey, as the ground for what is drawn on it.
 
-    Parameters
-    ----------
-    scene : DataArray, (band, y, x), reflectance
-        Where the band comes from.
-    top : float, reflectance
-        Where the stretch ends.
-    darkest, contrast : float
-        Grey (0–1) of no reflectance, and what is added up to ``top``.
+    The grey (0–1) is ``darkest`` where nothing is reflected and that plus ``contrast`` at ``top``.
     """
     grey = np.sqrt(np.clip(np.nan_to_num(scene.sel(band=band).values) / top, 0, 1))
     ax.imshow(darkest + contrast * grey, cmap="gray", vmin=0, vmax=1, extent=extent_km(scene))
@@ -257,27 +252,17 @@ def class_swatches(codes: Iterable[int]) -> list[Patch]:
                   label=legend.NAMES[c]) for c in codes]
 
 
-def class_key(ax: Axes, codes: Iterable[int] = legend.CODES, columns: int = 1) -> None:
-    """Fill an axes of its own with the classes' swatches and names."""
+def class_key(ax: Axes, codes: Iterable[int] | None = None, columns: int = 1) -> None:
+    """Fill an axes of its own with swatches and names: of the classes drawn, else of ``codes``."""
+    codes = shown_classes(ax) if codes is None else codes
     ax.legend(handles=class_swatches(codes), loc="center left", ncols=columns, fontsize=9,
               handlelength=1.2, handleheight=1.1, borderaxespad=0)
     ax.axis("off")
 
 
-def panels(
-    count: int, columns: int, panel: float = 3.0, aspect: float = 1.0, **kwargs: Any
-) -> tuple[Figure, list[Axes]]:
-    """Make a grid of equal panels; what is left over is switched off.
-
-    Parameters
-    ----------
-    count, columns : int
-        Panels in all and in a row.
-    panel : float, inches
-        Width of one.
-    aspect : float
-        Its height divided by its width.
-    """
+def panels(count: int, columns: int, panel: float = 3.0, aspect: float = 1.0, **kwargs: Any
+           ) -> tuple[Figure, list[Axes]]:
+    """Make a grid of panels ``panel`` inches wide, ``aspect`` as high; switch off those left."""
     rows = math.ceil(count / columns)
     size = (panel * columns, (panel * aspect + 0.25) * rows + 0.6)
     fig, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False,
@@ -294,9 +279,8 @@ def light_grid(ax: Axes, axis: str = "x") -> None:
     ax.set_axisbelow(True)
 
 
-def interval(
-    ax: Axes, low: float, high: float, at: float, colour: str, width: float, alpha: float
-) -> None:
+def interval(ax: Axes, low: float, high: float, at: float, colour: str, width: float,
+             alpha: float) -> None:
     """Draw a horizontal bar from ``low`` to ``high`` at a height."""
     ax.plot([low, high], [at, at], color=colour, linewidth=width, alpha=alpha,
             solid_capstyle="butt")

@@ -113,7 +113,7 @@ def test_solutions_run_where_they_stand(tmp_path, monkeypatch, capsys):
             assert capsys.readouterr().out.strip()
             solved += 1
     assert solved == len(PITFALLS)
-    assert len(list((tmp_path / "figures" / "published").glob("fig05_*.png"))) >= len(PITFALLS)
+    assert len(list((tmp_path / "figures" / "published").glob("nb05_*.png"))) >= len(PITFALLS)
 
 
 def test_no_widget_is_stored_and_one_is_shown_to_a_person():

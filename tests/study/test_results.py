@@ -78,8 +78,8 @@ def test_synthetic_figures_say_so(output):
     path = {}
     for source in ("published", "synthetic"):
         fig = plt.figure(figsize=(4, 3))
-        saved = save_figure(fig, "fig99_test", source)
-        path[source] = figure_path("fig99_test", source)
+        saved = save_figure(fig, "nb99_test", source)
+        path[source] = figure_path("nb99_test", source)
         assert saved._repr_png_()[0] == path[source].read_bytes()
         assert not plt.fignum_exists(fig.number)
     red = {k: (np.asarray(Image.open(p).convert("RGB")) == [200, 16, 46]).all(axis=2).sum()
@@ -90,8 +90,8 @@ def test_synthetic_figures_say_so(output):
 
 
 def test_a_synthetic_panel_of_a_published_run_says_so(output):
-    saved = save_figure(plt.figure(figsize=(4, 3)), "fig99_panel", "published", synthetic=True)
-    assert saved.path.parent == output / "figures" / "published"
+    saved = save_figure(plt.figure(figsize=(4, 3)), "nb99_panel", "published", synthetic=True)
+    assert saved.path == output / "figures" / "published" / "nb99_panel_synthetic.png"
     marked = (np.asarray(Image.open(saved.path).convert("RGB")) == [200, 16, 46]).all(axis=2)
     assert marked.sum() > 100
 
@@ -101,10 +101,12 @@ def test_large_figures_are_reduced_and_unknown_sources_refused(output):
     noise = np.random.default_rng(0).random((1200, 1200, 3))
     ax.imshow(noise * [0.2, 0.2, 1], interpolation="nearest")
     with pytest.raises(InputError, match="must stay under"):
-        save_figure(fig, "fig99_noise", "published")
-    assert not list(output.rglob("fig99_noise*"))
+        save_figure(fig, "nb99_noise", "published")
+    assert not list(output.rglob("nb99_noise*"))
     with pytest.raises(InputError, match="'real'"):
-        save_figure(fig, "fig99_noise", "real")
+        save_figure(fig, "nb99_noise", "real")
+    with pytest.raises(InputError, match="paper_figNN_… or nbNN_…"):
+        save_figure(fig, "fig05_noise", "published")
     plt.close(fig)
 
 
