@@ -1,6 +1,8 @@
 """The class scheme: codes, names, meanings, colours, NO_DATA and the CORINE crosswalk.
 
-This is the only module in which a class number is written. Everything else asks here.
+This is the only module in which a class number or a class's colour is written. Everything else
+asks here. The colours can be told apart with every kind of colour vision
+(tests/study/test_legend.py).
 
 Source: Hejmanowska et al. 2025, section 2.2 (the ten classes) and Figure 4 (classes 4 and 9 are
 phases of the same field); CORINE Land Cover nomenclature, level 3.
@@ -35,28 +37,28 @@ class LandClass(NamedTuple):
 
 CLASSES: tuple[LandClass, ...] = (
     LandClass(1, "conifer", "Coniferous forest", "Evergreen needle-leaf forest, green all year",
-              "#135b44", (312,)),
+              "#005953", (312,)),
     LandClass(2, "mixed_forest", "Mixed forest",
-              "Broad-leaved and mixed forest, leafless in winter", "#49b94c", (311, 313, 324)),
+              "Broad-leaved and mixed forest, leafless in winter", "#04a97b", (311, 313, 324)),
     LandClass(3, "urban", "Urban", "Built-up land: settlements, industry, yards",
-              "#ae529f", (111, 112, 121, 123, 124, 133)),
+              "#a66692", (111, 112, 121, 123, 124, 133)),
     LandClass(4, "crops_ripe", "Crops before harvest",
               "A field before harvest, or in spring before it is worked: a phase of the crop, "
-              "not a place (same fields as classes 5 and 9)", "#f1d4a4", (211, 221, 222, 242, 243)),
+              "not a place (same fields as classes 5 and 9)", "#f3e4c0", (211, 221, 222, 242, 243)),
     LandClass(5, "bare_soil", "Bare soil",
               "A field without plant cover, ploughed or just sown (same fields as 4 and 9)",
-              "#7b2b00", (211, 242, 243)),
+              "#512c04", (211, 242, 243)),
     LandClass(6, "grassland", "Permanent grassland", "Meadows and pastures that are not ploughed",
-              "#96f8f1", (141, 142, 231, 321)),
+              "#9acadc", (141, 142, 231, 321)),
     LandClass(7, "road", "Roads", "Paved roads and railways, mostly one or two pixels wide",
-              "#43264f", (122,)),
+              "#010101", (122,)),
     LandClass(8, "water", "Water", "Rivers, ponds, reservoirs and the lakes in pits",
-              "#1c74f3", (511, 512)),
+              "#4b78ff", (511, 512)),
     LandClass(9, "crops_growing", "Growing crops",
               "A field with crops in full growth, bright in near infrared: a phase of the crop, "
-              "not a place (same fields as 4 and 5)", "#b3ea26", (211, 221, 222, 242, 243)),
+              "not a place (same fields as 4 and 5)", "#c8ff24", (211, 221, 222, 242, 243)),
     LandClass(10, "quarry", "Quarries, open pits", "Open-pit extraction: rock faces, benches, "
-              "haul roads and heaps; the mining class of the study", "#ff320d", (131, 132)),
+              "haul roads and heaps; the mining class of the study", "#fe4005", (131, 132)),
 )
 
 CODES: tuple[int, ...] = tuple(c.code for c in CLASSES)

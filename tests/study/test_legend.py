@@ -18,6 +18,12 @@ VISION = {
                [0.004733, 0.691367, 0.303900]],
 }
 
+LEAST = {"normal": 20, "protan": 17, "deutan": 17, "tritan": 13}
+"""CIE 2000 distance of the two classes that are most alike; 1 is just noticeable."""
+HARD = (("quarry", "mixed_forest"), ("quarry", "conifer"), ("quarry", "bare_soil"),
+        ("road", "conifer"), ("road", "bare_soil"), ("conifer", "bare_soil"))
+"""Pairs that dichromats mistook, or that are dark and thin on a map."""
+
 
 def lab(rgb: np.ndarray) -> np.ndarray:
     """CIE L*a*b* (D65) of linear RGB."""
@@ -28,13 +34,57 @@ def lab(rgb: np.ndarray) -> np.ndarray:
     return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], 1)
 
 
-@pytest.mark.parametrize("vision", VISION)
-def test_colours_can_be_told_apart(vision):
+def seen_with(vision: str) -> np.ndarray:
+    """L*a*b* of the legend's colours as somebody with that colour vision sees them."""
     rgb = np.array([to_rgb(c.colour) for c in legend.CLASSES])
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    seen = lab(np.clip(linear @ np.array(VISION[vision]).T, 0, 1))
+    return lab(np.clip(linear @ np.array(VISION[vision]).T, 0, 1))
+
+
+def ciede2000(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Distance of colours as the eye sees it (CIE 2000; Sharma, Wu & Dalal 2005), broadcast."""
+    (l1, a1, b1), (l2, a2, b2) = (np.moveaxis(v, -1, 0) for v in (one, other))
+    g = (np.hypot(a1, b1) + np.hypot(a2, b2)) / 2
+    g = 1.5 - 0.5 * np.sqrt(g**7 / (g**7 + 25.0**7))
+    c1, c2 = np.hypot(a1 * g, b1), np.hypot(a2 * g, b2)
+    h1, h2 = np.arctan2(b1, a1 * g), np.arctan2(b2, a2 * g)
+    turn = (h2 - h1 + np.pi) % (2 * np.pi) - np.pi
+    lightness, chroma, hue = (l1 + l2) / 2, (c1 + c2) / 2, np.degrees(h1 + turn / 2) % 360
+    t = (1 - 0.17 * np.cos(np.radians(hue - 30)) + 0.24 * np.cos(np.radians(2 * hue))
+         + 0.32 * np.cos(np.radians(3 * hue + 6)) - 0.2 * np.cos(np.radians(4 * hue - 63)))
+    dl = (l2 - l1) / (1 + 0.015 * (lightness - 50)**2 / np.sqrt(20 + (lightness - 50)**2))
+    dc = (c2 - c1) / (1 + 0.045 * chroma)
+    dh = 2 * np.sqrt(c1 * c2) * np.sin(turn / 2) / (1 + 0.015 * chroma * t)
+    rotation = (-2 * np.sqrt(chroma**7 / (chroma**7 + 25.0**7))
+                * np.sin(np.radians(60 * np.exp(-(((hue - 275) / 25) ** 2)))))
+    return np.sqrt(dl**2 + dc**2 + dh**2 + rotation * dc * dh)
+
+
+def test_the_distance_is_that_of_the_papers_examples():
+    """Sharma, Wu & Dalal 2005, Table 1, pairs 1, 7, 17 and 25."""
+    pairs = [((50, 2.6772, -79.7751), (50, 0, -82.7485), 2.0425), ((50, 0, 0), (50, -1, 2), 2.3669),
+             ((50, 2.5, 0), (73, 25, -18), 27.1492),
+             ((60.2574, -34.0099, 36.2677), (60.4626, -34.1751, 39.4387), 1.2644)]
+    for one, other, expected in pairs:
+        assert abs(ciede2000(np.array(one, float), np.array(other, float)) - expected) < 5e-5
+
+
+@pytest.mark.parametrize("vision", VISION)
+def test_colours_can_be_told_apart(vision):
+    seen = seen_with(vision)
     distance = np.linalg.norm(seen[:, None] - seen[None], axis=-1)
     assert distance[np.triu_indices(len(seen), 1)].min() > 20  # 2 is just noticeable
+
+
+@pytest.mark.parametrize(("vision", "least"), LEAST.items())
+def test_colours_can_be_told_apart_by_the_eye(vision, least):
+    """Every pair of classes, and the dark ones and quarry and forest by more."""
+    seen = seen_with(vision)
+    distance = ciede2000(seen[:, None], seen[None])
+    assert distance[np.triu_indices(len(seen), 1)].min() > least
+    for one, other in HARD:
+        codes = legend.code(one), legend.code(other)
+        assert distance[tuple(legend.CODES.index(c) for c in codes)] > 20, (one, other)
 
 
 def test_ten_classes_with_the_papers_codes():
