@@ -18,11 +18,12 @@ from lulc_lib.cli.classify import add_classify
 from lulc_lib.cli.common import BAD_INPUT, DONE, FAULT, STOPPED, Subparsers
 from lulc_lib.cli.data import add_data
 from lulc_lib.cli.earth_engine import add_earth_engine
+from lulc_lib.cli.sample import add_sample
 from lulc_lib.cli.sites import add_sites
 from lulc_lib.errors import InputError
 
 COMMANDS: tuple[Callable[[Subparsers], None], ...] = (
-    add_data, add_classify, add_accuracy, add_earth_engine, add_sites)
+    add_data, add_classify, add_accuracy, add_sample, add_earth_engine, add_sites)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -14,6 +14,7 @@ import pyogrio
 import rasterio
 from numpy.typing import NDArray
 
+from lulc_lib import legend
 from lulc_lib.data.pairs import BLOCK_PIXELS, MOST_CODES, _read
 from lulc_lib.data.reference import open_classes
 from lulc_lib.data.scenes import windows
@@ -23,23 +24,22 @@ from lulc_lib.io import existing_file, written_whole
 POINTS, TABLES = "points", ("strata", "labels", "design")
 """Layers of the GeoPackage: the points, and tables without shapes."""
 
+CONFIDENCES = ("high", "medium", "low")
+_NONE = -1
+"""Stands for no data in a block of codes."""
+
 
 class Strata(NamedTuple):
-    """The classes of a map.
+    """The classes of a map: pixels by code, and pixels without a class, which are in no stratum.
 
     Attributes
     ----------
-    pixels : Series, index the class code
-        Pixels of each class.
-    no_data : int
-        Pixels without a class, which are in no stratum.
     names : dict of int to str
-        Names of the classes, as given or as the file's tags have them; empty if neither has.
-    pixel_area : float
-        Area of a pixel in ``unit``: hectares, or pixels where the CRS is not in metres.
-    unit : str
-    pixel : float, unit of the CRS
-        Side of a pixel.
+        As given or as the file's tags have them; empty if neither has.
+    pixel_area : float, ``unit``
+        In hectares, or in pixels where the CRS is not projected.
+    side : float, unit of the CRS
+        Of a pixel.
     """
 
     pixels: pd.Series
@@ -47,7 +47,7 @@ class Strata(NamedTuple):
     names: dict[int, str]
     pixel_area: float
     unit: str
-    pixel: float
+    side: float
 
 
 def count_strata(path: Path, names: Mapping[int, str] | None = None) -> Strata:
@@ -76,13 +76,14 @@ def count_strata(path: Path, names: Mapping[int, str] | None = None) -> Strata:
         total = total.sort_index().astype(np.int64)
         if not len(total) or (named and set(total.index) - set(named)):
             lacking = ", ".join(map(str, sorted(set(total.index) - set(named)))) or "no class"
-            raise InputError(f"{path.name}: holds {lacking}, and there are names for "
-                             f"{', '.join(map(str, named)) or 'none'}; name every class in --labels")
-        t, metres = source.transform, source.crs.is_projected
-        side = source.crs.linear_units_factor[1] if metres else 0
-        return Strata(total, every - int(total.sum()), named,
-                      abs(t.determinant) * side**2 / 1e4 if metres else 1.0,
-                      "ha" if metres else "pixels", abs(t.determinant) ** 0.5)
+            raise InputError(f"{path.name}: holds {lacking}; there are names for "
+                             f"{', '.join(map(str, named)) or 'none'}, and every class needs one "
+                             "(--labels)")
+        side = abs(source.transform.determinant) ** 0.5
+        if not source.crs.is_projected:
+            return Strata(total, every - int(total.sum()), named, 1.0, "pixels", side)
+        hectares = (side * source.crs.linear_units_factor[1]) ** 2 / 1e4
+        return Strata(total, every - int(total.sum()), named, hectares, "ha", side)
 
 
 def draw_points(path: Path, ranks: Mapping[int, NDArray[np.int64]], names: Mapping[int, str],
@@ -105,11 +106,121 @@ def draw_points(path: Path, ranks: Mapping[int, NDArray[np.int64]], names: Mappi
                 seen[code] += here.size
                 found.append(pd.DataFrame({"map_class": code, "row": row + top, "col": col}))
         t, crs = source.transform, source.crs
-    table = pd.concat(found).sample(frac=1, random_state=np.random.default_rng([seed]))
-    x, y = t @ (table.col.to_numpy() + 0.5, table.row.to_numpy() + 0.5) if False else t * (
-        table.col.to_numpy() + 0.5, table.row.to_numpy() + 0.5)
+    table = pd.concat(found).sort_values(["row", "col"]).sample(
+        frac=1, random_state=np.random.default_rng(seed))
+    x, y = t * (table.col.to_numpy() + 0.5, table.row.to_numpy() + 0.5)
     columns = {"point_id": np.arange(1, len(table) + 1), "map_class": table.map_class.to_numpy(),
                "label": pd.array([pd.NA] * len(table), dtype="Int32")}
     empty = pd.array([pd.NA] * len(table), dtype="string")
     columns |= dict.fromkeys(("labeller", "confidence", "comment"), empty)
     return gpd.GeoDataFrame(columns, geometry=gpd.points_from_xy(x, y), crs=crs)
+
+
+def write_sample(path: Path, points: gpd.GeoDataFrame, strata: pd.DataFrame,
+                 labels: Mapping[int, str], design: Mapping[str, object], size: float) -> None:
+    """Write a sample as a GeoPackage and its QGIS style and form (.qml).
+
+    Parameters
+    ----------
+    path : Path
+        The GeoPackage.
+    points : GeoDataFrame
+        From :func:`draw_points`.
+    strata : DataFrame, index the class code
+        At least ``pixels``, ``area`` and ``points``.
+    labels : mapping of int to str
+        Allowed labels and their names.
+    design : mapping
+        How the sample was drawn and how it is to be labelled.
+    size : float, unit of the CRS
+        Side of the square that a label speaks for; it is drawn around the point.
+    """
+    tables = (strata.rename_axis("map_class").reset_index(),
+              pd.DataFrame({"label": list(labels), "name": list(labels.values())}),
+              pd.DataFrame({"key": list(design), "value": list(map(str, design.values()))}))
+    with written_whole(path) as part, written_whole(path.with_suffix(".qml")) as style:
+        points.to_file(part, layer=POINTS, driver="GPKG")
+        for layer, table in zip(TABLES, tables, strict=True):
+            pyogrio.write_dataframe(table, part, layer=layer, driver="GPKG")
+        style.write_text(qgis_form(labels, size), encoding="utf-8")
+
+
+def read_sample(path: Path, column: str
+                ) -> tuple[pd.DataFrame, pd.DataFrame, dict[int, str], dict[str, str]]:
+    """Read a sample: points (``map_class``, ``label``), strata, names of labels, design.
+
+    Raises
+    ------
+    InputError
+        The file is none of :func:`write_sample`, or its points have no such column.
+    """
+    try:
+        layers = {str(name) for name in pyogrio.list_layers(existing_file(path))[:, 0]}
+    except pyogrio.errors.DataSourceError as error:
+        raise InputError(f"{path.name}: cannot be read as a GeoPackage ({error})") from error
+    if not {POINTS, *TABLES} <= layers:
+        raise InputError(f"{path.name}: is no sample of `lulc sample`, whose layers are {POINTS}, "
+                         f"{', '.join(TABLES)}; to use it as a reference give the map first")
+    points, strata, labels, design = (pyogrio.read_dataframe(path, layer=k, read_geometry=False)
+                                      for k in (POINTS, *TABLES))
+    if not {"map_class", column} <= set(points):
+        raise InputError(f"{path.name}: its points need the columns map_class and {column}; they "
+                         f"have {', '.join(points)}")
+    return (points[["map_class", column]].set_axis(["map_class", "label"], axis=1),
+            strata.set_index("map_class"), dict(zip(labels.label, labels.name, strict=True)),
+            dict(zip(design.key, design.value, strict=True)))
+
+
+def qgis_form(labels: Mapping[int, str], size: float) -> str:
+    """Return a QGIS style (.qml) with the form of a labeller, who does not see the map class."""
+    root = ET.Element("qgis", version="3.34",
+                      styleCategories="Symbology|Fields|Forms|AttributeTable")
+    renderer = ET.SubElement(root, "renderer-v2", type="categorizedSymbol", attr="label IS NULL")
+    kinds, symbols = ET.SubElement(renderer, "categories"), ET.SubElement(renderer, "symbols")
+    for number, (label, colour) in enumerate((("labelled", "0,114,178"), ("to label", "213,94,0"))):
+        ET.SubElement(kinds, "category", value=str(number), symbol=str(number), label=label,
+                      render="true", type="integer")
+        symbol = ET.SubElement(symbols, "symbol", type="marker", name=str(number))
+        for unit, side in (("MapUnit", size), ("MM", 4)):
+            layer = ET.SubElement(symbol, "layer", {"class": "SimpleMarker", "enabled": "1"})
+            _options(layer, name="square", color="0,0,0,0", outline_color=f"{colour},255",
+                     outline_width=0.4, size=side, size_unit=unit)
+    fields = ET.SubElement(root, "fieldConfiguration")
+    choices = {"label": {f"{code} {name}": code for code, name in labels.items()},
+               "confidence": {c: c for c in CONFIDENCES}}
+    for field in ("map_class", "point_id", "label", "labeller", "confidence", "comment"):
+        kind = "Hidden" if field == "map_class" else "ValueMap" if field in choices else "TextEdit"
+        config = ET.SubElement(ET.SubElement(ET.SubElement(fields, "field", name=field),
+                                             "editWidget", type=kind), "config")
+        options = _options(config, **({"IsMultiline": "true"} if field == "comment" else {}))
+        if field in choices:
+            values = ET.SubElement(options, "Option", name="map", type="List")
+            for text, value in choices[field].items():
+                _options(values, **{text: value})
+    ET.SubElement(ET.SubElement(root, "editable"), "field", name="point_id", editable="0")
+    columns = ET.SubElement(ET.SubElement(root, "attributetableconfig"), "columns")
+    ET.SubElement(columns, "column", type="field", name="map_class", hidden="1")
+    ET.indent(root)
+    head = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
+    return head + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _options(parent: ET.Element, **values: object) -> ET.Element:
+    """Add a map of options, as QGIS stores it."""
+    options = ET.SubElement(parent, "Option", type="Map")
+    for name, value in values.items():
+        ET.SubElement(options, "Option", type="QString", name=name, value=str(value))
+    return options
+
+
+def _strips(source: rasterio.DatasetReader, names: Mapping[int, str]
+            ) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """First row and codes of strips as wide as the map, pixel after pixel; ``_NONE`` for no data.
+
+    Strips of the whole width make the order, and so the draw, the same however a file is stored.
+    """
+    stored = source.block_shapes[0][0], source.width
+    for window in windows(source.shape, stored, BLOCK_PIXELS):
+        codes, valid = _read(source, window)
+        valid &= (codes != legend.NO_DATA) | (legend.NO_DATA in names) | (not names)
+        yield window.row_off, np.where(valid, codes.astype(np.int64), _NONE).ravel()
