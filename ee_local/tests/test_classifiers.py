@@ -4,8 +4,8 @@ import ee
 import numpy as np
 import pytest
 from ee_local.confusion import count_pairs
-from ee_local.models import bag, fit_forest
-from ee_local.tree_text import TextTree, tree_to_text
+from ee_local.models import bag, fit_cart, fit_forest, out_of_bag
+from ee_local.tree_text import TextTree, java_g, tree_to_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from local_engine import (
@@ -60,13 +60,28 @@ def check_map(engine, classifier, reference):
     assert (found[~valid] == 0).all()
 
 
-def test_cart_is_scikit_learns_tree(engine, training):
+def cart(rows, labels, leaves=None, smallest=1):
+    """Smile's tree without the client; test_smile.py holds it against Smile's own outputs."""
+    return fit_cart(rows, labels, {"maxNodes": leaves, "minLeafPopulation": smallest})
+
+
+def test_cart_is_smiles_tree(engine, training):
     sampled, rows, labels = training
-    reference = DecisionTreeClassifier(random_state=0).fit(rows, labels)
-    check_map(engine, ee.Classifier.smileCart().train(sampled, "class", INPUTS), reference)
-    small = DecisionTreeClassifier(random_state=0, max_leaf_nodes=4, min_samples_leaf=5).fit(
-        rows, labels)
-    check_map(engine, ee.Classifier.smileCart(4, 5).train(sampled, "class", INPUTS), small)
+    check_map(engine, ee.Classifier.smileCart().train(sampled, "class", INPUTS),
+              cart(rows, labels))
+    check_map(engine, ee.Classifier.smileCart(4, 5).train(sampled, "class", INPUTS),
+              cart(rows, labels, 4, 5))
+
+
+def test_cart_explains_itself(engine, training):
+    sampled, rows, labels = training
+    told = ee.Classifier.smileCart(3).train(sampled, "class", INPUTS).explain().getInfo()
+    (tree,) = cart(rows, labels, 3)._trees
+    assert list(told["importance"]) == INPUTS and told["classes"] == [4, 7, 9]
+    assert list(told["importance"].values()) == tree.importance(4).tolist()
+    assert sum(v > 0 for v in told["importance"].values()) == 2  # two nodes, two gains
+    reverse = ee.Classifier.smileCart(3).train(sampled, "class", INPUTS[::-1]).explain().getInfo()
+    assert set(reverse["importance"]) == set(INPUTS)
 
 
 def test_the_linear_machine_is_libsvms(engine, training):
@@ -110,7 +125,7 @@ def test_features_are_classified_like_pixels(engine, training):
     sampled, rows, labels = training
     model = ee.Classifier.smileCart().train(sampled, "class", INPUTS)
     found = sampled.classify(model, "mapped").aggregate_array("mapped").getInfo()
-    assert found == DecisionTreeClassifier(random_state=0).fit(rows, labels).predict(rows).tolist()
+    assert found == cart(rows, labels).predict(rows).tolist()
     assert all(isinstance(v, int) for v in found)
 
 
@@ -118,11 +133,11 @@ def test_half_of_every_class_without_replacement():
     index = np.repeat([0, 1, 2], [40, 11, 1])
     rng = np.random.default_rng(0)
     for _ in range(20):
-        chosen = bag(index, 0.5, rng)
-        assert len(set(chosen.tolist())) == len(chosen)
-        assert np.bincount(index[chosen]).tolist() in ([20, 5, 1], [20, 6, 1])
+        times = bag(index, 0.5, rng)
+        assert times.max() == 1  # 5.5 and 0.5 go up
+        assert np.bincount(index, times).tolist() == [20, 6, 1]
     whole = bag(index, 1.0, rng)
-    assert np.bincount(index[whole]).tolist() == [40, 11, 1] and len(set(whole.tolist())) < 52
+    assert np.bincount(index, whole).tolist() == [40, 11, 1] and (whole > 0).sum() < 52
 
 
 def test_a_forest_is_its_trees_majority(training):
@@ -131,15 +146,35 @@ def test_a_forest_is_its_trees_majority(training):
                "bagFraction": 0.5, "maxNodes": None, "seed": 4}
     forest = fit_forest(rows, labels, options)
     trees = forest._trees
-    assert len(trees) == 7 and all(t.max_features == 2 for t in trees)  # √4
-    assert all(t.tree_.n_node_samples[0] == sum(round(0.5 * n) for n in np.unique(
-        labels, return_counts=True)[1]) for t in trees)
-    votes = np.stack([forest.classes[t.predict(rows).astype(int)] for t in trees])
+    assert len(trees) == 7
+    assert all(t.counts[0].tolist() == [(n + 1) // 2 for n in np.unique(
+        labels, return_counts=True)[1]] for t in trees)
+    votes = np.stack([forest.classes[t.spread(rows.T, t.labels())] for t in trees])
     expected = [min(np.unique(v)[np.unique(v, return_counts=True)[1]
                                  == np.unique(v, return_counts=True)[1].max()]) for v in votes.T]
     np.testing.assert_array_equal(forest.predict(rows), expected)
     np.testing.assert_allclose(forest.shares(rows).sum(axis=1), 1)
     assert 0 < forest.explain(INPUTS)["outOfBagErrorEstimate"] < 0.6
+    again, other = (fit_forest(rows, labels, options | {"seed": s}) for s in (4, 5))
+    assert again.explain(INPUTS) == forest.explain(INPUTS) != other.explain(INPUTS)
+
+
+def test_variables_are_drawn_for_each_node(training):
+    """With one variable a node, all are used; with all, the bags alone make trees differ."""
+    _, rows, labels = training
+    options = {"numberOfTrees": 20, "minLeafPopulation": 1, "bagFraction": 0.5, "maxNodes": 2,
+               "seed": 1}
+    roots = {k: {int(t.variable[0]) for t in fit_forest(
+        rows, labels, options | {"variablesPerSplit": k})._trees} for k in (1, 4)}
+    assert roots[1] >= {0, 1, 2} and len(roots[4]) < len(roots[1])
+
+
+def test_without_samples_left_out_there_is_no_error(training):
+    _, rows, labels = training
+    index = np.unique(labels, return_inverse=True)[1]
+    model = cart(rows, labels)
+    weights, error = out_of_bag(model._trees, rows, index, np.ones((1, len(rows)), int))
+    assert weights.tolist() == [1] and error == 0
 
 
 def test_forests_through_the_client(engine, training):
@@ -169,27 +204,45 @@ def test_probabilities(engine, training):
     np.testing.assert_allclose(one["classification"][valid], np.max(
         [found[n] for n in "abc"], axis=0)[valid])
     best = np.array([4, 7, 9])[np.argmax([found[n] for n in "abc"], axis=0)]
-    np.testing.assert_array_equal(mapped(engine, model)[0][valid], best[valid])
+    same = (mapped(engine, model)[0] == best)[valid].mean()  # votes are not weighted
+    assert 0.9 < same <= 1
     leaf = ee.Classifier.smileCart(3).train(sampled, "class", INPUTS)
-    tree = DecisionTreeClassifier(random_state=0, max_leaf_nodes=3).fit(rows, labels)
     row = sampled.limit(5).classify(leaf.setOutputMode("MULTIPROBABILITY")).aggregate_array(
         "classification").getInfo()
-    np.testing.assert_allclose(row, tree.predict_proba(rows[:5]))
+    np.testing.assert_allclose(row, cart(rows, labels, 3).shares(rows[:5]))
+    assert np.min(row) > 0  # one row of each class is added in every leaf
 
 
 def test_trees_as_text_come_back(engine, training):
     sampled, rows, labels = training
-    tree = DecisionTreeClassifier(random_state=0).fit(rows, labels)
-    text = tree_to_text(tree.tree_, INPUTS, tree.classes_)
+    model = cart(rows, labels)
+    (tree,) = model._trees
+    text = tree_to_text(tree, INPUTS, model.classes)
     again = TextTree(text).predict(dict(zip(INPUTS, rows.T, strict=True)), len(rows))
-    np.testing.assert_array_equal(again, tree.predict(rows))
-    check_map(engine, ee.Classifier.decisionTree(text), tree)
+    np.testing.assert_array_equal(again, model.predict(rows))
+    check_map(engine, ee.Classifier.decisionTree(text), model)
     forest = ee.Classifier.smileRandomForest(9).train(sampled, "class", INPUTS)
     texts = forest.explain().get("trees")
     copied = ee.Classifier.decisionTreeEnsemble(texts)
     ours, _, valid = mapped(engine, forest)
     theirs = engine.pixels(engine.image().classify(copied))["classification"]
     np.testing.assert_array_equal(theirs[valid], ours[valid])
+
+
+def test_a_tree_is_written_as_smile_writes_it():
+    model = cart(np.array([[1.0], [2.0], [4.0], [6.0]]), np.array([3, 3, 8, 8]))
+    assert model.explain(["B2"])["tree"].splitlines() == [
+        "n= 4", "node), split, n, loss, yval, (yprob)", "* denotes terminal node",
+        "1) root 4 2.0000 3 (0.50000 0.50000)",
+        " 2) B2<=3.00000 2 0.0000 3 (0.75000 0.25000) *",
+        " 3) B2>3.00000 2 0.0000 8 (0.25000 0.75000) *"]
+
+
+@pytest.mark.parametrize("value, text", [
+    (445.0, "445.000"), (0.0, "0.00000"), (-12345.25, "-12345.3"), (0.00123456789, "0.00123457"),
+    (1234567.0, "1.23457e+06"), (0.0000123, "1.23000e-05"), (999999.5, "1.00000e+06")])
+def test_numbers_are_written_as_java_writes_them(value, text):
+    assert java_g(value) == text
 
 
 R_TREE = """n= 150
@@ -241,12 +294,12 @@ def test_geemaps_trees_are_scikit_learns(engine, training):
     (lambda t: ee.Classifier.libsvm(svmType="ONE_CLASS").train(t, "class", INPUTS), "ONE_CLASS"),
     (lambda t: ee.Classifier.libsvm("Margin").train(t, "class", INPUTS), "Margin"),
     (lambda t: ee.Classifier.smileKNN(500).train(t, "class", INPUTS), "500"),
-    (lambda t: ee.Classifier.smileNaiveBayes().train(t, "class", INPUTS),
-     "Classifier.smileNaiveBayes is not implemented"),
-    (lambda t: ee.Classifier.smileGradientTreeBoost(3), "smileGradientTreeBoost is not"),
+    (lambda t: ee.Classifier.amnhMaxent().train(t, "class", INPUTS),
+     "Classifier.amnhMaxent is not implemented"),
+    (lambda t: ee.Clusterer.wekaCobweb(), "wekaCobweb is not"),
     (lambda t: ee.Classifier.smileCart().explain(), "not trained"),
     (lambda t: ee.Classifier.smileCart().setOutputMode("LOUD"), "LOUD"),
-    (lambda t: t.classify(ee.Classifier.smileCart().setOutputMode("REGRESSION").train(
+    (lambda t: t.classify(ee.Classifier.smileKNN().setOutputMode("REGRESSION").train(
         t, "class", INPUTS)), "REGRESSION"),
     (lambda t: ee.Classifier.decisionTree("no tree"), "no tree|no root"),
     (lambda t: ee.Classifier.decisionTree("1) root 3 x"), "cannot be"),
@@ -314,7 +367,7 @@ def test_a_matrix_from_an_array():
 def test_resubstitution(engine, training):
     sampled, rows, labels = training
     model = ee.Classifier.smileCart(4).train(sampled, "class", INPUTS)
-    tree = DecisionTreeClassifier(random_state=0, max_leaf_nodes=4).fit(rows, labels)
+    tree = cart(rows, labels, 4)
     assert model.confusionMatrix().array().getInfo() == metrics.confusion_matrix(
         labels, tree.predict(rows), labels=range(10)).tolist()
     again = sampled.classify(model).errorMatrix("class", "classification")

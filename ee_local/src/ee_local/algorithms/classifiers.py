@@ -14,14 +14,23 @@ from ee_local.confusion import ConfusionMatrix
 from ee_local.discovery import signatures
 from ee_local.errors import EngineError
 from ee_local.grid import Grid
+from ee_local.learners import (
+    REGRESSION,
+    REGRESSIONS,
+    Regression,
+    SpectralRegion,
+    fit_bayes,
+    fit_boosted,
+    fit_means,
+    fit_neighbours,
+    trained_on_numbers,
+)
 from ee_local.models import (
     MODES,
     Classifier,
     Fit,
     fit_cart,
     fit_forest,
-    fit_means,
-    fit_neighbours,
     fit_svm,
     no_shares,
 )
@@ -54,6 +63,19 @@ _untrained("Classifier.smileRandomForest", fit_forest,
 _untrained("Classifier.libsvm", fit_svm, "libsvm's support vector classifier, linear by default.")
 _untrained("Classifier.smileKNN", fit_neighbours, "The most common class of the nearest samples.")
 _untrained("Classifier.minimumDistance", fit_means, "The class with the nearest mean.")
+_untrained("Classifier.smileNaiveBayes", fit_bayes, "Naive Bayes of counts (multinomial).")
+_untrained("Classifier.smileGradientTreeBoost", fit_boosted, "Boosted regression trees.")
+
+
+@function("Classifier.spectralRegion")
+def spectral_region(coordinates: list[list[float]], schema: list[str] | None) -> Classifier:
+    """Return 1 where two inputs lie within a polygon, else 0; it needs no training."""
+    inputs = tuple(schema or ("u", "v"))
+    if len(inputs) != 2:
+        raise EngineError(f"Classifier.spectralRegion: schema has {len(inputs)} names; it must "
+                          "have 2.")
+    return Classifier("Classifier.spectralRegion", {}, None, inputs=inputs,
+                      model=SpectralRegion(coordinates))
 
 
 class TextForest:
@@ -113,21 +135,17 @@ def decision_tree_ensemble(texts: list[str]) -> Classifier:
 
 def training_table(
     features: el.Collection, inputs: list[str], label: str
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return rows (row, input) float64 and class values (row,) int64 of a collection.
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return rows (row, input) and class values (row,) of a collection.
 
     Raises
     ------
     EngineError
-        A feature lacks a property, or one is no number; a class value is not whole.
+        A feature lacks a property, or one is no number.
     """
     table = np.array([[_numeric(f, n) for n in (*inputs, label)] for f in features.elements],
                      dtype=np.float64).reshape(-1, len(inputs) + 1)
-    labels = table[:, -1]
-    if not (labels == np.floor(labels)).all():
-        bad = labels[labels != np.floor(labels)][0]
-        raise EngineError(f"Classifier.train: the class value {bad:g} is no whole number.")
-    return table[:, :-1], labels.astype(np.int64)
+    return table[:, :-1], table[:, -1]
 
 
 def _numeric(feature: el.Element, name: str) -> float:
@@ -158,8 +176,15 @@ def train(classifier: Classifier, features: el.Collection, label: str,
         keep = np.random.default_rng(abs(seed)).random(len(features.elements)) < subsampling
         features = features.with_elements(
             e for e, k in zip(features.elements, keep, strict=True) if k)
-    rows, labels = training_table(features, list(inputs), label)
-    return classifier.trained(rows, labels, list(inputs))
+    rows, values = training_table(features, list(inputs), label)
+    if classifier.mode in REGRESSION and classifier.name in REGRESSIONS:
+        return trained_on_numbers(classifier, rows, values, list(inputs))
+    whole = values == np.floor(values)
+    if not whole.all():
+        raise EngineError(f"Classifier.train: the class value {values[~whole][0]:g} is no whole "
+                          f"number; to learn numbers, use setOutputMode('REGRESSION') before "
+                          f"train() with one of {', '.join(REGRESSIONS)}.")
+    return classifier.trained(rows, values.astype(np.int64), list(inputs))
 
 
 @function("Image.classify")
@@ -177,7 +202,7 @@ def classify_image(image: Image, classifier: Classifier, name: str) -> Image:
 
     def read(grid: Grid) -> Pixels:
         values, mask = read_all(inputs, grid)
-        found = classifier.output(values[:, mask].T) if mask.any() else None
+        found = output(classifier, values[:, mask].T) if mask.any() else None
         shape = grid.shape if found is None else (*grid.shape, *found.shape[1:])
         out = np.zeros(shape)
         if found is not None:
@@ -189,10 +214,24 @@ def classify_image(image: Image, classifier: Classifier, name: str) -> Image:
     return image.plain([band])
 
 
+MODELS_OWN = {"CLASSIFICATION": "several", "REGRESSION": "regress", "RAW": "raw",
+              "RAW_REGRESSION": "raw_regressions"}
+"""Output modes that a model may serve by a method of its own, and that method's name."""
+
+
+def output(classifier: Classifier, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (row,) what a classifier puts out, or (row, value) in a mode of several."""
+    own = getattr(classifier.model, MODELS_OWN.get(classifier.mode, ""), None)
+    return classifier.output(rows) if own is None else own(rows)
+
+
 def output_type(classifier: Classifier) -> PixelType:
     """Return the pixel type of what a classifier puts out."""
+    several = (classifier.options.get("kNearest") or 1) > 1
     if classifier.mode == "CLASSIFICATION":
-        return integer_type("int32")
+        return integer_type("int32")._replace(dimensions=int(several))
+    if classifier.mode == "REGRESSION" and not several:
+        return PixelType("float")
     if classifier.mode == "PROBABILITY":
         return PixelType("float", 0, 1)
     return PixelType("float", None, None, 1)
@@ -207,7 +246,7 @@ def classify_features(features: el.Collection, classifier: Classifier,
     rows = [[el.get(f, n) for n in inputs] for f in features.elements]
     whole = [all(isinstance(v, (int, float)) for v in row) for row in rows]
     table = np.array([r for r, ok in zip(rows, whole, strict=True) if ok], dtype=np.float64)
-    found = iter(classifier.output(table).tolist() if len(table) else [])
+    found = iter(output(classifier, table).tolist() if len(table) else [])
     out = []
     for feature, ok in zip(features.elements, whole, strict=True):
         value = next(found) if ok else None
@@ -228,7 +267,14 @@ def set_output_mode(classifier: Classifier, mode: str) -> Classifier:
     if mode.upper() not in MODES:
         raise EngineError(f"Classifier.setOutputMode: mode is {mode!r}; it must be one of "
                           f"{', '.join(MODES)}.")
-    return replace(classifier, mode=mode.upper())
+    mode = mode.upper()
+    learnt = isinstance(classifier.model, Regression)
+    if classifier.model is not None and classifier.name in REGRESSIONS \
+            and learnt != (mode in REGRESSION):
+        raise EngineError(f"Classifier.setOutputMode: {classifier.name} has been trained on "
+                          f"{'numbers' if learnt else 'classes'}; setOutputMode('{mode}') must "
+                          "come before train().")
+    return replace(classifier, mode=mode)
 
 
 @function("Classifier.mode")

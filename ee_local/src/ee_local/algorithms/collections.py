@@ -81,11 +81,12 @@ def limit(items: el.Collection, most: int | None, key: str | None,
     """Return the first elements, sorted by a property if one is given.
 
     Elements without the property come last either way; equal ones keep their order. Warns if none
-    has it.
+    of several has it.
     """
     elements = list(items.elements)
     if key is not None:
-        check_property(items, key, "Collection.limit")
+        if len(items.elements) > 1:
+            check_property(items, key, "Collection.limit")
         with_key = [e for e in elements if el.get(e, key) is not None]
         without = [e for e in elements if el.get(e, key) is None]
         try:
