@@ -4,10 +4,16 @@ Rooms of their own: ``published`` (the paper's tables), ``audit`` (each printed 
 again), ``lesson`` (the counts of notebook 05) and ``assess`` (what ``lulc accuracy`` does).
 """
 
-from lulc_lib.accuracy import audit, lesson, published
+from lulc_lib.accuracy import audit, calibration, lesson, published, splits
 from lulc_lib.accuracy.area import (
     area_adjusted,  # estimates from a sample stratified by map class
     area_adjusted_strata,  # the same from any strata
+)
+from lulc_lib.accuracy.calibration import (
+    Reliability,  # sums of a reliability diagram
+    expected_calibration_error,
+    fit_temperature,  # on held-out groups
+    reliability,  # confidence and correctness in bins
 )
 from lulc_lib.accuracy.confusion import (
     as_confusion,  # counts with the map in rows, axes named
@@ -36,6 +42,15 @@ from lulc_lib.accuracy.metrics import (
     per_class,  # support and every metric of each class
     summary,  # n, OA and macro F1
 )
+from lulc_lib.accuracy.splits import (
+    QUADRANTS,
+    SEASON_GROUPS,  # dates that are left out together
+    SEASONS,
+    Fold,  # what a training must not see
+    label_clusters,
+    make_fold,  # a season, a place or both held out
+    refuse_leak,  # name the date and pixel that a training must not see
+)
 from lulc_lib.accuracy.uncertainty import (
     both_right,  # where two maps are right
     cluster_bootstrap,  # intervals from whole polygons
@@ -46,11 +61,13 @@ from lulc_lib.accuracy.uncertainty import (
 )
 
 __all__ = [
-    "METRICS", "PER_CLASS", "area_adjusted", "area_adjusted_strata", "as_confusion", "audit",
-    "averages", "averages_of_parts", "binary_metrics", "binary_parts", "both_right",
+    "METRICS", "PER_CLASS", "QUADRANTS", "SEASONS", "SEASON_GROUPS", "Fold", "Reliability",
+    "area_adjusted", "area_adjusted_strata", "as_confusion", "audit", "averages",
+    "averages_of_parts", "binary_metrics", "binary_parts", "both_right", "calibration",
     "check_confusion", "cluster_bootstrap", "confusion_by_group", "confusion_from_labels",
-    "confusion_matrix", "describe", "design_effect", "disagreement", "from_accuracy_checker",
-    "from_earth_engine", "from_reference_rows", "from_sklearn", "kappa", "lesson", "macro_f1",
-    "macro_f1_two_ways", "mcnemar", "overall_accuracy", "paired_cluster_bootstrap", "per_class",
-    "published", "summary", "wilson",
+    "confusion_matrix", "describe", "design_effect", "disagreement", "expected_calibration_error",
+    "fit_temperature", "from_accuracy_checker", "from_earth_engine", "from_reference_rows",
+    "from_sklearn", "kappa", "label_clusters", "lesson", "macro_f1", "macro_f1_two_ways",
+    "make_fold", "mcnemar", "overall_accuracy", "paired_cluster_bootstrap", "per_class",
+    "published", "refuse_leak", "reliability", "splits", "summary", "wilson",
 ]
