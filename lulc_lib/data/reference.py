@@ -180,7 +180,8 @@ def _to_grid(codes: xr.DataArray, grid: xr.DataArray) -> xr.DataArray:
     same = codes.rio.crs == crs and codes.shape == grid.shape[-2:]
     if same and codes.rio.transform().almost_equals(grid.rio.transform()):
         return codes
-    out = codes.rio.write_nodata(legend.NO_DATA).rio.reproject_match(grid, Resampling.nearest)
+    out = codes.rio.write_nodata(legend.NO_DATA).rio.reproject_match(
+        grid, resampling=Resampling.nearest)
     if not out.values.any():
         raise InputError(
             f"{codes.attrs['name']}: no labelled pixel lies on the scene: the raster covers "
