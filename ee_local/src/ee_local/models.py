@@ -1,13 +1,10 @@
 """Classifiers: what is asked for, what has been trained, and what both say of themselves.
 
-Smile's random forest does not draw a bootstrap sample when the bag fraction is below 1: each tree
-sees a half (by default) of each class, without replacement, and every split chooses among √p
-variables. Trees vote with one vote each, and a tie goes to the smaller class value. The trees
-themselves are scikit-learn's, grown by Gini impurity: a forest of the same kind as Google's, but
-not the same forest, for the random draws differ; so do ties between equally good splits.
+CART and the random forest are Smile's trees (:mod:`ee_local.smile`, which says what of them is
+verified). Below a bag fraction of 1, each tree of a forest sees that share of each class, without
+replacement, and chooses among √p variables at each split. Trees vote with one vote each.
 
-Source: Earth Engine API reference, ee.Classifier.smileCart and smileRandomForest; Smile 1.5,
-RandomForest (sampling).
+Source: Earth Engine API reference, ee.Classifier.
 """
 
 from __future__ import annotations
@@ -23,6 +20,7 @@ from numpy.typing import NDArray
 
 from ee_local.confusion import ConfusionMatrix, count_pairs
 from ee_local.errors import EngineError
+from ee_local.smile import Limits, Tree, grow
 from ee_local.tree_text import tree_to_text
 
 MODES = ("CLASSIFICATION", "REGRESSION", "PROBABILITY", "MULTIPROBABILITY", "RAW",
@@ -129,8 +127,6 @@ STEPS = 10_000_000
 """After so many steps libsvm ends the search for a pair of classes, solved or not. scikit-learn's
 libsvm has no such end; here it is put back."""
 
-METRICS = {"EUCLIDEAN": "euclidean", "MANHATTAN": "manhattan", "BRAYCURTIS": "braycurtis"}
-
 
 class SupportVectors:
     """libsvm's classifier, as scikit-learn carries it: pairs of classes vote.
@@ -208,123 +204,56 @@ def fit_svm(rows: NDArray[np.float64], labels: NDArray[np.int64],
     return SupportVectors(machine, name)
 
 
-class Neighbours:
-    """The class that most of the k nearest samples have."""
-
-    def __init__(self, finder: Any) -> None:
-        self._finder = finder
-        self.classes = finder.classes_
-
-    def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return (row,) class most common among the neighbours; a tie goes to the smaller value."""
-        return self._finder.predict(rows).astype(np.float64)
-
-    def shares(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return (row, class) share of each class among the neighbours."""
-        return self._finder.predict_proba(rows)
-
-    def explain(self, inputs: list[str]) -> dict[str, Any]:
-        """Return classes and the number of neighbours."""
-        return {"classes": self.classes.tolist(), "k": self._finder.n_neighbors}
-
-
-def fit_neighbours(rows: NDArray[np.float64], labels: NDArray[np.int64],
-                   options: Mapping[str, Any]) -> Neighbours:
-    """Return k nearest neighbours, found exactly whatever the search method."""
-    from sklearn.neighbors import KNeighborsClassifier
-
-    metric = METRICS.get(options["metric"].upper())
-    if metric is None:
-        raise EngineError(f"Classifier.smileKNN: metric {options['metric']!r} is not implemented "
-                          f"by the local Earth Engine; {', '.join(METRICS)} are.")
-    if not 1 <= options["k"] <= len(rows):
-        raise EngineError(f"Classifier.smileKNN: k is {options['k']}; it must be 1 to "
-                          f"{len(rows)}, the number of samples.")
-    finder = KNeighborsClassifier(options["k"], metric=metric, algorithm="brute")
-    return Neighbours(finder.fit(rows, labels))
-
-
-class NearestMean:
-    """The class whose mean is nearest."""
-
-    def __init__(self, classes: NDArray[np.int64], means: NDArray[np.float64],
-                 metric: str) -> None:
-        self.classes, self._means, self._metric = classes, means, metric
-
-    def distances(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return (row, class) distance to each class's mean."""
-        from scipy.spatial.distance import cdist
-
-        name = {"manhattan": "cityblock"}.get(self._metric, self._metric)
-        return cdist(rows, self._means, name)
-
-    def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return (row,) class of the nearest mean."""
-        return self.classes[self.distances(rows).argmin(axis=1)].astype(np.float64)
-
-    def shares(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Refuse: distances are no probabilities."""
-        raise no_shares("Classifier.minimumDistance")
-
-    def explain(self, inputs: list[str]) -> dict[str, Any]:
-        """Return classes and their means by input."""
-        means = {str(c): dict(zip(inputs, m.tolist(), strict=True))
-                 for c, m in zip(self.classes.tolist(), self._means, strict=True)}
-        return {"classes": self.classes.tolist(), "means": means, "metric": self._metric}
-
-
-def fit_means(rows: NDArray[np.float64], labels: NDArray[np.int64],
-              options: Mapping[str, Any]) -> NearestMean:
-    """Return the class means, for a distance that needs no covariance."""
-    metric = options["metric"].lower()
-    if metric not in ("euclidean", "manhattan", "cosine"):
-        raise EngineError(f"Classifier.minimumDistance: metric {metric!r} is not implemented by "
-                          "the local Earth Engine; euclidean, manhattan and cosine are.")
-    if options["kNearest"] != 1:
-        raise EngineError("Classifier.minimumDistance: kNearest above 1 is not implemented by the "
-                          "local Earth Engine.")
-    classes = np.unique(labels)
-    return NearestMean(classes, np.stack([rows[labels == c].mean(axis=0) for c in classes]), metric)
-
-
 MOST_TREES = 5000
 
 
 class TreeModel:
-    """One or more trees that vote.
+    """One or more of Smile's trees (:mod:`ee_local.smile`); each has one vote.
 
     Parameters
     ----------
-    trees : list
-        Fitted scikit-learn trees whose class indexes are those of ``classes``.
+    trees : list of Tree
+        Grown on class indexes.
     classes : ndarray, shape (class,)
         Class values, ascending.
+    weights : ndarray, shape (tree,)
+        Out-of-bag accuracy of each tree: its weight in probabilities, not in votes.
     error : float
         Out-of-bag error estimate, None for a single tree.
     """
 
-    def __init__(self, trees: list[Any], classes: NDArray[np.int64],
-                 error: float | None = None) -> None:
+    def __init__(self, trees: list[Tree], classes: NDArray[np.int64],
+                 weights: NDArray[np.float64], error: float | None = None) -> None:
         self._trees, self.classes, self._error = trees, classes, error
-
-    def votes(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return (row, class) number of trees that vote for each class."""
-        return count_votes(self._trees, rows, len(self.classes))
+        self._weights = weights
 
     def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return (row,) class with most votes."""
-        return self.classes[self.votes(rows).argmax(axis=1)].astype(np.float64)
+        """Return (row,) class with most votes; a tie goes to the lowest."""
+        columns = np.ascontiguousarray(rows.T)
+        votes = np.zeros((len(self.classes), len(rows)), np.uint16)
+        for tree in self._trees:
+            winner = tree.spread(columns, tree.labels().astype(np.uint16))
+            for k, count in enumerate(votes):
+                count += winner == k
+        return self.classes[votes.argmax(axis=0)].astype(np.float64)
 
     def shares(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return (row, class) shares of votes; of a single tree, those of classes in the leaf."""
-        if len(self._trees) == 1:
-            return _leaf_shares(self._trees[0], rows, len(self.classes))
-        return self.votes(rows) / len(self._trees)
+        """Return (row, class) the trees' smoothed probabilities, weighted; classes seen only.
+
+        Earth Engine's reference has them "sorted by classes seen"; Smile itself leaves a 0 for each
+        value between them that is no class.
+        """
+        columns = np.ascontiguousarray(rows.T)
+        total = np.zeros((len(rows), len(self.classes)))
+        for tree, weight in zip(self._trees, self._weights, strict=True):
+            leaf = tree.spread(columns, np.arange(tree.variable.size))
+            total += weight * tree.probabilities()[leaf]
+        return total / total.sum(axis=1, keepdims=True)
 
     def explain(self, inputs: list[str]) -> dict[str, Any]:
-        """Return classes, importance (sum of Gini decrease, in samples), and the trees as text."""
-        importance = np.sum([_gain(t) for t in self._trees], axis=0)
-        texts = [tree_to_text(t.tree_, inputs, self.classes[t.classes_]) for t in self._trees]
+        """Return classes, importance (sum of gains, by input) and the trees as text."""
+        importance = np.sum([t.importance(len(inputs)) for t in self._trees], axis=0)
+        texts = [tree_to_text(t, inputs, self.classes) for t in self._trees]
         found = {"classes": self.classes.tolist(),
                  "importance": dict(zip(inputs, importance.tolist(), strict=True))}
         if self._error is None:
@@ -333,75 +262,40 @@ class TreeModel:
                 "outOfBagErrorEstimate": self._error, "trees": texts}
 
 
-def count_votes(trees: list[Any], rows: NDArray[np.float64], classes: int) -> NDArray[np.float64]:
-    """Return (row, class) votes of trees whose ``classes_`` are indexes of classes."""
-    counts = np.zeros((len(rows), classes))
-    every = np.arange(len(rows))
-    for tree in trees:
-        winner = tree.classes_[tree.tree_.value[:, 0, :].argmax(axis=1)]
-        counts[every, winner[tree.apply(rows)]] += 1
-    return counts
-
-
-def _leaf_shares(tree: Any, rows: NDArray[np.float64], classes: int) -> NDArray[np.float64]:
-    shares = np.zeros((len(rows), classes))
-    shares[:, tree.classes_] = tree.predict_proba(rows)
-    return shares
-
-
-def _gain(tree: Any) -> NDArray[np.float64]:
-    """Return (input,) summed decrease of Gini impurity times the samples it concerns."""
-    samples = tree.tree_.weighted_n_node_samples[0]
-    return tree.tree_.compute_feature_importances(normalize=False) * samples
-
-
-def _leaves(options: Mapping[str, Any], name: str) -> dict[str, int | None]:
-    """Return scikit-learn's words for the limits of a tree."""
+def _limits(options: Mapping[str, Any], name: str, tried: int | None = None) -> Limits:
+    """Return the limits of a tree; maxNodes counts leaves."""
     most, smallest = options["maxNodes"], options["minLeafPopulation"]
     if most is not None and most < 2:
         raise EngineError(f"{name}: maxNodes is {most}; it must be 2 or more.")
     if smallest < 1:
         raise EngineError(f"{name}: minLeafPopulation is {smallest}; it must be 1 or more.")
-    return {"max_leaf_nodes": most, "min_samples_leaf": smallest}
+    return Limits(smallest, most, tried)
 
 
 def fit_cart(rows: NDArray[np.float64], labels: NDArray[np.int64],
              options: Mapping[str, Any]) -> TreeModel:
     """Return one tree on all samples, every variable at every split."""
-    from sklearn.tree import DecisionTreeClassifier
-
     classes, index = np.unique(labels, return_inverse=True)
-    limits = _leaves(options, "Classifier.smileCart")
-    tree = DecisionTreeClassifier(random_state=0, **limits).fit(rows, index)
-    return TreeModel([tree], classes)
+    limits = _limits(options, "Classifier.smileCart")
+    return TreeModel(grow(rows, index, np.ones((1, len(rows)), np.int64), limits), classes,
+                     np.ones(1))
 
 
 def fit_forest(rows: NDArray[np.float64], labels: NDArray[np.int64],
                options: Mapping[str, Any]) -> TreeModel:
-    """Return a random forest with Smile's sampling."""
-    from sklearn.tree import DecisionTreeClassifier
-
+    """Return a random forest; the same seed gives the same one."""
     name = "Classifier.smileRandomForest"
     number, share = options["numberOfTrees"], options["bagFraction"]
     if not 1 <= number <= MOST_TREES:
         raise EngineError(f"{name}: numberOfTrees is {number}; it must be 1 to {MOST_TREES}.")
     if not 0 < share <= 1:
         raise EngineError(f"{name}: bagFraction is {share}; it must be in (0, 1].")
-    features = variables_per_split(options["variablesPerSplit"], rows.shape[1])
+    tried = variables_per_split(options["variablesPerSplit"], rows.shape[1])
     classes, index = np.unique(labels, return_inverse=True)
     rng = np.random.default_rng(abs(int(options["seed"])))
-    trees, votes = [], np.zeros((len(rows), len(classes)))
-    for _ in range(number):
-        chosen = bag(index, share, rng)
-        tree = DecisionTreeClassifier(
-            max_features=features, random_state=int(rng.integers(2**31)),
-            **_leaves(options, name)).fit(rows[chosen], index[chosen])
-        trees.append(tree)
-        left = np.setdiff1d(np.arange(len(rows)), chosen)
-        votes[left] += count_votes([tree], rows[left], len(classes)) if left.size else 0
-    covered = votes.sum(axis=1) > 0
-    wrong = votes[covered].argmax(axis=1) != index[covered]
-    return TreeModel(trees, classes, float(wrong.mean()) if covered.any() else 0.0)
+    bags = np.stack([bag(index, share, rng) for _ in range(number)])
+    trees = grow(rows, index, bags, _limits(options, name, tried), rng)
+    return TreeModel(trees, classes, *out_of_bag(trees, rows, index, bags))
 
 
 def variables_per_split(asked: int | None, inputs: int) -> int:
@@ -419,21 +313,47 @@ def variables_per_split(asked: int | None, inputs: int) -> int:
 
 
 def bag(index: NDArray[np.int64], share: float, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return positions of the samples that one tree sees.
+    """Return (sample,) how often one tree sees each sample.
 
     Parameters
     ----------
     index : ndarray, shape (sample,)
         Class index.
     share : float
-        Below 1: this share of each class, without replacement, at least one sample; 1: as many
-        samples as there are, drawn from each class with replacement.
+        Below 1: this share of each class, rounded half up, without replacement; 1: of each class
+        as many samples as it has, with replacement.
     rng : numpy.random.Generator
         Draws them.
     """
-    chosen = []
+    times = np.zeros(len(index), np.int64)
     for k in np.unique(index):
         members = np.flatnonzero(index == k)
-        size = len(members) if share >= 1 else max(round(share * len(members)), 1)
-        chosen.append(rng.choice(members, size, replace=share >= 1))
-    return np.concatenate(chosen)
+        size = math.floor(len(members) * share + 0.5)
+        np.add.at(times, rng.choice(members, size, replace=share >= 1), 1)
+    return times
+
+
+def out_of_bag(trees: list[Tree], rows: NDArray[np.float64], index: NDArray[np.int64],
+               bags: NDArray[np.int64]) -> tuple[NDArray[np.float64], float]:
+    """Assess trees on the samples that they did not see.
+
+    Returns
+    -------
+    weights : ndarray, shape (tree,), float64
+        Share of these samples that each tree gets right, 1 where there are none.
+    error : float
+        Share that the votes of the trees get wrong, of the samples that some tree did not see.
+    """
+    columns = np.ascontiguousarray(rows.T)
+    votes = np.zeros((len(rows), int(index.max()) + 1))
+    weights = np.ones(len(trees))
+    for k, (tree, seen) in enumerate(zip(trees, bags, strict=True)):
+        left = np.flatnonzero(seen == 0)
+        winner = tree.spread(columns[:, left], tree.labels())
+        votes[left, winner] += 1
+        if left.size:
+            weights[k] = np.mean(winner == index[left])
+    covered = votes.sum(axis=1) > 0
+    wrong = votes[covered].argmax(axis=1) != index[covered]
+    return weights if weights.any() else np.ones(len(trees)), \
+        float(wrong.mean()) if covered.any() else 0.0

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Context
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ee_local.errors import EngineError
+from ee_local.smile import Tree
 
 LINE = re.compile(
     r"^\s*(\d+)\)\s+(?:root|(\S+?)\s*(<=|>=|<|>)\s*(\S+))\s+(\S+)\s+(\S+)\s+(\S+)(.*)$")
@@ -104,33 +105,48 @@ def _read(line: str) -> tuple[int, Node]:
                           "read.") from None
 
 
-def tree_to_text(tree: Any, inputs: list[str], classes: NDArray[np.int64]) -> str:
-    """Return the text of a fitted scikit-learn tree.
+def tree_to_text(tree: Tree, inputs: list[str], classes: NDArray[np.int64]) -> str:
+    """Return the text of a tree as Smile writes it.
+
+    A threshold has six digits, as Java's ``%g`` has; so a copy made from the text can differ where
+    a value lies within the rounding. Loss is rows × Gini impurity, and probabilities are smoothed.
 
     Parameters
     ----------
-    tree : sklearn.tree.Tree
-        The ``tree_`` of a classifier.
+    tree : Tree
+        A grown tree.
     inputs : list of str
         Names of the variables.
     classes : ndarray, shape (class,)
-        Class value of each column of the tree's values.
+        Class values.
     """
-    shares = tree.value[:, 0, :] / tree.value[:, 0, :].sum(axis=1, keepdims=True)
-    lines = []
+    size, labels, shares = tree.counts.sum(axis=1), tree.labels(), tree.probabilities()
+    lines = [f"n= {size[0]}", "node), split, n, loss, yval, (yprob)", "* denotes terminal node"]
     todo = [(0, 1, "root")]
     while todo:
         k, number, condition = todo.pop()
-        size, best = int(tree.n_node_samples[k]), int(shares[k].argmax())
-        loss = round(size * (1 - shares[k, best]))
-        leaf = tree.children_left[k] < 0
-        probabilities = " ".join(f"{v:.6g}" for v in shares[k])
-        depth = "  " * (number.bit_length() - 1)
-        lines.append(f"{depth}{number}) {condition} {size} {loss} {classes[best]} ({probabilities})"
-                     f"{' *' if leaf else ''}")
-        if not leaf:
-            name, threshold = inputs[tree.feature[k]], float(tree.threshold[k])
-            todo.append((tree.children_right[k], 2 * number + 1, f"{name} > {threshold!r}"))
-            todo.append((tree.children_left[k], 2 * number, f"{name} <= {threshold!r}"))
-    return "\n".join([f"n= {int(tree.n_node_samples[0])}", "",
-                      "node), split, n, loss, yval, (yprob)", *lines, ""])
+        loss = size[k] - (tree.counts[k] ** 2).sum() / max(size[k], 1)
+        probabilities = " ".join(java_g(v, 5) for v in shares[k].tolist())
+        lines.append(f"{' ' * (number.bit_length() - 1)}{number}) {condition} {size[k]} "
+                     f"{java_g(float(loss), 5)} {classes[labels[k]]} ({probabilities})"
+                     f"{' *' if tree.variable[k] < 0 else ''}")
+        if tree.variable[k] >= 0:
+            name, threshold = inputs[tree.variable[k]], java_g(float(tree.threshold[k]))
+            true, false = tree.children[k].tolist()
+            todo.append((false, 2 * number + 1, f"{name}>{threshold}"))
+            todo.append((true, 2 * number, f"{name}<={threshold}"))
+    return "\n".join(lines)
+
+
+def java_g(value: float, digits: int = 6) -> str:
+    """Return a number as Java's ``%g`` writes it: zeros at the end stay, halves go up.
+
+    >>> java_g(445.0), java_g(0.0), java_g(1234567.0), java_g(0.0188679, 5)
+    ('445.000', '0.00000', '1.23457e+06', '0.018868')
+    """
+    exact = Context(prec=digits, rounding=ROUND_HALF_UP).create_decimal(repr(value))
+    if not exact:
+        return f"{0:.{digits - 1}f}"
+    if -4 <= exact.adjusted() < digits:
+        return f"{exact:.{digits - 1 - exact.adjusted()}f}"
+    return f"{float(exact):.{digits - 1}e}"
