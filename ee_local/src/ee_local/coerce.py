@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ee_local import elements as el
+from ee_local.clusterers import Clusterer
 from ee_local.confusion import ConfusionMatrix
 from ee_local.errors import EngineError
 from ee_local.filter_text import parse_filter
@@ -24,7 +25,8 @@ KINDS: tuple[tuple[type, str], ...] = (
     (bool, "Boolean"), (int, "Integer"), (float, "Float"), (str, "String"), (list, "List"),
     (dict, "Dictionary"), (Image, "Image"), (el.Feature, "Feature"), (Geometry, "Geometry"),
     (Projection, "Projection"), (PixelType, "PixelType"), (Reducer, "Reducer"),
-    (el.Filter, "Filter"), (Classifier, "Classifier"), (ConfusionMatrix, "ConfusionMatrix"),
+    (el.Filter, "Filter"), (Classifier, "Classifier"), (Clusterer, "Clusterer"),
+    (ConfusionMatrix, "ConfusionMatrix"),
     (el.Date, "Date"), (el.DateRange, "DateRange"), (el.ErrorMargin, "ErrorMargin"),
     (el.Algorithm, "Algorithm"), (np.ndarray, "Array"), (bytes, "Blob"),
 )
@@ -286,6 +288,7 @@ _CHANGES: dict[str, Callable[[Any], Any]] = {
     "Element": _element, "Feature": _element, "Geometry": _geometry,
     "Projection": _projection, "Date": _date, "DateRange": _date_range, "ErrorMargin": _margin,
     "Array": _array, "Reducer": _only(Reducer), "Filter": _filter,
-    "Classifier": _only(Classifier), "ConfusionMatrix": _only(ConfusionMatrix),
+    "Classifier": _only(Classifier), "Clusterer": _only(Clusterer),
+    "ConfusionMatrix": _only(ConfusionMatrix),
     "PixelType": _only(PixelType), "Algorithm": _only(el.Algorithm),
 }

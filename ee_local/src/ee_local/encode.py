@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ee_local import elements as el
+from ee_local.clusterers import Clusterer
 from ee_local.coerce import type_name
 from ee_local.confusion import ConfusionMatrix
 from ee_local.errors import EngineError
@@ -148,6 +149,12 @@ def _classifier(value: Classifier) -> dict[str, Any]:
     return {"type": "Classifier", **encode(value.description())}
 
 
+def _clusterer(value: Clusterer) -> dict[str, Any]:
+    options = {k: v for k, v in value.options.items() if v is not None}
+    schema = {"schema": list(value.inputs)} if value.inputs else {}
+    return {"type": "Clusterer", "clusterer": value.name, **encode(options | schema)}
+
+
 _WRITERS: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (Image, _image), (el.Feature, _feature), (el.Collection, _collection), (Geometry, to_geojson),
     (np.ndarray, lambda v: encode(v.tolist())), (ConfusionMatrix, lambda v: v.counts.tolist()),
@@ -158,5 +165,6 @@ _WRITERS: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (el.ErrorMargin, lambda v: {"type": "ErrorMargin", "value": v.value, "unit": v.unit}),
     (Reducer, lambda v: {"type": "Reducer", "name": v.name}),
     (el.Filter, lambda v: {"type": "Filter", "name": v.name}),
-    (Classifier, _classifier), (bytes, lambda v: base64.b64encode(v).decode()),
+    (Classifier, _classifier), (Clusterer, _clusterer),
+    (bytes, lambda v: base64.b64encode(v).decode()),
 )

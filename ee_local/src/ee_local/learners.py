@@ -82,7 +82,7 @@ def fit_neighbours(rows: Rows, labels: NDArray[np.int64], options: Options) -> N
     search = _one_of(options["searchMethod"], SEARCHES, where, "searchMethod")
     _check_number(options["k"], 1 <= options["k"] <= len(rows), where, "k",
                   f"1 to {len(rows)}, the number of samples")
-    if search == "KD_TREE" or search == "AUTO" and rows.shape[1] < FEW_INPUTS:
+    if search == "KD_TREE" or (search == "AUTO" and rows.shape[1] < FEW_INPUTS):
         metric = "EUCLIDEAN"
     more = {}
     if metric == "MAHALANOBIS":

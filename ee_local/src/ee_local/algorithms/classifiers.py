@@ -133,28 +133,25 @@ def decision_tree_ensemble(texts: list[str]) -> Classifier:
     return _ready("Classifier.decisionTreeEnsemble", texts)
 
 
-def training_table(
-    features: el.Collection, inputs: list[str], label: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return rows (row, input) and class values (row,) of a collection.
+def training_table(features: el.Collection, names: list[str], where: str) -> NDArray[np.float64]:
+    """Return (feature, property) numbers of a collection.
 
     Raises
     ------
     EngineError
         A feature lacks a property, or one is no number.
     """
-    table = np.array([[_numeric(f, n) for n in (*inputs, label)] for f in features.elements],
-                     dtype=np.float64).reshape(-1, len(inputs) + 1)
-    return table[:, :-1], table[:, -1]
+    table = [[_numeric(f, n, where) for n in names] for f in features.elements]
+    return np.array(table, dtype=np.float64).reshape(-1, len(names))
 
 
-def _numeric(feature: el.Element, name: str) -> float:
+def _numeric(feature: el.Element, name: str, where: str) -> float:
     value = el.get(feature, name)
     if value is None:
-        raise EngineError(f"Classifier.train: Property '{name}' of feature "
+        raise EngineError(f"{where}: Property '{name}' of feature "
                           f"'{el.index_of(feature)}' is missing.")
     if not isinstance(value, (int, float)):
-        raise EngineError(f"Classifier.train: Property '{name}' of feature "
+        raise EngineError(f"{where}: Property '{name}' of feature "
                           f"'{el.index_of(feature)}' is not a number.")
     return float(value)
 
@@ -166,25 +163,40 @@ def train(classifier: Classifier, features: el.Collection, label: str,
 
     With subsampling, each feature is kept with that chance; the draws are not Google's.
     """
-    inputs = inputs if inputs is not None else features.properties.get("band_order")
-    if not inputs:
-        raise EngineError("Classifier.train: inputProperties must be given; the collection has no "
-                          "'band_order' property.")
-    if not 0 < subsampling <= 1:
-        raise EngineError(f"Classifier.train: subsampling is {subsampling}; it must be in (0, 1].")
-    if subsampling < 1:
-        keep = np.random.default_rng(abs(seed)).random(len(features.elements)) < subsampling
-        features = features.with_elements(
-            e for e, k in zip(features.elements, keep, strict=True) if k)
-    rows, values = training_table(features, list(inputs), label)
+    where = "Classifier.train"
+    names, features = chosen_inputs(features, inputs, subsampling, seed, where)
+    table = training_table(features, [*names, label], where)
+    rows, values = table[:, :-1], table[:, -1]
     if classifier.mode in REGRESSION and classifier.name in REGRESSIONS:
-        return trained_on_numbers(classifier, rows, values, list(inputs))
+        return trained_on_numbers(classifier, rows, values, names)
     whole = values == np.floor(values)
     if not whole.all():
         raise EngineError(f"Classifier.train: the class value {values[~whole][0]:g} is no whole "
                           f"number; to learn numbers, use setOutputMode('REGRESSION') before "
                           f"train() with one of {', '.join(REGRESSIONS)}.")
-    return classifier.trained(rows, values.astype(np.int64), list(inputs))
+    return classifier.trained(rows, values.astype(np.int64), names)
+
+
+def chosen_inputs(features: el.Collection, inputs: list[str] | None, subsampling: float,
+                  seed: int, where: str) -> tuple[list[str], el.Collection]:
+    """Return the inputs' names, by default the sampled bands', and the features to learn from.
+
+    Raises
+    ------
+    EngineError
+        There are no inputs, or subsampling is out of its range.
+    """
+    names = inputs if inputs is not None else features.properties.get("band_order")
+    if not names:
+        raise EngineError(f"{where}: inputProperties must be given; the collection has no "
+                          "'band_order' property.")
+    if not 0 < subsampling <= 1:
+        raise EngineError(f"{where}: subsampling is {subsampling}; it must be in (0, 1].")
+    if subsampling < 1:
+        keep = np.random.default_rng(abs(seed)).random(len(features.elements)) < subsampling
+        features = features.with_elements(
+            e for e, k in zip(features.elements, keep, strict=True) if k)
+    return list(names), features
 
 
 @function("Image.classify")
