@@ -18,6 +18,9 @@ from lulc_lib.errors import InputError
 BASE_URL = "https://raw.githubusercontent.com/bh-del/lulc_mining/"
 """Where the files are served: ``BASE_URL/<commit>/<path>``; ``$LULC_DATA_URL`` overrides it."""
 
+ADVICE = ("set LULC_DATA to a folder that holds it or LULC_DATA_URL to the http(s) address of a "
+          "copy, or try again later")
+
 TERMS = (
     "The dataset of Hejmanowska et al. (2025, Appl. Sci. 15, 9785; github.com/bh-del/lulc_mining) "
     "carries no licence file; its README invites testing and benchmarking with citation. "
@@ -98,12 +101,23 @@ class PublishedFile:
     site: str
     date: str
     epsg: int | None
+    advice: str = ADVICE
+
+    @property
+    def key(self) -> str:
+        """Name of its unfinished download."""
+        return self.git_blob_sha1
 
     @property
     def url(self) -> str:
         """Address the file is downloaded from."""
         base = os.environ.get("LULC_DATA_URL") or BASE_URL
         return f"{base.rstrip('/')}/{self.commit}/{self.path}"
+
+    @property
+    def checksum(self) -> str:
+        """``sha256:…``, or ``git:…`` (git's blob id) where that is not known."""
+        return f"sha256:{self.sha256}" if self.sha256 else f"git:{self.git_blob_sha1}"
 
     def path_in(self, root: str | Path) -> Path:
         """Where the file is (or will be) under the dataset's folder ``root``."""

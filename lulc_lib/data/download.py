@@ -35,14 +35,34 @@ PARTIAL = ".partial"
 """Folder under the dataset's root that keeps unfinished downloads for the next run."""
 
 LOCK = "lock"
-ADVICE = ("set LULC_DATA to a folder that holds it or LULC_DATA_URL to the http(s) address of a "
-          "copy, or try again later")
+
+
+class RecordFile(NamedTuple):
+    """A file of a repository's record; what is downloaded else is a PublishedFile."""
+
+    path: str
+    url: str
+    size: int
+    checksum: str
+    advice: str
+
+    @property
+    def key(self) -> str:
+        """Name of its unfinished download."""
+        return self.checksum.rpartition(":")[2]
+
+    def path_in(self, root: str | Path) -> Path:
+        """Where the file is (or will be) under a folder."""
+        return Path(root) / self.path
+
+
+RemoteFile = PublishedFile | RecordFile
 
 
 class FileState(NamedTuple):
     """State of one file, and the reason where it is not there."""
 
-    file: PublishedFile
+    file: RemoteFile
     state: State
     reason: str = ""
 
@@ -51,24 +71,25 @@ class FolderError(InputError):
     """The dataset's folder cannot be read or written."""
 
 
-def why_wrong(file: PublishedFile, path: Path) -> str | None:
+def why_wrong(file: RemoteFile, path: Path) -> str | None:
     r"""Say why the bytes at ``path`` are not those of ``file``; None if they are.
 
-    Checked are the size, and the sha256 or else git's ``sha1(b"blob <bytes>\0" + content)``.
+    Checked are the size and the checksum; git's is ``sha1(b"blob <bytes>\0" + content)``.
     """
     size = path.stat().st_size
     if file.size is not None and size != file.size:
         return f"it has {size} bytes, the published one {file.size}"
-    digest = hashlib.sha256() if file.sha256 else hashlib.sha1(b"blob %d\0" % size)
+    kind, _, expected = file.checksum.partition(":")
+    digest = hashlib.sha1(b"blob %d\0" % size) if kind == "git" else hashlib.new(kind)
     with path.open("rb") as stream:
         for block in iter(lambda: stream.read(1 << 20), b""):
             digest.update(block)
-    if digest.hexdigest() != (file.sha256 or file.git_blob_sha1):
-        return f"its {'sha256' if file.sha256 else 'git blob id'} is not the published one"
+    if digest.hexdigest() != expected:
+        return f"its {'git blob id' if kind == 'git' else kind} is not the published one"
     return None
 
 
-def local_state(file: PublishedFile, root: str | Path) -> FileState:
+def local_state(file: RemoteFile, root: str | Path) -> FileState:
     """Return ``present`` (verified), ``damaged`` or, if not there, ``unavailable``; no network."""
     path = file.path_in(root)
     if not path.is_file():
@@ -81,7 +102,7 @@ def local_state(file: PublishedFile, root: str | Path) -> FileState:
                      f"{file.path}: the file in {root} is damaged: {wrong}" if wrong else "")
 
 
-def file_states(files: Sequence[PublishedFile], root: str | Path, policy: Policy | None = None
+def file_states(files: Sequence[RemoteFile], root: str | Path, policy: Policy | None = None
                 ) -> list[FileState]:
     """Return the state of each file under ``root``, in the order given; nothing is downloaded.
 
@@ -94,12 +115,12 @@ def file_states(files: Sequence[PublishedFile], root: str | Path, policy: Policy
         for file in files:
             state = local_state(file, root)
             if state.state == "unavailable":
-                state = _remote_state(Client(file.path, ADVICE, session, policy), file, dead)
+                state = _remote_state(Client(file.path, file.advice, session, policy), file, dead)
             states.append(state)
     return states
 
 
-def _remote_state(client: Client, file: PublishedFile, dead: dict[str, str]) -> FileState:
+def _remote_state(client: Client, file: RemoteFile, dead: dict[str, str]) -> FileState:
     """Ask the server for one file's header; ``dead`` gathers hosts that cannot be reached."""
     host = urlsplit(file.url).netloc
     if host in dead:
@@ -118,7 +139,7 @@ def _remote_state(client: Client, file: PublishedFile, dead: dict[str, str]) -> 
     return FileState(file, "unavailable", reason)
 
 
-def fetch_file(file: PublishedFile, root: str | Path, policy: Policy | None = None,
+def fetch_file(file: RemoteFile, root: str | Path, policy: Policy | None = None,
                session: requests.Session | None = None, bar: tqdm | None = None) -> Path:
     """Download one file unless it is there and right; return the path it has then.
 
@@ -129,7 +150,7 @@ def fetch_file(file: PublishedFile, root: str | Path, policy: Policy | None = No
     if local_state(file, root).state == "present":
         return target
     staging = root / PARTIAL
-    staged = staging / f"{file.git_blob_sha1}.done"
+    staged = staging / f"{file.key}.done"
     try:
         staging.mkdir(parents=True, exist_ok=True)
         with _one_at_a_time(staging):
@@ -137,12 +158,12 @@ def fetch_file(file: PublishedFile, root: str | Path, policy: Policy | None = No
                 return target
             staged.unlink(missing_ok=True)
             downloader = ResumingDownloader(
-                file, staging / f"{file.git_blob_sha1}.part",
-                Client(file.path, ADVICE, session or requests.Session(), policy),
+                file, staging / f"{file.key}.part",
+                Client(file.path, file.advice, session or requests.Session(), policy),
                 tqdm(disable=True) if bar is None else bar)
             with _quiet_pooch():
-                pooch.retrieve(file.url, file.sha256 and f"sha256:{file.sha256}", staged.name,
-                               staging, downloader=downloader)
+                known = None if file.checksum.startswith("git:") else file.checksum
+                pooch.retrieve(file.url, known, staged.name, staging, downloader=downloader)
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(staged, target)
     except OSError as error:
@@ -150,7 +171,7 @@ def fetch_file(file: PublishedFile, root: str | Path, policy: Policy | None = No
     return target
 
 
-def fetch(files: Sequence[PublishedFile], root: str | Path, progress: bool = True,
+def fetch(files: Sequence[RemoteFile], root: str | Path, progress: bool = True,
           policy: Policy | None = None) -> list[FileState]:
     """Download what is missing or damaged among ``files`` to ``root``; verify what is there.
 
@@ -176,7 +197,7 @@ def fetch(files: Sequence[PublishedFile], root: str | Path, progress: bool = Tru
     ) as bar:
         for n, i in enumerate(todo, 1):
             if down:
-                told = Client(files[i].path, ADVICE, session).failure(down, files[i].url)
+                told = Client(files[i].path, files[i].advice, session).failure(down, files[i].url)
                 states[i] = states[i]._replace(reason=told)
                 continue
             bar.set_description(f"{n}/{len(todo)} {files[i].path.rsplit('/', 1)[-1]}", False)
@@ -208,7 +229,7 @@ class ResumingDownloader:
     Unfinished bytes are kept in ``partial`` between tries and between runs.
     """
 
-    def __init__(self, file: PublishedFile, partial: Path, client: Client, bar: tqdm) -> None:
+    def __init__(self, file: RemoteFile, partial: Path, client: Client, bar: tqdm) -> None:
         self.file, self.partial, self.client, self.bar = file, partial, client, bar
         self._shown = 0
 
