@@ -25,6 +25,10 @@ number; in proportion to area × standard deviation (Neyman). Each class gets tw
 CANNOT_TELL = -1
 """Label of a point that was looked at and cannot be told."""
 
+FEW = 5
+"""With fewer points that a class lost to others, 95 % intervals of its area covered the truth of a
+synthetic map in 90 % of draws, with none in 33 %, and with more in 95 %."""
+
 
 def sample_size(pixels: pd.Series, anticipated: pd.Series, target_se: float) -> int:
     """Return the points that give overall accuracy a standard error, by equation 13.
@@ -182,10 +186,12 @@ def _limits(matrix: pd.DataFrame, complete: list[str], names: Mapping[int, str])
             notes.append(f"{name}: {right} of {n} points are right; that its user's accuracy has a "
                          "standard error of 0 is a limit of the formula (Wilson's 95 % interval "
                          f"{low:.3f} to {high:.3f}).")
-    alone = [names[int(k)] for k in matrix.index if 0 < matrix.at[k, k] == matrix[k].sum()]
-    if alone:
-        notes.append(f"No point of another map class turned out to be {', '.join(alone)}: producer's "
-                     "accuracy 1 with a standard error of 0, as far as so many points can tell.")
+    missed = matrix.sum() - np.diag(matrix)
+    few = [names[int(k)] for k in matrix if 0 < matrix[k].sum() and missed[k] < FEW]
+    if few:
+        notes.append(f"Fewer than {FEW} points of other map classes turned out to be "
+                     f"{', '.join(few)}: what the map misses of them is hardly seen, so that the "
+                     "standard errors of their area and producer's accuracy are too small.")
     return notes
 
 

@@ -101,6 +101,9 @@ def _area(assessment: Assessment) -> list[str]:
         shares = (share(c[k]) for k in ("producers_accuracy", "producers_accuracy_se",
                                         "users_accuracy", "users_accuracy_se"))
         rows.append([str(label), *shares, *amount(c["area"], c["area_se"])])
+    half = 1.96 * area.overall_accuracy_se
     return ["Area-adjusted (± is one standard error; 95 % interval: 1.96 of them)\n"
             f"Presumes {SAMPLE}.\nOverall accuracy {share(area.overall_accuracy, 5)} ± "
-            f"{share(area.overall_accuracy_se, 5)}\n" + aligned(rows)]
+            f"{share(area.overall_accuracy_se, 5)} (95 % interval "
+            f"{share(area.overall_accuracy - half)} to {share(area.overall_accuracy + half)})\n"
+            + aligned(rows)]

@@ -37,17 +37,16 @@ RESPONSE_DESIGN = {
 }
 """How a point gets its label."""
 
-EPILOG = """\
+ALLOCATION = """\
 allocation:
   compromise    a minimum in every class, the rest in proportion to area
   proportional  in proportion to area
   equal         the same number in every class
   optimal       in proportion to area × anticipated standard deviation (Neyman)
 
-response design (kept in the table `design`):
-""" + "\n".join(textwrap.fill(f"{what}: {rule}", 79, initial_indent="  ", subsequent_indent="    ")
-                for what, rule in RESPONSE_DESIGN.items()).replace("{unit}", "a pixel or plot") + """
+response design (kept in the table `design`):"""
 
+EXAMPLES = """
 examples:
   lulc sample map.tif -o points.gpkg
   lulc sample map.tif -o points.gpkg --target-se 0.01 --anticipated 0.9,7=0.6 --class-se 10=0.05
@@ -57,10 +56,13 @@ examples:
 
 def add_sample(commands: Subparsers) -> None:
     """Add ``lulc sample``: draw points to be labelled."""
+    rules = [textwrap.fill(f"{what}: {rule.format(unit='a pixel or plot')}", 79,
+                           initial_indent="  ", subsequent_indent="    ")
+             for what, rule in RESPONSE_DESIGN.items()]
     parser = commands.add_parser(
         "sample", formatter_class=argparse.RawDescriptionHelpFormatter,
         help="draw a stratified random sample of a class map, to be labelled",
-        description=DESCRIPTION, epilog=EPILOG)
+        description=DESCRIPTION, epilog="\n".join([ALLOCATION, *rules, EXAMPLES]))
     parser.add_argument("map", type=Path, metavar="MAP", help="class map (one-band raster)")
     parser.add_argument("-o", "--output", type=Path, metavar="POINTS", required=True,
                         help="GeoPackage to write (.gpkg)")

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyogrio
 import rasterio
+import rasterio.transform
 from numpy.typing import NDArray
 
 from lulc_lib import legend
@@ -105,10 +106,10 @@ def draw_points(path: Path, ranks: Mapping[int, NDArray[np.int64]], names: Mappi
                 row, col = np.divmod(here[mine - seen[code]], source.width)
                 seen[code] += here.size
                 found.append(pd.DataFrame({"map_class": code, "row": row + top, "col": col}))
-        t, crs = source.transform, source.crs
+        transform, crs = source.transform, source.crs
     table = pd.concat(found).sort_values(["row", "col"]).sample(
         frac=1, random_state=np.random.default_rng(seed))
-    x, y = t * (table.col.to_numpy() + 0.5, table.row.to_numpy() + 0.5)
+    x, y = rasterio.transform.xy(transform, table.row, table.col)
     columns = {"point_id": np.arange(1, len(table) + 1), "map_class": table.map_class.to_numpy(),
                "label": pd.array([pd.NA] * len(table), dtype="Int32")}
     empty = pd.array([pd.NA] * len(table), dtype="string")
