@@ -26,6 +26,7 @@ INPUT is one of
     --rows, or by a corner cell such as map/reference or reference/map
   pairs of classes (CSV with the columns true and predicted, and label if there is one)
   binary counts (CSV with TP, TN, FP and FN per class)
+  a labelled sample of `lulc sample` (.gpkg): accuracy and area of the map, with standard errors
   a map raster; REFERENCE is then a raster on the same grid, or polygons or points
     (without REFERENCE, a file beside the map whose name ends in _ref is looked for)
 CSV files may use comma, semicolon or tab."""
@@ -36,6 +37,7 @@ examples:
   lulc accuracy pairs.csv --labels names.json --formula "TP / (TP + FP + FN)"
   lulc accuracy map.tif reference.gpkg --column label --html report.html
   lulc accuracy sample.csv --rows map --areas areas.csv --json
+  lulc accuracy points.gpkg
 
 In every output the rows of the matrix are the map and its columns the reference: producer's
 accuracy (PA, recall) is diagonal / column sum, user's accuracy (UA, precision) diagonal / row sum.
@@ -55,7 +57,7 @@ def add_accuracy(commands: Subparsers) -> None:
                         help="what the rows of a confusion matrix are")
     parser.add_argument("--column", metavar="NAME",
                         help="column of a vector REFERENCE with the class codes (default: its "
-                        "only column of whole numbers)")
+                        "only column of whole numbers), or of a sample with the labels")
     parser.add_argument("--pixel-rule", choices=("centre", "all_touched"), default="centre",
                         help="a polygon has the pixels whose centre it holds (default), or all "
                         "that it touches")
@@ -84,13 +86,19 @@ def run_accuracy(args: argparse.Namespace) -> int:
 
     given = (args.input, args.reference, args.labels, args.areas)
     check_outputs({"--html": args.html}, filter(None, given))
-    comparison = _read_table(args) if _is_table(args.input) else _count_map(args)
+    strata, complete = None, ()
+    if args.input.suffix.lower() == ".gpkg" and args.reference is None:
+        comparison, strata, complete = _read_sample(args)
+    else:
+        comparison = _read_table(args) if _is_table(args.input) else _count_map(args)
     codes = comparison.labels
     if args.labels is not None:
         comparison = room.read_names(args.labels, comparison)
     called = dict(zip(codes, comparison.labels, strict=True)) | {k: k for k in comparison.labels}
     areas = None if args.areas is None else room.read_areas(args.areas, called)
-    assessment = room.assess(comparison, areas, args.formula)
+    if strata is not None:
+        areas = {called[k]: area for k, area in strata.items()}
+    assessment = room.assess(comparison, areas, args.formula, [called[k] for k in complete])
     if args.html is not None:
         roles = {"Map" if args.reference else "Input": args.input, "Reference": args.reference,
                  "Class names": args.labels, "Mapped areas": args.areas}
@@ -103,6 +111,28 @@ def run_accuracy(args: argparse.Namespace) -> int:
         report = "" if args.html is None else f"\n\nReport: {args.html}"
         print(text(assessment) + report)
     return DONE
+
+
+def _read_sample(args: argparse.Namespace) -> tuple[Comparison, dict[str, float], list[str]]:
+    """Points of ``lulc sample``: what their labels say, mapped areas, classes labelled whole."""
+    from lulc_lib.accuracy.assess import Comparison
+    from lulc_lib.accuracy.sampling import count_labelled
+    from lulc_lib.data.sample_file import read_sample
+
+    for option, given in (("--areas", args.areas), ("--rows", args.rows)):
+        if given is not None:
+            raise InputError(f"{option} {given}: {args.input.name} is read as a sample, which "
+                             "holds its map classes, labels and areas itself")
+    points, strata, names, design = read_sample(args.input, args.column or "label")
+    matrix, complete, notes = count_labelled(points, strata, names)
+    notes.append(f"Areas are in {design['unit of area']}.")
+    kind = f"random sample of {design['map']}, stratified by map class"
+    comparison = Comparison.of_matrix(matrix, kind, notes)
+    label = {str(k): v for k, v in names.items()} if args.labels is None else {}
+    if label:
+        comparison = comparison.renamed(label, args.input.name)
+    areas = {label.get(str(k), str(k)): area for k, area in strata.area.items()}
+    return comparison, areas, [label.get(k, k) for k in complete]
 
 
 def _is_table(path: Path) -> bool:
