@@ -27,7 +27,8 @@ def add_data(commands: Subparsers) -> None:
         "The folder is $LULC_DATA, else data/lulc_mining; $LULC_DATA_URL names a mirror.",
         epilog="examples:\n  lulc data\n  lulc data --list\n"
         "  lulc data --stac kolbuszowa:2021-07-25 --service planetary-computer -o scene.tif\n"
-        "  lulc data --registries map.tif -o registries",
+        "  lulc data --registries map.tif -o registries\n"
+        "  lulc data --euromine --sites Poland_1 Poland_15 --out euromine",
     )
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--list", action="store_true", dest="list_files",
@@ -40,6 +41,11 @@ def add_data(commands: Subparsers) -> None:
                         help="fetch the registry layers (MIDAS, CORINE, OSM) of an area: a map "
                         "(GeoTIFF; with 5 km around it), or W,S,E,N in degrees. A layer fetched "
                         "within 30 days is kept; remove its file to fetch it again")
+    action.add_argument("--euromine", action="store_true",
+                        help="fetch EuroMineNet, mines of the EU 2015-2024 with their footprint "
+                        "(CC BY 4.0); the archive is kept, so that a later call adds sites")
+    parser.add_argument("--sites", nargs="+", metavar="SITE", default=[],
+                        help="for --euromine: sites to unpack, such as Poland_1 (default: all)")
     parser.add_argument("--layer", action="append", metavar="LAYER=NAME",
                         help="for --registries: the layer's whole name in its service, where the "
                         "service has several that fit (may be repeated)")
@@ -48,7 +54,8 @@ def add_data(commands: Subparsers) -> None:
                         "planetary-computer or cdse")
     parser.add_argument("-o", "--output", type=Path, metavar="PATH",
                         help="GeoTIFF written by --stac (default: stac/SITE_YYYYMMDD.tif in the "
-                        "data folder), or folder of --registries (default: registries in it)")
+                        "data folder), or folder of --registries (default: registries in it) "
+                        "or --euromine (euromine in it)")
     parser.set_defaults(run=run_data)
 
 
@@ -58,14 +65,19 @@ def run_data(args: argparse.Namespace) -> int:
         raise InputError("--service belongs to --stac SITE:DATE; give that too")
     if args.registries is None and args.layer:
         raise InputError("--layer belongs to --registries AREA; give that too")
-    if args.stac is None and args.registries is None and args.output:
-        raise InputError("--output belongs to --stac SITE:DATE or --registries AREA; give one too")
+    if args.sites and not args.euromine:
+        raise InputError("--sites belongs to --euromine; give that too")
+    if args.output and args.stac is None and args.registries is None and not args.euromine:
+        raise InputError("--output belongs to --stac SITE:DATE, --registries AREA or --euromine; "
+                         "give one too")
     if args.list_files:
         return _list_files()
     if args.stac is not None:
         return _fetch_by_stac(args.stac, args.service, args.output)
     if args.registries is not None:
         return _fetch_layers(args)
+    if args.euromine:
+        return _fetch_mines(args.output, args.sites)
     if args.resolve is not None:
         return _resolve(args.resolve)
     return _fetch_all()
@@ -119,6 +131,16 @@ def _fetch_by_stac(request: str, service: str | None, output: Path | None) -> in
         raise InputError(f"--stac is {request!r}; it must be SITE:DATE, such as "
                          "kolbuszowa:2021-07-25")
     print(fetch_scene(site, date, service or "earth-search", output))
+    return DONE
+
+
+def _fetch_mines(output: Path | None, sites: Sequence[str]) -> int:
+    from lulc_lib.data.euromine import ATTRIBUTION, download_sites, euromine_dir
+
+    folder = output or euromine_dir()
+    there = download_sites(folder, sites)
+    print(f"{folder}: {len(there)} site{'' if len(there) == 1 else 's'}, {', '.join(there)}.")
+    print(ATTRIBUTION)
     return DONE
 
 

@@ -36,6 +36,10 @@ _MODULES = {
     "open_reference": "pairs",    # raster or vector reference of a map of any size
     "reference_beside": "pairs",  # the reference that lies beside a map
     "count_pairs": "pairs",       # pairs of map and reference codes, block by block
+    "count_strata": "sample_file",# pixels of each class of a map of any size
+    "draw_points": "sample_file", # the pixels that were drawn, as points
+    "write_sample": "sample_file",# points, strata and design in a GeoPackage, a QGIS form
+    "read_sample": "sample_file", # the same read back
     "RasterWriter": "geotiff",    # a Cloud-Optimised GeoTIFF written in parts
     "class_map_writer": "geotiff",# the same with the legend's colours
     "Series": "series",           # scenes and labels by date
@@ -53,6 +57,8 @@ _MODULES = {
     "series_spectra": "signatures",# quartiles per date, class and band
     "dark_percentiles": "signatures",# low reflectance of every band and date
     "label_coverage": "signatures",# labelled pixels per class
+    "MineScene": "euromine",      # one year of a mine of EuroMineNet
+    "read_site": "euromine",      # its scene and its footprint
     "changing_field": "places",   # a field growing, bare, growing
     "nearest_region": "places",   # the region nearest to another
     "window": "places",           # a box around regions

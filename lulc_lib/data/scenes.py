@@ -63,6 +63,8 @@ class SceneFile:
         File with named bands, the study's ten in any order and among others.
     any_pixel : bool
         Accept another pixel size than 10 m.
+    names : sequence of str, optional
+        Names of the bands of a file that has none.
 
     Raises
     ------
@@ -70,7 +72,8 @@ class SceneFile:
         Unreadable, missing band, no CRS, no whole numbers, a turned grid, or another pixel size.
     """
 
-    def __init__(self, path: Path | str, any_pixel: bool = False) -> None:
+    def __init__(self, path: Path | str, any_pixel: bool = False,
+                 names: Sequence[str] | None = None) -> None:
         self.path = existing_file(path)
         self.name, self.date = self.path.name, scene_date(self.path)
         try:
@@ -78,7 +81,12 @@ class SceneFile:
         except (rasterio.errors.RasterioError, UnicodeDecodeError) as error:
             raise InputError(f"{path}: cannot be read as a raster ({error})") from error
         try:
-            self._indexes = find_bands(self._source.descriptions, self.name)
+            self.named = any(self._source.descriptions)
+            described = self._source.descriptions if self.named or names is None else names
+            if len(described) != self._source.count:
+                raise InputError(f"{self.name}: has {self._source.count} bands, not "
+                                 f"{len(described)}")
+            self._indexes = find_bands(described, self.name)
             self._check(any_pixel)
         except BaseException:
             self._source.close()
@@ -191,13 +199,17 @@ def read_scene(path: Path | str, offset: int | None = None) -> xr.DataArray:
         Declared and measured offset disagree; the measured one is used.
     """
     with SceneFile(path, any_pixel=True) as source:
-        dn = source.read()
+        return scene_of(source, source.read(), offset)
+
+
+def scene_of(source: SceneFile, dn: NDArray[np.uint16], offset: int | None = None) -> xr.DataArray:
+    """Return the scene of digital numbers (band, row, col) read from a file: :func:`read_scene`."""
     pixels = dict(zip(BANDS, dn, strict=True))
     chosen = scene_offset(source.tags, pixels, offset, source.name)
     if chosen.source == "pixels against metadata":
         warnings.warn(
             f"{source.name}: the file declares an offset of {chosen.declared} DN but its pixels "
-            f"show {chosen.measured} DN; {chosen.used} DN is used", OffsetWarning, stacklevel=2)
+            f"show {chosen.measured} DN; {chosen.used} DN is used", OffsetWarning, stacklevel=3)
     scene = xr.DataArray(
         to_reflectance(dn, chosen.used), dims=("band", "y", "x"), name="reflectance",
         coords={"band": list(BANDS), **pixel_centres(source.transform, source.shape)},
