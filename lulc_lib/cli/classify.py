@@ -11,6 +11,12 @@ from pathlib import Path
 
 from lulc_lib.cli.common import DONE, Subparsers
 
+BESIDE = Path()
+"""``--applicability`` without a file."""
+
+LARGE = 0.25
+"""Share of a scene outside the area of applicability from which a warning is given."""
+
 DESCRIPTION = """\
 Map land cover, open pits among it, on a Sentinel-2 L2A scene with a trained network.
 
@@ -21,16 +27,24 @@ have been added (processing baseline 04.00 and later) is decided from metadata a
 
 MAP is a uint8 Cloud-Optimised GeoTIFF of class codes with a colour table; a QGIS style with the
 classes' names (.qml) is written beside it. Memory stays at about 1-2 GB whatever the scene's size,
-and the map is the one that the whole scene at once would give."""
+and the map is the one that the whole scene at once would give.
+
+--applicability says where the map can be trusted. A pixel is inside the area of applicability if,
+to the network, it looks like the data that it was trained and assessed on; outside (sea, cloud,
+snow, desert, ...) its class may be right, but no accuracy number says so."""
 
 EXAMPLES = """\
 examples:
   lulc classify scene_20230709.tif -o map_20230709.tif
   lulc classify scene.tif -o map.tif --probabilities probabilities.tif --entropy entropy.tif
+  lulc classify scene.tif -o map.tif --applicability
   lulc classify whole_tile.tif -o map.tif --no-tta
 
 Probabilities and entropy are uint8 with the band scale 1/250: value / 250 is the share from 0 to
-1, 255 is no data. Entropy is a share of the largest possible (all classes equally probable)."""
+1, 255 is no data. Entropy is a share of the largest possible (all classes equally probable).
+Applicability is the dissimilarity to the training data in hundredths of its threshold (uint8): 100
+and less is inside, more is outside, 255 is no data; its QGIS style (.qml) shows the same. Source:
+Meyer & Pebesma 2021, Methods in Ecology and Evolution 12, 1620-1633."""
 
 
 def add_classify(commands: Subparsers) -> None:
@@ -49,6 +63,9 @@ def add_classify(commands: Subparsers) -> None:
                         help="also write the probability of each class (.tif, a band per class)")
     parser.add_argument("--entropy", type=Path, metavar="FILE",
                         help="also write how undecided the network is (.tif)")
+    parser.add_argument("--applicability", type=Path, metavar="FILE", nargs="?", const=BESIDE,
+                        help="also write where the map can be trusted (.tif; without FILE: "
+                        "MAP_applicability.tif beside MAP, where `lulc sites` finds it)")
     parser.add_argument("--tta", action=argparse.BooleanOptionalAction,
                         help="test-time augmentation: average over the eight turned and mirrored "
                         "copies of the scene; eight times the work, fewer wrong pixels (default: "
@@ -60,13 +77,16 @@ def add_classify(commands: Subparsers) -> None:
 
 def run_classify(args: argparse.Namespace) -> int:
     """Classify the scene; return the exit code."""
-    from lulc_lib.data.geotiff import SUFFIXES
+    from lulc_lib.data.geotiff import SUFFIXES, applicability_beside
     from lulc_lib.data.radiometry import check_offset
     from lulc_lib.io import check_outputs
     from lulc_lib.unet import classify_file, load_model, study_model
 
+    applicability = args.applicability
+    if applicability == BESIDE:
+        applicability = applicability_beside(args.output)
     outputs = {"--output": args.output, "--probabilities": args.probabilities,
-               "--entropy": args.entropy}
+               "--entropy": args.entropy, "--applicability": applicability}
     given = [args.scene] + ([args.checkpoint] if args.checkpoint else [])
     check_outputs(outputs, given, SUFFIXES)
     check_offset(args.offset)
@@ -74,13 +94,15 @@ def run_classify(args: argparse.Namespace) -> int:
     with _tidy_when_ended():
         done = classify_file(args.scene, args.output, load_model(model), model_name=model.name,
                              probabilities=args.probabilities, entropy=args.entropy, tta=args.tta,
-                             offset=args.offset)
+                             applicability=applicability, offset=args.offset)
     if done.offset.source == "pixels against metadata":
         print(f"lulc classify: {args.scene.name} declares an offset of {done.offset.declared} DN "
               f"but its pixels show {done.offset.used} DN, which is used; --offset overrules",
               file=sys.stderr)
     print(f"Map: {args.output} (offset {done.offset.used} DN, {done.offset.source})")
     print(_areas(done.pixels, done.pixel_ha))
+    if done.outside is not None:
+        print(_outside(done.pixels, done.outside, applicability))
     return DONE
 
 
@@ -108,3 +130,19 @@ def _areas(pixels: dict[int, int], hectares: float | None) -> str:
         share = pixels[legend.NO_DATA] / sum(pixels.values())
         lines.append(f"No data: {share:.1%} of the scene's pixels")
     return "\n".join(lines)
+
+
+def _outside(pixels: dict[int, int], outside: dict[int, int], path: Path) -> str:
+    """Return a line on the area of applicability; warn on stderr where much lies outside."""
+    from lulc_lib import legend
+
+    share = sum(outside.values()) / max(sum(pixels[c] for c in legend.CODES), 1)
+    concerned = [(outside[c] / pixels[c], name) for c, name in legend.NAMES.items()
+                 if pixels[c] and outside[c] / pixels[c] >= max(share, 0.01)]
+    classes = ", ".join(f"{name} {part:.0%}" for part, name in sorted(concerned, reverse=True)[:4])
+    if share >= LARGE:
+        print(f"lulc classify: warning: {share:.0%} of the scene is unlike the data that the model "
+              "was assessed on (sea, cloud, snow, another landscape?); no accuracy number holds "
+              "there", file=sys.stderr)
+    return (f"Applicability: {path} ({share:.1%} of the scene lies outside the area of "
+            f"applicability{'; of the classes: ' + classes if classes else ''})")

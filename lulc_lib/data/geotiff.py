@@ -25,6 +25,11 @@ SUFFIXES = (".tif", ".tiff")
 SHARE_STEPS, SHARE_NO_DATA = 250, 255
 """A share from 0 to 1 is stored as a whole number from 0 to 250; 255 is none."""
 
+INSIDE, HIGHEST, UNKNOWN = 100, 254, 255
+"""A dissimilarity index is stored in hundredths of its threshold, rounded up: to 100 a pixel is
+inside the area of applicability, from 101 outside; 254 stands for all that is higher, 255 is none.
+"""
+
 
 class RasterWriter:
     """A uint8 GeoTIFF that appears under its name only when it is complete.
@@ -122,6 +127,43 @@ def class_map_writer(path: Path, shape: tuple[int, int], crs: rasterio.CRS,
     return writer
 
 
+def applicability_writer(path: Path, shape: tuple[int, int], crs: rasterio.CRS,
+                         transform: rasterio.Affine, threshold: float,
+                         tags: Mapping[str, str]) -> RasterWriter:
+    """Return a writer of a dissimilarity index, stored as :data:`INSIDE` says, and its QGIS style.
+
+    The tags hold the threshold: value × scale × threshold is the index itself.
+    """
+    meaning = {
+        "threshold": f"{threshold:.6g}",
+        "value": f"dissimilarity index in hundredths of its threshold, rounded up; up to {INSIDE} "
+                 f"inside the area of applicability, above it outside, {HIGHEST} or more",
+    }
+    writer = RasterWriter(path, shape, crs, transform, ("dissimilarity index / threshold",),
+                          UNKNOWN, {**tags, **meaning}, "AVERAGE", 1 / INSIDE)
+    writer.add(path.with_suffix(".qml"), applicability_style())
+    return writer
+
+
+def applicability_beside(class_map: Path) -> Path:
+    """Return where a class map's dissimilarity index is, unless somebody said otherwise.
+
+    >>> applicability_beside(Path("maps/a_20230709.tif")).name
+    'a_20230709_applicability.tif'
+    """
+    return class_map.with_name(f"{class_map.stem}_applicability.tif")
+
+
+def applicability_steps(ratio: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Return a dissimilarity index ÷ threshold as it is stored; NaN becomes :data:`UNKNOWN`.
+
+    >>> applicability_steps(np.array([0.0, 0.501, 1.0, 1.0001, 9.0, np.nan])).tolist()
+    [0, 51, 100, 101, 254, 255]
+    """
+    steps = np.clip(np.ceil(ratio * INSIDE), 0, HIGHEST)
+    return np.where(np.isnan(steps), UNKNOWN, steps).astype(np.uint8)
+
+
 def shares(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Return shares 0–1 as they are stored: steps of 1/250, :data:`SHARE_NO_DATA` for NaN.
 
@@ -134,15 +176,45 @@ def shares(values: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 def qgis_style() -> str:
     """Return a QGIS layer style (.qml): the legend's codes with their names and colours."""
-    root = ET.Element("qgis", version="3.34", styleCategories="Symbology")
-    pipe = ET.SubElement(root, "pipe")
-    renderer = ET.SubElement(pipe, "rasterrenderer", type="paletted", band="1", opacity="1",
-                             alphaBand="-1", nodataColor="")
-    ET.SubElement(renderer, "rasterTransparency")
+    root, renderer = _style("paletted")
     palette = ET.SubElement(renderer, "colorPalette")
     for code, name in legend.NAMES.items():
         ET.SubElement(palette, "paletteEntry", value=str(code), label=f"{code} {name}",
                       color=legend.COLOURS[code], alpha="255")
+    return _text(root)
+
+
+APPLICABILITY_BANDS = ((INSIDE, "#2b7a9b", "inside the area of applicability"),
+                       (2 * INSIDE, "#f2a33a", "outside, up to twice the threshold"),
+                       (HIGHEST, "#b3261e", "far outside"))
+"""Highest value, colour and meaning of what the style tells apart."""
+
+
+def applicability_style() -> str:
+    """Return a QGIS layer style (.qml) of a dissimilarity index: inside, outside, far outside."""
+    root, renderer = _style("singlebandpseudocolor")
+    renderer.set("classificationMin", "0")
+    renderer.set("classificationMax", str(HIGHEST))
+    shader = ET.SubElement(ET.SubElement(renderer, "rastershader"), "colorrampshader",
+                           colorRampType="DISCRETE", classificationMode="1", clip="0",
+                           minimumValue="0", maximumValue=str(HIGHEST))
+    for value, colour, meaning in APPLICABILITY_BANDS:
+        ET.SubElement(shader, "item", value=str(value), color=colour, alpha="255", label=meaning)
+    return _text(root)
+
+
+def _style(kind: str) -> tuple[ET.Element, ET.Element]:
+    """Return a style's root and its renderer of band 1."""
+    root = ET.Element("qgis", version="3.34", styleCategories="Symbology")
+    renderer = ET.SubElement(ET.SubElement(root, "pipe"), "rasterrenderer", type=kind, band="1",
+                             opacity="1", alphaBand="-1", nodataColor="")
+    ET.SubElement(renderer, "rasterTransparency")
+    return root, renderer
+
+
+def _text(root: ET.Element) -> str:
+    """Return a style's text, with what every raster's style says."""
+    pipe = root.find("pipe")
     ET.SubElement(pipe, "brightnesscontrast", brightness="0", contrast="0", gamma="1")
     ET.SubElement(pipe, "huesaturation", saturation="0", grayscaleMode="0", colorizeOn="0")
     ET.SubElement(pipe, "rasterresampler", maxOversampling="2")
