@@ -177,7 +177,7 @@ def test_a_large_forest_grows_in_parts(monkeypatch):
     rows, labels, _ = table("distinct")
     bags = np.stack([bag(labels, 0.5, np.random.default_rng(k)) for k in range(7)])
     whole = grow(rows, labels, bags, Limits())
-    monkeypatch.setattr(smile, "MOST_CELLS", rows.size * 2)
+    monkeypatch.setattr(smile, "MOST_CELLS", 2 * rows.size * 4)
     parts = grow(rows, labels, bags, Limits())
     assert [nested(t) for t in parts] == [nested(t) for t in whole]
 

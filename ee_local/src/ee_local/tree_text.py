@@ -6,9 +6,9 @@ the children 2k and 2k + 1, the condition of a line must hold to enter it, and a
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Context
 from itertools import pairwise
 
 import numpy as np
@@ -144,9 +144,5 @@ def java_g(value: float, digits: int = 6) -> str:
     >>> java_g(445.0), java_g(0.0), java_g(1234567.0), java_g(0.0188679, 5)
     ('445.000', '0.00000', '1.23457e+06', '0.018868')
     """
-    exact = Context(prec=digits, rounding=ROUND_HALF_UP).create_decimal(repr(value))
-    if not exact:
-        return f"{0:.{digits - 1}f}"
-    if -4 <= exact.adjusted() < digits:
-        return f"{exact:.{digits - 1 - exact.adjusted()}f}"
-    return f"{float(exact):.{digits - 1}e}"
+    upwards = math.nextafter(value, math.copysign(math.inf, value)) if value else value
+    return f"{upwards:#.{digits}g}".rstrip(".")
