@@ -42,6 +42,13 @@ from lulc_lib.accuracy.metrics import (
     per_class,  # support and every metric of each class
     summary,  # n, OA and macro F1
 )
+from lulc_lib.accuracy.sampling import (
+    count_labelled,  # a labelled sample, and its non-response
+    design_sample,  # how many points each class of a map gets
+    draw_ranks,  # which of its pixels
+    expected_se,  # of overall accuracy
+    sample_size,  # from a target standard error
+)
 from lulc_lib.accuracy.splits import (
     QUADRANTS,
     SEASON_GROUPS,  # dates that are left out together
@@ -65,9 +72,10 @@ __all__ = [
     "area_adjusted", "area_adjusted_strata", "as_confusion", "audit", "averages",
     "averages_of_parts", "binary_metrics", "binary_parts", "both_right", "calibration",
     "check_confusion", "cluster_bootstrap", "confusion_by_group", "confusion_from_labels",
-    "confusion_matrix", "describe", "design_effect", "disagreement", "expected_calibration_error",
-    "fit_temperature", "from_accuracy_checker", "from_earth_engine", "from_reference_rows",
-    "from_sklearn", "kappa", "label_clusters", "lesson", "macro_f1", "macro_f1_two_ways",
-    "make_fold", "mcnemar", "overall_accuracy", "paired_cluster_bootstrap", "per_class",
-    "published", "refuse_leak", "reliability", "splits", "summary", "wilson",
+    "confusion_matrix", "count_labelled", "describe", "design_effect", "design_sample",
+    "disagreement", "draw_ranks", "expected_calibration_error", "expected_se", "fit_temperature",
+    "from_accuracy_checker", "from_earth_engine", "from_reference_rows", "from_sklearn", "kappa",
+    "label_clusters", "lesson", "macro_f1", "macro_f1_two_ways", "make_fold", "mcnemar",
+    "overall_accuracy", "paired_cluster_bootstrap", "per_class", "published", "refuse_leak",
+    "reliability", "sample_size", "splits", "summary", "wilson",
 ]
