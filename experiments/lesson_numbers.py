@@ -19,10 +19,11 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 
-from lulc_lib import legend, paths
+from lulc_lib import landscape, legend, paths
 from lulc_lib.data import places, reference, series
 from lulc_lib.data.catalogue import select, training_pairs
 from lulc_lib.data.scenes import read_scene
+from lulc_lib.landscape.labels import published_map
 
 FOLDER = Path(__file__).parents[1] / "lulc_lib" / "accuracy" / "lesson"
 FOLDS, TREES, SEED = 5, 50, 0
@@ -80,9 +81,17 @@ def map_pixels(root: Path) -> pd.DataFrame:
 def matrices(root: Path) -> pd.DataFrame:
     """Make every named confusion matrix of the lesson, long: name, map and reference class."""
     named = [*reference_matrices(root), *seen_matrices(root), *copied_labels(root),
-             *hold_outs(root)]
+             *hold_outs(root), *synthetic()]
     return pd.concat([table.assign(name=name) for name, table in named])[
         ["name", "map_class", "reference_class", "pixels"]]
+
+
+def synthetic() -> Iterator[tuple[str, pd.DataFrame]]:
+    """Count all pixels of the synthetic Strzegom: a map with errors against the truth."""
+    scene = next(s for s in landscape.scenes() if s.test and s.site == landscape.STRZEGOM)
+    truth = landscape.class_map(landscape.make_layout(SEED, scene.site), scene.date)
+    shown = published_map(landscape.stream(SEED, scene.stem, "map"), scene.site.name, truth)
+    yield "synthetic", counts(shown, truth)
 
 
 def reference_matrices(root: Path) -> Iterator[tuple[str, pd.DataFrame]]:

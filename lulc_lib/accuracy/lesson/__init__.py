@@ -23,7 +23,8 @@ def matrix(name: str) -> pd.DataFrame:
     ``seen_same_class`` (by the training labels), ``forest_`` and ``place_`` with ``random_pixels``
     or ``whole_polygons`` (classifiers, cross-validated). Kolbuszowa: ``kolbuszowa``, and on the
     pixels of the training labels nearest in time ``kolbuszowa_network`` and
-    ``kolbuszowa_copied_labels``.
+    ``kolbuszowa_copied_labels``. ``synthetic``: all pixels of a synthetic map, and their true
+    class.
 
     Examples
     --------
