@@ -56,11 +56,20 @@ def add_accuracy(commands: Subparsers) -> None:
     parser.add_argument("--rows", choices=("map", "reference"),
                         help="what the rows of a confusion matrix are")
     parser.add_argument("--column", metavar="NAME",
-                        help="column of a vector REFERENCE with the class codes (default: its "
-                        "only column of whole numbers), or of a sample with the labels")
+                        help="column of a vector REFERENCE with the class codes (default: the "
+                        "only one of whole numbers, if it is named like classes), or of a sample "
+                        "with the labels; of pairs of classes: REFERENCE,MAP")
     parser.add_argument("--pixel-rule", choices=("centre", "all_touched"), default="centre",
                         help="a polygon has the pixels whose centre it holds (default), or all "
-                        "that it touches")
+                        "that it touches (GDAL's versions differ in these: 44220 or 44185 of the "
+                        "study's reference, 44230 by exact geometry)")
+    parser.add_argument("--overlaps", choices=("drop", "smallest", "first", "last"),
+                        default="drop", help="pixels that polygons of different classes overlap "
+                        "on: left out (default), or of the smallest, the first or last in the file")
+    parser.add_argument("--nodata", type=_code, metavar="CODE|none",
+                        help="code of the REFERENCE that is no data (default: the file's tag; 0 "
+                        "where the map has the study's legend; else every code that the map uses "
+                        "is a class, 0 too)")
     parser.add_argument("--unmapped", choices=("skip", "count"), default="skip",
                         help="reference pixels where the map has no data: left out (default), "
                         "or counted as errors")
@@ -77,6 +86,12 @@ def add_accuracy(commands: Subparsers) -> None:
     parser.add_argument("--html", type=Path, metavar="OUT",
                         help="also write a self-contained HTML report")
     parser.set_defaults(run=run_accuracy)
+
+
+def _code(word: str) -> int | str:
+    if word == "none" or re.fullmatch(r"-?\d+", word):
+        return word if word == "none" else int(word)
+    raise argparse.ArgumentTypeError(f"{word!r} is no whole number and not 'none'")
 
 
 def run_accuracy(args: argparse.Namespace) -> int:
@@ -171,18 +186,21 @@ def _count_map(args: argparse.Namespace) -> Comparison:
     if args.column is not None and not vector:
         raise InputError(f"--column {args.column}: belongs to a vector REFERENCE, and "
                          f"{path.name} is a raster")
-    reference = open_reference(path, args.column, args.pixel_rule)
+    reference = open_reference(path, args.column, args.pixel_rule, args.overlaps)
     if args.areas is not None and reference.polygons:
         raise InputError(
             f"--areas {args.areas}: area-adjusted estimates need a probability sample; "
             f"{path.name} holds polygons, which somebody picked by hand, so their pixels "
             "were not drawn with known probability and no area can be estimated from them")
-    pairs = count_pairs(args.input, reference, confusion_from_labels, args.unmapped == "count")
+    pairs = count_pairs(args.input, reference, confusion_from_labels, args.unmapped == "count",
+                        args.nodata)
     if args.reference is None:
-        pairs.notes.append(f"The reference is {path.name}, which lies beside the map.")
+        print(f"lulc accuracy: the reference is {path.name}, which lies beside the map",
+              file=sys.stderr)
         args.reference = path
     if vector and args.column is None:
         print(f"lulc accuracy: the class codes are taken from column {reference.column!r} of "
-              f"{path.name}, its only column of whole numbers", file=sys.stderr)
+              f"{path.name}, {reference.why}", file=sys.stderr)
     matrix = as_confusion(pairs.counts.to_numpy(), list(pairs.counts.index))
-    return Comparison.of_matrix(matrix, pairs.kind, pairs.notes, pixels=True)
+    return Comparison.of_matrix(matrix, pairs.kind, pairs.notes, pixels=True,
+                                dropped=pairs.dropped)

@@ -1,30 +1,32 @@
-"""A class map and its reference, of any size, block by block: pairs of codes and their counts."""
+"""A class map and its reference, of any size, block by block: pairs of codes and their counts.
+
+Every code is a class, 0 too, unless something says that it is no data: ``--nodata``, the file's
+tag, the legend's names in the map's tags (then 0 is, as in the study's maps), or, in a raster
+without a tag, that the map never uses it (0, or the end of the data type, as tools fill rasters).
+"""
 
 from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-import geopandas as gpd
 import numpy as np
 import pandas as pd
 import rasterio
-import rasterio.transform
 from numpy.typing import NDArray
-from rasterio.features import rasterize
-from rasterio.windows import Window, bounds
-from shapely import box
+from rasterio.windows import Window
 
 from lulc_lib import legend
-from lulc_lib.data.reference import PixelRule, fields, open_classes, read_shapes
+from lulc_lib.data.labelled_shapes import VECTORS, Codes, Overlaps, VectorReference
+from lulc_lib.data.reference import PixelRule, open_classes
 from lulc_lib.data.scenes import windows
 from lulc_lib.errors import InputError
 
 BLOCK_PIXELS = 1 << 22
-"""Pixels read at a time."""
+"""Pixels read at a time: a few arrays of this size are all that is in memory."""
 
 MOST_CODES = 1000
 """Different codes of a map and its reference; more are a sign of rasters that hold no classes."""
@@ -32,17 +34,10 @@ MOST_CODES = 1000
 UNMAPPED = "no data"
 """Row of reference pixels where the map has no data, if they are asked to count."""
 
-VECTORS = (".gpkg", ".geojson", ".json", ".shp", ".fgb", ".gml", ".kml", ".parquet")
-"""Endings of files that are read as polygons or points; all others are rasters."""
+FILLS = frozenset({0, 255, 65535, -9999, -32768, -(2**31), 2**31 - 1, 2**32 - 1})
+"""Codes with which tools fill a raster outside its data."""
 
 Counter = Callable[[NDArray[np.generic], NDArray[np.generic]], pd.DataFrame]
-
-
-class Codes(NamedTuple):
-    """A block of codes (row, col) int64 and where it holds any."""
-
-    codes: NDArray[np.int64]
-    valid: NDArray[np.bool_]
 
 
 class Pairs(NamedTuple):
@@ -52,13 +47,18 @@ class Pairs(NamedTuple):
     ----------
     counts : DataFrame
         Pixels, rows map and columns reference; the same labels (codes as text) on both.
-    kind, notes : str, list of str
-        What was read, in words, and what a reader should know about it.
+    kind : str
+        What was read, in words.
+    notes : list of str
+        What a reader should know about how it was read.
+    dropped : dict of str to int
+        What was left out, and how many of it.
     """
 
     counts: pd.DataFrame
     kind: str
     notes: list[str]
+    dropped: dict[str, int]
 
 
 class RasterReference:
@@ -66,100 +66,41 @@ class RasterReference:
 
     polygons = False
     kind = "map raster and reference raster on one grid"
-    outside = "the file's nodata value"
 
     def __init__(self, path: Path) -> None:
-        self.path, self.name = path, path.name
+        self.path, self.name, self.dropped = path, path.name, {"reference_no_data": 0}
 
-    def on(self, source: rasterio.DatasetReader, stack: ExitStack) -> Callable[[Window], Codes]:
-        """Return a function of a window that gives the reference codes there."""
-        other = stack.enter_context(open_classes(self.path))
-        _check_grids(source, other)
+    @contextmanager
+    def on(self, source: rasterio.DatasetReader, nodata: float | None
+           ) -> Iterator[Callable[[Window], Codes]]:
+        """Give a function of a window that gives the reference codes there."""
+        with open_classes(self.path) as other:
+            _check_grids(source, other)
 
-        def block(window: Window) -> Codes:
-            codes, valid = _read(other, window)
-            return Codes(codes, valid & (codes != legend.NO_DATA))
+            def block(window: Window) -> Codes:
+                part = _read(other, window, nodata)
+                self.dropped["reference_no_data"] += int((~part.valid).sum())
+                return part
 
-        return block
+            yield block
 
-    def notes(self, burned: int) -> list[str]:
-        """Return nothing: all pixels of a raster can be compared."""
-        return []
+    def notes(self) -> list[str]:
+        """Say what was left out."""
+        number = self.dropped["reference_no_data"]
+        return [f"{number} reference pixels hold no data."] if number else []
 
 
-class VectorReference:
-    """A vector file of polygons or points with whole-number class codes in one of its columns.
+def open_reference(path: Path, column: str | None = None, pixel_rule: PixelRule = "centre",
+                   overlaps: Overlaps = "drop") -> RasterReference | VectorReference:
+    """Open the reference of a class map: polygons or points by the file's ending, else a raster.
 
-    Parameters
-    ----------
-    path, column : Path, str or None
-        The file and the column of the codes; None: the only column of whole numbers.
-    pixel_rule : {"centre", "all_touched"}
-        See :func:`lulc_lib.data.reference.rasterise`; of several points in one pixel the last wins.
+    Raises
+    ------
+    InputError
+        The vector file cannot be used. A raster is checked when it is counted.
     """
-
-    def __init__(self, path: Path, column: str | None, pixel_rule: PixelRule) -> None:
-        self.name, self.pixel_rule = path.name, pixel_rule
-        table = read_shapes(path, column)
-        self.column = _only_whole_column(table, path.name) if column is None else column
-        codes = _whole_numbers(table[self.column], f"{path.name}, column {self.column}")
-        empty = table.geometry.isna() | table.geometry.is_empty
-        self.empty = int(empty.sum())
-        self.codes, self.shapes = codes[~empty.to_numpy()], table.geometry[~empty]
-        kinds = {kind.removeprefix("Multi") for kind in self.shapes.geom_type.unique()}
-        if kinds not in ({"Polygon"}, {"Point"}):
-            raise InputError(f"{path.name}: holds {', '.join(sorted(kinds)) or 'only empty shapes'}"
-                             "; a reference is all polygons or all points")
-        self.polygons = kinds == {"Polygon"}
-        self.units = "polygons" if self.polygons else "points"
-        self.outside = f"outside the {self.units}"
-        rule = f", pixel rule {pixel_rule}" if self.polygons else ""
-        self.kind = f"map raster and {len(self.codes)} {self.units}, column {self.column!r}{rule}"
-        self._off_map = 0
-
-    def on(self, source: rasterio.DatasetReader, stack: ExitStack) -> Callable[[Window], Codes]:
-        """Return a function of a window that gives the reference codes there, on the map's grid."""
-        if source.crs is None:
-            raise InputError(f"{Path(source.name).name}: has no CRS; with a vector reference the "
-                             "map needs one")
-        local = self.shapes.to_crs(source.crs)
-        index = local.sindex
-        extent = box(*rasterio.transform.array_bounds(*source.shape, source.transform))
-        self._off_map = len(local) - len(index.query(extent, predicate="intersects"))
-
-        def block(window: Window) -> Codes:
-            near = np.sort(index.query(box(*bounds(window, source.transform))))
-            shape = (int(window.height), int(window.width))
-            if near.size == 0:
-                return Codes(np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=bool))
-            burned = rasterize(
-                zip(local.iloc[near], self.codes[near].tolist(), strict=True), out_shape=shape,
-                transform=rasterio.windows.transform(window, source.transform),
-                fill=legend.NO_DATA, dtype="int32",
-                all_touched=self.polygons and self.pixel_rule == "all_touched")
-            return Codes(burned, burned != legend.NO_DATA)
-
-        return block
-
-    def notes(self, burned: int) -> list[str]:
-        """Return what became of features that are not among the ``burned`` pixels."""
-        notes = []
-        if self.empty:
-            notes.append(f"{self.empty} features without a shape were left out.")
-        if self._off_map:
-            notes.append(f"{self._off_map} {self.units} lie off the map and were left out.")
-        inside = int((self.codes != legend.NO_DATA).sum()) - self._off_map
-        if not self.polygons and burned < inside:
-            notes.append(f"{inside - burned} points share a pixel with another; a pixel counts "
-                         "once, with the last of its points.")
-        return notes
-
-
-def open_reference(path: Path, column: str | None = None, pixel_rule: PixelRule = "centre"
-                   ) -> RasterReference | VectorReference:
-    """Open a reference: polygons or points by the file's ending, else a raster."""
     if path.suffix.lower() in VECTORS:
-        return VectorReference(path, column, pixel_rule)
+        return VectorReference(path, column, pixel_rule, overlaps)
     return RasterReference(path)
 
 
@@ -176,7 +117,7 @@ def reference_beside(path: Path) -> Path:
 
 
 def count_pairs(map_path: Path, reference: RasterReference | VectorReference, count: Counter,
-                count_unmapped: bool = False) -> Pairs:
+                count_unmapped: bool = False, nodata: int | Literal["none"] | None = None) -> Pairs:
     """Count the pixel pairs of a class map and its reference.
 
     Parameters
@@ -186,29 +127,36 @@ def count_pairs(map_path: Path, reference: RasterReference | VectorReference, co
     reference : RasterReference or VectorReference
         See :func:`open_reference`.
     count : callable
+        Counts the pairs of two (pixel,) arrays of codes into a table of map and reference codes:
         :func:`lulc_lib.accuracy.confusion.confusion_from_labels`.
     count_unmapped : bool
-        Count reference pixels where the map has no data as errors in a row of their own.
+        Count reference pixels where the map has no data as errors in a row of their own, instead
+        of leaving them out.
+    nodata : int or "none", optional
+        Code of the reference that is no data, if any; None: by the rule of this module.
 
     Raises
     ------
     InputError
-        Unreadable file, more than one band, another grid or CRS, codes that are no whole numbers,
-        or no pixel that both cover.
+        Unreadable or truncated file, more than one band, another grid or CRS, codes that are no
+        whole numbers, or no pixel that both cover.
     """
     total, unmapped = Tally(), Tally()
-    with ExitStack() as stack:
-        source = stack.enter_context(open_classes(map_path))
-        nodata = "none" if source.nodata is None else f"{source.nodata:g}"
-        for mapped, wanted in _blocks(source, reference.on(source, stack)):
-            both = mapped.valid & wanted.valid
-            if both.any():
-                part = count(_bytes(mapped.codes[both]), _bytes(wanted.codes[both])).stack()
-                total.update({(int(m), int(r)): int(n) for (m, r), n in part[part > 0].items()})
-                _check_number({code for pair in total for code in pair}, map_path.name)
-            lost, numbers = np.unique(wanted.codes[wanted.valid & ~mapped.valid],
-                                      return_counts=True)
-            unmapped.update(dict(zip(lost.tolist(), numbers.tolist(), strict=True)))
+    with open_classes(map_path) as source:
+        rule = _nodata_rule(source, reference, nodata)
+        with reference.on(source, rule.code) as block:
+            for mapped, wanted in _blocks(source, block):
+                both = mapped.valid & wanted.valid
+                if both.any():
+                    part = count(_bytes(mapped.codes[both]), _bytes(wanted.codes[both])).stack()
+                    total.update({(int(m), int(r)): int(n) for (m, r), n in part[part > 0].items()})
+                    _check_number({code for pair in total for code in pair}, map_path.name)
+                lost, numbers = np.unique(wanted.codes[wanted.valid & ~mapped.valid],
+                                          return_counts=True)
+                unmapped.update(dict(zip(lost.tolist(), numbers.tolist(), strict=True)))
+    dropped, said = reference.dropped, [rule.words]
+    if rule.by_use:
+        dropped, said = _without_fills(total, unmapped, dropped, said)
     missed = unmapped.total()
     if not total and not (missed and count_unmapped):
         raise InputError(
@@ -216,14 +164,62 @@ def count_pairs(map_path: Path, reference: RasterReference | VectorReference, co
             "labels; there is nothing to compare" if missed else
             f"{reference.name}: labels no pixel of the map {map_path.name}; there is nothing to "
             "compare")
-    notes = [f"No data: in the map {nodata} (the file's tag); in the reference {legend.NO_DATA} "
-             f"and {reference.outside}."]
     if missed:
         what = (f"they count as errors, in the row {UNMAPPED!r}." if count_unmapped
                 else "they do not count; --unmapped count makes them errors.")
-        notes.append(f"{missed} reference pixels lie where the map has no data; {what}")
-    notes += reference.notes(total.total() + missed)
-    return Pairs(_table(total, unmapped if count_unmapped else Tally()), reference.kind, notes)
+        said.append(f"{missed} reference pixels lie where the map has no data; {what}")
+        dropped = {**dropped, "map_no_data": 0 if count_unmapped else missed}
+    return Pairs(_table(total, unmapped if count_unmapped else Tally()), reference.kind,
+                 said + reference.notes(), {what: n for what, n in dropped.items() if n})
+
+
+class _Nodata(NamedTuple):
+    """Code of the reference that is no data, in words, and whether the map's codes decide."""
+
+    code: float | None
+    words: str
+    by_use: bool = False
+
+
+def _nodata_rule(source: rasterio.DatasetReader, reference: RasterReference | VectorReference,
+                 nodata: int | str | None) -> _Nodata:
+    """Decide what is no data in the reference (see the rule of this module)."""
+    start = "No data: in the map " + ("none" if source.nodata is None else f"{source.nodata:g}")
+    start += " (the file's tag); in the reference "
+    if isinstance(reference, VectorReference):
+        start, tag = start + f"what lies {reference.outside}, and ", None
+    else:
+        with open_classes(reference.path) as other:
+            tag = other.nodata
+    if nodata is not None:
+        code = None if nodata == "none" else int(nodata)
+        return _Nodata(code, f"{start}{'no code' if code is None else code} (--nodata).")
+    if tag is not None:
+        return _Nodata(tag, f"{start}{tag:g} (the file's tag); every other code is a class.")
+    names = {f"class_{code}": name for code, name in legend.NAMES.items()}
+    if names.items() <= source.tags().items():
+        return _Nodata(legend.NO_DATA, f"{start}{legend.NO_DATA} (the legend in the map's tags).")
+    raster = isinstance(reference, RasterReference)
+    return _Nodata(None, f"{start}no code{' (no tag)' if raster else ''}.", by_use=raster)
+
+
+def _without_fills(total: Tally, unmapped: Tally, dropped: dict[str, int], said: list[str]
+                   ) -> tuple[dict[str, int], list[str]]:
+    """Take out of an untagged reference the codes of fill that the map never uses."""
+    used, dropped, said = {code for code, _ in total}, dict(dropped), list(said)
+    for fill in sorted({*(code for _, code in total), *unmapped} & FILLS):
+        number = sum(v for (_, code), v in total.items() if code == fill) + unmapped.get(fill, 0)
+        if fill in used:
+            said.append(f"Code {fill} is taken as a class, as in the map ({number} reference "
+                        f"pixels); --nodata {fill} makes it no data.")
+            continue
+        for pair in [pair for pair in total if pair[1] == fill]:
+            del total[pair]
+        unmapped.pop(fill, None)
+        dropped["of_code_never_mapped"] = dropped.get("of_code_never_mapped", 0) + number
+        said.append(f"{number} reference pixels of code {fill} are taken as no data: the map never "
+                    "uses it; --nodata none makes it a class.")
+    return dropped, said
 
 
 def _blocks(source: rasterio.DatasetReader, reference: Callable[[Window], Codes]
@@ -235,8 +231,10 @@ def _blocks(source: rasterio.DatasetReader, reference: Callable[[Window], Codes]
             yield _read(source, window), wanted
 
 
-def _read(source: rasterio.DatasetReader, window: Window) -> Codes:
-    """Read a block of codes; not valid where the file's nodata tag or NaN stands."""
+def _read(source: rasterio.DatasetReader, window: Window, nodata: float | str | None = "tag"
+          ) -> Codes:
+    """Read a block of codes; not valid where ``nodata`` (else the file's tag) or NaN stands."""
+    nodata = source.nodata if nodata == "tag" else nodata
     name = Path(source.name).name
     try:
         data = source.read(1, window=window)
@@ -244,8 +242,8 @@ def _read(source: rasterio.DatasetReader, window: Window) -> Codes:
         raise InputError(f"{name}: its pixels cannot be read; the file is damaged or truncated"
                          ) from error
     valid = np.ones(data.shape, dtype=bool)
-    if source.nodata is not None and not np.isnan(source.nodata):
-        valid = data != source.nodata
+    if nodata is not None and not np.isnan(nodata):
+        valid = data != nodata
     if data.dtype.kind == "f":
         valid &= ~np.isnan(data)
         broken = valid & ~(np.isfinite(data) & (data == np.floor(data)) & (np.abs(data) < 2**53))
@@ -299,22 +297,3 @@ def _grid(source: rasterio.DatasetReader) -> str:
     t = source.transform
     return (f"{source.height} × {source.width} pixels of {abs(t.a):g} × {abs(t.e):g} from "
             f"x {t.c:.10g}, y {t.f:.10g}")
-
-
-def _only_whole_column(table: gpd.GeoDataFrame, name: str) -> str:
-    whole = [c for c in fields(table) if pd.api.types.is_integer_dtype(table[c])]
-    if len(whole) != 1:
-        what = "no column" if not whole else f"{len(whole)} columns ({', '.join(whole)})"
-        raise InputError(f"{name}: has {what} of whole numbers; name the one with the class codes "
-                         f"by --column (columns: {', '.join(fields(table)) or 'none'})")
-    return whole[0]
-
-
-def _whole_numbers(values: pd.Series, what: str) -> NDArray[np.int64]:
-    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    bad = ~(np.isfinite(numbers) & (numbers == np.floor(numbers)) & (np.abs(numbers) < 2**31))
-    if bad.any():
-        value = values[bad].iloc[0]
-        shown = repr(value) if isinstance(value, str) else value
-        raise InputError(f"{what}: holds {shown}; class codes are whole numbers")
-    return numbers.astype(np.int64)

@@ -151,10 +151,13 @@ def test_blocks_do_not_change_the_result(answer, maps, monkeypatch, tmp_path):
 def test_no_data_of_the_map_is_said_and_may_count(answer, lulc, write_raster):
     reference = write_raster("r.tif", np.array([[1, 1, 2, 2], [0, 1, 2, 9]], np.uint8), nodata=9)
     mapped = write_raster("m.tif", np.array([[1, 255, 2, 0], [1, 255, 2, 2]], np.uint8), nodata=255)
+    found = answer(mapped, reference, "--nodata", "0")
+    assert found["labels"] == ["0", "1", "2", "9"] and found["n"] == 5
     found = answer(mapped, reference)
-    assert found["labels"] == ["0", "1", "2"] and found["n"] == 4
+    assert found["labels"] == ["0", "1", "2"] and found["n"] == 5
+    assert found["dropped"] == {"reference_no_data": 1, "map_no_data": 2}
     counted = answer(mapped, reference, "--unmapped", "count")
-    assert counted["labels"] == ["no data", "0", "1", "2"] and counted["n"] == 6
+    assert counted["labels"] == ["no data", "0", "1", "2"] and counted["n"] == 7
     assert counted["per_class"]["1"]["producers_accuracy"] == pytest.approx(1 / 3)
     _, out, _ = lulc(mapped, reference)
     assert "No data: in the map 255" in out
@@ -276,13 +279,16 @@ def test_help_has_examples(lulc):
     assert code == 0 and "lulc accuracy map.tif reference.gpkg --column label" in out
 
 
-@pytest.mark.parametrize(("rule", "n", "oa"), [("centre", 38_588, 0.94594),
-                                               ("all_touched", 44_220, 0.92429)])
-def test_the_published_map_of_strzegom(answer, published, rule, n, oa):
+@pytest.mark.parametrize(("rule", "overlaps", "n", "oa"), [
+    ("centre", "drop", 38_588, 0.94594), ("all_touched", "last", 44_220, 0.92429),
+    ("all_touched", "drop", 44_220, 0.92472)])
+def test_the_published_map_of_strzegom(answer, published, rule, overlaps, n, oa):
     found = answer(published / "accuracy_analysis/strzegom_20230709_33u_class.tif",
                    published / "test_mask/strzegom_ref.gpkg", "--column", "label",
-                   "--pixel-rule", rule)
+                   "--pixel-rule", rule, "--overlaps", overlaps)
     assert found["n"] == n and found["overall_accuracy"] == pytest.approx(oa, abs=5e-6)
+    assert any("44220 (3.10) or 44185 (3.6)" in note for note in found["notes"]) == (
+        rule == "all_touched")
 
 
 def test_the_published_matrix_says_its_orientation(answer, published):

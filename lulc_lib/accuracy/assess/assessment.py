@@ -134,6 +134,8 @@ def as_json(assessment: Assessment) -> dict[str, Any]:
         "labels": list(assessment.per_class.index),
         "matrix": None if matrix is None else matrix.to_numpy().tolist(),
         "n": assessment.comparison.n,
+        "dropped": dict(assessment.comparison.dropped),
+        "notes": list(assessment.comparison.notes),
         "overall_accuracy": assessment.overall_accuracy,
         "kappa": assessment.kappa,
         "per_class": {label: row.to_dict() for label, row in

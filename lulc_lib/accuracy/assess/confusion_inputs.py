@@ -13,7 +13,7 @@ import math
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -69,6 +69,8 @@ class Comparison:
         What a reader should know about how it was read.
     pixels : bool
         Whether the compared units are pixels, which are not independent of their neighbours.
+    dropped : dict of str to int
+        What was left out, and how many of it; the notes say it in words.
     """
 
     matrix: pd.DataFrame | None
@@ -76,13 +78,14 @@ class Comparison:
     kind: str
     notes: tuple[str, ...] = ()
     pixels: bool = False
+    dropped: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of_matrix(cls, matrix: pd.DataFrame, kind: str, notes: Sequence[str] = (),
-                  pixels: bool = False) -> Comparison:
+                  pixels: bool = False, dropped: Mapping[str, int] | None = None) -> Comparison:
         """Take a confusion matrix (map rows, reference columns)."""
         table = binary_parts(matrix).rename(columns=str.upper).rename_axis(index=None)
-        return cls(matrix, table[list(BINARY)], kind, tuple(notes), pixels)
+        return cls(matrix, table[list(BINARY)], kind, tuple(notes), pixels, dict(dropped or {}))
 
     @classmethod
     def of_counts(cls, table: pd.DataFrame, name: str) -> Comparison:
