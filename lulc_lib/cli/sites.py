@@ -28,7 +28,9 @@ services' own field names. A mining area counts only while it is valid on a map'
 
 Every result is a lead for an inspector, never a finding: a status (licensed, candidate,
 undetermined, other), a category, a score and the reasons in words. A layer that is missing makes a
-site undetermined, never a candidate."""
+site undetermined, never a candidate; so does lying mostly outside the maps' area of applicability
+(MAP_applicability.tif beside a map, from `lulc classify --applicability`, is read if it is there).
+"""
 
 EXAMPLES = """\
 examples:
@@ -59,6 +61,9 @@ def add_sites(commands: Subparsers) -> None:
     parser.add_argument("--probabilities", type=Path, nargs="+", metavar="FILE",
                         help="what `lulc classify --probabilities` wrote, one for each map: "
                         "objects are then formed by probability")
+    parser.add_argument("--applicability", type=Path, nargs="+", metavar="FILE",
+                        help="what `lulc classify --applicability` wrote, one for each map "
+                        "(default: MAP_applicability.tif beside each map, where there is one)")
     parser.add_argument("--scenes", type=Path, nargs="+", metavar="FILE",
                         help="the scenes of the maps, for the sheets; matched by date")
     parser.add_argument("--sheets", type=Path, metavar="FOLDER",
@@ -87,7 +92,8 @@ def run_sites(args: argparse.Namespace) -> int:
     if args.registries:
         registries = room.read_registries(args.registries, grid.rio.crs, grid.rio.bounds(),
                                           settings.coverage_m)
-    tracks = room.track_sites(maps, probabilities, settings)
+    outside = _outside(args, grid)
+    tracks = room.with_applicability(room.track_sites(maps, probabilities, settings), outside)
     sites = room.assess_sites(tracks, registries, settings)
     written = list(room.write_sites(args.output, sites, tracks.observations).values())
     if args.sheets:
@@ -96,6 +102,10 @@ def run_sites(args: argparse.Namespace) -> int:
     if args.html:
         written.append(room.write_web_map(args.html, sites, registries))
     print(_summary(sites, tracks, registries))
+    if outside:
+        lying = (sites.category == room.NOT_APPLICABLE).sum()
+        print(f"Area of applicability: read for {len(outside)} of {len(maps)} maps; {lying} sites "
+              "lie outside it and are undetermined")
     print("Written: " + ", ".join(str(p) for p in written))
     return DONE
 
@@ -103,7 +113,8 @@ def run_sites(args: argparse.Namespace) -> int:
 def _check_places(args: argparse.Namespace) -> None:
     from lulc_lib.sites import output_paths
 
-    inputs = [*args.maps, *(args.scenes or []), *(args.probabilities or [])]
+    inputs = [*args.maps, *(args.scenes or []), *(args.probabilities or []),
+              *(args.applicability or [])]
     check_outputs({"--output": args.output}, suffixes=[".gpkg"])
     check_outputs({"--html": args.html} | output_paths(args.output), inputs)
     sheets = args.sheets
@@ -116,11 +127,28 @@ def _probabilities(args: argparse.Namespace, grid: xr.DataArray) -> dict[date, x
     from lulc_lib.sites import map_dates, read_probability
 
     paths = args.probabilities or []
-    if paths and len(paths) != len(args.maps):
-        raise InputError(f"{len(paths)} probability files and {len(args.maps)} maps were given; "
-                         "there must be one for each map, in the same order")
+    _check_count("probability", paths, args.maps)
     days = map_dates(args.maps, args.dates)
     return {d: read_probability(p, grid) for d, p in zip(days, paths, strict=False)}
+
+
+def _outside(args: argparse.Namespace, grid: xr.DataArray) -> dict[date, xr.DataArray]:
+    """Read what lies outside the area of applicability: the files given, or those beside maps."""
+    from lulc_lib.data.geotiff import applicability_beside
+    from lulc_lib.sites import map_dates, read_outside
+
+    given = args.applicability or []
+    _check_count("applicability", given, args.maps)
+    paths = given or [applicability_beside(p) for p in args.maps]
+    days = map_dates(args.maps, args.dates)
+    return {d: read_outside(p, grid) for d, p in zip(days, paths, strict=True)
+            if given or p.exists()}
+
+
+def _check_count(what: str, paths: list[Path], maps: list[Path]) -> None:
+    if paths and len(paths) != len(maps):
+        raise InputError(f"{len(paths)} {what} files and {len(maps)} maps were given; there must "
+                         "be one for each map, in the same order")
 
 
 def _scenes(paths: list[Path], maps: dict[date, xr.DataArray]) -> dict[date, xr.DataArray]:

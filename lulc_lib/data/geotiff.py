@@ -30,6 +30,9 @@ INSIDE, HIGHEST, UNKNOWN = 100, 254, 255
 inside the area of applicability, from 101 outside; 254 stands for all that is higher, 255 is none.
 """
 
+APPLICABILITY = "dissimilarity index / threshold"
+"""Name of its band."""
+
 
 class RasterWriter:
     """A uint8 GeoTIFF that appears under its name only when it is complete.
@@ -139,8 +142,8 @@ def applicability_writer(path: Path, shape: tuple[int, int], crs: rasterio.CRS,
         "value": f"dissimilarity index in hundredths of its threshold, rounded up; up to {INSIDE} "
                  f"inside the area of applicability, above it outside, {HIGHEST} or more",
     }
-    writer = RasterWriter(path, shape, crs, transform, ("dissimilarity index / threshold",),
-                          UNKNOWN, {**tags, **meaning}, "AVERAGE", 1 / INSIDE)
+    writer = RasterWriter(path, shape, crs, transform, (APPLICABILITY,), UNKNOWN,
+                          {**tags, **meaning}, "AVERAGE", 1 / INSIDE)
     writer.add(path.with_suffix(".qml"), applicability_style())
     return writer
 

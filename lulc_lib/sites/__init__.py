@@ -17,11 +17,13 @@ _MODULES = {
     "Settings": "settings",              # every number the rules rest on
     "read_maps": "maps",                 # class maps by date, on one grid
     "read_probability": "maps",          # quarry probability of one date, on a map's grid
+    "read_outside": "maps",              # what lies outside the area of applicability
     "map_dates": "maps",                 # acquisition dates of files
     "pixel_area": "maps",                # square metres
     "find_objects": "objects",           # quarry objects of one map
     "Tracks": "tracking",                # sites, and what was seen of them on each date
     "track_sites": "tracking",           # objects of all dates to sites
+    "with_applicability": "tracking",    # share of each site outside the area of applicability
     "Registries": "registries",          # the layers of a folder, and which are missing
     "read_registries": "registries",     # a folder of registry layers around a map
     "SERVICES": "services",              # where layers can be fetched, and on what terms
@@ -31,7 +33,8 @@ _MODULES = {
     "CATEGORIES": "rules",               # what a site can be
     "STATUSES": "rules",                 # licensed, candidate, undetermined, other
     "CANDIDATE": "rules",                # the status of a lead
-    "UNDETERMINED": "rules",             # the status where a layer is missing
+    "UNDETERMINED": "rules",             # the status where a layer is missing or the map unsure
+    "NOT_APPLICABLE": "rules",           # a category: outside the maps' area of applicability
     "ABANDONED": "rules",                # a category
     "RECLAIMED": "rules",                # a category
     "SEPARATOR": "rules",                # between reasons

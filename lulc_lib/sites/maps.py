@@ -15,7 +15,7 @@ from rasterio.transform import Affine
 from rasterio.warp import transform_bounds
 
 from lulc_lib import legend
-from lulc_lib.data.geotiff import SHARE_NO_DATA, SHARE_STEPS
+from lulc_lib.data.geotiff import APPLICABILITY, INSIDE, SHARE_NO_DATA, SHARE_STEPS, UNKNOWN
 from lulc_lib.data.reference import on_grid, read_codes
 from lulc_lib.data.scenes import pixel_centres, scene_date
 from lulc_lib.errors import InputError
@@ -90,6 +90,39 @@ def read_probability(path: Path, grid: xr.DataArray) -> xr.DataArray:
     except rasterio.errors.RasterioError as error:
         raise InputError(f"{path}: cannot be read as a raster ({error})") from error
     values = np.where(steps == SHARE_NO_DATA, np.nan, steps / SHARE_STEPS).astype(np.float32)
+    read = xr.DataArray(values, dims=("y", "x"), coords=pixel_centres(transform, values.shape))
+    return to_grid(read.rio.write_crs(crs).rio.write_transform(transform), grid, np.nan)
+
+
+def read_outside(path: Path, grid: xr.DataArray) -> xr.DataArray:
+    """Read what lies outside the area of applicability, on a map's grid.
+
+    Parameters
+    ----------
+    path : Path
+        What ``lulc classify --applicability`` wrote.
+    grid : DataArray, shape (y, x)
+        The map's.
+
+    Returns
+    -------
+    DataArray of float32, shape (y, x)
+        1 outside, 0 inside, NaN where nothing is known.
+
+    Raises
+    ------
+    InputError
+        No such file, or another raster.
+    """
+    try:
+        with rasterio.open(path) as src:
+            if src.descriptions != (APPLICABILITY,):
+                raise InputError(f"{path.name}: its band is not called {APPLICABILITY!r}; give "
+                                 "what `lulc classify --applicability` writes")
+            steps, crs, transform = src.read(1), src.crs, src.transform
+    except rasterio.errors.RasterioError as error:
+        raise InputError(f"{path}: cannot be read as a raster ({error})") from error
+    values = np.where(steps == UNKNOWN, np.nan, steps > INSIDE).astype(np.float32)
     read = xr.DataArray(values, dims=("y", "x"), coords=pixel_centres(transform, values.shape))
     return to_grid(read.rio.write_crs(crs).rio.write_transform(transform), grid, np.nan)
 

@@ -3,7 +3,8 @@
 The categories of candidates are those of the Polish programme that monitors open-pit extraction
 (MOEK): 1 extraction without a concession, inside or outside a documented deposit; 2 gross overrun
 of the boundary; 3 an abandoned deposit that was not reclaimed. A layer that is missing can clear a
-site, so without it the site stays undetermined.
+site, so without it the site stays undetermined; so does a site that lies mostly outside the maps'
+area of applicability: nobody can say how right the map is there.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ STATUSES = (LICENSED, CANDIDATE, UNDETERMINED, OTHER)
 
 OUTSIDE_DEPOSIT, IN_DEPOSIT = "outside_deposit", "in_deposit_unlicensed"
 OVERRUN, ABANDONED, RECLAIMED = "overrun", "abandoned", "reclaimed"
+NOT_APPLICABLE = "outside_applicability"
 
 
 class Category(NamedTuple):
@@ -56,11 +58,16 @@ CATEGORIES: dict[str, Category] = {
     OTHER: Category(OTHER, "bare ground of another kind", None, "#7a7a7a"),
     UNDETERMINED: Category(
         UNDETERMINED, "cannot be assessed: a layer is missing", None, "#d9a400"),
+    NOT_APPLICABLE: Category(
+        UNDETERMINED, "cannot be assessed: outside the maps' area of applicability", None,
+        "#a89060"),
 }
 """All categories by name, candidates first."""
 
 FULL_OVERRUN_HA = 2.0
 """Overrun, hectares, from which it counts in full towards the score."""
+MOSTLY = 0.5
+"""Share of a site outside the area of applicability above which it cannot be assessed."""
 FULL_DATES = 4
 """Dates seen, from which their number counts in full towards the score."""
 
@@ -74,7 +81,7 @@ COLUMNS = ("status", "category", "score", "reasons", "area_ha", "first_seen", "l
            "persistence", "growth_ha_per_year", "growth_low", "growth_high", "perimeter_m",
            "compactness", "elongation", "water_share", "mean_probability", "mining_area",
            "mining_area_distance_m", "share_in_mining_terrain", "deposit", "mineral",
-           "deposit_distance_m", "corine_share", "osm_distance_m")
+           "deposit_distance_m", "corine_share", "osm_distance_m", "outside_share")
 
 
 class Assessment(NamedTuple):
@@ -124,6 +131,8 @@ def assess_sites(
 
 def assess(facts: Facts, settings: Settings) -> Assessment:
     """Apply the rules to one site."""
+    if not_applicable(facts):
+        return Assessment(NOT_APPLICABLE, 0.0)
     if facts.permits is None:
         return Assessment(UNDETERMINED, 0.0, ("mining_areas",))
     if has_permit(facts, settings):
@@ -142,12 +151,21 @@ def reasons(
     if assessment.needed:
         layers = " and ".join(_words(n) for n in assessment.needed)
         said.append(f"cannot be assessed without {layers}")
+    if not_applicable(facts):
+        said.append(f"{facts.history.outside_share:.0%} of it lies outside the area of "
+                    "applicability: to the network such ground is unlike all that it was assessed "
+                    "on")
     said += _permit_reasons(facts, assessment, settings)
     said += _ground_reasons(facts, settings)
     others = [n for n in missing if n not in assessment.needed]
     if others:
         said.append(f"not at hand: {', '.join(_words(n) for n in others)}")
     return said
+
+
+def not_applicable(facts: Facts) -> bool:
+    """Tell whether most of the site lies outside the maps' area of applicability."""
+    return facts.history.get("outside_share", np.nan) > MOSTLY
 
 
 def has_permit(facts: Facts, settings: Settings) -> bool:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
+from rasterio.features import rasterize
 from scipy import ndimage, stats
 
 from lulc_lib.errors import InputError
@@ -92,6 +93,32 @@ def track_sites(
     observations = _observations(seen, dates)
     sites = describe(cores, maps[dates[-1]], None).drop(columns="mean_probability")
     return _kept(_histories(sites, observations), observations, dates, settings)
+
+
+def with_applicability(tracks: Tracks, outside: Mapping[date, xr.DataArray]) -> Tracks:
+    """Add to the sites how much of them lies outside the maps' area of applicability.
+
+    Parameters
+    ----------
+    tracks : Tracks
+        From :func:`track_sites`.
+    outside : mapping of date to DataArray of float, shape (y, x)
+        1 outside, 0 inside, NaN unknown, on the maps' grid; dates may lack one.
+
+    Returns
+    -------
+    Tracks
+        ``sites`` have ``outside_share``: the share, 0–1, of a date's extent that lies outside, mean
+        over the dates seen; NaN where no date says.
+    """
+    shares = pd.DataFrame(index=tracks.sites.index)
+    for day, values in outside.items():
+        seen = tracks.observations[tracks.observations.seen & (tracks.observations.date == day)]
+        if len(seen):
+            numbers = rasterize(zip(seen.geometry, seen.site_id, strict=True), values.shape,
+                                transform=values.rio.transform(), dtype="int32")
+            shares[day] = pd.Series(values.values.ravel()).groupby(numbers.ravel()).mean()
+    return tracks._replace(sites=tracks.sites.assign(outside_share=shares.mean(axis=1)))
 
 
 def find_cores(

@@ -1,11 +1,14 @@
 """Reported against planted sites, inputs made worse on purpose, and a whole landscape."""
 
+import shutil
 from datetime import date
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
+from rasterio.windows import Window
 from shapely.geometry import box
 
 from experiments import degrade
@@ -13,6 +16,7 @@ from experiments import site_rules as bench
 from lulc_lib import legend, results
 from lulc_lib.accuracy.uncertainty import wilson
 from lulc_lib.cli import main
+from lulc_lib.data.geotiff import INSIDE, applicability_beside, applicability_writer
 from lulc_lib.errors import InputError
 from lulc_lib.landscape import write_landscape
 from lulc_lib.sites.evaluate import ANY_CANDIDATE, compare_sites, match_sites, precision_recall
@@ -185,6 +189,34 @@ def test_the_command_without_registries_and_with_sheets(landscape, tmp_path, cap
     assert "Layers not at hand: deposits, mining_areas" in capsys.readouterr().out
 
 
+def test_the_command_reads_the_area_of_applicability_beside_the_map(landscape, tmp_path, capsys):
+    """West of the middle everything is outside: those sites are undetermined, the others not."""
+    path = tmp_path / "a_20230709.tif"
+    shutil.copy(landscape / "truth" / "strzegom_20230709_33u.tif", path)
+    with rasterio.open(path) as file:
+        shape, middle = file.shape, (file.bounds.left + file.bounds.right) / 2
+        place = file.crs, file.transform
+    steps = np.full(shape, INSIDE, np.uint8)
+    steps[:, :shape[1] // 2] = INSIDE + 1
+    words = ["sites", str(path), "--registries", str(landscape / "registries"), "-o"]
+    assert main([*words, str(tmp_path / "plain.gpkg")]) == 0
+    assert "applicability" not in capsys.readouterr().out
+    with applicability_writer(applicability_beside(path), shape, *place, 0.2, {}) as writer:
+        writer.write(steps[None], Window(0, 0, *shape[::-1]))
+        writer.finish()
+        writer.publish()
+    assert main([*words, str(tmp_path / "out.gpkg")]) == 0
+    plain, found = (gpd.read_file(tmp_path / f"{n}.gpkg", layer="sites") for n in ("plain", "out"))
+    west = plain.geometry.bounds.maxx < middle
+    east = plain.geometry.bounds.minx > middle
+    assert west.sum() > 2 and east.sum() > 2
+    assert set(found.category[west]) == {"outside_applicability"}
+    assert found.category[east].equals(plain.category[east])
+    lying = (found.category == "outside_applicability").sum()
+    assert (f"read for 1 of 1 maps; {lying} sites lie outside it and are undetermined"
+            in capsys.readouterr().out)
+
+
 @pytest.mark.parametrize(("words", "message"), [
     (["MAP", "-o", "OUT/x.txt"], "must end in .gpkg"),
     (["MAP", "-o", "OUT/no/x.gpkg"], "no folder"),
@@ -194,6 +226,8 @@ def test_the_command_without_registries_and_with_sheets(landscape, tmp_path, cap
     (["MAP", "--min-area", "-1", "-o", "OUT/x.gpkg"], "min_area_ha is -1"),
     (["OUT/none_20230709.tif", "-o", "OUT/x.gpkg"], "none_20230709.tif"),
     (["MAP", "--probabilities", "MAP", "-o", "OUT/x.gpkg"], "no band is called"),
+    (["MAP", "--applicability", "MAP", "-o", "OUT/x.gpkg"], "its band is not called"),
+    (["MAP", "--applicability", "MAP", "MAP", "-o", "OUT/x.gpkg"], "2 applicability files and 1"),
     (["MAP", "--scenes", "OTHER", "-o", "OUT/x.gpkg"], "no map is of that date"),
     (["MAP", "--html", "OUT/no/x.html", "-o", "OUT/x.gpkg"], "there is no folder"),
     (["MAP", "--sheets", "MAP", "-o", "OUT/x.gpkg"], "name one for the sheets"),

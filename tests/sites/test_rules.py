@@ -23,7 +23,7 @@ from lulc_lib.sites.rules import (
     quarry_codes,
 )
 from lulc_lib.sites.settings import Settings
-from lulc_lib.sites.tracking import track_sites
+from lulc_lib.sites.tracking import track_sites, with_applicability
 from tests.sites.test_objects import FIELD, QUARRY, grid_map
 
 CRS = "EPSG:32633"
@@ -290,6 +290,41 @@ def test_a_layer_with_shapes_only_near_the_map_covers_it(tmp_path):
     read = read_registries(tmp_path, CRS, (600_000, 5_599_400, 600_600, 5_600_000),
                            Settings().coverage_m)
     assert len(read.mining_areas) == 1
+
+
+# --- area of applicability ------------------------------------------------------------------
+
+def outside(share, day=0):
+    """Outside for the pit's first columns, inside elsewhere, one unknown row: one date's raster."""
+    values = np.zeros((60, 60), np.float32)
+    values[:, :20 + round(20 * share)] = 1
+    values[25] = np.nan
+    return {DAYS[day]: grid_map(np.zeros((60, 60), np.uint8)).copy(data=values)}
+
+
+def test_the_share_outside_is_the_mean_over_dates():
+    marked = with_applicability(tracks(), {**outside(0.75, 0), **outside(0.25, 2)})
+    assert marked.sites.outside_share.tolist() == [pytest.approx(0.5)]
+    only = with_applicability(tracks(DAYS[1], DAYS[3]), {**outside(1, 0), **outside(0.25, 1)})
+    assert only.sites.outside_share.tolist() == [pytest.approx(0.25)]  # not seen on day 0
+    assert with_applicability(tracks(), {}).sites.outside_share.isna().all()
+    values = outside(1)
+    values[DAYS[0]].values[:] = np.nan
+    assert with_applicability(tracks(), values).sites.outside_share.isna().all()
+
+
+@pytest.mark.parametrize("layers", [
+    {}, {"mining_areas": areas(PIT.buffer(20))}, {"mining_areas": None},
+    {"deposits": table(PIT.buffer(50), mineral=None)}, {"corine": table(PIT, code="332")}])
+def test_a_site_mostly_outside_the_area_of_applicability_is_undetermined(layers):
+    site = assessed(with_applicability(tracks(), outside(0.8)), **layers)
+    assert (site.status, site.category, site.score) == ("undetermined", "outside_applicability", 0)
+    assert site.outside_share == pytest.approx(0.8)
+    assert site.reasons.startswith("cannot be assessed: outside the maps' area of applicability; ")
+    assert "80% of it lies outside the area of applicability" in site.reasons
+    half = assessed(with_applicability(tracks(), outside(0.5)), **layers)
+    plain = assessed(**layers)
+    assert (half.status, half.reasons, half.score) == (plain.status, plain.reasons, plain.score)
 
 
 # --- score, columns, words ------------------------------------------------------------------
