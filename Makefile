@@ -101,7 +101,8 @@ $(NETWORKS)/.trained_with: $(UNET) $(if $(filter synthetic,$(SOURCE)),$(LANDSCAP
 # is not run again (build/experiments/); one that was stopped goes on from its checkpoints.
 
 EXPERIMENTS := study sweep ablation ablation_roads leave_one_date_out leave_one_date_out_plain \
-  pixel_classifiers site_rules lesson_numbers landscape_spectra
+  pixel_classifiers site_rules lesson_numbers landscape_spectra euromine_validation \
+  euromine_training
 .PHONY: $(EXPERIMENTS)
 
 experiments: $(EXPERIMENTS) ## run every experiment: a day of computing (README: minutes of each)
@@ -123,12 +124,21 @@ build/experiments/pixel_classifiers: RUN = pixel_classifiers --write
 build/experiments/site_rules: RUN = site_rules --seeds 20 --write
 build/experiments/lesson_numbers: RUN = lesson_numbers
 build/experiments/landscape_spectra: RUN = landscape_spectra
+# Need a download of many gigabytes (lulc data --euromine): without it they end with 2, and
+# `make experiments` goes on.
+build/experiments/euromine_validation: RUN = euromine_validation --write
+build/experiments/euromine_training: RUN = euromine_training
+build/experiments/euromine_validation build/experiments/euromine_training: \
+  UNLESS = $(if $(filter experiments,$(MAKECMDGOALS)),|| { test $$? -eq 2 && touch $@.absent; })
+build/experiments/euromine_validation build/experiments/euromine_training: \
+  AFTER = if test -e $@.absent; then rm -f $@ $@.absent; fi
 
 $(EXPERIMENTS:%=build/experiments/%): | env
 	@mkdir -p $(@D)
 	@$(BEFORE)
-	$(PY) -m experiments.$(RUN)
+	$(PY) -m experiments.$(RUN) $(UNLESS)
 	@touch $@
+	@$(AFTER)
 
 build/experiments/study: experiments/train_study.py experiments/held_out.py $(UNET)
 build/experiments/sweep: experiments/sweep.py experiments/held_out.py $(UNET)
@@ -144,6 +154,9 @@ build/experiments/site_rules: experiments/site_rules.py experiments/degrade.py $
 build/experiments/lesson_numbers: experiments/lesson_numbers.py $(DATA)
 build/experiments/landscape_spectra: experiments/landscape_spectra.py $(DATA) \
   $(call python,lulc_lib/landscape)
+build/experiments/euromine_validation: experiments/euromine_validation.py $(UNET) $(MODEL)
+build/experiments/euromine_training: \
+  experiments/euromine_training.py experiments/euromine_validation.py $(UNET)
 
 # Which experiment writes which committed file. Anything but `make experiments` takes the committed
 # files as they are.
