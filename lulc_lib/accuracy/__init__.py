@@ -64,6 +64,8 @@ from lulc_lib.accuracy.uncertainty import (
     design_effect,  # what pixels in polygons are worth
     mcnemar,
     paired_cluster_bootstrap,  # the difference of two maps
+    redrawn_macro_f1,  # of a classifier known by its counts alone
+    reweighted_accuracy,  # OA on another mix of classes
     wilson,  # interval of a proportion of independent points
 )
 
@@ -76,6 +78,7 @@ __all__ = [
     "disagreement", "draw_ranks", "expected_calibration_error", "expected_se", "fit_temperature",
     "from_accuracy_checker", "from_earth_engine", "from_reference_rows", "from_sklearn", "kappa",
     "label_clusters", "lesson", "macro_f1", "macro_f1_two_ways", "make_fold", "mcnemar",
-    "overall_accuracy", "paired_cluster_bootstrap", "per_class", "published", "refuse_leak",
-    "reliability", "sample_size", "splits", "summary", "wilson",
+    "overall_accuracy", "paired_cluster_bootstrap", "per_class", "published", "redrawn_macro_f1",
+    "refuse_leak", "reliability", "reweighted_accuracy", "sample_size", "splits", "summary",
+    "wilson",
 ]

@@ -176,6 +176,54 @@ def paired_cluster_bootstrap(
     return _bootstrap(difference, len(a), replicates, seed, confidence)
 
 
+def reweighted_accuracy(by_group: NDArray[np.int64], mix: ArrayLike, replicates: int = 10_000,
+                        seed: int = 0, confidence: float = 0.95) -> Interval:
+    """Compute the OA that a map would have on another mix of classes, from whole polygons.
+
+    Producer's accuracies weighted by ``mix``; polygons are redrawn as in
+    :func:`cluster_bootstrap`, whose arguments the others are.
+
+    Parameters
+    ----------
+    mix : array_like, shape (reference class,)
+        Shares or counts of the classes; 0 where ``by_group`` has no pixel.
+    """
+    each = Parts.of(_check_groups(by_group).astype(np.float64))
+    mix = np.asarray(mix, dtype=np.float64)
+
+    def expected(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        found = ratio(weights @ each.tp, weights @ (each.tp + each.fn))
+        return found[:, mix > 0] @ (mix[mix > 0] / mix.sum())
+
+    groups = len(each.tp)
+    drawn = [expected(w) for w in _drawn_weights(groups, replicates, seed)]
+    return _interval(np.concatenate(drawn), expected(np.ones((1, groups)))[0], confidence)
+
+
+def redrawn_macro_f1(parts: ArrayLike, replicates: int = 10_000, seed: int = 0
+                     ) -> NDArray[np.float64]:
+    """Draw the macro F1 of a classifier again of which only TP, FP, FN by class are known.
+
+    As if the points were independent and as many per class as they were: of a class's points some
+    are right, and the others take the wrong classes in the shares in which these were given.
+
+    Parameters
+    ----------
+    parts : array_like, shape (class, 3)
+        TP, FP and FN.
+
+    Returns
+    -------
+    array, shape (replicate,)
+    """
+    tp, fp, fn = np.asarray(parts, dtype=np.int64).T
+    rng = np.random.default_rng(seed)
+    right = rng.binomial(tp + fn, tp / (tp + fn), size=(replicates, len(tp)))
+    wrong = tp.sum() + fn.sum() - right.sum(axis=1)
+    alarms = rng.multinomial(wrong, fp / fp.sum())
+    return (2 * right / (tp + fn + right + alarms)).mean(axis=1)
+
+
 def both_right(map_a: ArrayLike, map_b: ArrayLike, reference: ArrayLike) -> NDArray[np.int64]:
     """Count where map a and map b are right: [[both, only a], [only b, none]], for McNemar's test.
 

@@ -16,7 +16,9 @@ from matplotlib.patches import Patch
 from lulc_lib import legend
 from lulc_lib.figures import style
 
-RIGHT, WRONG = "#dfe6e3", style.ACCENT
+RIGHT, WRONG = "#8db4cf", style.ACCENT
+FEW_POLYGONS = 10
+"""With fewer, a bootstrap of polygons cannot say how far off a number is."""
 
 
 @style.styled
@@ -55,28 +57,42 @@ def _draw_confusion(ax: Axes, matrix: pd.DataFrame) -> None:
 
 
 @style.styled
-def maps_side_by_side(
-    reference: xr.DataArray, maps: Mapping[str, xr.DataArray], title: str, caption: str
-) -> Figure:
+def maps_side_by_side(reference: xr.DataArray, maps: Mapping[str, xr.DataArray], title: str,
+                      caption: str) -> Figure:
     """Show reference, maps, and where each map is wrong, over one extent (paper, Figure 11)."""
     columns = len(maps) + 1
-    if len(maps) == 1:
-        fig, axes = plt.subplots(1, 4, figsize=(15.5, 5), layout="constrained",
-                                 width_ratios=[1, 1, 1, 0.55])
-        above, below, key = axes[:2], axes[1:3], axes[3]  # the errors beside the map
-    else:
-        fig, axes = plt.subplots(2, columns, figsize=(4.4 * columns, 8.6), layout="constrained")
-        above, below, key = axes[0], axes[1], axes[1, 0]
-    style.show_classes(above[0], reference)
-    above[0].set_title("Reference polygons")
-    style.crs_axes(above[0], reference)
-    style.scale_bar(above[0], 1000)
-    style.class_key(key)
-    for column, (name, codes) in enumerate(maps.items(), start=1):
-        style.show_classes(above[column], codes)
-        above[column].set_title(name)
-        _show_errors(below[column], codes, reference)
+    fig, axes = plt.subplots(2, columns, figsize=(4.4 * columns, 8.6), layout="constrained")
+    _reference(axes[0, 0], reference)
+    for (name, codes), (above, below) in zip(maps.items(), axes.T[1:], strict=True):
+        style.show_classes(above, codes)
+        above.set_title(name)
+        _show_errors(below, codes, reference)
+    style.class_key(axes[1, 0])
     return style.titled(fig, title, caption)
+
+
+@style.styled
+def map_and_one_class(reference: xr.DataArray, named: tuple[str, xr.DataArray], code: int,
+                      title: str, caption: str) -> Figure:
+    """Show reference, map, errors, and every pixel of one class, enlarged (paper, Figure 12)."""
+    fig, axes = plt.subplots(2, 3, figsize=(12.2, 10.4), layout="constrained",
+                             width_ratios=[1, 1, 0.42])
+    name, codes = named
+    _reference(axes[0, 0], reference)
+    style.show_classes(axes[0, 1], codes)
+    axes[0, 1].set_title(name)
+    _show_errors(axes[1, 0], codes, reference)
+    _show_one_class(axes[1, 1], codes, code)
+    style.class_key(axes[0, 2])
+    axes[1, 2].axis("off")
+    return style.titled(fig, title, caption)
+
+
+def _reference(ax: Axes, reference: xr.DataArray) -> None:
+    style.show_classes(ax, reference)
+    ax.set_title("Reference polygons")
+    style.crs_axes(ax, reference)
+    style.scale_bar(ax, 1000)
 
 
 def _show_errors(ax: Axes, codes: xr.DataArray, reference: xr.DataArray) -> None:
@@ -91,21 +107,35 @@ def _show_errors(ax: Axes, codes: xr.DataArray, reference: xr.DataArray) -> None
               loc="lower left", fontsize=8, frameon=True, framealpha=0.9, edgecolor="none")
 
 
+def _show_one_class(ax: Axes, codes: xr.DataArray, code: int) -> None:
+    """Mark each pixel of a class by a square larger than itself, on white."""
+    rows, cols = np.nonzero(codes.values == code)
+    ax.plot(codes.x.values[cols] / 1000, codes.y.values[rows] / 1000, "s", markersize=4.5,
+            color=legend.COLOURS[code], markeredgecolor=style.INK, markeredgewidth=0.3)
+    left, right, bottom, top = style.extent_km(codes)
+    ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
+    style.frame(ax)
+    style.scale_bar(ax, 1000)
+    ax.set_title(f"{len(rows)} pixels mapped as {legend.NAMES[code].lower()} (enlarged)",
+                 fontsize=10)
+
+
 @style.styled
-def f1_by_class(
-    intervals: Mapping[str, Mapping[int, Sequence[float]]], support: Mapping[int, int],
-    title: str, caption: str,
-) -> Figure:
+def f1_by_class(intervals: Mapping[str, Mapping[int, Sequence[float]]], support: pd.DataFrame,
+                title: str, caption: str) -> Figure:
     """Show F1 of every class with its interval, for several maps.
+
+    A class of few polygons has rings for dots and a warning: its interval is not to be relied on.
 
     Parameters
     ----------
     intervals : mapping of str to mapping
         Map name to legend code to (estimate, low, high).
-    support : mapping of int to int
-        Legend code to the number of reference pixels.
+    support : DataFrame
+        Index the legend code; columns ``pixels`` and ``polygons`` of the reference.
     """
-    order = sorted(support, key=lambda c: -next(iter(intervals.values()))[c][0])
+    order = sorted(support.index, key=lambda c: -next(iter(intervals.values()))[c][0])
+    few = support.polygons < FEW_POLYGONS
     fig, ax = plt.subplots(figsize=(10, 0.55 * len(order) + 1.6), layout="constrained")
     for place, (name, values) in enumerate(intervals.items()):
         colour = (style.PUBLISHED, style.OURS, style.ACCENT)[place]
@@ -114,8 +144,13 @@ def f1_by_class(
             estimate, low, high = values[code]
             style.interval(ax, low, high, row + shift, colour, width=2.2, alpha=0.75)
             ax.plot(estimate, row + shift, "o", color=colour, markersize=6,
+                    markerfacecolor="white" if few[code] else colour,
                     label=name if row == 0 else None)
-    style.row_names(ax, [f"{legend.NAMES[c]}  ({support[c]:,} px)" for c in order])
+    for row in (row for row, code in enumerate(order) if few[code]):
+        ax.text(0.01, row, f"fewer than {FEW_POLYGONS} polygons: interval not reliable",
+                color=style.ACCENT, fontsize=8.5, va="center")
+    style.row_names(ax, [f"{legend.NAMES[c]}  ({support.pixels[c]:,} px, {support.polygons[c]} "
+                         "polygons)" for c in order])
     ax.set(xlim=(0, 1.005), xlabel="F1 (dot) and 95 % interval (line)")
     ax.invert_yaxis()
     style.light_grid(ax)

@@ -29,18 +29,14 @@ PIXELS, OA = 38_400, 0.95
 
 def verdict(fig: Figure, title: str, caption: str) -> Figure:
     """Put title and caption as :func:`style.titled` does, the title in its colour."""
-    style.titled(fig, title, caption)
     fig.get_layout_engine().set(w_pad=0.1, h_pad=0.06)
     colour = {"Wrong": style.ACCENT, "Right": style.OURS}.get(title.partition(":")[0], style.INK)
-    fig.suptitle(title, x=0.01, ha="left", color=colour)
-    return fig
+    return style.titled(fig, title, caption, colour)
 
 
 @style.styled
-def bars(
-    values: Mapping[str, float], title: str, caption: str, xlabel: str, accent: Sequence[str] = (),
-    limit: float = 1.0, digits: int = 1,
-) -> Figure:
+def bars(values: Mapping[str, float], title: str, caption: str, xlabel: str,
+         accent: Sequence[str] = (), limit: float = 1.0, digits: int = 1) -> Figure:
     """Draw horizontal bars from zero to ``limit``, each with its value at its end."""
     fig, ax = plt.subplots(figsize=(WIDTH, 0.55 * len(values) + 1.5), layout="constrained")
     colours = [style.ACCENT if name in accent else style.PUBLISHED for name in values]
@@ -55,10 +51,8 @@ def bars(
 
 
 @style.styled
-def dots(
-    rows: pd.DataFrame, title: str, caption: str, xlabel: str, limits: tuple[float, float],
-    accent: Sequence[str] = (), digits: int = 1,
-) -> Figure:
+def dots(rows: pd.DataFrame, title: str, caption: str, xlabel: str, limits: tuple[float, float],
+         accent: Sequence[str] = (), digits: int = 1) -> Figure:
     """Draw a dot per row with its value, and a bar for its interval where it has one.
 
     Parameters
@@ -82,10 +76,8 @@ def dots(
 
 
 @style.styled
-def pairs(
-    table: pd.DataFrame, title: str, caption: str, xlabel: str, accent: Sequence[str] = (),
-    limits: tuple[float, float] = (0, 1.02),
-) -> Figure:
+def pairs(table: pd.DataFrame, title: str, caption: str, xlabel: str, accent: Sequence[str] = (),
+          limits: tuple[float, float] = (0, 1.02)) -> Figure:
     """Draw two values per row on one line: a dot for the first column, a ring for the second."""
     fig, ax = plt.subplots(figsize=(WIDTH, 0.42 * len(table) + 1.9), layout="constrained")
     ring = {"markerfacecolor": "white", "markeredgewidth": 2}
@@ -109,20 +101,24 @@ def pairs(
 
 
 @style.styled
-def slopes(
-    table: pd.DataFrame, title: str, caption: str, ylabel: str, limits: tuple[float, float],
-    accent: Sequence[str] = (),
-) -> Figure:
-    """Draw each row as a line from its first to its second value, so a change of order shows."""
-    fig, ax = plt.subplots(figsize=(WIDTH * 0.8, 4.2), layout="constrained")
-    for name, row in table.iterrows():
+def slopes(table: pd.DataFrame, title: str, caption: str, ylabel: str, limits: tuple[float, float],
+           intervals: pd.DataFrame, accent: Sequence[str] = ()) -> Figure:
+    """Draw each row as a line from its first to its second value, so a change of order shows.
+
+    ``intervals`` (columns ``low``, ``high``) are of the second values.
+    """
+    fig, ax = plt.subplots(figsize=(WIDTH * 0.8, 4.8), layout="constrained")
+    for place, (name, row) in enumerate(table.iterrows()):
         colour = style.ACCENT if name in accent else style.OURS
         ax.plot([0, 1], row, "o-", color=colour, markersize=8)
-        for x, side, shift in ((0, "right", -12), (1, "left", 12)):
+        ax.plot([1 + 0.05 * (place - 1)] * 2, intervals.loc[name, ["low", "high"]], color=colour,
+                linewidth=5, alpha=0.3, solid_capstyle="butt")
+        for x, side, shift in ((0, "right", -12), (1, "left", 18)):
             style.beside(ax, f"{name}  {row.iloc[x]:.1%}", (x, row.iloc[x]), (shift, 0),
                          ha=side, va="center", color=colour)
     ax.set_xticks([0, 1], table.columns, color=style.INK)
     ax.set(xlim=(-0.75, 1.75), ylim=limits, ylabel=ylabel)
+    ax.yaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
     _per_cent(ax.yaxis)
     return verdict(fig, title, caption)
 
@@ -157,10 +153,8 @@ def mean_acc_curves(points: pd.DataFrame, title: str, caption: str) -> Figure:
 
 
 @style.styled
-def curve(
-    x: NDArray[np.float64], y: NDArray[np.float64], point: tuple[float, float, str], title: str,
-    caption: str, labels: tuple[str, str], limits: tuple[float, float],
-) -> Figure:
+def curve(x: NDArray[np.float64], y: NDArray[np.float64], point: tuple[float, float, str],
+          title: str, caption: str, labels: tuple[str, str], limits: tuple[float, float]) -> Figure:
     """Draw one curve with one real map on it; ``labels`` of x and y, ``limits`` of y."""
     fig, ax = plt.subplots(figsize=(WIDTH, 3.8), layout="constrained")
     ax.plot(x, y, color=style.ACCENT, linewidth=2.2)

@@ -24,9 +24,8 @@ CITIES = {"Warszawa": (21.01, 52.23), "Wrocław": (17.04, 51.11), "Gdańsk": (18
 
 
 @style.styled
-def sites_map(
-    footprints: gpd.GeoDataFrame, views: Mapping[str, xr.DataArray], title: str, caption: str
-) -> Figure:
+def sites_map(footprints: gpd.GeoDataFrame, views: Mapping[str, xr.DataArray], title: str,
+              caption: str) -> Figure:
     """Show the sites in Poland, and a view of each.
 
     Parameters
@@ -34,8 +33,7 @@ def sites_map(
     footprints : GeoDataFrame
         One polygon per site in any CRS; columns ``title`` and ``tile`` (MGRS).
     views : mapping of str to DataArray
-        Site title to a (band, y, x) scene, or to a (y, x) class map where no scene is at hand; at
-        most six.
+        Site title to its scene, or to a class map where no scene is at hand; at most six.
     """
     fig = plt.figure(figsize=(12.5, 6), layout="constrained")
     left, right = fig.subfigures(1, 2, width_ratios=[1, 1.4])
@@ -49,7 +47,7 @@ def sites_map(
             style.show_classes(ax, view)
         ax.set_title(name, fontsize=9)
         ax.set_anchor("N")
-        style.scale_bar(ax, 1000, north=False)
+        style.scale_bar(ax, 1000)
     for ax in axes[len(views):]:
         style.class_key(ax)
     return style.titled(fig, title, caption)
@@ -65,15 +63,16 @@ def _draw_poland(ax: Axes, footprints: gpd.GeoDataFrame) -> None:
     ax.text(18.1, 54.95, "UTM 34N", ha="left", fontsize=8, color=style.QUIET)
     for name, (lon, lat) in CITIES.items():
         ax.plot(lon, lat, "o", color=style.QUIET, markersize=3)
-        style.beside(ax, name, (lon, lat), (5, 2), fontsize=8, color=style.QUIET)
-    offsets = [(-25, -42), (-20, 28), (-35, -42)]
+        style.beside(ax, name, (lon, lat), (5, 2), fontsize=8, color=style.QUIET,
+                     path_effects=style.HALO)
+    offsets = [(-12, -38), (-40, 28), (-75, -42)]
     for offset, (tile, group) in zip(offsets, footprints.groupby("tile", sort=False), strict=True):
         centre = group.to_crs(4326).union_all().centroid
         name = group.title.iloc[0].split()[0] + (f", {len(group)} grids" if len(group) > 1 else "")
         ax.plot(centre.x, centre.y, "s", color=style.ACCENT, markersize=8)
         style.beside(ax, f"{name}\ntile {tile}", (centre.x, centre.y), offset, fontsize=9,
-                     color=style.INK, fontweight="bold", arrowprops={
-                         "arrowstyle": "-", "color": style.QUIET, "linewidth": 0.7})
+                     color=style.INK, fontweight="bold", path_effects=style.HALO, arrowprops={
+                         "arrowstyle": "-", "color": style.QUIET, "linewidth": 0.7, "shrinkB": 5})
     ax.set(aspect=1 / np.cos(np.deg2rad(52)), xlabel="longitude, °E", ylabel="latitude, °N",
            xlim=(13.7, 24.6), ylim=(48.6, 55.3))
 
@@ -91,17 +90,14 @@ def quarry_series(scenes: Mapping[str, xr.DataArray], title: str, caption: str) 
 
 
 @style.styled
-def annotation(
-    scenes: Mapping[str, xr.DataArray], labels: Mapping[str, xr.DataArray],
-    places: Mapping[str, Mapping[str, Any]], title: str, caption: str,
-) -> Figure:
+def annotation(scenes: Mapping[str, xr.DataArray], labels: Mapping[str, xr.DataArray],
+               places: Mapping[str, Mapping[str, Any]], title: str, caption: str) -> Figure:
     """Show training labels (left) beside scenes (right) with places outlined (paper, Figure 4).
 
     Parameters
     ----------
     places : mapping of str to mapping
-        Name to ``region`` ((y, x) bool on the scenes' grid), ``shape`` ("ellipse", "rectangle" or
-        "circle") and ``colour``.
+        Name to ``region`` ((y, x) bool), ``shape`` (ellipse, rectangle, circle) and ``colour``.
     """
     first = next(iter(scenes.values()))
     height = 5.3 * first.shape[1] / first.shape[2]
@@ -119,8 +115,7 @@ def annotation(
     style.scale_bar(axes[0][1], 500)
     for name, place in places.items():
         _name_place(axes[0][0], name, place)
-    shown = [c for c in legend.CODES if any((m.values == c).any() for m in labels.values())]
-    style.class_key(fig.add_subplot(grid[-1, :]), shown, columns=min(len(shown), 6))
+    style.class_key(fig.add_subplot(grid[-1, :]), columns=6)
     return style.titled(fig, title, caption)
 
 
@@ -143,25 +138,18 @@ def _outline(region: xr.DataArray, shape: str, colour: str) -> Ellipse | Rectang
 
 
 def _name_place(ax: Axes, name: str, place: Mapping[str, Any]) -> None:
+    """Write the name in an ellipse, above a rectangle, below a circle: where no line crosses it."""
     x, y, _, height = _box(place["region"])
-    style.beside(ax, name, (x, y - height / 2), (0, -16), ha="center", va="top", fontsize=9,
-                 fontweight="bold", color=place["colour"],
+    side = {"ellipse": 0, "rectangle": 1, "circle": -1}[place["shape"]]
+    style.beside(ax, name, (x, y + side * height / 2), (0, 14 * side), ha="center", fontsize=9,
+                 fontweight="bold", va="center", color=place["colour"],
                  bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5})
 
 
 @style.styled
-def label_coverage(
-    counts: pd.DataFrame, pixels: Mapping[str, int], title: str, caption: str
-) -> Figure:
-    """Show labelled pixels per class (row) and scene (column), and which share is labelled.
-
-    Parameters
-    ----------
-    counts : DataFrame of int
-        One row per class code, one column per labelled scene.
-    pixels : mapping of str to int
-        Scene to the number of its pixels.
-    """
+def label_coverage(counts: pd.DataFrame, pixels: Mapping[str, int], title: str,
+                   caption: str) -> Figure:
+    """Show labelled pixels by class code (row) and scene, and their share of all its ``pixels``."""
     fig, ax = plt.subplots(figsize=(13, 5.6), layout="constrained")
     shown = np.ma.masked_equal(counts.to_numpy(dtype=float), 0)
     ax.imshow(shown, norm=LogNorm(10, 40_000), cmap="YlGnBu", aspect="auto")
@@ -212,18 +200,11 @@ def _shades(dates: Sequence[str]) -> dict[str, np.ndarray]:
 
 
 @style.styled
-def offset_effect(
-    before: pd.DataFrame, after: pd.DataFrame, medians: Mapping[str, pd.DataFrame],
-    title: str, caption: str,
-) -> Figure:
+def offset_effect(before: pd.DataFrame, after: pd.DataFrame, medians: Mapping[str, pd.DataFrame],
+                  title: str, caption: str) -> Figure:
     """Show dark pixels before and after the offset is taken off, and stable classes after it.
 
-    Parameters
-    ----------
-    before, after : DataFrame, (date, band), reflectance
-        1st percentile with DN ÷ 10,000 taken as reflectance, and with the offset taken off.
-    medians : mapping of str to DataFrame, (date, band), reflectance
-        Class name to its median after correction.
+    All tables are (date, band), reflectance: 1st percentiles, and medians by class name.
     """
     fig, axes = plt.subplots(1, 2 + len(medians), figsize=(3.4 * (2 + len(medians)), 4.4),
                              layout="constrained")
@@ -248,10 +229,8 @@ def _lines(ax: Axes, table: pd.DataFrame, name: str) -> None:
 
 
 @style.styled
-def seen_places(
-    seen: xr.DataArray, background: xr.DataArray, shares: Sequence[tuple[str, float]],
-    title: str, caption: str,
-) -> Figure:
+def seen_places(seen: xr.DataArray, background: xr.DataArray, shares: Sequence[tuple[str, float]],
+                title: str, caption: str) -> Figure:
     """Show reference pixels by whether training labelled them, over the greyed test scene.
 
     Parameters

@@ -59,11 +59,9 @@ LAYERS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @style.styled
-def overview_map(
-    sites: gpd.GeoDataFrame, scene: xr.DataArray, layers: Mapping[str, gpd.GeoDataFrame],
-    categories: Mapping[str, Any], title: str, caption: str,
-    names: Mapping[int, str] | None = None,
-) -> Figure:
+def overview_map(sites: gpd.GeoDataFrame, scene: xr.DataArray,
+                 layers: Mapping[str, gpd.GeoDataFrame], categories: Mapping[str, Any], title: str,
+                 caption: str, names: Mapping[int, str] | None = None) -> Figure:
     """Show all sites, numbered, over a scene and the registries (paper, Figures 13–15, 18–20).
 
     Parameters
@@ -110,10 +108,8 @@ def _number(ax: Axes, shape: BaseGeometry, text: str, window: Window) -> None:
 
 
 @style.styled
-def area_curves(
-    observations: gpd.GeoDataFrame, sites: pd.DataFrame, colours: Mapping[int, str],
-    title: str, caption: str, columns: int = 5,
-) -> Figure:
+def area_curves(observations: gpd.GeoDataFrame, sites: pd.DataFrame, colours: Mapping[int, str],
+                title: str, caption: str, columns: int = 5) -> Figure:
     """Show each site's open area over time; over it the growth in hectares a year with interval.
 
     Parameters
@@ -155,9 +151,8 @@ def _area_curve(ax: Axes, observations: gpd.GeoDataFrame, colour: str) -> None:
 
 
 @style.styled
-def sizes(
-    areas: Mapping[str, Sequence[float]], threshold: float, title: str, caption: str,
-) -> Figure:
+def sizes(areas: Mapping[str, Sequence[float]], threshold: float, title: str,
+          caption: str) -> Figure:
     """Show how many objects are at least so large, by place, and the minimum mapping unit.
 
     Parameters
@@ -191,10 +186,8 @@ def sizes(
 
 
 @style.styled
-def rule_curves(
-    rows: pd.DataFrame, labels: Mapping[str, str], groups: Mapping[str, str], title: str,
-    caption: str,
-) -> Figure:
+def rule_curves(rows: pd.DataFrame, labels: Mapping[str, str], groups: Mapping[str, str],
+                title: str, caption: str) -> Figure:
     """Show precision and recall of the candidates as maps, registries or settings change.
 
     Parameters
@@ -232,12 +225,11 @@ def rule_curves(
 
 
 @style.styled
-def evidence_sheet(
-    site: pd.Series, observations: gpd.GeoDataFrame, maps: Mapping[date, xr.DataArray],
-    layers: Mapping[str, gpd.GeoDataFrame], colour: str, title: str, caption: str,
-    scenes: Mapping[date, xr.DataArray] | None = None,
-    probabilities: Mapping[date, xr.DataArray] | None = None,
-) -> Figure:
+def evidence_sheet(site: pd.Series, observations: gpd.GeoDataFrame,
+                   maps: Mapping[date, xr.DataArray], layers: Mapping[str, gpd.GeoDataFrame],
+                   colour: str, title: str, caption: str,
+                   scenes: Mapping[date, xr.DataArray] | None = None,
+                   probabilities: Mapping[date, xr.DataArray] | None = None) -> Figure:
     """Show all that an inspector needs about one site on one page (paper, Figures 16–23).
 
     Dates without a scene show their class map.
@@ -304,9 +296,8 @@ def _classes(ax: Axes, class_map: xr.DataArray, row: pd.Series, window: Window) 
               handlelength=1.2, borderaxespad=0)
 
 
-def _probability(
-    ax: Axes, fig: Figure, values: xr.DataArray, day: date, window: Window, site: pd.Series
-) -> None:
+def _probability(ax: Axes, fig: Figure, values: xr.DataArray, day: date, window: Window,
+                 site: pd.Series) -> None:
     part = _cut(values, window)
     drawn = ax.imshow(part.values, cmap="magma", vmin=0, vmax=1, extent=style.extent_km(part))
     style.frame(ax)
@@ -318,10 +309,8 @@ def _probability(
             fontsize=8)
 
 
-def _registries(
-    ax: Axes, site: pd.Series, layers: Mapping[str, gpd.GeoDataFrame], window: Window,
-    shown: xr.DataArray, colour: str,
-) -> None:
+def _registries(ax: Axes, site: pd.Series, layers: Mapping[str, gpd.GeoDataFrame], window: Window,
+                shown: xr.DataArray, colour: str) -> None:
     """Show the site among the registries' areas, over a pale scene."""
     wide = _window(site.geometry, *SURROUNDINGS, shown)
     part = _cut(shown, wide)

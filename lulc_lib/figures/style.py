@@ -9,6 +9,7 @@ import functools
 import io
 import math
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,10 +63,12 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     return wrapper
 
 
-def titled(fig: Figure, title: str, caption: str) -> Figure:
-    """Put the title above the panels and the caption below, both at the left."""
-    fig.suptitle(title, x=0.01, ha="left")
-    fig.supxlabel(caption, x=0.01, ha="left", fontsize=8.5, color=QUIET)
+def titled(fig: Figure, title: str, caption: str, colour: str = INK) -> Figure:
+    """Put the title above the panels and the caption below, at the left, in lines that fit."""
+    width = fig.get_figwidth()
+    fig.suptitle(textwrap.fill(title, int(9.7 * width)), x=0.01, ha="left", color=colour)
+    fig.supxlabel(textwrap.fill(caption, int(15.3 * width)), x=0.01, ha="left", fontsize=8.5,
+                  color=QUIET)
     return fig
 
 

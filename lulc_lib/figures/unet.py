@@ -71,9 +71,8 @@ def _level(name: str, depth: int) -> int:
     return int(number) if kind in ("encoder", "decoder") else depth * (kind == "bottleneck")
 
 
-def _stage_box(
-    ax: Axes, x: float, y: float, width: float, height: float, stage: Any, colour: str
-) -> None:
+def _stage_box(ax: Axes, x: float, y: float, width: float, height: float, stage: Any,
+               colour: str) -> None:
     ax.add_patch(Rectangle((x, y - height / 2), width, height, facecolor=colour, alpha=0.85,
                            edgecolor=style.INK, linewidth=0.7))
     channels, rows, cols = stage.shape
@@ -83,10 +82,8 @@ def _stage_box(
             va="top", fontsize=8, color=style.QUIET)
 
 
-def _arrow(
-    ax: Axes, before: Sequence[float], after: Sequence[float], start: float, end: float,
-    **look: Any,
-) -> None:
+def _arrow(ax: Axes, before: Sequence[float], after: Sequence[float], start: float, end: float,
+           **look: Any) -> None:
     """Draw an arrow from the right edge of one box to the left edge of another."""
     ax.add_patch(FancyArrowPatch(
         (before[0] + before[2] + 0.03, start), (after[0] - 0.03, end), arrowstyle="-|>",
@@ -109,11 +106,9 @@ def _network_key(ax: Axes, right: float, bottom: float, stages: Sequence[Any]) -
 
 
 @style.styled
-def pipeline(
-    scene: xr.DataArray, labels: xr.DataArray, inputs: NDArray[np.float32],
-    targets: NDArray[np.uint8], class_map: xr.DataArray, counts: Mapping[str, str],
-    title: str, caption: str,
-) -> Figure:
+def pipeline(scene: xr.DataArray, labels: xr.DataArray, inputs: NDArray[np.float32],
+             targets: NDArray[np.uint8], class_map: xr.DataArray, counts: Mapping[str, str],
+             title: str, caption: str) -> Figure:
     """Show the data flow from scenes and labels over patches to a class map (paper, Figure 6).
 
     Parameters
@@ -177,9 +172,8 @@ def _funnel(fig: Figure, note: str) -> None:
 
 
 @style.styled
-def sweep(
-    rows: pd.DataFrame, column: str, label: str, title: str, caption: str, log: bool = False
-) -> Figure:
+def sweep(rows: pd.DataFrame, column: str, label: str, title: str, caption: str,
+          log: bool = False) -> Figure:
     """Show one number by step for every combination of the sweep (paper, Figures 8 and 9).
 
     A panel for each class balance and weight decay, a line for each learning rate.
@@ -249,9 +243,7 @@ def leave_one_date_out(rows: pd.DataFrame, title: str, caption: str) -> Figure:
 
 
 @style.styled
-def ablation(
-    rows: pd.DataFrame, panels: Mapping[str, str], title: str, caption: str
-) -> Figure:
+def ablation(rows: pd.DataFrame, panels: Mapping[str, str], title: str, caption: str) -> Figure:
     """Show what each change does to the scores on held-out dates.
 
     A dot is a seed's mean over the dates; the grey line is the mean of the first variant.
@@ -282,10 +274,8 @@ def ablation(
 
 
 @style.styled
-def split_by_place(
-    scene: xr.DataArray, training: xr.DataArray, validation: xr.DataArray,
-    title: str, caption: str,
-) -> Figure:
+def split_by_place(scene: xr.DataArray, training: xr.DataArray, validation: xr.DataArray,
+                   title: str, caption: str) -> Figure:
     """Show the labels used to train and to validate beside one scene."""
     fig, axes = plt.subplots(1, 3, figsize=(12.5, 4.8), layout="constrained")
     style.show_false_colour(axes[0], scene)
@@ -327,10 +317,8 @@ def learning_curves(histories: Mapping[int, pd.DataFrame], title: str, caption: 
 
 
 @style.styled
-def map_and_confidence(
-    scene: xr.DataArray, class_map: xr.DataArray, probabilities: xr.DataArray,
-    title: str, caption: str,
-) -> Figure:
+def map_and_confidence(scene: xr.DataArray, class_map: xr.DataArray, probabilities: xr.DataArray,
+                       title: str, caption: str) -> Figure:
     """Show the test scene, its class map, and the probability of the mapped class.
 
     Parameters
@@ -358,10 +346,8 @@ def map_and_confidence(
 
 
 @style.styled
-def errors(
-    scene: xr.DataArray, maps: Mapping[str, xr.DataArray], reference: xr.DataArray,
-    title: str, caption: str,
-) -> Figure:
+def errors(scene: xr.DataArray, maps: Mapping[str, xr.DataArray], reference: xr.DataArray,
+           title: str, caption: str) -> Figure:
     """Show where maps and reference disagree; unlabelled places show the scene in grey.
 
     A wrong pixel has the colour of the class it was mapped as.

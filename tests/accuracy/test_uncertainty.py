@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lulc_lib.accuracy import uncertainty
+from lulc_lib.accuracy import lesson, uncertainty
 from lulc_lib.accuracy.confusion import confusion_by_group
 from lulc_lib.errors import InputError
 
@@ -168,3 +168,27 @@ def test_maps_judged_on_different_pixels_are_not_compared():
         uncertainty.paired_cluster_bootstrap(a, a[:-1])
     with pytest.raises(InputError, match="at least 2"):
         uncertainty.paired_cluster_bootstrap(a[:1], a[:1])
+
+
+def test_another_mix_of_classes_keeps_polygons_together():
+    """On its own mix the reweighted accuracy is OA; ten copies of each pixel change nothing."""
+    by_polygon = lesson.by_polygon()
+    own = by_polygon.sum(axis=(0, 1))
+    whole = uncertainty.cluster_bootstrap(by_polygon, 500)["overall_accuracy"]
+    found = uncertainty.reweighted_accuracy(by_polygon, own, 500)
+    assert found.estimate == pytest.approx(whole.estimate)
+    assert found == pytest.approx(uncertainty.reweighted_accuracy(10 * by_polygon, own, 500))
+    roads = np.eye(len(own))[6]
+    only = uncertainty.reweighted_accuracy(by_polygon, roads, 500)
+    assert only.estimate == pytest.approx(by_polygon[:, 6, 6].sum() / own[6])
+    assert only.high - only.low > 5 * (found.high - found.low)
+
+
+def test_redrawn_counts_are_around_the_macro_f1_they_come_from():
+    parts = np.array([[90, 10, 10], [40, 20, 10], [60, 0, 10]])
+    tp, fp, fn = parts.T
+    own = (2 * tp / (2 * tp + fp + fn)).mean()
+    drawn = uncertainty.redrawn_macro_f1(parts, 4000)
+    assert drawn.mean() == pytest.approx(own, abs=0.005)
+    few = uncertainty.redrawn_macro_f1(parts // 10, 4000)
+    assert few.std() > 2.5 * drawn.std()

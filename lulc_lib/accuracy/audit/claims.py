@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from lulc_lib import legend
+from lulc_lib.accuracy import lesson
 from lulc_lib.accuracy.audit.checks import Subject
 from lulc_lib.accuracy.audit.printed import MEAN, METRICS, OVERALL, one_against_all, quantities
 from lulc_lib.accuracy.published import claims, index, training_scenes
-from lulc_lib.accuracy.uncertainty import wilson
+from lulc_lib.accuracy.uncertainty import cluster_bootstrap, wilson
 
 _SHARED = 0.05
 """Share of test pixels labelled in training from which a test area is no longer unseen."""
@@ -91,17 +92,20 @@ def assess_claims(
              "as_printed": verdicts["as_printed"][c.id].verdict} for c in claims().itertuples()]
 
 
-def corrected(subjects: Mapping[int, Subject]) -> pd.DataFrame:
+def corrected(subjects: Mapping[int, Subject],
+              oa_interval: Mapping[str, tuple[float, float]] | None = None) -> pd.DataFrame:
     """Make the summary the paper should have: means over the classes present, OA with interval.
 
-    The interval is Wilson's, 95 %: right for independent points, far too narrow for the pixels of
-    polygons.
+    The interval is Wilson's, 95 %, for the classifiers' points; for the pixels of the network it is
+    that of whole polygons in ``oa_interval`` (as in ``audit``), NaN where it has none.
     """
     table, rows = index(), []
     for n in (13, 14, 18, 19, 20):
         counts, right = subjects[n].counts, subjects[n].right
         total, correct = int(counts.iloc[0].sum()), int(counts.tp.sum())
-        _, low, high = wilson(correct, total)
+        unknown = float("nan"), float("nan")
+        low, high = (wilson(correct, total)[1:] if n >= 18
+                     else (oa_interval or {}).get(table.site[n], unknown))
         rows.append({"about": n, "site": table.site[n], "classifier": table.classifier[n],
                      "n": total, "correct": correct,
                      "classes": int((counts.tp + counts.fn > 0).sum()),
@@ -172,8 +176,8 @@ def _roads(facts: _Facts) -> dict[str, _Conclusion]:
 def _network_against_gee(facts: _Facts) -> dict[str, _Conclusion]:
     """Test whether OA gains 13 to 18 points with its interval, and at every site."""
     site, oa = facts.site, facts.of_gee(OVERALL, "oa")
-    n, ours = int(facts.matrices[site].to_numpy().sum()), float(facts.ours.oa[OVERALL])
-    low = (facts.oa_interval.get(site) or wilson(round(ours * n), n)[1:])[0]
+    ours = float(facts.ours.oa[OVERALL])
+    low = (facts.oa_interval.get(site) or _interval_of_polygons())[0]
     gains, lows = {name: ours - value for name, value in oa.items()}, {}
     for name, counts in facts.points.items():  # Newcombe's interval of a difference of two shares
         right, points = int(counts.tp.sum()), int(counts.iloc[0].sum())
@@ -191,6 +195,11 @@ def _network_against_gee(facts: _Facts) -> dict[str, _Conclusion]:
             "different references; against the best classifier at another site: " + _each(others)),
         "class_gains": _class_gains(facts),
     }
+
+
+def _interval_of_polygons() -> tuple[float, float]:
+    """OA's 95 % interval from the polygons of Strzegom, as the package keeps their counts."""
+    return cluster_bootstrap(lesson.by_polygon())["overall_accuracy"][1:]
 
 
 def _class_gains(facts: _Facts) -> _Conclusion:

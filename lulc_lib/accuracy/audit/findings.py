@@ -62,7 +62,7 @@ def audit(matrices: Matrices | None = None, overlap: Mapping[str, float] | None 
         "identity": implied,
         "matrices": compared,
         "reconstructed": counts,
-        "corrected": _plain(corrected(said)),
+        "corrected": _plain(corrected(said, oa_interval)),
         "claims": claims,
         "findings": [dict(zip(FINDING_COLUMNS, row, strict=True)) for row in (
             *_number_rows(checked), *_matrix_rows(compared), *_identity_rows(implied),
