@@ -12,6 +12,7 @@ from local_engine import (
     EPSG,
     NORTH,
     ROWS,
+    asked,
     box,
     centre,
 )
@@ -38,8 +39,8 @@ def test_points_take_the_pixel_they_lie_in(engine):
     rng = np.random.default_rng(3)
     places = [(int(r), int(c)) for r, c in zip(rng.integers(0, ROWS - 1, 30),
                                                rng.integers(1, COLS, 30), strict=True)]
-    asked = points(places, label=list(range(30)), other=["x"] * 30)
-    rows, ids = table(engine.image().sampleRegions(asked, ["label"], 10))
+    wanted = points(places, label=list(range(30)), other=["x"] * 30)
+    rows, ids = table(engine.image().sampleRegions(wanted, ["label"], 10))
     assert [r["label"] for r in rows] == list(range(30))
     assert ids == [f"{k}_0" for k in range(30)]
     for row, (r, c) in zip(rows, places, strict=True):
@@ -50,28 +51,28 @@ def test_points_take_the_pixel_they_lie_in(engine):
 def test_points_off_the_centre_and_off_the_scene(engine):
     x, y = EAST + 10 * 7 + 0.4, NORTH - 10 * 5 - 9.6
     (lon,), (lat,) = rasterio.warp.transform(f"EPSG:{EPSG}", "EPSG:4326", [x], [y])
-    asked = ee.FeatureCollection([
+    wanted = ee.FeatureCollection([
         ee.Feature(ee.Geometry.Point([lon, lat]), {"k": 0}),
         ee.Feature(ee.Geometry.Point([10.0, 45.0]), {"k": 1}),
         ee.Feature(ee.Geometry.Point(centre(3, 0)), {"k": 2}),  # masked in every band
         ee.Feature(ee.Geometry.Point(centre(ROWS - 1, 5)), {"k": 3}),  # masked in B11 alone
         ee.Feature(None, {"k": 4})])
-    rows, _ = table(engine.image().sampleRegions(asked, ["k"], 10))
+    rows, _ = table(engine.image().sampleRegions(wanted, ["k"], 10))
     assert [r["k"] for r in rows] == [0] and rows[0]["B2"] == engine.band("B2")[5, 7]
-    fewer, _ = table(engine.image().select(["B2", "B3"]).sampleRegions(asked, ["k"], 10))
+    fewer, _ = table(engine.image().select(["B2", "B3"]).sampleRegions(wanted, ["k"], 10))
     assert [r["k"] for r in fewer] == [0, 3]
 
 
 def test_all_properties_are_kept_unless_some_are_named(engine):
-    asked = points([(4, 4)], a=[1], b=["two"])
-    assert table(engine.image().select("B2").sampleRegions(asked, scale=10))[0][0] == {
+    wanted = points([(4, 4)], a=[1], b=["two"])
+    assert table(engine.image().select("B2").sampleRegions(wanted, scale=10))[0][0] == {
         "a": 1, "b": "two", "B2": engine.band("B2")[4, 4]}
 
 
 def test_geometries_are_pixel_centres(engine):
     lon, lat = centre(9, 11)
-    asked = ee.FeatureCollection([ee.Feature(ee.Geometry.Point([lon + 4e-5, lat - 2e-5]))])
-    plain, placed = (engine.image().sampleRegions(asked, [], 10, geometries=g).first().getInfo()
+    wanted = ee.FeatureCollection([ee.Feature(ee.Geometry.Point([lon + 4e-5, lat - 2e-5]))])
+    plain, placed = (engine.image().sampleRegions(wanted, [], 10, geometries=g).first().getInfo()
                      for g in (False, True))
     assert plain["geometry"] is None
     assert placed["geometry"]["coordinates"] == pytest.approx([lon, lat], abs=1e-9)
@@ -80,9 +81,9 @@ def test_geometries_are_pixel_centres(engine):
 def test_polygons_give_the_pixels_whose_centre_they_hold(engine):
     outline = [[3, 3], [14.2, 5], [9.4, 17.7], [3, 3]]
     ring = [[EAST + 10 * x, NORTH - 10 * y] for x, y in outline]
-    asked = ee.FeatureCollection([ee.Feature(
+    wanted = ee.FeatureCollection([ee.Feature(
         ee.Geometry.Polygon([ring], f"EPSG:{EPSG}", False), {"class": 4})])
-    rows, _ = table(engine.image().select(["B4"]).sampleRegions(asked, ["class"], 10))
+    rows, _ = table(engine.image().select(["B4"]).sampleRegions(wanted, ["class"], 10))
     inside = rasterize([Polygon(ring)], (ROWS, COLS),
                        transform=from_origin(EAST, NORTH, 10, 10)).astype(bool)
     assert sorted(r["B4"] for r in rows) == sorted(engine.band("B4")[inside])
@@ -332,6 +333,30 @@ def test_aggregates(items):
         "size": 5, "stats": pytest.approx(values.var()), "columns": {"mean": 2.25},
         "list": [["x", 3], ["y", 1], ["x", 2], ["y", 3]],
         "grouped": {"groups": [{"a": 1, "count": 1}, {"a": 2, "count": 1}, {"a": 3, "count": 2}]}}
+
+
+def test_columns_of_text_are_reduced(items):
+    """The features without ``a`` are left out where it is asked for."""
+    found = asked({
+        "columns": items.reduceColumns(ee.Reducer.toList().repeat(2), ["b", "a"]).get("list"),
+        "rows": items.reduceColumns(ee.Reducer.toList(2), ["b", "a"]).get("list"),
+        "numbers": items.reduceColumns(ee.Reducer.toList().repeat(2), ["a", "a"]).get("list"),
+        "groups": items.reduceColumns(ee.Reducer.sum().group(1, "b"), ["a", "b"]).get("groups"),
+        "distinct": items.reduceColumns(ee.Reducer.countDistinct(), ["b"]),
+        "both": items.reduceColumns(ee.Reducer.first().combine(
+            ee.Reducer.count(), sharedInputs=True), ["b"]),
+        "named": items.reduceColumns(ee.Reducer.max().setOutputs(["last"]), ["b"]),
+        "histogram": items.reduceColumns(ee.Reducer.frequencyHistogram(), ["b"])})
+    kept = [(p["b"], p["a"]) for p in ITEMS if "a" in p]
+    assert found["columns"] == [list(c) for c in zip(*kept, strict=True)]
+    assert found["rows"] == [list(r) for r in kept]
+    assert found["numbers"] == [[a for _, a in kept]] * 2
+    assert found["groups"] == [{"b": k, "sum": sum(a for b, a in kept if b == k)} for k in "xy"]
+    assert found["distinct"] == {"count": 3} and found["both"] == {"first": "x", "count": 5}
+    assert found["named"] == {"last": "z"} and found["histogram"] == {
+        "histogram": {"x": 2, "y": 2, "z": 1}}
+    with pytest.raises(ee.EEException, match=r"Reducer.mean: the values must be numbers"):
+        items.reduceColumns(ee.Reducer.mean(), ["b"]).getInfo()
 
 
 def test_collections_change(items):

@@ -108,7 +108,7 @@ def get(element: Element, name: str) -> Any:
         return index_of(element)
     if name in (".geo", "system:footprint") and name not in element.properties:
         return geometry_of(element)
-    if name == "system:id" and isinstance(element, Image):
+    if name == "system:id" and isinstance(element, (Image, Collection)):
         return element.identifier
     return element.properties.get(name)
 

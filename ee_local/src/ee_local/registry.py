@@ -43,6 +43,19 @@ def function(*names: str, engine: bool = False) -> Callable[[Callable[..., Any]]
     return register
 
 
+def add_old_names() -> None:
+    """Register functions also under names of the kind ``Image.focal_max``, which scripts still use.
+
+    Only where Earth Engine lists that name with the same arguments.
+    """
+    plain = {name.lower(): name for name in _FUNCTIONS}
+    for name, signature in signatures().items():
+        new = plain.get(name.replace("_", "").lower())
+        if "_" in name and new and name not in _FUNCTIONS \
+                and signature.arguments == signatures()[new].arguments:
+            _FUNCTIONS[name] = _FUNCTIONS[new]._replace(signature=signature)
+
+
 def functions() -> dict[str, str]:
     """Return every function that is implemented, with the first line of what it does, by name.
 

@@ -124,13 +124,11 @@ def reduce_columns(items: el.Collection, reducer: Reducer, selectors: list[str],
     names = [*selectors, *(weights or [])[:1]]
     rows = [[el.get(e, n) for n in names] for e in items.elements]
     rows = [r for r in rows if all(v is not None for v in r)]
-    try:
-        table = np.array(rows, dtype=np.float64).reshape(-1, len(names))
-    except (TypeError, ValueError):
-        if reducer.name == "toList":
-            return {"list": rows if reducer.inputs > 1 else [r[0] for r in rows]}
-        if reducer.name == "frequencyHistogram":
-            return {"histogram": dict(sorted(Counter(word(r[0]) for r in rows).items()))}
-        raise EngineError("Collection.reduceColumns: the properties must be numbers.") from None
-    by = table[:, -1] if weights else np.ones(len(table))
-    return reducer.compute(table[:, :reducer.inputs], by)
+    by = None
+    if weights:
+        try:
+            by = np.array([r.pop() for r in rows], dtype=np.float64)
+        except (TypeError, ValueError):
+            raise EngineError(f"Collection.reduceColumns: the weights {weights[0]!r} must be "
+                              "numbers.") from None
+    return reducer.over_rows(rows, by)

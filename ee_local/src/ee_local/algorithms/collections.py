@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ee_local import elements as el
@@ -52,14 +53,14 @@ def load_images(engine: Any, identifier: str, version: int | None) -> el.Collect
 
 @function("Collection.filter")
 def filtered(items: el.Collection, condition: Any) -> el.Collection:
-    """Return the elements that pass a filter, which may be a text.
+    """Return the elements that pass a filter, which may be a text; the collection keeps its id.
 
     Warns of a property that no element has.
     """
     condition = coerce(condition, "Filter", "Collection.filter, argument 'filter'")
     for name in sorted(condition.fields):
         check_property(items, name, "Collection.filter")
-    return items.with_elements(e for e in items.elements if condition.passes(e))
+    return replace(items, elements=tuple(e for e in items.elements if condition.passes(e)))
 
 
 def check_property(items: el.Collection, name: str, where: str) -> None:
@@ -97,7 +98,7 @@ def limit(items: el.Collection, most: int | None, key: str | None,
         elements = with_key + without
     if most is not None and most < 0:
         raise EngineError(f"Collection.limit: limit is {most}; it must not be negative.")
-    return items.with_elements(elements[:most])
+    return replace(items, elements=tuple(elements[:most]))
 
 
 @function("Collection.first")
@@ -140,7 +141,10 @@ def flatten(items: el.Collection) -> el.Collection:
 
 @function("Collection.map")
 def mapped(items: el.Collection, algorithm: el.Algorithm, drop_nulls: bool) -> el.Collection:
-    """Return a function applied to every element; the results keep the elements' names."""
+    """Return a function applied to every element; the results keep the elements' names.
+
+    The collection keeps its id and properties.
+    """
     results = []
     for element in items.elements:
         found = algorithm.call(element)
@@ -154,7 +158,8 @@ def mapped(items: el.Collection, algorithm: el.Algorithm, drop_nulls: bool) -> e
             continue
         found = coerce(found, "Element", "Collection.map: A mapped algorithm's result")
         results.append(el.named(found, el.index_of(element)))
-    return el.Collection(tuple(results), _kind(results) if results else items.kind)
+    return replace(items, elements=tuple(results),
+                   kind=_kind(results) if results else items.kind)
 
 
 @function("Collection.iterate")

@@ -7,6 +7,7 @@ Medians and percentiles are exact and unweighted, where Google's service may bin
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,14 +17,25 @@ from ee_local.errors import EngineError
 from ee_local.reduction import Compute, Reducer, Values
 from ee_local.registry import function
 
+OF_ANY: dict[str, Callable[[list[Any]], Any]] = {
+    "count": len, "countEvery": len, "countDistinct": lambda v: len(set(v)), "min": min, "max": max,
+    "countDistinctNonNull": lambda v: len(set(v)), "first": lambda v: v[0], "last": lambda v: v[-1],
+    "firstNonNull": lambda v: v[0], "lastNonNull": lambda v: v[-1],
+    "frequencyHistogram": lambda v: dict(sorted(Counter(map(word, v)).items())),
+}
+"""Reducers that take other values than numbers, such as texts."""
+
 
 def _simple(name: str, compute: Compute, weighted: bool, text: str,
             outputs: tuple[str, ...] | None = None) -> None:
     names = outputs or (name,)
 
     def build(*ignored: Any) -> Reducer:
-        return Reducer(name, names, compute, weighted=weighted)
+        return Reducer(name, names, compute, weighted=weighted, plain=plain)
 
+    of_any = OF_ANY.get(name)
+    plain = None if of_any is None else (
+        lambda rows: {names[0]: of_any([r[0] for r in rows]) if rows else None})
     build.__doc__ = text
     function(f"Reducer.{name}")(build)
 
@@ -171,8 +183,8 @@ def to_list(size: int | None, optional: int) -> Reducer:
     def compute(values: Values, weights: Values) -> dict[str, Any]:
         there = values[weights > 0]
         return {"list": there.tolist() if size else there[:, 0].tolist()}
-    return Reducer("toList", ("list",), compute, size or 1, weighted=False,
-                   repeated=size is None)
+    return Reducer("toList", ("list",), compute, size or 1, weighted=False, repeated=size is None,
+                   plain=lambda rows: {"list": rows if size else [r[0] for r in rows]})
 
 
 @function("Reducer.combine")
@@ -192,8 +204,13 @@ def combine(one: Reducer, two: Reducer, prefix: str, shared: bool) -> Reducer:
     def compute(values: Values, weights: Values) -> dict[str, Any]:
         second = two.compute(values, weights)
         return {**one.compute(values, weights), **{prefix + k: v for k, v in second.items()}}
+
+    def plain(rows: list[list[Any]]) -> dict[str, Any]:
+        second = two.over_rows(rows)
+        return {**one.over_rows(rows), **{prefix + k: v for k, v in second.items()}}
     return replace(one, name=f"{one.name}+{two.name}", outputs=outputs, compute=compute,
-                   weighted=one.weighted or two.weighted, parts=((one, ""), (two, prefix)))
+                   weighted=one.weighted or two.weighted, parts=((one, ""), (two, prefix)),
+                   plain=plain)
 
 
 @function("Reducer.group")
@@ -212,8 +229,15 @@ def group(reducer: Reducer, field: int, name: str) -> Reducer:
             groups.append({name: int(key) if float(key).is_integer() else float(key),
                            **reducer.compute(rest[of], weights[of])})
         return {"groups": groups}
+
+    def plain(rows: list[list[Any]]) -> dict[str, Any]:
+        members: dict[Any, list[list[Any]]] = {}
+        for row in rows:
+            members.setdefault(row[field], []).append([*row[:field], *row[field + 1:]])
+        return {"groups": [{name: key, **reducer.over_rows(members[key])}
+                           for key in sorted(members, key=word)]}
     return Reducer(f"{reducer.name} by group", ("groups",), compute, inputs, reducer.weighted,
-                   repeated=False)
+                   repeated=False, plain=plain)
 
 
 @function("Reducer.repeat")
@@ -226,7 +250,12 @@ def repeat(reducer: Reducer, count: int) -> Reducer:
     def compute(values: Values, weights: Values) -> dict[str, Any]:
         parts = [reducer.compute(values[:, k:k + 1], weights) for k in range(count)]
         return {n: [p[n] for p in parts] for n in reducer.outputs}
-    return replace(reducer, compute=compute, inputs=count, repeated=False, parts=())
+
+    def plain(rows: list[list[Any]]) -> dict[str, Any]:
+        parts = [reducer.over_rows([[r[k]] for r in rows]) for k in range(count)]
+        return {n: [p[n] for p in parts] for n in reducer.outputs}
+    return replace(reducer, name=f"{reducer.name} repeated", compute=compute, inputs=count,
+                   repeated=False, parts=(), plain=plain)
 
 
 @function("Reducer.unweighted")
@@ -245,7 +274,11 @@ def set_outputs(reducer: Reducer, names: list[str]) -> Reducer:
     def compute(values: Values, weights: Values) -> dict[str, Any]:
         found = reducer.compute(values, weights)
         return {new: found[old] for old, new in zip(reducer.outputs, names, strict=True)}
-    return replace(reducer, outputs=tuple(names), compute=compute, parts=())
+
+    def plain(rows: list[list[Any]]) -> dict[str, Any]:
+        found = reducer.over_rows(rows)
+        return {new: found[old] for old, new in zip(reducer.outputs, names, strict=True)}
+    return replace(reducer, outputs=tuple(names), compute=compute, parts=(), plain=plain)
 
 
 @function("Reducer.getOutputs")
