@@ -11,6 +11,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pyogrio
+import pyproj
 import rasterio
 import rasterio.transform
 from numpy.typing import NDArray
@@ -38,7 +39,8 @@ class Strata(NamedTuple):
     names : dict of int to str
         As given or as the file's tags have them; empty if neither has.
     pixel_area : float, ``unit``
-        In hectares, or in pixels where the CRS is not projected.
+        In hectares, or in pixels where the CRS does not keep areas (degrees,
+        Web Mercator).
     side : float, unit of the CRS
         Of a pixel.
     """
@@ -69,8 +71,8 @@ def count_strata(path: Path, names: Mapping[int, str] | None = None) -> Strata:
             raise InputError(f"{path.name}: has no CRS; points of a sample need one")
         for _, codes in _strips(source, named):
             every += codes.size
-            values, counts = np.unique(codes[codes != _NONE], return_counts=True)
-            total = total.add(pd.Series(counts, values), fill_value=0)
+            here = pd.Series(codes[codes != _NONE]).value_counts()
+            total = total.add(here, fill_value=0)
             if len(total) > MOST_CODES or (len(total) and total.index.min() < 0):
                 raise InputError(f"{path.name}: holds {len(total)} different values, the first "
                                  f"{total.index.min():g}; a class map has codes from 0 on")
@@ -81,8 +83,9 @@ def count_strata(path: Path, names: Mapping[int, str] | None = None) -> Strata:
                              f"{', '.join(map(str, named)) or 'none'}, and every class needs one "
                              "(--labels)")
         side = abs(source.transform.determinant) ** 0.5
-        if not source.crs.is_projected:
-            return Strata(total, every - int(total.sum()), named, 1.0, "pixels", side)
+        if not _keeps_area(source):
+            return Strata(total, every - int(total.sum()), named, 1.0,
+                          "pixels, as the map's CRS does not keep areas", side)
         hectares = (side * source.crs.linear_units_factor[1]) ** 2 / 1e4
         return Strata(total, every - int(total.sum()), named, hectares, "ha", side)
 
@@ -212,6 +215,16 @@ def _options(parent: ET.Element, **values: object) -> ET.Element:
     for name, value in values.items():
         ET.SubElement(options, "Option", type="QString", name=name, value=str(value))
     return options
+
+
+def _keeps_area(source: rasterio.DatasetReader) -> bool:
+    """Tell whether an area in the map's CRS is within 1 % of that on the ground, at its centre."""
+    if not source.crs.is_projected:
+        return False
+    crs = pyproj.CRS(source.crs.to_wkt())
+    centre = source.xy(source.height // 2, source.width // 2)
+    degrees = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True).transform(*centre)
+    return abs(pyproj.Proj(crs).get_factors(*degrees).areal_scale - 1) < 0.01
 
 
 def _strips(source: rasterio.DatasetReader, names: Mapping[int, str]
