@@ -87,7 +87,7 @@ def design_sample(
     variance = anticipated * (1 - anticipated)
     least = pd.Series(max(minimum, 2) if rule == "compromise" else 2, pixels.index)
     for code, se in (class_se or {}).items():
-        if code not in pixels.index or se <= 0:
+        if code not in pixels.index or not se > 0:
             raise InputError(f"a standard error of {se:g} is asked for class {code}; it must be "
                              f"above 0 for one of {', '.join(map(str, pixels.index))}")
         least[code] = max(least[code], math.ceil(round(variance[code] / se**2, 6)))
@@ -133,12 +133,9 @@ def count_labelled(points: pd.DataFrame, strata: pd.DataFrame, names: Mapping[in
 
     Returns
     -------
-    matrix : DataFrame
-        Rows map_class, columns reference_class; codes as text.
-    complete : list of str
-        Classes of which every pixel is labelled: no sampling error comes from them.
-    notes : list of str
-        Non-response, and how to read the numbers.
+    tuple
+        The matrix (rows map_class, columns reference_class, codes as text), the classes of which
+        every pixel is labelled, and notes on non-response and on how to read the numbers.
 
     Raises
     ------

@@ -98,6 +98,8 @@ def run_sample(args: argparse.Namespace) -> int:
     check_outputs({"--output": args.output}, [args.map], [".gpkg"])
     if args.plot < 1 or args.plot % 2 == 0:
         raise InputError(f"--plot {args.plot}: the plot is centred on a pixel, so 1, 3, 5, …")
+    if args.seed < 0:
+        raise InputError(f"--seed {args.seed}: must be 0 or more")
     strata = sample_file.count_strata(args.map, _names(args.labels))
     design = _design(args, strata.pixels)
     points = sample_file.draw_points(args.map, sampling.draw_ranks(design, args.seed),

@@ -32,17 +32,10 @@ _NONE = -1
 
 
 class Strata(NamedTuple):
-    """The classes of a map: pixels by code, and pixels without a class, which are in no stratum.
+    """Pixels of each class of a map by code, and of no class, which are in no stratum.
 
-    Attributes
-    ----------
-    names : dict of int to str
-        As given or as the file's tags have them; empty if neither has.
-    pixel_area : float, ``unit``
-        In hectares, or in pixels where the CRS does not keep areas (degrees,
-        Web Mercator).
-    side : float, unit of the CRS
-        Of a pixel.
+    ``names``: as given or as the file's tags have them, else empty. ``pixel_area``: in ``unit``,
+    which is ha where the CRS keeps areas. ``side``: of a pixel, in the unit of the CRS.
     """
 
     pixels: pd.Series
@@ -92,13 +85,9 @@ def count_strata(path: Path, names: Mapping[int, str] | None = None) -> Strata:
 
 def draw_points(path: Path, ranks: Mapping[int, NDArray[np.int64]], names: Mapping[int, str],
                 seed: int) -> gpd.GeoDataFrame:
-    """Find the pixels of a map that were drawn by rank, row by row; points at their centres.
+    """Find the pixels of a map that were drawn by rank, row by row: points at their centres.
 
-    Returns
-    -------
-    GeoDataFrame
-        ``point_id``, ``map_class``, and empty ``label``, ``labeller``, ``confidence`` and
-        ``comment``, in a random order.
+    In a random order, numbered by it, with ``map_class`` and the empty columns of a labeller.
     """
     seen, found = dict.fromkeys(ranks, 0), []
     with open_classes(path) as source:
@@ -122,22 +111,11 @@ def draw_points(path: Path, ranks: Mapping[int, NDArray[np.int64]], names: Mappi
 
 def write_sample(path: Path, points: gpd.GeoDataFrame, strata: pd.DataFrame,
                  labels: Mapping[int, str], design: Mapping[str, object], size: float) -> None:
-    """Write a sample as a GeoPackage and its QGIS style and form (.qml).
+    """Write a sample as a GeoPackage, and its QGIS style and form (.qml).
 
-    Parameters
-    ----------
-    path : Path
-        The GeoPackage.
-    points : GeoDataFrame
-        From :func:`draw_points`.
-    strata : DataFrame, index the class code
-        At least ``pixels``, ``area`` and ``points``.
-    labels : mapping of int to str
-        Allowed labels and their names.
-    design : mapping
-        How the sample was drawn and how it is to be labelled.
-    size : float, unit of the CRS
-        Side of the square that a label speaks for; it is drawn around the point.
+    ``strata``: at least ``pixels``, ``area`` and ``points`` by class code. ``labels``: the allowed
+    ones and their names. ``design``: how points were drawn and are to be labelled. ``size``: side
+    of the square that a label speaks for, in the unit of the CRS; it is drawn around the point.
     """
     tables = (strata.rename_axis("map_class").reset_index(),
               pd.DataFrame({"label": list(labels), "name": list(labels.values())}),
@@ -228,7 +206,7 @@ def _keeps_area(source: rasterio.DatasetReader) -> bool:
 
 
 def _strips(source: rasterio.DatasetReader, names: Mapping[int, str]
-            ) -> Iterator[tuple[int, NDArray[np.int64]]]:
+            ) -> Iterator[tuple[int, NDArray[np.signedinteger]]]:
     """First row and codes of strips as wide as the map, pixel after pixel; ``_NONE`` for no data.
 
     Strips of the whole width make the order, and so the draw, the same however a file is stored.
@@ -236,5 +214,6 @@ def _strips(source: rasterio.DatasetReader, names: Mapping[int, str]
     stored = source.block_shapes[0][0], source.width
     for window in windows(source.shape, stored, BLOCK_PIXELS):
         codes, valid = _read(source, window)
+        codes = codes.astype(np.int32 if codes.dtype.itemsize < 4 else np.int64)
         valid &= (codes != legend.NO_DATA) | (legend.NO_DATA in names) | (not names)
-        yield window.row_off, np.where(valid, codes.astype(np.int64), _NONE).ravel()
+        yield window.row_off, np.where(valid, codes, _NONE).ravel()

@@ -188,6 +188,8 @@ def test_a_map_whose_crs_does_not_keep_areas_counts_pixels(lulc, write_raster, c
     (["--anticipated", "0.9,9=0.5"], "map.tif has no class 9; its classes are 1, 2, 3"),
     (["--anticipated", "high"], "'high' is no CODE=NUMBER"),
     (["--class-se", "0.05"], "map.tif has no class"),
+    (["--class-se", "3=nan"], "a standard error of nan is asked for class 3"),
+    (["--seed", "-1"], "--seed -1: must be 0 or more"),
     (["--target-se", "2"], "the target standard error is 2"),
     (["-o", "points.shp"], "its name must end in .gpkg"),
 ])
