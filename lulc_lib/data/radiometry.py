@@ -7,7 +7,7 @@ Source: Sentinel-2 Products Specification Document, BOA_ADD_OFFSET.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,8 +22,10 @@ BASELINE_OFFSET = 1000
 """DN added to every band by processing baseline 04.00 and later."""
 
 DARK_LIMIT = 900
-"""If the darkest band's 1st percentile (DN) is below this, no offset can have been added: more than
-1 % of the pixels would have a clearly negative reflectance."""
+"""If the darkest band's 1st percentile (DN) is below this, no offset was added, unless declared."""
+
+IMPLAUSIBLE_LIMIT = 700
+"""The same for a declared offset: atmospheric correction leaves −.02 in shadow, hardly −.03."""
 
 VEGETATION_RATIO = 1.8
 """A 99th percentile of raw NIR/red above this shows vegetation, so red must be dark somewhere."""
@@ -56,9 +58,30 @@ def check_offset(offset: int | None) -> None:
                          f"{BASELINE_OFFSET} since processing baseline 04.00")
 
 
-def baseline_offset(baseline: float) -> int:
-    """Return the offset of a processing baseline, such as 5.09."""
-    return BASELINE_OFFSET if baseline >= 4.0 else 0
+def baseline_offset(baseline: float) -> int | None:
+    """Return the offset of a processing baseline, such as 5.09; None for 99.99, one's own."""
+    return None if baseline >= 90 else BASELINE_OFFSET if baseline >= 4.0 else 0
+
+
+def scaling_offset(bands: Sequence[tuple[float, float]], name: str) -> int | None:
+    """Return the offset that GDAL's (scale, offset) of bands declare; None if they are unset.
+
+    >>> scaling_offset([(0.0001, -0.1)] * 10, "scene.tif")
+    1000
+
+    Raises
+    ------
+    InputError
+        A scale that is not that of Sentinel-2's DN, or bands with different offsets.
+    """
+    pairs = set(bands)
+    if pairs == {(1.0, 0.0)}:
+        return None
+    shifts = {-round(offset / scale) if scale else 0 for scale, offset in pairs}
+    if len(shifts) > 1 or not np.allclose([s for s, _ in pairs], 1 / QUANTIFICATION):
+        raise InputError(f"{name}: its bands' scale and offset are {sorted(pairs)}; they must be "
+                         f"{1 / QUANTIFICATION:g} and the same offset for all, or unset")
+    return shifts.pop()
 
 
 def declared_offset(tags: Mapping[str, str]) -> int | None:
@@ -81,41 +104,48 @@ def declared_offset(tags: Mapping[str, str]) -> int | None:
     return None
 
 
-def measured_offset(dn: Mapping[str, NDArray[np.uint16]]) -> int | None:
+def measured_offset(dn: Mapping[str, NDArray[np.uint16]], declared: int | None = None
+                    ) -> int | None:
     """Return the offset that the pixels show: 0, 1000, or None where they cannot tell.
 
     ``dn`` maps bands, B04 and B08 among them, to arrays of one shape; DN 0 is no data. It is 0 if
     the darkest band reaches below :data:`DARK_LIMIT`, 1000 if it does not although vegetation is in
-    the scene; both are possible for a bright scene without vegetation (a desert).
+    the scene; both are possible without vegetation (a desert, the sea), or where a ``declared``
+    1000 leaves reflectance slightly below 0 (shadow).
     """
     valid = np.logical_and.reduce([band > 0 for band in dn.values()])
     if not valid.any():
         return None
     darkest = min(float(np.percentile(band[valid], 1)) for band in dn.values())
     if darkest < DARK_LIMIT:
-        return 0
+        return None if declared and darkest >= IMPLAUSIBLE_LIMIT else 0
     ratio = dn["B08"][valid].astype(np.float32) / dn["B04"][valid]
     return BASELINE_OFFSET if np.percentile(ratio, 99) > VEGETATION_RATIO else None
 
 
-def scene_offset(tags: Mapping[str, str], dn: Mapping[str, NDArray[np.uint16]], given: int | None,
+def scene_offset(declared: int | None, dn: Mapping[str, NDArray[np.uint16]], given: int | None,
                  name: str) -> Offset:
-    """Return the offset of a scene from its tags and pixels, or the one given."""
-    declared, measured = declared_offset(tags), measured_offset(dn)
+    """Return the offset of a scene from its metadata and pixels, or the one given."""
+    measured = measured_offset(dn, declared)
     if given is not None:
         return Offset(given, declared, measured, "given")
     return decide_offset(declared, measured, name)
 
 
 def decide_offset(declared: int | None, measured: int | None, name: str) -> Offset:
-    """Return the pixels' offset where they can tell, else the metadata's, else InputError."""
+    """Return the metadata's offset unless the pixels rule it out; theirs if there is none.
+
+    Raises
+    ------
+    InputError
+        Neither tells.
+    """
     if measured is not None:
         agree = {None: "pixels", measured: "metadata and pixels"}
         return Offset(measured, declared, measured, agree.get(declared, "pixels against metadata"))
     if declared is not None:
         return Offset(declared, declared, None, "metadata")
     raise InputError(
-        f"{name}: the radiometric offset is not declared and its pixels (bright everywhere, no "
-        "vegetation) do not show it; give the DN to subtract, offset=0 or offset=1000 (on the "
-        "command line --offset 0 or --offset 1000)"
-    )
+        f"{name}: the radiometric offset is not declared and its pixels (no vegetation, none "
+        f"darker than DN {DARK_LIMIT}) do not show it; give the DN to subtract, offset=0 or "
+        "offset=1000 (on the command line --offset 0 or --offset 1000)")

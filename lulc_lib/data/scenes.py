@@ -88,12 +88,16 @@ class SceneFile:
                                  f"{len(described)}")
             self._indexes = find_bands(described, self.name)
             self._check(any_pixel)
+            scales, offsets = self._source.scales, self._source.offsets
+            scaled = radiometry.scaling_offset(
+                [(scales[i - 1], offsets[i - 1]) for i in self._indexes], self.name)
+            tagged = radiometry.declared_offset(self._source.tags())
+            self.declared = tagged if scaled is None else scaled
         except BaseException:
             self._source.close()
             raise
         self.shape: tuple[int, int] = self._source.shape
         self.crs, self.transform = self._source.crs, self._source.transform
-        self.tags: dict[str, str] = self._source.tags()
 
     def __enter__(self) -> SceneFile:
         """Return the scene itself."""
@@ -164,7 +168,7 @@ class SceneFile:
             empty = ", ".join(np.asarray(BANDS)[count == 0])
             raise InputError(f"{self.name}: band {empty} holds no data at all (DN 0 everywhere)")
         pixels = dict(zip(BANDS, np.concatenate(sample, axis=1), strict=True))
-        chosen = scene_offset(self.tags, pixels, offset, self.name)
+        chosen = scene_offset(self.declared, pixels, offset, self.name)
         shift = float(chosen.used)
         return Survey(
             chosen, count, (total - shift * count) / QUANTIFICATION,
@@ -205,7 +209,7 @@ def read_scene(path: Path | str, offset: int | None = None) -> xr.DataArray:
 def scene_of(source: SceneFile, dn: NDArray[np.uint16], offset: int | None = None) -> xr.DataArray:
     """Return the scene of digital numbers (band, row, col) read from a file: :func:`read_scene`."""
     pixels = dict(zip(BANDS, dn, strict=True))
-    chosen = scene_offset(source.tags, pixels, offset, source.name)
+    chosen = scene_offset(source.declared, pixels, offset, source.name)
     if chosen.source == "pixels against metadata":
         warnings.warn(
             f"{source.name}: the file declares an offset of {chosen.declared} DN but its pixels "

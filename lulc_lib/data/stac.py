@@ -269,7 +269,8 @@ def item_offset(item: Item, service: Service) -> tuple[int | None, str]:
     if declared:
         return declared.pop(), "raster:offset"
     baseline = processing_baseline(item)
-    return (None, "") if baseline is None else (baseline_offset(baseline), "processing baseline")
+    offset = None if baseline is None else baseline_offset(baseline)
+    return offset, "" if offset is None else "processing baseline"
 
 
 def _asset_offset(asset: Mapping[str, Any]) -> int | None:

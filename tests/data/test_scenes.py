@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+import rasterio
+from rasterio.windows import Window
 
 from lulc_lib.data.scenes import (
     BANDS,
     BANDS_10M,
     OffsetWarning,
+    SceneFile,
     band_key,
     filled,
     read_scene,
@@ -57,6 +60,44 @@ def test_disagreement_is_reported_and_the_pixels_win(write_raster, scene_dn):
         scene = read_scene(path)
     assert scene.attrs["offset"] == 0
     assert read_scene(path, offset=1000).attrs["offset_source"] == "given"
+
+
+def sea(offset=1000):
+    """Dark sea, (10, 40, 50) DN: no vegetation, and with the offset nothing below DN 1000."""
+    rng = np.random.default_rng(2)
+    water = np.array([450, 300, 120, 100, 80, 80, 60, 60, 40, 30])[:, None, None] + 25
+    return (rng.normal(water, 8, (10, 40, 50)) + offset).clip(1).astype(np.uint16)
+
+
+def test_scale_and_offset_are_a_declaration(write_raster):
+    """Row 10 of the cases: Earth Search C1, EOPF, gdal_translate -a_offset."""
+    path = write_raster("s.tif", sea(), BANDS)
+    with pytest.raises(InputError, match="no vegetation, none darker than DN 900"):
+        read_scene(path)
+    with rasterio.open(path, "r+") as file:
+        file.scales, file.offsets = [.0001] * 10, [-.1] * 10
+    scene = read_scene(path)
+    assert (scene.attrs["offset"], scene.attrs["offset_source"]) == (1000, "metadata")
+    np.testing.assert_allclose(scene, (sea() - 1000.0) / 1e4, atol=1e-6)
+    with SceneFile(path) as file:
+        assert file.survey().offset.used == 1000
+
+
+@pytest.mark.parametrize(("nodata", "dtype"), [(65535, np.uint16), (-9999, np.int16),
+                                               (-9999, np.int32), (65535, np.int32)])
+def test_a_nodata_tag_is_honoured_by_both_ways_to_read(write_raster, scene_dn, nodata, dtype):
+    values = scene_dn.astype(dtype)
+    values[:, :5] = nodata
+    values[0, 7, 7] = nodata
+    path = write_raster("s.tif", values, BANDS, nodata=nodata)
+    scene = read_scene(path)
+    assert np.isnan(scene.values[:, :5]).all() and np.isnan(scene.values[0, 7, 7])
+    assert np.isnan(scene.values).sum() == 10 * 5 * 50 + 1
+    with SceneFile(path) as file:
+        survey = file.survey()
+        assert (file.read(Window(0, 0, 50, 6))[:, :5] == 0).all()
+    assert survey.count.tolist() == [35 * 50 - 1, *[35 * 50] * 9]
+    np.testing.assert_allclose(survey.total, np.nansum(scene.values, (1, 2)), rtol=1e-5)
 
 
 def test_missing_band(write_raster, scene_dn):
