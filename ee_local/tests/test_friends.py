@@ -3,7 +3,7 @@
 import ee
 import numpy as np
 import pytest
-from cloudy_scenes import CLOUD, COLLECTION, COLS, NAMES, ROWS, write_cloudy
+from cloudy_scenes import COLLECTION, COLS, NAMES, ROWS, write_cloudy
 from local_engine import EAST, EPSG, NORTH, initialise, scene_grid
 
 import ee_local
