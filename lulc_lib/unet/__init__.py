@@ -11,7 +11,8 @@
 ``Normalisation``               a normalisation as training left it
 ``split_by_place``              training and validation labels in separate blocks
 ``propagate_labels``            labels of stable land on every date
-``PatchSampler``                batches of augmented patches
+``TrainingSet``, ``Learner``    what to learn from; one network in training
+``AugmentConfig``               augmentations of reflectance
 ``train``, ``train_ensemble``   train a network, or the networks of an ensemble
 ``train_seeds``                 one network per seed, in parallel
 ``save_model``, ``load_model``  model files
@@ -19,31 +20,49 @@
 ``predict_probabilities``       class probabilities of a scene
 ``map_of``, ``predict_scene``   class map of probabilities, of a scene
 ``classify_file``               a scene's file of any size to a class map's file
+``Applicability``               where a network's maps can be trusted
+``applicability_of``            its area of applicability, from the training scenes
 ``pick_device``                 the accelerator if there is one, else the CPU
 ==============================  =================================================================
 """
 
+from typing import Any
+
+from lulc_lib.unet.applicability import Applicability, applicability_of
+from lulc_lib.unet.augment import AugmentConfig
 from lulc_lib.unet.checkpoint import StoredModel, load_model, save_model, study_model
 from lulc_lib.unet.config import CONFIGS, TrainConfig, get_config
-from lulc_lib.unet.dataset import PatchSampler, split_by_place
-from lulc_lib.unet.describe import differences, stages
+from lulc_lib.unet.dataset import TrainingSet, split_by_place
 from lulc_lib.unet.device import pick_device
 from lulc_lib.unet.label_propagation import propagate_labels
+from lulc_lib.unet.learner import Learner
 from lulc_lib.unet.model import NETWORKS, Ensemble, OriginalUNet, UNet
 from lulc_lib.unet.normalise import NORMALISATIONS, Normalisation, fit
 from lulc_lib.unet.parallel import train_seeds
 from lulc_lib.unet.predict import (
-    classify_file,
     map_of,
     predict_probabilities,
     predict_scene,
 )
 from lulc_lib.unet.train import TrainResult, train, train_ensemble
 
+_LATER = {"classify_file": "map_files", "differences": "describe", "stages": "describe"}
+"""Public name to the module that needs more libraries than training does."""
+
 __all__ = [
-    "CONFIGS", "NETWORKS", "NORMALISATIONS", "Ensemble", "Normalisation",
-    "OriginalUNet", "PatchSampler", "StoredModel", "TrainConfig", "TrainResult", "UNet",
-    "classify_file", "differences", "fit", "get_config", "load_model", "map_of", "pick_device",
-    "predict_probabilities", "predict_scene", "propagate_labels", "save_model", "split_by_place",
-    "stages", "study_model", "train", "train_ensemble", "train_seeds",
+    "CONFIGS", "NETWORKS", "NORMALISATIONS", "Applicability", "AugmentConfig", "Ensemble",
+    "Learner", "Normalisation", "OriginalUNet", "StoredModel", "TrainConfig", "TrainResult",
+    "TrainingSet", "UNet", "applicability_of", "classify_file", "differences", "fit", "get_config",
+    "load_model", "map_of", "pick_device", "predict_probabilities", "predict_scene",
+    "propagate_labels", "save_model", "split_by_place", "stages", "study_model", "train",
+    "train_ensemble", "train_seeds",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Return a public name of a module that is imported when first used."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

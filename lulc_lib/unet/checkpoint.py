@@ -17,30 +17,35 @@ import torch
 from torch import Tensor
 
 from lulc_lib import legend
-from lulc_lib.data.scenes import BANDS
+from lulc_lib.data.bands import BANDS
 from lulc_lib.errors import InputError
 from lulc_lib.io import existing_file, written_whole
+from lulc_lib.unet.applicability import Applicability
 from lulc_lib.unet.config import TrainConfig
 from lulc_lib.unet.device import pick_device
 from lulc_lib.unet.indices import INDICES
+from lulc_lib.unet.inputs import FIXED_INPUTS, FixedInput
 from lulc_lib.unet.model import Ensemble, Network, get_network
 from lulc_lib.unet.normalise import Normalisation
 
-FORMAT = "lulc_lib.unet/3"
+FORMAT = "lulc_lib.unet/4"
 """First entry of every file written here."""
 
-READABLE = (FORMAT, "lulc_lib.unet/2")
-"""Formats that are read; the older one differs in the names of settings."""
+READABLE = (FORMAT, "lulc_lib.unet/3", "lulc_lib.unet/2")
+"""Formats that are read; the oldest differs in the names of settings."""
 
 RENAMED_SETTINGS = {
     "base": "base_channels", "votes": "member_weights",
     "patch": "patch_size", "batch": "batch_size", "centre_balance": "class_balanced_sampling",
     "mixture": "statistics_augmentation", "mixture_share": "statistics_augmentation_share",
-    "radiometric_sd": "radiometric_jitter", "lasting": "propagated_classes",
+    "lasting": "propagated_classes",
     "block": "block_size", "gamma": "focal_gamma", "weight_power": "class_weight_power",
     "ema": "ema_decay", "prior": "logit_adjustment",
 }
 """Former name of a setting in a file to its name in ``TrainConfig``."""
+
+DROPPED_SETTINGS = ("radiometric_sd", "radiometric_jitter")
+"""Settings of former files that only training needed; they are not read."""
 
 LEARNED_FROM = {"codes": list(legend.CODES), "bands": list(BANDS), "indices": list(INDICES)}
 """What the channels of a network and its classes are, in order; written to every file."""
@@ -55,21 +60,22 @@ class StoredModel(NamedTuple):
     model: Network | Ensemble
     normalisation: Normalisation
     config: TrainConfig
+    applicability: Applicability | None = None  # None: the file has none
 
 
-def build(config: TrainConfig, seed: int = 0, in_channels: int | None = None) -> Network:
+def build(config: TrainConfig, seed: int = 0, normalisation: str | None = None) -> Network:
     """Return the configuration's network with weights drawn from ``seed``, on the CPU.
 
-    The global random state stays as it was. The input has ``in_channels`` channels; unless given,
-    as many as the configuration's normalisation makes.
+    The global random state stays as it was. Its input is what ``normalisation`` makes; unless
+    given, the configuration's.
     """
-    if in_channels is None:
-        in_channels = Normalisation(config.normalisation).channels
+    name = normalisation or config.normalisation
+    stage = FixedInput(FIXED_INPUTS[name]) if name in FIXED_INPUTS else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return get_network(config.network)(
-            in_channels=in_channels, base_channels=config.base_channels, depth=config.depth,
-            convolutions=config.convolutions)
+            in_channels=Normalisation(name).channels, base_channels=config.base_channels,
+            depth=config.depth, convolutions=config.convolutions, stage=stage)
 
 
 def study_place() -> Path:
@@ -115,13 +121,15 @@ def read_file(path: Path | str) -> dict[str, object]:
     for key, ours in LEARNED_FROM.items():
         if values.get(key) != ours:
             raise InputError(f"{path}: was trained with {key} {values.get(key)}; ours are {ours}")
-    values["config"] = {RENAMED_SETTINGS.get(k, k): v for k, v in values["config"].items()}
+    values["config"] = {RENAMED_SETTINGS.get(k, k): v for k, v in values["config"].items()
+                        if k not in DROPPED_SETTINGS}
     return values
 
 
 def save_model(
     path: Path | str, model: Network | Ensemble, normalisation: Normalisation,
-    config: TrainConfig, half: bool = False, **more: object,
+    config: TrainConfig, applicability: Applicability | None = None, half: bool = False,
+    **more: object,
 ) -> None:
     """Write a network with its normalisation and configuration to one small file.
 
@@ -133,6 +141,8 @@ def save_model(
         Of ``config``.
     normalisation, config : Normalisation, TrainConfig
         To be kept with it.
+    applicability : Applicability, optional
+        Where its maps can be trusted.
     half : bool
         Keep the weights in 16 bits: half the size, probabilities change in the third decimal.
     **more : Tensor or plain types
@@ -147,6 +157,8 @@ def save_model(
         "weights": [{k: _stored(v, half) for k, v in m.state_dict().items()} for m in members],
         **more,
     }
+    if applicability is not None:
+        values["applicability"] = applicability.to_dict()
     with written_whole(path, make_folder=True) as part, part.open("xb") as out:
         torch.save(values, out)
         out.flush()
@@ -177,12 +189,16 @@ def load_model(path: Path | str, device: torch.device | None = None) -> StoredMo
     try:
         config = TrainConfig.from_dict(values["config"])
         normalisation = Normalisation.from_dict(values["normalisation"])
-        members = []
-        for weights in values["weights"]:
-            first = next(iter(weights.values()))  # (channels out, channels in, row, col)
-            members.append(build(config, in_channels=first.shape[1]))
-            members[-1].load_state_dict(weights)
+        stored = values["weights"]
+        names = config.members or (config.normalisation,) * len(stored)
+        if len(names) != len(stored):
+            names = (config.normalisation,) * len(stored)  # a member's checkpoint
+        members = [build(config, normalisation=name) for name in names]
+        for member, weights in zip(members, stored, strict=True):
+            member.load_state_dict(weights)
         model = members[0] if len(members) == 1 else Ensemble(members, config.member_weights)
-    except (KeyError, TypeError, RuntimeError) as error:
+        model.temperature = config.temperature
+        area = values.get("applicability") and Applicability.from_dict(values["applicability"])
+    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise InputError(f"{path}: its weights and settings do not fit together") from error
-    return StoredModel(model.to(device or pick_device()).eval(), normalisation, config)
+    return StoredModel(model.to(device or pick_device()).eval(), normalisation, config, area)

@@ -1,19 +1,17 @@
-"""Training data from sparsely labelled scenes: split by place, patches and their augmentations."""
+"""Training data from sparsely labelled scenes: split by place, and patches to draw from."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from lulc_lib import legend
-from lulc_lib.data.scenes import BANDS
+from lulc_lib.data.bands import BANDS
 from lulc_lib.errors import InputError
-from lulc_lib.unet.config import TrainConfig
-from lulc_lib.unet.loss import label_counts
-from lulc_lib.unet.statistics_augmentation import StatisticsAugmentation
 
 DRAWS = 200
 """Random draws of validation blocks from which the one with the best class shares is taken."""
@@ -115,142 +113,173 @@ def _draw_blocks(
     return chosen
 
 
-Augmentation = Callable[
-    [NDArray[np.float32], NDArray[np.uint8], int, np.random.Generator],
-    tuple[NDArray[np.float32], NDArray[np.uint8]],
-]
-"""From a patch (channel, row, col), its targets (row, col), the number of its scene and a random
-generator to the changed patch and targets."""
+CLASSES = len(legend.CODES)
+QUARRY = int(legend.to_index(np.array(legend.code("quarry"))))
+RED, NEAR_INFRARED, SHORT_WAVE = (BANDS.index(b) for b in ("B04", "B08", "B11"))
+
+PLACES = 2000
+"""Patches kept ready for each class and scene; a step draws from them."""
 
 
-def turn_and_mirror(
-    values: NDArray[np.float32], target: NDArray[np.uint8], scene: int, rng: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Turn a patch by any quarter turns and mirror it or not: an :data:`Augmentation`."""
-    turns, mirror = rng.integers(4), rng.integers(2)
-    values, target = np.rot90(values, turns, (-2, -1)), np.rot90(target, turns)
-    return (values[..., ::-1], target[..., ::-1]) if mirror else (values, target)
+@dataclass(frozen=True)
+class TrainingSet:
+    """Scenes brought to one size, and what is known of them.
 
-
-class RadiometricJitter:
-    """Changes gain (about 1) and offset (about 0) of each channel at random.
-
-    Parameters
+    Attributes
     ----------
-    sd : float, units of the normalised input
-        Standard deviation of both.
+    inputs : array, (scene, channel, row, col) float32
+        What the network takes, without gaps.
+    targets : array, (scene, row, col) uint8
+        Class indexes, IGNORE_INDEX where unlabelled.
+    allowed : array, (scene, row, col) bool
+        Upper-left corners that a patch may have.
+    rock : array, (scene, row, col) float32
+        Share of open rock (see :func:`rock_share`); 0 where no augmentation asks for it.
     """
 
-    def __init__(self, sd: float) -> None:
-        self.sd = sd
+    inputs: NDArray[np.float32]
+    targets: NDArray[np.uint8]
+    allowed: NDArray[np.bool_]
+    rock: NDArray[np.float32]
 
-    def __call__(
-        self, values: NDArray[np.float32], target: NDArray[np.uint8], scene: int,
-        rng: np.random.Generator,
-    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """Change a patch: an :data:`Augmentation`."""
-        jitter = rng.normal(0, self.sd, (2, len(values), 1, 1)).astype(np.float32)
-        return values * (1 + jitter[0]) + jitter[1], target
+    @classmethod
+    def of(
+        cls, inputs: Sequence[NDArray[np.float32]], labels: Sequence[NDArray[np.uint8]],
+        patch: int, sites: Sequence[Hashable] | None = None, rock: bool = False,
+        allowed: NDArray[np.bool_] | None = None,
+    ) -> TrainingSet:
+        """Bring scenes to one size, at least a patch, by repeating their edge.
 
+        Parameters
+        ----------
+        inputs, labels : sequence of array
+            (channel, row, col) float32 and (row, col) uint8 legend codes; one per scene.
+        patch : int, pixels
+            Edge of a patch.
+        sites : sequence, optional
+            What scenes on one grid share: their quarries lie in the same place.
+        rock : bool
+            Find the open rock of quarries; inputs must then be reflectance.
+        allowed : array, (row, col) bool, optional
+            Corners that patches of every scene may have; all unless given.
 
-AUGMENTATIONS: dict[
-    str, Callable[[TrainConfig, Sequence[NDArray[np.float32]]], Augmentation]
-] = {
-    "statistics_augmentation": lambda config, inputs: StatisticsAugmentation(
-        inputs, config.statistics_augmentation, len(BANDS), config.statistics_augmentation_share),
-    "radiometric_jitter": lambda config, inputs: RadiometricJitter(config.radiometric_jitter),
-}
-"""Setting of ``TrainConfig`` that asks for an augmentation when it is not 0, to what makes it from
-the settings and the scenes' network input. They follow each other in this order."""
-
-
-def augmentations_of(
-    config: TrainConfig, inputs: Sequence[NDArray[np.float32]]
-) -> list[Augmentation]:
-    """Return the augmentations that a configuration asks for, turning and mirroring first."""
-    return [turn_and_mirror, *(make(config, inputs) for name, make in AUGMENTATIONS.items()
-                               if getattr(config, name))]
-
-
-class PatchSampler:
-    """Draws batches of patches that each hold labelled pixels, from scenes of any size.
-
-    A patch is placed so that a labelled pixel, whose class is drawn first, lies somewhere in its
-    middle; then it is augmented. A batch depends on ``seed`` and ``step`` alone, so training can
-    stop and go on anywhere.
-
-    Parameters
-    ----------
-    inputs : sequence of array, (channel, row, col) float32
-        Normalised, without gaps; one per scene.
-    labels : sequence of array, (row, col) uint8 legend codes
-        NO_DATA where unlabelled; one per scene.
-    patch : int, pixels
-        Edge of a patch. Smaller scenes are extended by repeating their edge.
-    balance : float
-        0 draws the centre's class as often as it is labelled, 1 every class equally often.
-    augmentations : sequence of Augmentation
-        Applied to every patch one after the other.
-
-    Raises
-    ------
-    InputError
-        No labelled pixel.
-    """
-
-    def __init__(
-        self,
-        inputs: Sequence[NDArray[np.float32]], labels: Sequence[NDArray[np.uint8]], patch: int,
-        balance: float = 1.0, augmentations: Sequence[Augmentation] = (turn_and_mirror,),
-    ) -> None:
-        self.patch, self.augmentations = patch, augmentations
-        self.inputs = [_at_least(i, patch, mode="edge") for i in inputs]
-        self.targets = [
-            legend.to_index(_at_least(m, patch, constant_values=legend.NO_DATA)) for m in labels
-        ]
-        counts = label_counts(labels)
-        if not counts.any():
-            raise InputError("there is no labelled pixel; nothing can be learned")
-        self.classes = np.flatnonzero(counts)
-        frequency = counts[self.classes].astype(float) ** (1 - balance)
-        self.probability = frequency / frequency.sum()
-        self.places = [
-            np.concatenate([
-                np.column_stack([np.full(len(p), s), p])
-                for s, p in enumerate(np.argwhere(t == index) for t in self.targets)
-            ])
-            for index in self.classes
-        ]
-
-    def draw(
-        self, batch: int, seed: int, step: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Draw one batch: inputs (N, channel, row, col) float32, targets (N, row, col) int64.
-
-        Targets are class indexes (``legend.to_index``), IGNORE_INDEX where unlabelled.
+        Raises
+        ------
+        InputError
+            No labelled pixel.
         """
-        rng = np.random.default_rng([seed, step])
-        pairs = [self._one(rng) for _ in range(batch)]
-        return np.stack([i for i, _ in pairs]), np.stack([t for _, t in pairs]).astype(np.int64)
+        if not any(np.any(m) for m in labels):
+            raise InputError("there is no labelled pixel; nothing can be learned")
+        size = tuple(np.max([m.shape for m in labels] + [(patch, patch)], axis=0))
+        corners = np.zeros((len(labels), size[0] - patch + 1, size[1] - patch + 1), dtype=bool)
+        for place, m in zip(corners, labels, strict=True):
+            rows, cols = (max(n - patch, 0) + 1 for n in m.shape)
+            place[:rows, :cols] = True if allowed is None else allowed[:rows, :cols]
+        stack = np.stack([_to_size(i, size, mode="edge") for i in inputs])
+        targets = np.stack([
+            legend.to_index(_to_size(m, size, constant_values=legend.NO_DATA)) for m in labels])
+        open_rock = np.zeros(targets.shape, dtype=np.float32)
+        for site in dict.fromkeys(sites or [0]) if rock else ():
+            members = [n for n, s in enumerate(sites or [0] * len(labels)) if s == site]
+            quarries = (targets[members] == QUARRY).any(axis=0)
+            for n in members if quarries.any() else ():
+                open_rock[n] = rock_share(stack[n], targets[n], quarries)
+        return cls(stack, targets, corners, open_rock)
 
-    def _one(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        places = self.places[rng.choice(len(self.classes), p=self.probability)]
-        scene, row, col = places[rng.integers(len(places))]
-        quarter = self.patch // 4
-        rows, cols = self.targets[scene].shape
-        top, left = (
-            int(np.clip(at - rng.integers(quarter, self.patch - quarter), 0, size - self.patch))
-            for at, size in ((row, rows), (col, cols))
-        )
-        window = np.s_[top:top + self.patch, left:left + self.patch]
-        values, target = self.inputs[scene][(slice(None), *window)], self.targets[scene][window]
-        for augment in self.augmentations:
-            values, target = augment(values, target, scene, rng)
-        return values, target
+
+def rock_share(
+    scene: NDArray[np.float32], target: NDArray[np.uint8], quarries: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Return the share of open rock: the quarry label, and bare land within 12 pixels of one.
+
+    Parameters
+    ----------
+    scene : array, (10, row, col)
+        Reflectance.
+    target : array, (row, col)
+        Class indexes of this date.
+    quarries : array, (row, col) bool
+        Labelled quarry on any date that training sees.
+    """
+    from scipy import ndimage
+
+    near = ndimage.distance_transform_edt(~quarries) <= 12
+    red, bright, short = (scene[b] for b in (RED, NEAR_INFRARED, SHORT_WAVE))
+    bare = ((bright - red) / (bright + red + 1e-3) < 0.3) & (bright > 0.06) & (short > 0.06)
+    rock = (target == QUARRY) | (near & bare & (target == legend.IGNORE_INDEX))
+    return ndimage.gaussian_filter(rock.astype(np.float32), 0.5)
 
 
-def _at_least(values: NDArray, size: int, **how: object) -> NDArray:
-    """Return the array with its last two axes extended to at least ``size`` (see ``np.pad``)."""
-    missing = [max(size - n, 0) for n in values.shape[-2:]]
+def patch_places(
+    data: TrainingSet, patch: int, balance: float, rng: np.random.Generator
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Draw the patches that training draws from, and how often each group of them is drawn.
+
+    A labelled pixel of the group's class lies in the middle of each.
+
+    Parameters
+    ----------
+    data : TrainingSet
+        Scenes and labels.
+    patch : int, pixels
+        Edge of a patch.
+    balance : float
+        0 draws a class as often as it is labelled, 1 every class equally often and, within it, a
+        scene as often as the square root of its labels says.
+    rng : numpy.random.Generator
+        Of the draw.
+
+    Returns
+    -------
+    places : array, (group, PLACES, 3) int32
+        Scene, top row and left column.
+    shares : array, (group,) float32
+        Sum to 1.
+    """
+    places, found = [], []
+    for scene, target in enumerate(data.targets):
+        for index in range(CLASSES):
+            at = np.argwhere(target == index)
+            corners = _corners(at, data.allowed[scene], patch, rng) if len(at) else at
+            if len(corners):
+                drawn = corners[rng.integers(len(corners), size=PLACES)]
+                places.append(np.column_stack([np.full(PLACES, scene), drawn]))
+                found.append((index, len(at)))
+    if not places:
+        raise InputError("no patch with a label lies outside what is held out")
+    classes, pixels = np.array(found).T
+    share = pixels.astype(float) ** (1 - balance / 2)
+    for index in np.unique(classes):
+        group = classes == index
+        share[group] *= pixels[group].sum() ** (1 - balance) / share[group].sum()
+    return np.stack(places).astype(np.int32), (share / share.sum()).astype(np.float32)
+
+
+def _corners(at: NDArray, allowed: NDArray[np.bool_], patch: int,
+             rng: np.random.Generator) -> NDArray:
+    """Return corners of allowed patches that hold one of the pixels ``at`` in their middle."""
+    at = at[rng.integers(len(at), size=3 * PLACES)]
+    quarter = patch // 4
+    extent = allowed.any(axis=1).nonzero()[0], allowed.any(axis=0).nonzero()[0]
+    last = [e.max() if len(e) else 0 for e in extent]
+    corner = np.clip(at - rng.integers(quarter, patch - quarter, at.shape), 0, last)
+    inside = ((at >= corner) & (at < corner + patch)).all(axis=1)
+    return corner[inside & allowed[corner[:, 0], corner[:, 1]]]
+
+
+def rock_means(data: TrainingSet) -> NDArray[np.float32]:
+    """Return (scene, channel) mean input of labelled quarries; a scene without takes all scenes'.
+
+    1 where no scene has any: there is no rock to be varied.
+    """
+    at = [s[:, t == QUARRY] for s, t in zip(data.inputs, data.targets, strict=True)]
+    known = [v.mean(axis=1) for v in at if v.size]
+    usual = np.mean(known, axis=0) if known else np.ones(data.inputs.shape[1])
+    return np.stack([v.mean(axis=1) if v.size else usual for v in at]).astype(np.float32)
+
+
+def _to_size(values: NDArray, size: tuple[int, int], **how: object) -> NDArray:
+    """Return the array with its last two axes extended to ``size`` (see ``np.pad``)."""
+    missing = [n - have for n, have in zip(size, values.shape[-2:], strict=True)]
     width = [(0, 0)] * (values.ndim - 2) + [(0, m) for m in missing]
     return np.pad(values, width, **how) if any(missing) else values

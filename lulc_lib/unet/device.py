@@ -54,4 +54,4 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
 def autocast(device: torch.device, precision: torch.dtype) -> torch.autocast:
     """Return a context in which convolutions compute in ``precision``."""
     return torch.autocast(device.type, dtype=torch.bfloat16,
-                          enabled=precision == torch.bfloat16)
+                          enabled=precision == torch.bfloat16, cache_enabled=False)

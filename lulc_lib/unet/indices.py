@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lulc_lib.data.scenes import BANDS
+from lulc_lib.data.bands import BANDS
 
 INDICES: dict[str, tuple[str, str]] = {
     "NDVI": ("B08", "B04"),  # green vegetation (Rouse et al. 1974)

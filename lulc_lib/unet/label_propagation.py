@@ -11,6 +11,21 @@ from numpy.typing import NDArray
 from lulc_lib import legend
 
 
+def grid_key(grid: xr.DataArray) -> tuple[str, bytes, bytes]:
+    """Return what arrays (y, x) on the same grid have in common: CRS and coordinates."""
+    return str(grid.rio.crs), grid.x.values.tobytes(), grid.y.values.tobytes()
+
+
+def agreed_labels(stack: NDArray[np.uint8], wanted: Sequence[int]) -> NDArray[np.uint8]:
+    """Return (date, row, col) codes of one grid with the ``wanted`` ones on every date.
+
+    Where dates disagree, or another class was labelled, nothing changes.
+    """
+    highest = stack.max(axis=0)
+    agreed = np.all((stack == legend.NO_DATA) | (stack == highest), axis=0)
+    return np.where(agreed & np.isin(highest, wanted), highest, stack)
+
+
 def propagate_labels(
     codes: Sequence[NDArray[np.uint8]], grids: Sequence[xr.DataArray], classes: Sequence[str]
 ) -> list[NDArray[np.uint8]]:
@@ -46,13 +61,9 @@ def propagate_labels(
     wanted = [legend.code(key) for key in classes]
     groups: dict[tuple[str, bytes, bytes], list[int]] = {}
     for number, grid in enumerate(grids):
-        key = str(grid.rio.crs), grid.x.values.tobytes(), grid.y.values.tobytes()
-        groups.setdefault(key, []).append(number)
+        groups.setdefault(grid_key(grid), []).append(number)
     for members in groups.values():
-        stack = np.stack([codes[i] for i in members])
-        highest = stack.max(axis=0)
-        agreed = np.all((stack == legend.NO_DATA) | (stack == highest), axis=0)
-        settled = agreed & np.isin(highest, wanted)
-        for i in members:
-            out[i][settled] = highest[settled]
+        for i, found in zip(members, agreed_labels(np.stack([codes[i] for i in members]), wanted),
+                            strict=True):
+            out[i] = found
     return out

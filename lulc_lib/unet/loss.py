@@ -51,6 +51,22 @@ class FocalLoss(nn.Module):
         return (loss * weight).sum() / torch.where(total > 0, total, torch.ones_like(total))
 
 
+def not_quarry(logits: Tensor, cover: Tensor, quarry: int) -> Tensor:
+    """Return the mean of −log(1 − probability of quarry) over covers of no class, a scalar.
+
+    Parameters
+    ----------
+    logits : Tensor, (N, classes, H, W)
+        Of the patches.
+    cover : Tensor, (N, 1, H, W)
+        1 where a cover lies that is not quarry, whatever else it may be; else 0.
+    quarry : int
+        Index of the class.
+    """
+    probability = logits.softmax(dim=1)[:, quarry:quarry + 1].clamp(max=1 - 1e-5)
+    return -(torch.log1p(-probability) * cover).mean()
+
+
 def label_counts(labels: Iterable[NDArray[np.uint8]]) -> NDArray[np.int64]:
     """Count the labelled pixels of each class of the legend, (classes,), over all label rasters."""
     counts = np.zeros(256, dtype=np.int64)

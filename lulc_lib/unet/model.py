@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lulc_lib import legend
-from lulc_lib.data.scenes import BANDS
+from lulc_lib.data.bands import BANDS
 from lulc_lib.errors import InputError
+from lulc_lib.unet.inputs import FixedInput
 
 
 def conv_block(
@@ -59,7 +60,11 @@ class Network(nn.Module):
         (replication padding).
     convolutions : int, optional
         3×3 convolutions in each block; ``DEFAULT_CONVOLUTIONS`` of the network unless given.
+    stage : FixedInput, optional
+        What makes the first block's channels of reflectance; unless given, they are the input.
     """
+
+    temperature = 1.0  # by which prediction divides the logits
 
     DEFAULT_CONVOLUTIONS = 2
     BATCH_NORM = True
@@ -67,6 +72,7 @@ class Network(nn.Module):
     def __init__(
         self, in_channels: int = len(BANDS), classes: int = len(legend.CODES),
         base_channels: int = 64, depth: int = 4, convolutions: int | None = None,
+        stage: FixedInput | None = None,
     ) -> None:
         super().__init__()
         convolutions = self.DEFAULT_CONVOLUTIONS if convolutions is None else convolutions
@@ -75,8 +81,9 @@ class Network(nn.Module):
             if value < 1:
                 raise InputError(f"{name} is {value}; it must be at least 1")
         self.in_channels, self.depth, self.convolutions = in_channels, depth, convolutions
+        self.stage = stage
         self.widths = [base_channels * 2**level for level in range(depth + 1)]
-        inputs = [in_channels, *self.widths[:-1]]
+        inputs = [in_channels if stage is None else stage.channels, *self.widths[:-1]]
         self.encoder = nn.ModuleList(
             self._block(i, o) for i, o in zip(inputs, self.widths, strict=True)
         )
@@ -104,14 +111,14 @@ class Network(nn.Module):
                 f"patch is {rows}×{cols}; rows and columns must be at least {2**self.depth} "
                 f"({self.depth} poolings)"
             )
-        features = [self.encoder[0](x)]
+        features = [self.encoder[0](x if self.stage is None else self.stage(x))]
         for block in self.encoder[1:]:
             features.append(block(functional.max_pool2d(features[-1], 2)))
         return features
 
     def _encoder_radii(self) -> list[int]:
         """Return the radius in pixels of the receptive field of each level of the encoder."""
-        radii = [self.convolutions]
+        radii = [self.convolutions + (0 if self.stage is None else self.stage.radius)]
         for level in range(1, self.depth + 1):
             radii.append(radii[-1] + 2 ** (level - 1) + self.convolutions * 2**level)
         return radii
@@ -321,6 +328,8 @@ class Ensemble(nn.Module):
     InputError
         No member, or weights that do not fit them.
     """
+
+    temperature = 1.0  # by which prediction divides the logits
 
     def __init__(self, members: Sequence[Network], weights: Sequence[float] | None = None) -> None:
         super().__init__()

@@ -10,9 +10,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from lulc_lib.data.scenes import BANDS, filled
+from lulc_lib.data.bands import BANDS
 from lulc_lib.errors import InputError
 from lulc_lib.unet.indices import INDICES, normalised_differences
+from lulc_lib.unet.inputs import FIXED_INPUTS
 
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]
 """Mean and standard deviation of each band, reflectance."""
@@ -80,6 +81,10 @@ def _constant(scenes: Sequence[xr.DataArray]) -> Statistics:
     return (0.0,) * len(BANDS), (REFLECTANCE_UNIT,) * len(BANDS)
 
 
+NOTHING: Statistics = (0.0,) * len(BANDS), (1.0,) * len(BANDS)
+"""Statistics that leave reflectance as it is."""
+
+
 class Method(NamedTuple):
     """What a named normalisation does."""
 
@@ -93,11 +98,14 @@ NORMALISATIONS: dict[str, Method] = {
     "training_scenes": Method(band_statistics),
     "per_scene": Method(),
     "per_scene_and_indices": Method(indices=True),
+    **{name: Method(lambda scenes: NOTHING) for name in FIXED_INPUTS},
 }
-"""``reflectance`` divides by a constant; ``training_scenes`` standardises every scene with the mean
-and standard deviation of all training scenes together; ``per_scene`` standardises each scene with
-its own, so it forgives haze, season and a wrong radiometric offset, but depends on what else is in
-the scene. ``per_scene_and_indices`` adds normalised differences, which do not depend on that.
+"""Those of ``inputs.FIXED_INPUTS`` hand on reflectance, of which the network itself makes its
+channels: nothing counts but the pixel's neighbourhood. ``reflectance`` divides by a constant;
+``training_scenes`` standardises every scene with the mean and standard deviation of all training
+scenes together; ``per_scene`` standardises each scene with its own, so it forgives haze, season and
+a wrong radiometric offset, but depends on what else is in the scene. ``per_scene_and_indices`` adds
+normalised differences, which do not depend on that.
 """
 
 
@@ -130,6 +138,8 @@ class Normalisation:
         InputError
             The scene has other bands than ``BANDS``, or a band without data.
         """
+        from lulc_lib.data.scenes import filled
+
         check_bands(scene)
         ready = self if self.mean else self.settled(band_statistics([scene]))
         return ready.scaled(filled(scene))
@@ -147,6 +157,8 @@ class Normalisation:
         Only a settled normalisation can do so.
         """
         mean, sd = (np.asarray(v, dtype=np.float32)[:, None, None] for v in (self.mean, self.sd))
+        if self.name in FIXED_INPUTS:
+            return values
         bands = (values - mean) / sd
         if not NORMALISATIONS[self.name].indices:
             return bands

@@ -5,11 +5,10 @@ A run that was stopped goes on from its checkpoint bit for bit.
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,6 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from lulc_lib import legend
@@ -29,17 +27,19 @@ from lulc_lib.errors import InputError
 from lulc_lib.unet import checkpoint as store
 from lulc_lib.unet import normalise
 from lulc_lib.unet.config import TrainConfig, steps_per_epoch
-from lulc_lib.unet.dataset import PatchSampler, augmentations_of, split_by_place
-from lulc_lib.unet.device import LAYOUT, autocast, pick_device, pick_precision
-from lulc_lib.unet.label_propagation import propagate_labels
+from lulc_lib.unet.dataset import TrainingSet, split_by_place
+from lulc_lib.unet.device import pick_device
+from lulc_lib.unet.label_propagation import grid_key, propagate_labels
+from lulc_lib.unet.learner import Learner
 from lulc_lib.unet.logit_adjustment import adjust_logits
-from lulc_lib.unet.loss import FocalLoss, class_weights, label_counts
+from lulc_lib.unet.loss import label_counts
 from lulc_lib.unet.model import Ensemble, Network
 from lulc_lib.unet.normalise import Normalisation
 from lulc_lib.unet.predict import map_codes
 
-WARM_UP = 0.2
-"""Share of the steps in which the one-cycle schedule rises."""
+MEMBER_SEEDS = 1000
+"""Member n of an ensemble with seed s learns with seed s + n · MEMBER_SEEDS: networks of one recipe
+must differ."""
 
 
 @dataclass
@@ -78,7 +78,7 @@ class TrainResult:
 
     def save(self, path: Path | str, half: bool = False) -> None:
         """Write a model file (see :func:`lulc_lib.unet.checkpoint.save_model`)."""
-        store.save_model(path, self.model, self.normalisation, self.config, half)
+        store.save_model(path, self.model, self.normalisation, self.config, half=half)
 
 
 @dataclass
@@ -87,13 +87,7 @@ class Run:
 
     config: TrainConfig
     seed: int
-    device: torch.device
-    precision: torch.dtype
-    model: Network  # learns
-    averaged: AveragedModel | None  # moving average of its weights
-    optimiser: torch.optim.Optimizer
-    loss: FocalLoss
-    sampler: PatchSampler
+    learner: Learner
     normalisation: Normalisation
     inputs: list[NDArray[np.float32]]  # (channel, row, col), one per scene
     validation: list[NDArray[np.uint8]]  # held-out labels, (row, col) legend codes, one per scene
@@ -102,11 +96,6 @@ class Run:
     history: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
     best: dict[str, Tensor] | None = None  # weights of the best epoch, if it may stop early
-
-    @property
-    def mapping_model(self) -> Network:
-        """The network that makes the maps: with the averaged weights if there are any."""
-        return self.averaged.module if self.averaged is not None else self.model
 
     def best_epoch(self) -> int:
         """Return the index in ``history`` of the highest macro F1 on held-out labels."""
@@ -122,7 +111,7 @@ class Run:
 def train(
     scenes: Sequence[xr.DataArray], labels: Sequence[xr.DataArray], config: TrainConfig,
     seed: int = 0, checkpoint: Path | str | None = None, log_dir: Path | str | None = None,
-    progress: bool = True,
+    progress: bool = True, member: int = 0,
 ) -> TrainResult:
     """Train a network on labelled scenes.
 
@@ -143,13 +132,16 @@ def train(
         Folder for TensorBoard logs.
     progress : bool
         Show a bar on stderr.
+    member : int
+        Number in an ensemble: members of one seed share validation blocks, not weights or patches.
 
     Raises
     ------
     InputError
-        Scenes and labels do not fit, no labelled pixel, or a checkpoint of another run.
+        Scenes and labels do not fit, no labelled pixel, a checkpoint of another run, or a loss that
+        is no finite number.
     """
-    run = prepare(scenes, labels, config, seed)
+    run = prepare(scenes, labels, config, seed, member)
     if checkpoint is not None and Path(checkpoint).exists():
         resume(run, checkpoint)
     with (
@@ -165,12 +157,14 @@ def train(
                 log.add_scalar(key, row[key], row["step"])
             if checkpoint is not None:
                 save(run, checkpoint)
+    model = run.learner.averaged()
     if run.best is not None:
-        run.mapping_model.load_state_dict(run.best)
-    model = run.mapping_model.to(memory_format=torch.contiguous_format).eval()  # as load_model's
+        model.load_state_dict(run.best)
+    model = model.to(memory_format=torch.contiguous_format)  # as load_model's
+    model.temperature = config.temperature
     adjust_logits(model, label_counts(m.values for m in labels), config.logit_adjustment)
     return TrainResult(model, run.normalisation, run.seconds,
-                       str(run.precision).removeprefix("torch."), config, seed, run.history)
+                       str(run.learner.precision).removeprefix("torch."), config, seed, run.history)
 
 
 def train_ensemble(
@@ -197,6 +191,7 @@ def train_ensemble(
             for number in range(len(config.members))]
     widest = max((r.normalisation for r in runs), key=lambda n: n.channels)
     model = Ensemble([r.model for r in runs], config.member_weights)
+    model.temperature = config.temperature
     return TrainResult(model, widest, sum(r.seconds for r in runs), runs[0].precision, config, seed,
                        members=runs)
 
@@ -212,13 +207,14 @@ def train_member(
     """
     place = None if folder is None else Path(folder) / f"member{number}"
     view = config.with_(normalisation=config.members[number], members=(), member_weights=(),
-                        tta=False)
+                        tta=False, temperature=1.0)
     return train(scenes, labels, view, seed, checkpoint=place and place.with_suffix(".checkpoint"),
-                 log_dir=place, progress=progress)
+                 log_dir=place, progress=progress, member=number)
 
 
 def prepare(
-    scenes: Sequence[xr.DataArray], labels: Sequence[xr.DataArray], config: TrainConfig, seed: int
+    scenes: Sequence[xr.DataArray], labels: Sequence[xr.DataArray], config: TrainConfig, seed: int,
+    member: int = 0,
 ) -> Run:
     """Make everything that is there before the first step; parameters as in :func:`train`."""
     _check(scenes, labels)
@@ -229,23 +225,13 @@ def prepare(
     if config.patience and not any(v.any() for v in validation):
         raise InputError(f"patience is {config.patience}; stopping early needs held-out labels: "
                          "validation_share must be above 0")
-    sampler = PatchSampler(inputs, training, config.patch_size, config.class_balanced_sampling,
-                           augmentations_of(config, inputs))
-    device = pick_device()
-    model = store.build(config, seed).to(device, memory_format=LAYOUT)
-    averaged = AveragedModel(
-        model, multi_avg_fn=moving_average(config.ema_decay), use_buffers=True
-    ) if config.ema_decay else None
-    weight = torch.from_numpy(class_weights(label_counts(training), config.class_weight_power))
-    optimiser = torch.optim.Adam(
-        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-    )
-    return Run(
-        config, seed, device, pick_precision(config.precision, device), model, averaged, optimiser,
-        FocalLoss(config.focal_gamma, weight).to(device), sampler, normalisation, inputs,
-        validation, _fingerprint([*inputs, *training, *validation]),
-        steps_per_epoch(config, sum(m.size for m in training)),
-    )
+    data = TrainingSet.of(inputs, training, config.patch_size, [grid_key(m) for m in labels],
+                          rock=bool(config.augment and config.augment.rock))
+    steps = steps_per_epoch(config, sum(m.size for m in training))
+    learner = Learner(data, config, seed + MEMBER_SEEDS * member, pick_device(),
+                      config.epochs * steps)
+    return Run(config, seed, learner, normalisation, inputs, validation,
+               _fingerprint([*inputs, *training, *validation]), steps)
 
 
 def _check(scenes: Sequence[xr.DataArray], labels: Sequence[xr.DataArray]) -> None:
@@ -268,73 +254,29 @@ def _fingerprint(arrays: Sequence[np.ndarray]) -> int:
     return value
 
 
-def moving_average(decay: float) -> Callable[[list[Tensor], list[Tensor], int], None]:
-    """Return the rule of the exponential moving average: ``decay`` of the old weights stays.
-
-    After n steps at most (n + 1) / (n + 10) stays, so that the first weights, which were drawn at
-    random, are soon forgotten also in a short run.
-    """
-
-    def update(average: list[Tensor], weights: list[Tensor], steps: int) -> None:
-        kept = min(decay, (int(steps) + 1) / (int(steps) + 10))
-        get_ema_multi_avg_fn(kept)(average, weights, steps)
-
-    return update
-
-
-def learning_rate(config: TrainConfig, step: int, total: int) -> float:
-    """Return the learning rate of a step: constant, or up in a line and down in half a cosine.
-
-    Examples
-    --------
-    >>> config = TrainConfig("example", base_channels=4, learning_rate=0.01)
-    >>> [round(learning_rate(config, s, 100), 4) for s in (0, 19, 20, 60, 99)]
-    [0.0005, 0.01, 0.01, 0.005, 0.0]
-    """
-    if config.schedule == "constant":
-        return config.learning_rate
-    rise = max(round(WARM_UP * total), 1)
-    if step < rise:
-        return config.learning_rate * (step + 1) / rise
-    return config.learning_rate * (1 + math.cos(math.pi * (step - rise) / (total - rise))) / 2
-
-
 def _epoch(run: Run, bar: tqdm) -> dict[str, float]:
     """Train for one epoch, evaluate on the validation labels, and return how it went."""
-    start = time.perf_counter()
-    run.model.train()
-    total, losses = run.config.epochs * run.steps, []
+    start, learner = time.perf_counter(), run.learner
     first = len(run.history) * run.steps
-    for step in range(first, first + run.steps):
-        rate = learning_rate(run.config, step, total)
-        for group in run.optimiser.param_groups:
-            group["lr"] = rate
-        x, target = run.sampler.draw(run.config.batch_size, run.seed, step)
-        inputs = torch.from_numpy(x).to(run.device, memory_format=LAYOUT)  # (N, channel, row, col)
-        with autocast(run.device, run.precision):
-            logits = run.model(inputs)
-        loss = run.loss(logits.float(), torch.from_numpy(target).to(run.device))
-        run.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        run.optimiser.step()
-        if run.averaged is not None:
-            run.averaged.update_parameters(run.model)
-        losses.append(loss.detach())
+    for _ in range(run.steps):
+        learner.advance()
         bar.update()
+    learner.check()
+    model = learner.averaged()
     run.history.append({
         "epoch": len(run.history) + 1, "step": first + run.steps,
-        "loss": float(torch.stack(losses).mean()), "learning_rate": rate, **_validate(run),
+        "loss": float(learner.losses[first:first + run.steps].mean()),
+        "learning_rate": float(learner.rates[first + run.steps - 1]), **_validate(run, model),
     })
     if run.config.patience and run.best_epoch() == len(run.history) - 1:
-        weights = run.mapping_model.state_dict()
-        run.best = {k: v.detach().cpu().clone() for k, v in weights.items()}
+        run.best = {k: v.detach().cpu() for k, v in model.state_dict().items()}
     run.seconds += time.perf_counter() - start
     return run.history[-1]
 
 
-def _validate(run: Run) -> dict[str, float]:
+def _validate(run: Run, model: Network) -> dict[str, float]:
     """Return the scores of the maps on the held-out labels; NaN if there are none."""
-    matrices = [confusion_matrix(map_codes(run.mapping_model, i), v)
+    matrices = [confusion_matrix(map_codes(model, i), v)
                 for i, v in zip(run.inputs, run.validation, strict=True) if v.any()]
     matrix = (sum(matrices[1:], start=matrices[0]) if matrices
               else as_confusion([[0]], legend.CODES[:1]))
@@ -353,11 +295,9 @@ def _log(folder: Path | str | None) -> AbstractContextManager:
 def save(run: Run, path: Path | str) -> None:
     """Write the state after an epoch; the file is a model file with more in it."""
     store.save_model(
-        path, run.mapping_model, run.normalisation, run.config, seed=run.seed,
-        fingerprint=run.fingerprint, learning=run.model.state_dict(),
-        optimiser=run.optimiser.state_dict(),
-        averaged=None if run.averaged is None else run.averaged.state_dict(),
-        history=run.history, seconds=run.seconds, best=run.best,
+        path, run.learner.averaged(), run.normalisation, run.config, seed=run.seed,
+        fingerprint=run.fingerprint, history=run.history, seconds=run.seconds, best=run.best,
+        **run.learner.state(),
     )
 
 
@@ -370,19 +310,17 @@ def resume(run: Run, path: Path | str) -> None:
         Unreadable, a model file without a training's state, or a checkpoint of another run.
     """
     values = store.read_file(path)
-    if "learning" not in values:
-        raise InputError(f"{path}: is a model file; training can go on from a checkpoint only")
-    # logits are adjusted when training is over: any power will do
+    if "generator" not in values:
+        raise InputError(f"{path}: is a model file, or a checkpoint of a former version; training "
+                         "can go on from a checkpoint of this one only")
+    # logits are adjusted and tempered when training is over: any number will do
     config = TrainConfig.from_dict(values["config"]).with_(
-        logit_adjustment=run.config.logit_adjustment)
+        logit_adjustment=run.config.logit_adjustment, temperature=run.config.temperature)
     for what, mine, theirs in (("config", run.config, config), ("seed", run.seed, values["seed"]),
                                ("data", run.fingerprint, values["fingerprint"])):
         if mine != theirs:
             raise InputError(f"{path}: belongs to a run with another {what}; delete it or name "
                              "another checkpoint")
-    run.model.load_state_dict(values["learning"])
-    run.optimiser.load_state_dict(values["optimiser"])
-    if run.averaged is not None:
-        run.averaged.load_state_dict(values["averaged"])
+    run.learner.restore(values)
     run.history, run.seconds = list(values["history"]), float(values["seconds"])
     run.best = values["best"]

@@ -1,0 +1,255 @@
+"""From a scene's file of any size to a class map's file, tile by tile.
+
+Memory does not grow with the scene; the map is the one that a single pass over it would give.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.windows import Window
+from tqdm import tqdm
+
+from lulc_lib import __version__, legend
+from lulc_lib.data.geotiff import (
+    INSIDE,
+    SHARE_NO_DATA,
+    SHARE_STEPS,
+    SUFFIXES,
+    UNKNOWN,
+    RasterWriter,
+    applicability_steps,
+    applicability_writer,
+    class_map_writer,
+    shares,
+)
+from lulc_lib.data.radiometry import Offset, to_reflectance
+from lulc_lib.data.scenes import SceneFile, Survey, fill_band
+from lulc_lib.errors import InputError
+from lulc_lib.io import check_outputs
+from lulc_lib.unet.applicability import Applicability, probabilities_and_features
+from lulc_lib.unet.checkpoint import StoredModel
+from lulc_lib.unet.model import Ensemble, Network
+from lulc_lib.unet.normalise import Normalisation, statistics_of
+from lulc_lib.unet.predict import TILE, Part, codes_of, grown, probabilities_of, tiles, within
+
+MEMORY = 800e6
+"""Bytes, about what the network's largest arrays may take together when a file is classified."""
+
+FULL_SIZE_ARRAYS = 6
+"""Arrays of ``base_channels`` channels at full size that are alive at the same time."""
+
+CACHE = 128
+"""MB of blocks that GDAL keeps when a file is classified."""
+
+@dataclass(frozen=True)
+class Classified:
+    """What was done."""
+
+    offset: Offset  # radiometric, the one used
+    pixels: dict[int, int]  # of each legend code and of NO_DATA
+    pixel_ha: float | None  # area of a pixel, hectares; None if the scene's CRS is not projected
+    outside: dict[int, int] | None = None  # pixels of each code outside the area of applicability
+
+
+def classify_file(
+    scene: Path | str, output: Path | str, stored: StoredModel, *,
+    probabilities: Path | None = None, entropy: Path | None = None,
+    applicability: Path | None = None, tta: bool | None = None, offset: int | None = None,
+    tile: int | None = None, model_name: str = "", progress: bool | None = None,
+) -> Classified:
+    """Classify a GeoTIFF of any size into a Cloud-Optimised GeoTIFF of legend codes.
+
+    The file is read twice: once for the radiometric offset and the scene's statistics, then tile by
+    tile.
+
+    Parameters
+    ----------
+    scene : Path or str
+        See :class:`lulc_lib.data.scenes.SceneFile`.
+    output : Path or str
+        uint8 legend codes on the scene's grid, NO_DATA where every band is missing, with a colour
+        table; a QGIS style of the same name ending in .qml is written beside it.
+    stored : StoredModel
+        Network, normalisation and settings.
+    probabilities : Path, optional
+        Also write a GeoTIFF with a band per class, share 0–1 in steps of 1/250.
+    entropy : Path, optional
+        Also write the probabilities' entropy as a share of the largest possible, stored likewise:
+        0 certain, 1 all classes equally probable.
+    applicability : Path, optional
+        Also write how unlike the training data each pixel is: the dissimilarity index in hundredths
+        of its threshold, rounded up, so that 100 and less is inside the area of applicability (see
+        ``geotiff.INSIDE``). The map does not depend on it.
+    tta : bool, optional
+        Test-time augmentation (eight times the work); as the model's settings say unless given.
+    offset : int, DN, optional
+        To subtract; unless given, the file's metadata and pixels decide.
+    tile : int, pixels, optional
+        Edge of the tiles, a multiple of 2**depth; as large as memory of about 1 GB allows unless
+        given.
+    model_name : str
+        Written into the file's metadata.
+    progress : bool, optional
+        Show a bar on stderr; unless given, only in a terminal.
+
+    Raises
+    ------
+    InputError
+        The scene, a setting or an output's place cannot be used, or the model has no area of
+        applicability. No output is then written or changed.
+    """
+    if applicability is not None and stored.applicability is None:
+        raise InputError("the model's file holds no area of applicability; use another model (the "
+                         "one that ships has one) or do not ask for it")
+    tta = stored.config.tta if tta is None else tta
+    outputs = {"output": Path(output), "probabilities": probabilities, "entropy": entropy,
+               "applicability": applicability}
+    check_outputs(outputs, [Path(scene)], SUFFIXES)
+    with rasterio.Env(GDAL_CACHEMAX=CACHE), SceneFile(scene) as source:
+        parts = list(tiles(stored.model, *source.shape, tile or tile_size(stored)))
+        with _bar("reading", source, progress) as bar:
+            survey = source.survey(offset, bar.update)
+        reader, counts = _Reader(source, survey, stored.normalisation), np.zeros((2, 256), int)
+        tags = {"model": model_name, "network": f"{stored.config.network} ({stored.config.name})",
+                "offset": f"{survey.offset.used} DN ({survey.offset.source})",
+                "tta": str(tta).lower()}
+        try:
+            with ExitStack() as stack, _bar("classifying", source, progress) as bar:
+                writers = _writers(stack, outputs, source, tags, stored.applicability)
+                area = stored.applicability if applicability else None
+                for core, window in parts:
+                    result = _classify_tile(reader, stored.model, core, window, tta, area)
+                    counts += _write(writers, result, core)
+                    bar.update(result.steps.size)
+                for writer in writers.values():
+                    writer.finish()
+                for writer in writers.values():
+                    writer.publish()
+        except (rasterio.errors.RasterioError, OSError) as error:
+            raise InputError(f"{output}: cannot be written; is there room on the disk? "
+                             f"({error})") from error
+    t = source.transform
+    pixels, outside = ({c: int(n[c]) for c in (legend.NO_DATA, *legend.CODES)} for n in counts)
+    return Classified(survey.offset, pixels,
+                      abs(t.a * t.e) / 1e4 if source.crs.is_projected else None,
+                      outside if applicability else None)
+
+
+def tile_size(stored: StoredModel) -> int:
+    """Return the edge in pixels of tiles that keep the network's arrays within :data:`MEMORY`."""
+    step = 2**stored.model.depth
+    window = int((MEMORY / (4 * FULL_SIZE_ARRAYS * stored.config.base_channels)) ** 0.5)
+    edge = min(window - 2 * stored.model.margin, TILE)
+    return max(edge // step, 8) * step
+
+
+class _Reader:
+    """Network input of any part of a scene's file."""
+
+    def __init__(self, scene: SceneFile, survey: Survey, normalisation: Normalisation) -> None:
+        statistics = statistics_of(survey.count, survey.total, survey.squares)
+        self.scene, self.offset = scene, survey.offset.used
+        self.fallback = statistics[0]  # (band,) reflectance where a band is missing far around
+        self.normalisation = normalisation.settled(statistics)
+
+    def reflectance(self, part: Part) -> NDArray[np.float32]:
+        """Return (band, row, col) float32 reflectance, NaN where a band holds no data."""
+        return to_reflectance(self.scene.read(_window(part)), self.offset)
+
+    def inputs(self, values: NDArray[np.float32], core: Part, window: Part) -> NDArray[np.float32]:
+        """Return network input of the reflectance of ``window`` around ``core``.
+
+        A gap takes the nearest pixel's value, which may lie outside the window: half as far again
+        as the overlap is looked at.
+        """
+        if np.isfinite(values).all():
+            return self.normalisation.scaled(values)
+        rows, cols = (max(c.start - w.start, w.stop - c.stop) * 3 // 2 + 2
+                      for c, w in zip(core, window, strict=True))
+        wide = grown(window, (rows, cols), self.scene.shape)
+        values = self.reflectance(wide)
+        for band, mean in zip(values, self.fallback, strict=True):
+            if not fill_band(band):
+                band[...] = mean
+        return self.normalisation.scaled(values[:, *within(wide, window)])
+
+
+class _Tile(NamedTuple):
+    probabilities: NDArray[np.float32]  # (class, row, col), NaN where every band is missing
+    steps: NDArray[np.uint8]  # (row, col) dissimilarity as a file holds it, NO_DATA if not asked
+
+
+def _classify_tile(
+    reader: _Reader, model: Network | Ensemble, core: Part, window: Part, tta: bool,
+    area: Applicability | None,
+) -> _Tile:
+    values = reader.reflectance(window)
+    inner = within(window, core)
+    missing = np.isnan(values[:, *inner]).all(axis=0)
+    steps = np.full(missing.shape, UNKNOWN, dtype=np.uint8)
+    if missing.all():
+        return _Tile(np.full((len(legend.CODES), *missing.shape), np.nan, np.float32), steps)
+    inputs = reader.inputs(values, core, window)
+    if area is None:
+        probabilities = probabilities_of(model, inputs, tta)[:, *inner]
+    else:
+        probabilities, features = (
+            a[:, *inner] for a in probabilities_and_features(model, inputs, tta))
+        ratio = area.dissimilarity(features) / area.threshold
+        steps = np.where(missing, UNKNOWN, applicability_steps(ratio))
+    probabilities[:, missing] = np.nan
+    return _Tile(probabilities, steps)
+
+
+def _write(writers: Mapping[str, RasterWriter], tile: _Tile, core: Part) -> NDArray[np.int64]:
+    """Write a tile's parts; return (2, 256) pixels of each code: all, and those outside."""
+    codes, window = codes_of(tile.probabilities), _window(core)
+    writers["output"].write(codes[None], window)
+    if "probabilities" in writers:
+        writers["probabilities"].write(shares(tile.probabilities), window)
+    if "entropy" in writers:
+        surprise = -np.log(np.maximum(tile.probabilities, np.finfo(np.float32).tiny))
+        entropy = (tile.probabilities * surprise).sum(axis=0) / np.log(len(legend.CODES))
+        writers["entropy"].write(shares(entropy)[None], window)
+    if "applicability" in writers:
+        writers["applicability"].write(tile.steps[None], window)
+    outside = codes[(tile.steps > INSIDE) & (tile.steps != UNKNOWN)]
+    return np.stack([np.bincount(c.ravel(), minlength=256) for c in (codes, outside)])
+
+
+def _writers(
+    stack: ExitStack, outputs: Mapping[str, Path | None], source: SceneFile, tags: dict[str, str],
+    area: Applicability | None,
+) -> dict[str, RasterWriter]:
+    grid = source.shape, source.crs, source.transform
+    tags |= {"scene": source.path.stem, "date": source.date, "version": f"lulc_lib {__version__}"}
+    tags = {key: value for key, value in tags.items() if value}
+    writers = {"output": stack.enter_context(class_map_writer(outputs["output"], *grid, tags))}
+    bands = {"probabilities": [f"{c} {name}" for c, name in legend.NAMES.items()],
+             "entropy": ["entropy, share of the largest possible"]}
+    for what, names in bands.items():
+        if outputs[what] is not None:
+            writers[what] = stack.enter_context(RasterWriter(
+                outputs[what], *grid, names, SHARE_NO_DATA, tags, "AVERAGE", 1 / SHARE_STEPS))
+    if outputs["applicability"] is not None:
+        writers["applicability"] = stack.enter_context(
+            applicability_writer(outputs["applicability"], *grid, area.threshold, tags))
+    return writers
+
+
+def _window(part: Part) -> Window:
+    return Window.from_slices(*part)
+
+
+def _bar(what: str, scene: SceneFile, progress: bool | None) -> tqdm:
+    return tqdm(total=scene.shape[0] * scene.shape[1], desc=what, unit="px", unit_scale=True,
+                file=sys.stderr, disable=None if progress is None else not progress, leave=False)
