@@ -51,6 +51,7 @@ def negative_log_likelihood(logits: NDArray[np.floating], target: NDArray[np.int
     Parameters
     ----------
     logits : array, shape (sample, class)
+        Of a network, before the softmax.
     target : array of int, shape (sample,)
         Class index of the reference, from 0.
     temperature : float

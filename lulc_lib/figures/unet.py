@@ -274,6 +274,139 @@ def ablation(rows: pd.DataFrame, panels: Mapping[str, str], title: str, caption:
 
 
 @style.styled
+def protocols(rows: pd.DataFrame, title: str, caption: str) -> Figure:
+    """Show what each protocol says of each model: a small dot a fold, a bar their mean.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        One row per model, protocol and fold: ``model``, ``protocol``, ``fold``,
+        ``overall_accuracy``, ``macro_f1``, ``quarry_f1``. The worst fold of a model and protocol is
+        named.
+    """
+    columns = (("overall_accuracy", "overall accuracy"), ("macro_f1", "macro F1"),
+               ("quarry_f1", "quarry F1"))
+    models, names = list(dict.fromkeys(rows["model"])), list(dict.fromkeys(rows["protocol"]))
+    fig, axes = plt.subplots(1, 3, figsize=(13, 0.3 * len(models) * len(names) + 2.2),
+                             layout="constrained", sharey=True)
+    for ax, (column, label) in zip(axes, columns, strict=True):
+        for (y, protocol), (number, model) in product(enumerate(names), enumerate(models)):
+            part = rows[(rows["protocol"] == protocol) & (rows["model"] == model)]
+            if part.empty:
+                continue
+            at = y + 0.72 * ((number + 0.5) / len(models) - 0.5)
+            values, colour = part.groupby("fold")[column].mean(), METHODS[number]
+            ax.plot(values, [at] * len(values), "o", color=colour, alpha=0.45, markersize=5)
+            ax.plot(values.mean(), at, "|", color=colour, markersize=13, markeredgewidth=3,
+                    label=model if y == 0 else None)
+            worst = values.idxmin() if len(values) > 1 else ""
+            style.beside(ax, worst, (values.min(), at), (-6, 0), ha="right", va="center",
+                         fontsize=7.5, color=colour)
+        ax.set(title=label, xlabel="on what the protocol holds out")
+        style.light_grid(ax)
+        left, right = ax.get_xlim()
+        ax.set_xlim(left - 0.16 * (right - left), min(right, 1.015))
+    style.row_names(axes[0], names)
+    axes[0].set_ylim(len(names) - 0.45, -0.55)
+    handles, labels = axes[0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside upper right", ncols=len(models))
+    return style.titled(fig, title, caption)
+
+
+@style.styled
+def reliability(tables: Mapping[str, Mapping[str, Any]], errors: Mapping[str, Mapping[str, float]],
+                title: str, caption: str) -> Figure:
+    """Show how often a class is right against its probability, a panel for each protocol.
+
+    Parameters
+    ----------
+    tables : mapping of str to mapping of str to lulc_lib.accuracy.Reliability
+        By protocol, by what was done to the probabilities; on the diagonal they mean what they say.
+    errors : mapping of str to mapping of str to float
+        Expected calibration error of each.
+    """
+    fig, axes = plt.subplots(1, len(tables), figsize=(3.3 * len(tables) + 0.4, 4.3),
+                             layout="constrained", sharey=True, squeeze=False)
+    looks = ((style.QUIET, "s", "--"), (style.OURS, "o", "-"))
+    for ax, (protocol, kinds) in zip(axes[0], tables.items(), strict=True):
+        ax.plot([0, 1], [0, 1], color=style.INK, linewidth=0.8)
+        for (kind, table), (colour, mark, line) in zip(kinds.items(), looks, strict=True):
+            some = table.count >= 0.002 * table.count.sum()
+            x, y = (v[some] / table.count[some] for v in (table.confidence, table.correct))
+            ax.plot(x, y, line, color=colour, linewidth=1.2)
+            ax.scatter(x, y, s=8 + 160 * table.count[some] / table.count.sum(), color=colour,
+                       marker=mark, alpha=0.8, linewidths=0,
+                       label=f"{kind}: error {errors[protocol][kind]:.3f}")
+        ax.set(title=protocol, xlabel="probability of the mapped class", xlim=(0.1, 1.02),
+               ylim=(0, 1.04), aspect="equal")
+        ax.legend(loc="upper left", fontsize=7.5, handletextpad=0.2, borderaxespad=0.2)
+        style.light_grid(ax, "both")
+    axes[0, 0].set_ylabel("share of pixels that are right")
+    return style.titled(fig, title, caption)
+
+
+@style.styled
+def inside_and_outside(rows: pd.DataFrame, title: str, caption: str) -> Figure:
+    """Show error rates inside (dot) and outside (ring) the area of applicability, row by row.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Index the row's name; ``inside`` and ``outside`` are error rates, ``share_outside`` the
+        share of the labels outside, written at the right.
+    """
+    fig, ax = plt.subplots(figsize=(10, 0.34 * len(rows) + 1.9), layout="constrained")
+    for y, row in enumerate(rows.itertuples()):
+        ax.plot([row.inside, row.outside], [y, y], color=style.GRID, linewidth=2.5, zorder=1)
+        ax.plot(row.inside, y, "o", color=style.OURS, markersize=8)
+        ax.plot(row.outside, y, "o", color=style.ACCENT, markersize=8, markerfacecolor="white",
+                markeredgewidth=2)
+        style.beside(ax, f"{row.share_outside:.0%} outside", (1.01, y), (0, 0), va="center",
+                     fontsize=8.5, color=style.QUIET)
+    ax.plot([], [], "o", color=style.OURS, label="inside the area of applicability")
+    ax.plot([], [], "o", color=style.ACCENT, markerfacecolor="white", markeredgewidth=2,
+            label="outside")
+    fig.legend(loc="outside upper right", ncols=2)
+    style.row_names(ax, rows.index)
+    ax.set(xlim=(0, 1.12), ylim=(len(rows) - 0.4, -0.6),
+           xlabel="share of the held-out labels that are wrong")
+    ax.set_xticks(np.arange(0, 1.01, 0.2))
+    style.light_grid(ax)
+    return style.titled(fig, title, caption)
+
+
+@style.styled
+def applicability(scenes: Mapping[str, xr.DataArray], maps: Mapping[str, xr.DataArray],
+                  ratios: Mapping[str, NDArray[np.float32]], title: str, caption: str) -> Figure:
+    """Show scenes, their class maps, and how unlike the training data each pixel is.
+
+    Parameters
+    ----------
+    scenes, maps : mapping of str to DataArray
+        Reflectance (band, y, x) and legend codes (y, x) by name, a row of panels each.
+    ratios : mapping of str to array, (row, col), float32
+        Dissimilarity index ÷ threshold: above 1 is outside the area of applicability.
+    """
+    fig, axes = plt.subplots(len(scenes), 4, figsize=(14, 4.1 * len(scenes) + 0.7),
+                             layout="constrained", squeeze=False, width_ratios=[1, 1, 1, 0.55])
+    for row, (name, scene) in zip(axes, scenes.items(), strict=True):
+        style.show_false_colour(row[0], scene)
+        row[0].set_title(f"{name}, NIR–R–G")
+        style.show_classes(row[1], maps[name])
+        row[1].set_title("Class map")
+        drawn = row[2].imshow(ratios[name], cmap="RdBu_r", vmin=0, vmax=2,
+                              extent=style.extent_km(scene))
+        style.frame(row[2])
+        row[2].set_title(f"{(ratios[name] > 1).mean():.0%} outside (red)")
+        bar = fig.colorbar(drawn, cax=row[2].inset_axes([1.02, 0, 0.035, 1]), extend="max")
+        bar.set_label("dissimilarity ÷ threshold", fontsize=8)
+        row[3].axis("off")
+        style.scale_bar(row[0], 1000)
+    style.class_key(axes[0][3].inset_axes([0.42, 0, 0.58, 1]))
+    return style.titled(fig, title, caption)
+
+
+@style.styled
 def split_by_place(scene: xr.DataArray, training: xr.DataArray, validation: xr.DataArray,
                    title: str, caption: str) -> Figure:
     """Show the labels used to train and to validate beside one scene."""

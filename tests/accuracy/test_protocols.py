@@ -1,0 +1,91 @@
+"""Counts of the protocols to scores, by hand on small results, and the committed ones."""
+
+import numpy as np
+import pytest
+
+from lulc_lib import legend, results
+from lulc_lib.accuracy import protocols
+from lulc_lib.accuracy.calibration import BINS, TEMPERATURES
+from lulc_lib.errors import InputError
+from tests.conftest import ROOT
+
+
+def confusion(right, wrong):
+    """One text a row: conifer is right or mapped as mixed forest; quarry always right."""
+    matrix = np.zeros((10, 10), int)
+    matrix[0, 0], matrix[1, 0], matrix[9, 9] = right, wrong, 10
+    return [" ".join(map(str, row)) for row in matrix]
+
+
+def tables(sure):
+    """Reliability by temperature: ten pixels, eight right, at the first as sure as ``sure``."""
+    out = []
+    for number, _ in enumerate(TEMPERATURES):
+        confidence = sure if number == 0 else 0.8
+        at = np.eye(BINS)[min(int(confidence * BINS), BINS - 1)]
+        out.append([(10 * at).tolist(), (10 * confidence * at).tolist(), (8 * at).tolist(), [1.0]])
+    return out
+
+
+@pytest.fixture
+def values():
+    def job(known, held_out=None, **more):
+        parts = {"place_known": known} | ({"place_held_out": held_out} if held_out else {})
+        return {"confusion": parts, **more}
+
+    sure = {"place_known": tables(0.95), "place_held_out": tables(0.5)}
+    rates = {"inside": 0.1, "outside": 0.5, "share_outside": 0.2}
+    return {"jobs": {
+        "old": {"2022-07-19": {"0": job(confusion(90, 0)), "1": job(confusion(80, 10))},
+                "july": {"0": job(confusion(45, 45)), "seconds": 3}},
+        "new": {"july-SE": {"ensemble": job(confusion(1, 0), confusion(30, 60), reliability=sure,
+                                            applicability={
+            "threshold": 0.2, "2022-07-19 place_known": rates | {"inside": 0.9},
+            "2022-07-19 place_held_out": rates, "sea": {"outside": 1.0, "quarry_inside": 0.0}})}},
+    }}
+
+
+def test_scores_by_hand(values):
+    table = protocols.protocol_scores(values)
+    assert table[["candidate", "protocol", "fold", "network", "n"]].values.tolist() == [
+        ["old", "one date out", "2022-07-19", "0", 100],
+        ["old", "one date out", "2022-07-19", "1", 100],
+        ["old", "season out", "july", "0", 100],
+        ["new", "season and place out", "july-SE", "ensemble", 100]]
+    np.testing.assert_allclose(table.overall_accuracy, [1, 0.9, 0.55, 0.4])
+    np.testing.assert_allclose(table.macro_f1, [1, (160 / 170 + 1) / 2, (90 / 135 + 1) / 2,
+                                                (60 / 120 + 1) / 2])
+    np.testing.assert_allclose(table.quarry_f1, 1)
+
+
+def test_matrices_add_up(values):
+    matrix = protocols.protocol_matrix(values, "old", ["2022-07-19"], ["0", "1"])
+    assert matrix.loc[1, 1] == 170 and matrix.loc[2, 1] == 10 and matrix.loc[10, 10] == 20
+    with pytest.raises(InputError, match="fold 'june' of candidate 'old' is not in the results"):
+        protocols.protocol_matrix(values, "old", ["june"], ["0"])
+
+
+def test_calibration_and_applicability_take_the_part_that_the_protocol_is_about(values):
+    errors = protocols.calibration_errors(values, "new", [TEMPERATURES[0], 1.0])
+    assert errors.loc["season and place out"].tolist() == [pytest.approx(0.3), pytest.approx(0)]
+    rates = protocols.applicability_rates(values, "new")
+    assert rates.to_dict("records") == [{
+        "protocol": "season and place out", "fold": "july-SE", "date": "2022-07-19",
+        "inside": 0.1, "outside": 0.5, "share_outside": 0.2}]
+    assert protocols.applicability_rates(values, "old").empty
+
+
+@pytest.mark.parametrize("name", ["spring", "july-N", "summer-NE", "7"])
+def test_unknown_folds_are_refused(name):
+    with pytest.raises(InputError, match="fold is"):
+        protocols.protocol_of(name)
+
+
+def test_the_committed_results_have_every_protocol():
+    values = results.read_results("published", "protocols", root=ROOT)
+    table = protocols.protocol_scores(values)
+    assert set(table.protocol) == set(protocols.PROTOCOLS)
+    assert table.overall_accuracy.between(0, 1).all()
+    one = values["jobs"][table.candidate[0]][table.fold[0]][table.network[0]]
+    matrix = protocols.counts(one["confusion"][protocols.part_of(table.fold[0])])
+    assert list(matrix.index) == list(legend.CODES)
