@@ -10,7 +10,6 @@ from typing import Any
 
 _MODULES = {
     "open_backend": "backend",       # the client made ready for Google or the local Earth Engine
-    "Patience": "backend",           # time-outs and retries
     "start_local": "assets",         # the local Earth Engine on the study's scenes
     "COLLECTION": "assets",          # asset id of the scenes
     "EE_BANDS": "assets",            # the study's ten bands under Earth Engine's names
@@ -37,8 +36,7 @@ _MODULES = {
     "send_forest": "forests",        # a scikit-learn forest as an Earth Engine classifier
     "tree_texts": "forests",         # its trees as geemap writes them, unchecked
 }
-"""Public name to module. Each is imported when it is first used: starting the local server needs
-no client."""
+"""Public name to module, imported when first used: the local server needs no client."""
 
 __all__ = sorted(_MODULES)
 

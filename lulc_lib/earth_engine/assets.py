@@ -1,13 +1,10 @@
 """The study's scenes and CORINE Land Cover, handed to the local Earth Engine as its catalogue.
 
-Scenes are ``COPERNICUS/S2_SR_HARMONIZED``: digital numbers (reflectance × 10 000, uint16) without
-the 1000 DN that processing baseline 04.00 adds; what falls below 0 becomes 0. DN 0 in the file is
-masked, band by band. Only the study's ten bands are there.
-
-What the files do not tell is not made up. ``system:time_start`` and ``system:time_end`` are the
-acquisition day's first and last millisecond in UTC, as only the day is known. The cloud figures of
-ESA's metadata are absent: sorting by them keeps the order of time, and a filter on them passes no
-scene. ``PROCESSING_BASELINE`` is there where the file carries it.
+Scenes are ``COPERNICUS/S2_SR_HARMONIZED`` with the study's ten bands: digital numbers (reflectance
+× 10 000, uint16) without the 1000 DN that processing baseline 04.00 adds, cut at 0; DN 0 in the
+file is masked, band by band. What the files do not tell is not made up: times are the acquisition
+day's first and last millisecond in UTC, and ESA's cloud figures are absent, so that sorting by them
+keeps the order of time and a filter on them passes no scene.
 """
 
 from __future__ import annotations
@@ -39,10 +36,6 @@ CORINE_COLUMNS = ("Code_18", "code18", "clc18", "clc_code", "landcover")
 CORINE_ENDINGS = ("gpkg", "geojson", "shp", "fgb", "tif", "tiff")
 NO_CORINE = (". For CORINE, put a file registries/corine.gpkg into the data folder: polygons with "
              "level-3 codes in a column code_18; or name one with lulc earth-engine --corine")
-"""What to do where the data folder has no CORINE, for the message."""
-
-DAY = 86_400_000
-"""Milliseconds."""
 
 
 def start_local(root: Path, site: str | None = None, port: int = 0, exports: Path | None = None,
@@ -51,41 +44,29 @@ def start_local(root: Path, site: str | None = None, port: int = 0, exports: Pat
 
     Parameters
     ----------
-    root, site, corine : Path, str, Path
-        See :func:`study_catalogue`.
-    port : int
-        Of 127.0.0.1; 0 takes one that is free.
-    exports : Path
-        Folder for ``ee.batch.Export``; None: ``build/earth_engine/exports`` of the project.
-
-    Raises
-    ------
-    InputError
-        No such folder, no scene in it, or the port is taken.
-    """
-    exports = exports or paths.output_root() / "build" / "earth_engine" / "exports"
-    with _as_ours():
-        return ee_local.start(study_catalogue(root, site, corine), port, exports)
-
-
-def study_catalogue(root: Path, site: str | None = None,
-                    corine: Path | None = None) -> ee_local.Catalogue:
-    """Make the catalogue of the scenes of a data folder.
-
-    Parameters
-    ----------
     root : Path
         Folder in the published dataset's layout (published or synthetic).
     site : str
         Only this site's scenes; None: those of all sites.
+    port : int
+        Of 127.0.0.1; 0 takes one that is free.
+    exports : Path
+        Folder for ``ee.batch.Export``; None: ``build/earth_engine/exports`` of the project.
     corine : Path
         A CORINE Land Cover file, polygons or raster; None: the registry in ``root``, if it has one.
 
     Raises
     ------
     InputError
-        No such folder, no scene in it, or a scene cannot be read.
+        No such folder, no scene in it, a scene cannot be read, or the port is taken.
     """
+    exports = exports or paths.output_root() / "build" / "earth_engine" / "exports"
+    with _as_ours():
+        return ee_local.start(_catalogue(root, site, corine), port, exports)
+
+
+def _catalogue(root: Path, site: str | None, corine: Path | None) -> ee_local.Catalogue:
+    """List the scenes of a data folder and its CORINE."""
     root = existing_folder(root)
     files = [f for f in select(kind="scene", site=site) if f.path_in(root).is_file()]
     if not files:
@@ -96,21 +77,13 @@ def study_catalogue(root: Path, site: str | None = None,
     corine = next(filter(Path.is_file, candidates), None) if corine is None \
         else existing_file(corine)
     later = {} if corine is None else {CORINE: lambda: corine_image(corine)}
-    with _as_ours():
-        return ee_local.Catalogue([_scene_image(f, root) for f in files], later,
-                                  {CORINE: NO_CORINE})
+    return ee_local.Catalogue([_scene_image(f, root) for f in files], later, {CORINE: NO_CORINE})
 
 
 def corine_image(path: Path) -> Any:
     """Open CORINE 2018 as Earth Engine has it: band ``landcover``, 100 m, EPSG:3035.
 
-    Polygons are burned at pixel centres. CORINE itself was rasterised from the same polygons, so
-    single pixels along borders can differ from Google's.
-
-    Raises
-    ------
-    ee_local.InputError
-        The file cannot be read, has no CRS, or holds no level-3 codes.
+    Polygons are burned at pixel centres; single pixels along borders can differ from Google's.
     """
     properties = {"system:index": "2018", "system:time_start": 1_483_228_800_000,
                   "landcover_class_values": sorted(legend.corine_crosswalk())}
@@ -122,7 +95,7 @@ def _scene_image(file: PublishedFile, root: Path) -> Any:
     """Open a scene as an image of the collection."""
     site, path = SITES[file.site], file.path_in(root)
     start = round(dt.datetime.fromisoformat(file.date).replace(tzinfo=dt.UTC).timestamp() * 1000)
-    properties = {"system:time_start": start, "system:time_end": start + DAY - 1,
+    properties = {"system:time_start": start, "system:time_end": start + 86_400_000 - 1,
                   "MGRS_TILE": site.mgrs_tile, "SITE": site.name, "SOURCE_FILE": file.path}
     tags = {key.upper(): value for key, value in ee_local.read_tags(path).items()}
     if "PROCESSING_BASELINE" in tags:

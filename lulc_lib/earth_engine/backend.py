@@ -1,7 +1,7 @@
 """Who answers the Earth Engine client: Google with the user's account, or our local server.
 
 Everything after :func:`open_backend` is the same code for both. Credentials are found and used by
-the client's own means: nothing here reads, stores or prints them.
+the client: nothing here reads, stores or prints them.
 """
 
 from __future__ import annotations
@@ -28,16 +28,9 @@ GOOGLE, LOCAL = "Google Earth Engine", "local Earth Engine"
 
 
 class Patience(NamedTuple):
-    """How long to wait for an answer.
+    """Seconds to wait for each part of an answer, and tries after 429, 5xx or a lost connection.
 
-    Attributes
-    ----------
-    timeout : float, seconds
-        For a connection and for each part of an answer; Earth Engine itself ends an interactive
-        computation after five minutes.
-    retries : int
-        How often the client tries again after 429, 5xx or a lost connection; it waits up to
-        2, 4, 8, … seconds before.
+    Earth Engine itself ends an interactive computation after five minutes.
     """
 
     timeout: float = 330.0
@@ -46,10 +39,7 @@ class Patience(NamedTuple):
 
 @dataclass
 class Backend(AbstractContextManager["Backend"]):
-    """What answers the client until :meth:`close`; also a context manager.
-
-    The local server also stops with the process, and when nobody holds its back end any more: a
-    notebook's cell that is run again leaves none behind.
+    """What answers the client until :meth:`close`, the process's end, or when nobody holds it.
 
     Attributes
     ----------
@@ -72,13 +62,7 @@ class Backend(AbstractContextManager["Backend"]):
         self.close()
 
     def compute(self, what: ee.ComputedObject) -> Any:
-        """Return the value of an Earth Engine object, in one request.
-
-        Raises
-        ------
-        InputError
-            Earth Engine refuses, is out of reach, or its quota is used up; in one line.
-        """
+        """Return the value of an Earth Engine object, in one request."""
         with explained(self.title):
             return what.getInfo()
 
@@ -90,9 +74,8 @@ class Backend(AbstractContextManager["Backend"]):
             self.server = None
 
 
-def open_backend(root: Path, choice: str | None = None, project: str | None = None,
-                 site: str | None = None, url: str | None = None,
-                 patience: Patience | None = None) -> Backend:
+def open_backend(root: Path, choice: str | None = None, site: str | None = None,
+                 url: str | None = None, patience: Patience | None = None) -> Backend:
     """Make the client ready for one of the back ends.
 
     Parameters
@@ -103,8 +86,6 @@ def open_backend(root: Path, choice: str | None = None, project: str | None = No
         ``google``: the user's account. ``local``: the local Earth Engine; no request leaves this
         machine. ``auto``: Google if the client finds credentials that work, else local. None:
         what ``$EE_BACKEND`` says, else ``auto``.
-    project : str
-        Google Cloud project; None: ``$EE_PROJECT``, else the client's own setting.
     site : str
         The only site that the local Earth Engine shall serve; None: all.
     url : str
@@ -115,31 +96,28 @@ def open_backend(root: Path, choice: str | None = None, project: str | None = No
     Raises
     ------
     InputError
-        Unknown choice; for ``google``: no credentials, no project, no permission, or Google cannot
-        be reached.
+        Unknown choice; for ``google``: no credentials, project or permission, or out of reach.
     """
     choice = os.environ.get("EE_BACKEND") or "auto" if choice is None else choice
     if choice not in CHOICES:
         raise InputError(f"Earth Engine back end is {choice!r}; it must be one of "
                          f"{', '.join(CHOICES)}")
     patience = patience or Patience()
-    project = project or os.environ.get("EE_PROJECT") or None
     if choice == "google":
-        return _google(ee.data.get_persistent_credentials, project, url, patience)
+        return _google(ee.data.get_persistent_credentials, url, patience)
     reason = "it was asked for"
     if choice == "auto":
         try:
-            return _google(_credentials_at_hand, project, url, patience)
+            return _google(_credentials_at_hand, url, patience)
         except InputError as error:
             reason = str(error)
     return _local(root, site, patience, f"The {LOCAL} answers: {reason}.")
 
 
-def _google(find: Callable[[], Any], project: str | None, url: str | None,
-            patience: Patience) -> Backend:
+def _google(find: Callable[[], Any], url: str | None, patience: Patience) -> Backend:
     """Sign the client in at Google; ``find`` gives the credentials."""
     with explained(GOOGLE):
-        credentials = find()
+        credentials, project = find(), os.environ.get("EE_PROJECT") or None
         _initialise(credentials, project, url, Transport(patience.timeout, proxies=True), patience)
         address = ee.data.DEFAULT_CLOUD_API_BASE_URL if url is None else url
         return Backend("google", GOOGLE, address, f"{GOOGLE} answers, with your account.")
@@ -164,10 +142,10 @@ def _local(root: Path, site: str | None, patience: Patience, note: str) -> Backe
 
 def _initialise(credentials: Any, project: str | None, url: str | None, transport: Transport,
                 patience: Patience, alone: bool = False) -> None:
-    """Point the client at an address; ``alone``: it asks nobody else."""
+    """Point the client at an address; ``alone``: it does not fetch Google's list of old assets."""
     ee.Reset()
     ee.data.setMaxRetries(patience.retries)
-    if alone:  # with a list in hand, the client does not fetch Google's list of old assets
+    if alone:
         ee.deprecation.deprecated_assets = {"": None}
     try:
         ee.Initialize(credentials, url=url, project=project, http_transport=transport)
@@ -177,11 +155,7 @@ def _initialise(credentials: Any, project: str | None, url: str | None, transpor
 
 
 def _credentials_at_hand() -> Any:
-    """Return the client's credentials, if a file with some is on this machine.
-
-    The file is looked for first, because the search for credentials of last resort asks the
-    network whether this is one of Google's own machines.
-    """
+    """Return the client's credentials if a file holds some; else it would ask the network."""
     kept = (ee.oauth.get_credentials_path(), os.environ.get(CREDENTIALS),
             get_application_default_credentials_path())
     if not any(path and Path(path).is_file() for path in kept):

@@ -1,9 +1,8 @@
 """What goes wrong between the client and Earth Engine, said in one line.
 
-The client itself tries again, with growing waits, after 429, 5xx, lost connections and time-outs
-(``googleapiclient.http``); nothing here repeats that. It leaves a request without a time limit,
-takes half an answer for a whole one, tells what failed only by the server's text, and lets several
-exceptions through that are none of its own: that is mended here.
+The client by itself tries again, with growing waits, after 429, 5xx, lost connections, time-outs.
+But it leaves a request without a time limit, takes half an answer for a whole one, tells what
+failed only by the server's text, and lets exceptions through that are none of its own.
 """
 
 from __future__ import annotations
@@ -30,19 +29,11 @@ RULES: dict[int, str] = {
 """What an HTTP status of Earth Engine means for the user."""
 
 LIMITS = ("memory limit", "timed out", "too many")
-"""Parts of the messages by which Earth Engine says that a computation is too large."""
+"""Words by which Earth Engine says that a computation is too large."""
 
 
 class Transport:
-    """Sends the client's requests, each with a time limit.
-
-    Parameters
-    ----------
-    timeout : float, seconds
-        To wait for a connection, and then for each part of an answer.
-    proxies : bool
-        Go through the proxy of the environment; off for a loopback address.
-    """
+    """Sends the client's requests, each with a time limit in seconds, also by a proxy."""
 
     def __init__(self, timeout: float, proxies: bool) -> None:
         self._timeout = timeout
@@ -52,14 +43,7 @@ class Transport:
     def request(self, uri: str, method: str = "GET", body: str | bytes | None = None,
                 headers: Mapping[str, str] | None = None, **_: object
                 ) -> tuple[httplib2.Response, bytes]:
-        """Send one request in the way the client expects it; other arguments do nothing.
-
-        Raises
-        ------
-        ConnectionError, TimeoutError
-            The two that the client takes as a reason to try again; also for an answer that should
-            be JSON and is not.
-        """
+        """Send a request; raise ConnectionError or TimeoutError, after which the client retries."""
         try:
             answer = self._session.request(
                 method, uri, data=body, headers=headers, timeout=self._timeout)
@@ -79,35 +63,15 @@ class Transport:
 
 @contextmanager
 def explained(name: str) -> Iterator[None]:
-    """Turn what the client raises inside the block into one line.
+    """Turn what the client raises inside the block into an InputError of one line.
 
-    Parameters
-    ----------
-    name : str
-        What answers, for the message: "Google Earth Engine".
-
-    Raises
-    ------
-    InputError
-        In place of any failure of the client, its transport or its credentials.
+    ``name`` is what answers, for the message: "Google Earth Engine".
     """
     try:
         yield
-    except ee.EEException as error:
-        raise InputError(_line(name, error)) from error
-    except google.auth.exceptions.RefreshError as error:
-        raise InputError(f"{name}: {RULES[401]}") from error
-    except google.auth.exceptions.GoogleAuthError as error:
-        raise InputError(f"{name}: the credentials cannot be used ({type(error).__name__})") \
-            from error
-    except googleapiclient.errors.UnknownApiNameOrVersion as error:
-        raise InputError(f"{name}: does not describe itself at this address") from error
-    except googleapiclient.errors.HttpError as error:
-        raise InputError(_with_rule(name, error.resp.status, error.reason)) from error
-    except (ConnectionError, TimeoutError) as error:
-        raise InputError(f"{name}: cannot be reached ({error}), after all tries") from error
-    except (KeyError, googleapiclient.errors.InvalidJsonError) as error:
-        raise InputError(f"{name}: the answer is damaged ({error})") from error
+    except (ee.EEException, google.auth.exceptions.GoogleAuthError, googleapiclient.errors.Error,
+            ConnectionError, TimeoutError, KeyError) as error:
+        raise InputError(f"{name}: {_reason(error)}") from error
 
 
 def status_of(error: BaseException) -> int | None:
@@ -119,27 +83,31 @@ def status_of(error: BaseException) -> int | None:
     return None
 
 
-def _line(name: str, error: ee.EEException) -> str:
-    text, status = str(error), status_of(error)
+def _reason(error: Exception) -> str:
+    """Say in one line what went wrong and what to do."""
+    text, status = _one_line(getattr(error, "reason", None) or str(error)), status_of(error)
+    if isinstance(error, google.auth.exceptions.RefreshError):
+        return RULES[401]
+    if isinstance(error, google.auth.exceptions.GoogleAuthError):
+        return f"the credentials cannot be used ({type(error).__name__})"
+    if isinstance(error, googleapiclient.errors.UnknownApiNameOrVersion):
+        return "does not describe itself at this address"
+    if isinstance(error, ConnectionError | TimeoutError):
+        return f"cannot be reached ({error}), after all tries"
+    if isinstance(error, KeyError | googleapiclient.errors.InvalidJsonError):
+        return f"the answer is damaged ({error})"
     if "no project found" in text:
-        return f"{name}: no Cloud project is known; name it in EE_PROJECT, or once and for all " \
-               "with `earthengine set_project`"
-    if status is not None:
-        return _with_rule(name, status, text)
-    if "authenticate" in text.lower():
-        return f"{name}: there are no credentials; sign in with `earthengine authenticate`"
-    return f"{name}: {_one_line(text)}"
-
-
-def _with_rule(name: str, status: int, text: str) -> str:
-    said = _one_line(text)
+        return "no Cloud project is known; name it in EE_PROJECT, or once and for all with " \
+               "`earthengine set_project`"
     if status in RULES:
-        return f"{name}: {RULES[status]} (it answers {status}: {said})"
-    if status >= 500:
-        return f"{name}: is out of order, after all tries (it answers {status}: {said})"
-    if any(limit in said.lower() for limit in LIMITS):
-        return f"{name}: the computation is too large; take fewer points or less land ({said})"
-    return f"{name}: refuses the computation: {said}"
+        return f"{RULES[status]} (it answers {status}: {text})"
+    if status is not None and status >= 500:
+        return f"is out of order, after all tries (it answers {status}: {text})"
+    if status is not None and any(limit in text.lower() for limit in LIMITS):
+        return f"the computation is too large; take fewer points or less land ({text})"
+    if status is None and "authenticate" in text.lower():
+        return "there are no credentials; sign in with `earthengine authenticate`"
+    return text if status is None else f"refuses the computation: {text}"
 
 
 def _is_object(body: bytes) -> bool:

@@ -1,9 +1,8 @@
 """A forest trained with scikit-learn, sent to Earth Engine where its copy is exact.
 
-geemap writes each tree as text for ``ee.Classifier.decisionTreeEnsemble``. The text keeps one class
-per leaf and six decimals of a threshold, and in two cases it goes wrong without a word: in a tree
-that was not grown depth first the branches are mixed up, and where some class is the majority of
-no node the classes after it take each other's names. Such forests are refused here.
+geemap's text of a tree keeps one class per leaf and six decimals of a threshold, and twice it goes
+wrong without a word: branches of trees not grown depth first are mixed up, and where a class is the
+majority of no node the classes after it are misnamed. Such forests are refused here.
 """
 
 from __future__ import annotations
@@ -29,21 +28,9 @@ def send_forest(forest: RandomForestClassifier, bands: Sequence[str]) -> ee.Clas
     Parameters
     ----------
     forest : RandomForestClassifier
-        Trained on legend codes, to its full depth; on digital numbers, whose thresholds have few
-        decimals.
+        Trained on legend codes to its full depth, on digital numbers: thresholds of few decimals.
     bands : sequence of str
         Earth Engine's names of its columns.
-
-    Returns
-    -------
-    ee.Classifier
-        The class with the most trees wins. Where several classes have as many, scikit-learn takes
-        the lowest code; Earth Engine does not say which it takes.
-
-    Raises
-    ------
-    InputError
-        The forest cannot be copied exactly, and why.
     """
     if not isinstance(forest, RandomForestClassifier) or not hasattr(forest, "estimators_"):
         raise InputError(f"the forest is a {type(forest).__name__}; it must be a trained "
@@ -55,7 +42,7 @@ def send_forest(forest: RandomForestClassifier, bands: Sequence[str]) -> ee.Clas
         raise InputError(f"max_leaf_nodes is {forest.max_leaf_nodes}; it must be None: such trees "
                          "are grown best first, and geemap mixes up their branches")
     for number, tree in enumerate(forest.estimators_, start=1):
-        fault = why_inexact(tree, forest.classes_)
+        fault = _why_inexact(tree, forest.classes_)
         if fault:
             raise InputError(f"tree {number} of {len(forest.estimators_)} cannot be copied "
                              f"exactly: {fault}")
@@ -65,23 +52,14 @@ def send_forest(forest: RandomForestClassifier, bands: Sequence[str]) -> ee.Clas
 def tree_texts(forest: RandomForestClassifier, bands: Sequence[str]) -> list[str]:
     """Return geemap's text of each tree, as it is: nothing is refused, so it may mislabel.
 
-    ``geemap.ml.rf_to_strings`` does the same in processes forked off this one, which is not safe
-    beside a server's threads.
+    ``geemap.ml.rf_to_strings`` forks processes, which is not safe beside a server's threads.
     """
     return [ml.tree_to_string(tree, list(bands), forest.classes_, "CLASSIFICATION")
             for tree in forest.estimators_]
 
 
-def why_inexact(tree: DecisionTreeClassifier, classes: NDArray[np.integer]) -> str:
-    """Say why a tree cannot be written exactly; '' if it can.
-
-    Parameters
-    ----------
-    tree : DecisionTreeClassifier
-        Its classes are indexes of the forest's.
-    classes : ndarray, shape (class,)
-        The forest's legend codes.
-    """
+def _why_inexact(tree: DecisionTreeClassifier, classes: NDArray[np.integer]) -> str:
+    """Say why a tree, with classes as indexes of ``classes``, cannot be written exactly; or ''."""
     inner = tree.tree_
     leaf = inner.children_left < 0
     if leaf.all():

@@ -30,9 +30,6 @@ from lulc_lib.earth_engine.errors import explained, status_of
 from lulc_lib.earth_engine.workflow import MAPPED
 from lulc_lib.errors import InputError
 
-ZOOM = 14
-"""Of the interactive map: a site of four kilometres fills it."""
-
 CLASS_STYLE = {"min": legend.CODES[0], "max": legend.CODES[-1],
                "palette": [c.removeprefix("#") for c in legend.COLOURS.values()]}
 """How a band of legend codes is drawn."""
@@ -51,9 +48,6 @@ ICON = re.compile(r"(material-symbols-outlined\"\s*>\s*)(" + "|".join(map(re.esc
                   + r")(\s*</span)")
 """An icon by its name in the text of a widget."""
 
-OWN = 'icon="point_scan"'
-"""The inspector's own icon, the only one that is an attribute."""
-
 
 def pixels(backend: Backend, image: ee.Image, site: Site) -> xr.DataArray:
     """Fetch the bands of an image on the site's grid, in one request.
@@ -62,15 +56,14 @@ def pixels(backend: Backend, image: ee.Image, site: Site) -> xr.DataArray:
     -------
     DataArray, shape (band, y, x)
         In the image's dtype, with CRS; 0 where Earth Engine's image is masked.
-
-    Raises
-    ------
-    InputError
-        Earth Engine fails.
     """
+    a, b, c, d, e, f = site.transform
+    affine = {"scaleX": a, "shearX": b, "translateX": c, "shearY": d, "scaleY": e, "translateY": f}
+    grid = {"crsCode": f"EPSG:{site.epsg}", "affineTransform": affine,
+            "dimensions": {"width": site.cols, "height": site.rows}}
     with explained(backend.title):
         table = ee.data.computePixels(
-            {"expression": image, "fileFormat": "NUMPY_NDARRAY", "grid": _grid(site)})
+            {"expression": image, "fileFormat": "NUMPY_NDARRAY", "grid": grid})
     transform, names = rasterio.Affine(*site.transform), list(table.dtype.names)
     values = np.stack([table[name] for name in names])
     out = xr.DataArray(values, dims=("band", "y", "x"),
@@ -79,33 +72,15 @@ def pixels(backend: Backend, image: ee.Image, site: Site) -> xr.DataArray:
 
 
 def download(backend: Backend, class_map: ee.Image, site: Site) -> xr.DataArray:
-    """Fetch a class map on the site's grid.
-
-    Returns
-    -------
-    DataArray, shape (y, x), uint8 legend codes
-        With CRS; NO_DATA where Earth Engine's map is masked.
-
-    Raises
-    ------
-    InputError
-        Earth Engine fails, or a value is no legend code.
-    """
+    """Fetch a class map, (y, x) uint8 legend codes with CRS: NO_DATA where it is masked."""
     codes = pixels(backend, class_map, site).sel(band=MAPPED, drop=True)
     return codes.copy(data=legend.check_codes(codes.values, "Earth Engine's map"))
 
 
 def export(class_map: xr.DataArray, path: Path, tags: Mapping[str, str]) -> None:
-    """Write a class map as a GeoTIFF with colour table and QGIS style, whole or not at all.
+    """Write a class map, (y, x) uint8 legend codes, as a GeoTIFF with colour table and QGIS style.
 
-    Parameters
-    ----------
-    class_map : DataArray, shape (y, x), uint8 legend codes
-        With CRS.
-    path : Path
-        An old file is replaced.
-    tags : mapping of str to str
-        Metadata of the file, such as the classifier and the scene.
+    ``tags`` are the file's metadata, such as the classifier and the scene.
     """
     shape, transform = class_map.shape, class_map.rio.transform()
     with class_map_writer(path, shape, class_map.rio.crs, transform, tags) as out:
@@ -118,11 +93,6 @@ def corine(backend: Backend) -> ee.Image | None:
     """Return CORINE Land Cover in the legend's classes; None if the catalogue has it not.
 
     A CORINE class that may be several of ours is drawn as the first of them.
-
-    Raises
-    ------
-    InputError
-        Earth Engine fails for another reason.
     """
     walk = legend.corine_crosswalk()
     image = ee.Image(CORINE)
@@ -135,15 +105,11 @@ def corine(backend: Backend) -> ee.Image | None:
     return image.select([0]).remap(list(walk), [codes[0] for codes in walk.values()])
 
 
-def interactive_map(
-    backend: Backend, layers: Mapping[str, tuple[ee.Image, Mapping[str, Any]]], site: Site,
-    split: tuple[str, str] | None = None,
-) -> geemap.Map:
+def interactive_map(backend: Backend, layers: Mapping[str, tuple[ee.Image, Mapping[str, Any]]],
+                    site: Site, split: tuple[str, str] | None = None) -> geemap.Map:
     """Draw images on a geemap map with the legend, an inspector and two layers left and right.
 
-    No background map is drawn, and geemap's toolbar is left out: the tiles of the one and the icons
-    of the other would come from the internet. So would those of the inspector and the legend, which
-    are drawn with plain characters instead.
+    There is no background map and no toolbar, whose tiles and icons would come from the internet.
 
     Parameters
     ----------
@@ -154,17 +120,12 @@ def interactive_map(
         Where to look.
     split : (str, str)
         Names of the layers left and right of the divider.
-
-    Raises
-    ------
-    InputError
-        Earth Engine refuses a layer, or ``split`` names none of them.
     """
     lost = [name for name in split or () if name not in layers]
     if lost:
         raise InputError(f"split names {lost[0]!r}; the layers are {', '.join(layers)}")
     view = geemap.Map(
-        center=view_of(site), zoom=ZOOM, height="600px", ee_initialize=False, toolbar_ctrl=False,
+        center=_middle(site), zoom=14, height="600px", ee_initialize=False, toolbar_ctrl=False,
         search_ctrl=False, draw_ctrl=False, measure_ctrl=False,
         basemap=ipyleaflet.TileLayer(url="", name="no background"))
     with explained(backend.title):
@@ -174,13 +135,13 @@ def interactive_map(
         left, right = (view.ee_layers[name]["ee_layer"] for name in split)
         view.split_map(left, right, left_label=split[0], right_label=split[1])
     colours = {legend.NAMES[code]: legend.COLOURS[code] for code in legend.CODES}
-    with without_font(map_widgets.Legend, map_widgets.Inspector):
+    with _without_font(map_widgets.Legend, map_widgets.Inspector):
         view.add_legend(title="Class", position="bottomleft", legend_dict=colours)
         view.add_inspector(opened=False)
     return view
 
 
-def view_of(site: Site) -> tuple[float, float]:
+def _middle(site: Site) -> tuple[float, float]:
     """Return latitude and longitude of a site's middle."""
     west, south, east, north = site.bounds
     middle = gpd.GeoSeries([Point((west + east) / 2, (south + north) / 2)], crs=site.epsg)
@@ -188,30 +149,13 @@ def view_of(site: Site) -> tuple[float, float]:
     return point.y, point.x
 
 
-def _grid(site: Site) -> dict[str, Any]:
-    a, b, c, d, e, f = site.transform
-    affine = {"scaleX": a, "shearX": b, "translateX": c, "shearY": d, "scaleY": e, "translateY": f}
-    return {"crsCode": f"EPSG:{site.epsg}", "affineTransform": affine,
-            "dimensions": {"width": site.cols, "height": site.rows}}
-
-
 @contextmanager
-def without_font(*kinds: type[AnyWidget]) -> Iterator[None]:
-    """Let widgets made inside the block draw their icons as characters.
+def _without_font(*kinds: type[AnyWidget]) -> Iterator[None]:
+    """Let geemap's widgets made inside the block draw their icons as characters.
 
-    geemap writes them as names in a font that comes from Google's servers; without that font the
-    names themselves are drawn, one over the other. A browser keeps the first text of a widget that
-    it meets, so this cannot be done afterwards.
-
-    Parameters
-    ----------
-    *kinds : type
-        geemap's classes of widgets.
-
-    Raises
-    ------
-    InputError
-        A class has no such icons: this geemap is not the one of requirements.txt.
+    geemap writes them as names in a font from Google's servers; without it the names themselves are
+    drawn, one over the other. A browser keeps the first text of a widget that it meets, so this
+    cannot be done afterwards.
     """
     texts = {kind: kind._esm for kind in kinds}
     try:
@@ -220,7 +164,7 @@ def without_font(*kinds: type[AnyWidget]) -> Iterator[None]:
             if not count:
                 raise InputError(f"geemap's {kind.__name__} has no icons that are known; install "
                                  "the geemap of requirements.txt")
-            kind._esm = plain.replace(OWN, 'icon=""')
+            kind._esm = plain.replace('icon="point_scan"', 'icon=""')
         yield
     finally:
         for kind, text in texts.items():

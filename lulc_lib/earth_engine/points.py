@@ -25,12 +25,11 @@ CLASS = "class"
 """Property of a point that holds its legend code."""
 
 SHUFFLES = 100
-"""How many orders of a class's polygons are tried before its points are split by pixel."""
-
-Apart = Literal["polygons", "pixels"]
-
+"""Orders of a class's polygons that are tried before its points are split by pixel."""
 DIGITS = 7
 """Decimals of a longitude or latitude that is sent: a centimetre on the ground."""
+
+Apart = Literal["polygons", "pixels"]
 
 
 class Points(NamedTuple):
@@ -55,11 +54,6 @@ def proportional(support: Mapping[int, int], total: int) -> dict[int, int]:
 
     >>> proportional({1: 1, 2: 2}, 10)
     {1: 3, 2: 7}
-
-    Raises
-    ------
-    InputError
-        A support below 1, or a total below the number of classes.
     """
     counts = np.array(list(support.values()))
     if (counts < 1).any() or total < counts.size:
@@ -71,17 +65,14 @@ def proportional(support: Mapping[int, int], total: int) -> dict[int, int]:
     return dict(zip(support, whole.tolist(), strict=True))
 
 
-def draw_points(
-    polygons: gpd.GeoDataFrame, scene: xr.DataArray, training: Mapping[int, int],
-    test: Mapping[int, int], seed: int, apart: Apart = "polygons",
-) -> Points:
+def draw_points(polygons: gpd.GeoDataFrame, scene: xr.DataArray, training: Mapping[int, int],
+                test: Mapping[int, int], seed: int, apart: Apart = "polygons") -> Points:
     """Draw pixels of each class from its polygons, a few from each, without replacement.
 
     A point is the centre of a pixel that a polygon holds and that has data in all bands. Of each
-    class, polygons are put in random order and given to the test until it has its share of them and
-    of pixels; the others are for training. If no order of 100 leaves enough pixels on both sides,
-    the polygons are shared and only the pixels differ: :attr:`Points.apart` tells. Points are
-    spread over a side's polygons as evenly as their pixels allow.
+    class, polygons in random order go to the test until it has its share of them and of pixels, the
+    others to training. If no order of 100 leaves enough pixels on both sides, only the pixels
+    differ: :attr:`Points.apart` tells. A side's points are spread evenly over its polygons.
 
     Parameters
     ----------
@@ -95,12 +86,6 @@ def draw_points(
         Of the random draws; each class has its own stream, so none depends on the others.
     apart : str
         ``pixels`` shares the polygons of every class, as dividing ready points at random does.
-
-    Raises
-    ------
-    InputError
-        Unknown ``apart``, the codes differ or are none of the legend, a class has fewer pixels than
-        points, or no polygon lies on the scene.
     """
     if apart not in get_args(Apart):
         raise InputError(f"apart is {apart!r}; it must be one of {', '.join(get_args(Apart))}")
@@ -146,9 +131,8 @@ def _pixels(polygons: gpd.GeoDataFrame, scene: xr.DataArray) -> pd.DataFrame:
                          "x": scene.x.values[cols], "y": scene.y.values[rows]})
 
 
-def _draw_class(
-    pixels: pd.DataFrame, wanted: tuple[int, int], rng: np.random.Generator, apart: Apart
-) -> tuple[list[pd.DataFrame], Apart]:
+def _draw_class(pixels: pd.DataFrame, wanted: tuple[int, int], rng: np.random.Generator,
+                apart: Apart) -> tuple[list[pd.DataFrame], Apart]:
     """Draw training and test pixels of one class, and say how they are kept apart."""
     room = pixels.groupby("polygon").size()
     test = _test_polygons(room, wanted, rng) if apart == "polygons" else None
@@ -161,13 +145,9 @@ def _draw_class(
         "polygons"
 
 
-def _test_polygons(
-    room: pd.Series, wanted: tuple[int, int], rng: np.random.Generator
-) -> NDArray[np.int64] | None:
-    """Choose the polygons that are for test; None if they cannot be divided.
-
-    ``room``: polygon to its number of pixels.
-    """
+def _test_polygons(room: pd.Series, wanted: tuple[int, int],
+                   rng: np.random.Generator) -> NDArray[np.int64] | None:
+    """Choose the test polygons from pixels by polygon; None if they cannot be divided."""
     share = wanted[1] / sum(wanted) * len(room)
     for _ in range(SHUFFLES):
         order = rng.permutation(room.index.to_numpy())
@@ -179,11 +159,7 @@ def _test_polygons(
 
 
 def _spread(pixels: pd.DataFrame, count: int, rng: np.random.Generator) -> pd.DataFrame:
-    """Draw ``count`` pixels, from each polygon as many as from any other while it has some left.
-
-    Pixels are numbered at random inside their polygon; those with the lowest numbers are taken,
-    and chance decides among the last.
-    """
+    """Draw ``count`` pixels, from each polygon as many as from any other while it has some left."""
     shuffled = pixels.iloc[rng.permutation(len(pixels))]
     turn = shuffled.groupby("polygon").cumcount().to_numpy()
     return shuffled.iloc[np.argsort(turn, kind="stable")[:count]]

@@ -1,7 +1,6 @@
 """The paper's Earth Engine workflow (sections 2.3.2 and 2.3.3, Figure 10) in the client's words.
 
-Functions that return an ``ee`` object only describe the work; :func:`run_draw` sends it, one
-request for all that is asked about one draw of points.
+Functions that return an ``ee`` object only describe the work; :func:`run_draw` sends it.
 """
 
 from __future__ import annotations
@@ -19,16 +18,13 @@ from lulc_lib.earth_engine.points import CLASS, Points, to_earth_engine
 from lulc_lib.errors import InputError
 
 CLOUDS = "CLOUD_COVERAGE_ASSESSMENT"
-TREES = 10
-"""Trees of the random forest (section 2.3.3)."""
 
 CLASSIFIERS: dict[str, Callable[[], ee.Classifier]] = {
     "CART": lambda: ee.Classifier.smileCart(),
-    "Random forest": lambda: ee.Classifier.smileRandomForest(TREES),
+    "Random forest": lambda: ee.Classifier.smileRandomForest(10),
     "SVM": lambda: ee.Classifier.libsvm(kernelType="LINEAR"),
 }
-"""The paper's classifiers: name to a function that makes the untrained one with Earth Engine's own
-settings."""
+"""The paper's classifiers (section 2.3.3), untrained, with Earth Engine's own settings."""
 
 EXPLAINS = ("CART", "Random forest")
 """Classifiers that tell how important each band was."""
@@ -40,17 +36,9 @@ MAPPED = "classification"
 """Band and property in which Earth Engine writes the class."""
 
 
-def region_of(site: Site) -> ee.Geometry:
-    """Return a site's outline, straight in its own CRS."""
-    return ee.Geometry.Rectangle(list(site.bounds), f"EPSG:{site.epsg}", False)
-
-
 def least_cloudy(site: Site, start: str, end: str) -> ee.Image:
-    """Choose the scene of the site with the fewest clouds: ten bands of DN, cut to the site.
-
-    ``start``, ``end``: YYYY-MM-DD; the end is not included.
-    """
-    region = region_of(site)
+    """Choose the site's scene with fewest clouds from ``start`` to before ``end``: ten bands."""
+    region = ee.Geometry.Rectangle(list(site.bounds), f"EPSG:{site.epsg}", False)
     scene = (ee.ImageCollection(COLLECTION).filterDate(start, end).filterBounds(region)
              .sort(CLOUDS).first())
     return scene.select(list(EE_BANDS)).clip(region)
@@ -58,10 +46,8 @@ def least_cloudy(site: Site, start: str, end: str) -> ee.Image:
 
 def describe_scene(image: ee.Image) -> ee.Dictionary:
     """Describe a scene: keys ``name``, ``date`` (YYYY-MM-DD), ``clouds`` (%)."""
-    return ee.Dictionary({
-        "name": image.get("system:index"), "date": image.date().format("YYYY-MM-dd"),
-        "clouds": image.get(CLOUDS),
-    })
+    return ee.Dictionary({"name": image.get("system:index"), "clouds": image.get(CLOUDS),
+                          "date": image.date().format("YYYY-MM-dd")})
 
 
 def sample(image: ee.Image, points: ee.FeatureCollection) -> ee.FeatureCollection:
@@ -69,24 +55,18 @@ def sample(image: ee.Image, points: ee.FeatureCollection) -> ee.FeatureCollectio
     return image.sampleRegions(collection=points, properties=[CLASS], scale=SCALE)
 
 
-def train(name: str, training: ee.FeatureCollection) -> ee.Classifier:
-    """Train one of :data:`CLASSIFIERS` on sampled points.
-
-    Raises
-    ------
-    InputError
-        There is no such classifier.
-    """
+def train(name: str, training: ee.FeatureCollection,
+          bands: Sequence[str] = EE_BANDS) -> ee.Classifier:
+    """Train one of :data:`CLASSIFIERS` on sampled points, its inputs in the order of ``bands``."""
     if name not in CLASSIFIERS:
         raise InputError(f"classifier is {name!r}; it must be one of {', '.join(CLASSIFIERS)}")
-    return CLASSIFIERS[name]().train(training, CLASS, list(EE_BANDS))
+    return CLASSIFIERS[name]().train(training, CLASS, list(bands))
 
 
-def error_matrix(
-    classifier: ee.Classifier, sampled: ee.FeatureCollection, order: Sequence[int]
-) -> ee.ConfusionMatrix:
-    """Count Earth Engine's matrix over exactly the classes of ``order``: rows actual."""
-    return sampled.classify(classifier).errorMatrix(CLASS, MAPPED, list(order))
+def _counts(classifier: ee.Classifier, sampled: ee.FeatureCollection,
+            order: Sequence[int]) -> ee.Array:
+    """Count over exactly the classes of ``order``: rows actual."""
+    return sampled.classify(classifier).errorMatrix(CLASS, MAPPED, list(order)).array()
 
 
 def class_map(image: ee.Image, classifier: ee.Classifier) -> ee.Image:
@@ -94,34 +74,9 @@ def class_map(image: ee.Image, classifier: ee.Classifier) -> ee.Image:
     return image.classify(classifier).toByte()
 
 
-def draw_graph(
-    image: ee.Image, points: Points, order: Sequence[int],
-    names: Sequence[str] = tuple(CLASSIFIERS),
-) -> ee.Dictionary:
-    """Put all that is asked about one draw of points into one object.
-
-    Returns
-    -------
-    ee.Dictionary
-        ``training``, ``test``: numbers of points sampled; ``classifiers``: name to a dictionary
-        with ``resubstitution`` and ``test`` (matrix, rows actual) and, for trees, ``importance``
-        by band.
-    """
-    training, test = (sample(image, to_earth_engine(p)) for p in (points.training, points.test))
-    asked = {}
-    for name in names:
-        classifier = train(name, training)
-        asked[name] = {"resubstitution": error_matrix(classifier, training, order).array(),
-                       "test": error_matrix(classifier, test, order).array()}
-        if name in EXPLAINS:
-            asked[name]["importance"] = classifier.explain().get("importance")
-    return ee.Dictionary({"training": training.size(), "test": test.size(), "classifiers": asked})
-
-
-def run_draw(
-    backend: Backend, image: ee.Image, points: Points,
-    names: Sequence[str] = tuple(CLASSIFIERS),
-) -> dict[str, dict[str, Any]]:
+def run_draw(backend: Backend, image: ee.Image, points: Points,
+             names: Sequence[str] = tuple(CLASSIFIERS), bands: Sequence[str] = EE_BANDS,
+             ) -> dict[str, dict[str, Any]]:
     """Train and assess the classifiers on one draw of points, in one request.
 
     Returns
@@ -137,7 +92,16 @@ def run_draw(
         Earth Engine fails, or some points lie where the scene has no data.
     """
     order = sorted(points.apart)
-    answer = backend.compute(draw_graph(image, points, order, names))
+    training, test = (sample(image, to_earth_engine(p)) for p in (points.training, points.test))
+    asked = {}
+    for name in names:
+        classifier = train(name, training, bands)
+        asked[name] = {"resubstitution": _counts(classifier, training, order),
+                       "test": _counts(classifier, test, order)}
+        if name in EXPLAINS:
+            asked[name]["importance"] = classifier.explain().get("importance")
+    answer = backend.compute(ee.Dictionary(
+        {"training": training.size(), "test": test.size(), "classifiers": asked}))
     for side, table in (("training", points.training), ("test", points.test)):
         if answer[side] != len(table):
             raise InputError(f"{answer[side]} of {len(table)} {side} points lie on pixels with "
@@ -146,10 +110,7 @@ def run_draw(
 
 
 def _checked(name: str, answer: Mapping[str, Any], points: Points) -> dict[str, Any]:
-    """Return the matrices as arrays; refuse them if a point was lost on the way.
-
-    A point that is mapped to a class outside ``order`` is dropped by Earth Engine without a word.
-    """
+    """Return the matrices as arrays; refuse them where Earth Engine dropped a point in silence."""
     out: dict[str, Any] = dict(answer)
     for key, table in (("resubstitution", points.training), ("test", points.test)):
         out[key] = np.asarray(answer[key], dtype=np.int64)

@@ -10,7 +10,7 @@ from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
 from lulc_lib import legend
 from lulc_lib.earth_engine.backend import Patience, open_backend
-from lulc_lib.earth_engine.forests import send_forest, tree_texts, why_inexact
+from lulc_lib.earth_engine.forests import _why_inexact, send_forest, tree_texts
 from lulc_lib.earth_engine.workflow import EE_BANDS
 from lulc_lib.errors import InputError
 from tests.earth_engine.google_server import earth_engine_server, sign_in
@@ -100,7 +100,7 @@ def test_small_forests_of_all_shapes():
         names = EE_BANDS[:bands]
         unseen = rng.integers(DN - 2000, DN + 2000, (100, bands)).astype(float)
         for tree in trained.estimators_:
-            if why_inexact(tree, trained.classes_):
+            if _why_inexact(tree, trained.classes_):
                 continue
             taken += 1
             trained.estimators_ = [tree]

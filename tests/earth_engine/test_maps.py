@@ -21,7 +21,7 @@ from lulc_lib.data.catalogue import SITES
 from lulc_lib.data.scenes import read_scene, valid_mask
 from lulc_lib.earth_engine import forests, maps, workflow
 from lulc_lib.earth_engine.backend import open_backend
-from lulc_lib.earth_engine.maps import without_font
+from lulc_lib.earth_engine.maps import _without_font
 from lulc_lib.earth_engine.points import draw_points, to_earth_engine
 from lulc_lib.earth_engine.workflow import CLASSIFIERS
 from lulc_lib.errors import InputError
@@ -207,7 +207,7 @@ def test_interactive_map_has_its_parts(view):
     colours = [c.lower().lstrip("#") for c in shown.widget.legend_colors]
     assert colours == [c.lstrip("#") for c in legend.COLOURS.values()]
     assert view._inspector is not None
-    assert maps.view_of(SITE) == tuple(view.center)
+    assert maps._middle(SITE) == tuple(view.center)
     assert 50.9 < view.center[0] < 51.1 and 16.1 < view.center[1] < 16.4
 
 
@@ -226,9 +226,9 @@ def test_icons_need_no_font_from_elsewhere(view):
         assert "point_scan" not in widget._esm and "googleapis" not in widget._esm
     for kind in (map_widgets.Legend, map_widgets.Inspector):
         assert "&#xe5cd;" in str(kind._esm)  # geemap's own classes are as they were
-    with without_font(map_widgets.Legend), \
+    with _without_font(map_widgets.Legend), \
             pytest.raises(InputError, match="Legend has no icons that are known"), \
-            without_font(map_widgets.Legend):  # they are gone already
+            _without_font(map_widgets.Legend):  # they are gone already
         pass
 
 
@@ -270,18 +270,18 @@ import ee, requests
 from lulc_lib.data.catalogue import find_site
 from lulc_lib.earth_engine import maps, workflow
 from lulc_lib.earth_engine.backend import open_backend
-from lulc_lib.earth_engine.maps import without_font
+from lulc_lib.earth_engine.maps import _without_font
 site = find_site("strzegom")
 with open_backend(Path(sys.argv[1]), site=site.name) as engine:
     image = workflow.least_cloudy(site, "2023-07-01", "2023-07-30")
-    table = image.sample(region=workflow.region_of(site), scale=10, numPixels=200, seed=1)
+    table = image.sample(region=image.geometry(), scale=10, numPixels=200, seed=1)
     table = table.randomColumn().map(lambda f: f.set("class", ee.Number(f.get("random")).round()))
     model = workflow.CLASSIFIERS["CART"]().train(table, "class", list(workflow.EE_BANDS))
     view = maps.interactive_map(
         engine, {"Scene": (image, maps.SCENE_STYLE),
                  "CART": (workflow.class_map(image, model), maps.CLASS_STYLE)},
         site, split=("Scene", "CART"))
-    view._inspector._on_map_click(maps.view_of(site))
+    view._inspector._on_map_click(maps._middle(site))
     told = str(view._inspector.pixel_info)
     for layer in view.ee_layers.values():
         tile = layer["ee_layer"].url.format(z=12, x=2232, y=1372)
