@@ -124,19 +124,22 @@ def all_jobs(dates: list[str]) -> list[Job]:
     """Return every job, the most important first."""
     ships = {name: [Job((name,), "all", (s,), ship=3) for s in SEEDS] for name in
              ("augmented", "relative")}
-    rivals = ("per_scene", "without_leaf_off", "no_augmentation", "less_rock", "deeper")
     patches = "random-patches-1"
     return [
         *ships["augmented"],
-        *(Job(("augmented", "relative"), f) for f in (*SEASONS, *PAIRS)),
-        *(Job(("augmented",), f) for f in (*OTHER_PAIRS, "summer")),
-        *ships["relative"],
-        *(Job((name,), f) for name in rivals for f in PAIRS),
-        *(Job(("paper",), f) for f in (*PAIRS, patches)),
-        *(Job((name,), f) for name in ("augmented", "per_scene") for f in (patches, *dates)),
-        *(Job(("paper",), f) for f in dates),
+        *(Job(("augmented", "relative"), f) for f in PAIRS),
+        *(Job(("augmented",), f) for f in (*SEASONS, *OTHER_PAIRS, "summer")),
+        *(Job((name,), f) for name in ("without_leaf_off", "per_scene", "no_augmentation")
+          for f in PAIRS),
+        *(Job(("paper",), f) for f in PAIRS),
+        *(Job((name,), f, (0,)) for name in ("augmented", "per_scene") for f in dates),
+        *(Job((name,), patches) for name in ("paper", "augmented", "per_scene")),
+        *(Job((name,), f) for name in ("less_rock", "deeper") for f in PAIRS),
         *(Job(("per_scene",), f) for f in SEASONS),
         *(Job((name,), f, (0,)) for name in ("unet_plus_plus", "fcn") for f in PAIRS),
+        *(Job(("paper",), f, (0,)) for f in dates),
+        *ships["relative"],
+        *(Job(("relative",), f) for f in (*SEASONS, *OTHER_PAIRS, "summer")),
     ]
 
 
