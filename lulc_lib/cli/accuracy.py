@@ -22,14 +22,16 @@ DESCRIPTION = """\
 Assess the accuracy of a class map against a reference.
 
 INPUT is one of
-  a confusion matrix (CSV; bare, labelled, or with sums), which must say what its rows are: by
-    --rows, or by a corner cell such as map/reference or reference/map
-  pairs of classes (CSV with the columns true and predicted, and label if there is one)
+  a confusion matrix (CSV; bare, labelled, or with sums; as Earth Engine, Orfeo ToolBox, ENVI,
+    SCP, GRASS r.kappa, eCognition, ArcGIS and pandas write it), which must say what its rows are:
+    by words of its own such as map/reference in the corner, or by --rows
+  pairs of classes (CSV with the columns true and predicted, and label and count if they are there;
+    points of Earth Engine, SEPAL and sits, R's long tables)
   binary counts (CSV with TP, TN, FP and FN per class)
   a labelled sample of `lulc sample` (.gpkg): accuracy and area of the map, with standard errors
   a map raster; REFERENCE is then a raster on the same grid, or polygons or points
     (without REFERENCE, a file beside the map whose name ends in _ref is looked for)
-CSV files may use comma, semicolon or tab."""
+CSV files may use comma, semicolon or tab, and UTF-8, UTF-16 or Windows-1250."""
 
 EXAMPLES = """\
 examples:
@@ -155,6 +157,8 @@ def _is_table(path: Path) -> bool:
         return True
     with existing_file(path).open("rb") as file:
         start = file.read(512)
+        if path.suffix.lower() in (".json", ".geojson"):
+            return b"[[" in start + file.read()
     return b"\0" not in start and re.match(rb"[^{<\n]*[,;\t]", start) is not None
 
 
@@ -165,10 +169,14 @@ def _read_table(args: argparse.Namespace) -> Comparison:
         hint = "; class names go in --labels" if args.reference.suffix.lower() == ".json" else ""
         raise InputError(f"{args.reference}: a REFERENCE belongs to a map raster, and "
                          f"{args.input.name} is a table that holds map and reference{hint}")
-    if args.column is not None:
-        raise InputError(f"--column {args.column}: belongs to a vector REFERENCE, and "
-                         f"{args.input.name} is a table")
-    return read_comparison(args.input, args.rows)
+    columns = None if args.column is None else tuple(args.column.split(","))
+    if columns is not None and len(columns) != 2:
+        raise InputError(f"--column {args.column}: belongs to a vector REFERENCE; of a table of "
+                         f"pairs as {args.input.name} it names two, REFERENCE,MAP")
+    if args.nodata is not None:
+        raise InputError(f"--nodata {args.nodata}: belongs to a map raster, and {args.input.name} "
+                         "is a table")
+    return read_comparison(args.input, args.rows, columns)
 
 
 def _count_map(args: argparse.Namespace) -> Comparison:

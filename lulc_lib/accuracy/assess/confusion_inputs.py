@@ -15,41 +15,52 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from lulc_lib.accuracy.assess.csv_cells import (
+    METRIC_WORDS,
+    SUM_WORDS,
     check_labels,
     count_or_none,
     counts,
     delimiter,
     in_order,
     plain_label,
-    read_cells,
     read_text,
+    regular,
+    split_lines,
 )
-from lulc_lib.accuracy.confusion import as_confusion, confusion_from_labels
+from lulc_lib.accuracy.assess.layouts import (
+    MAP_WORDS,
+    PRODUCERS_WORDS,
+    REFERENCE_WORDS,
+    USERS_WORDS,
+    Layout,
+    Side,
+    is_json,
+    orientation,
+    recognise,
+    word,
+)
+from lulc_lib.accuracy.confusion import as_confusion
 from lulc_lib.accuracy.metrics import binary_parts
 from lulc_lib.errors import InputError
-
-Side = Literal["map", "reference"]
 
 BINARY = ("TP", "TN", "FP", "FN")
 MOST_CLASSES = 1000
 """Different classes that are assessed; more are a sign of data that are no classes."""
 
-MAP_WORDS = frozenset({"map", "mapclass", "mapped", "class", "classes", "classification",
-                       "classified", "predicted", "predictedclass", "predictedlabel", "prediction",
-                       "predictions", "pred", "ypred"})
-REFERENCE_WORDS = frozenset({"reference", "referenceclass", "ref", "true", "trueclass", "truth",
-                             "groundtruth", "truelabel", "actual", "actualclass", "observed",
-                             "ytrue"})
-PAIR_MAP_WORDS = MAP_WORDS - {"class", "classes"} | {"mapcode"}
+PAIR_MAP_WORDS = MAP_WORDS - {"class", "classes", "user", "users"}
+PAIR_REFERENCE_WORDS = REFERENCE_WORDS - {"sample", "samples"}
+BESIDE_A_MAP = ("class", "landcover", "landuse", "lulc", "label", "klasa")
+"""Columns that are the reference of a table whose only other classes are said to be the map's."""
+
 LABEL_WORDS = frozenset({"label", "labels", "name", "names", "classname", "class"})
-SUM_WORDS = frozenset({"sum", "sums", "total", "totals", "rowsum", "rowsums", "colsum", "colsums",
-                       "columnsum", "columnsums", "rowtotal", "columntotal", "suma", "σ", "all"})
+COUNT_WORDS = frozenset({"count", "counts", "freq", "frequency", "n", "pixels", "pixelcount",
+                         "npixels", "liczba"})
+"""Columns that say how often a pair occurs."""
 
 
 @dataclass(frozen=True)
@@ -148,52 +159,44 @@ class Comparison:
         return replace(self, notes=(*self.notes, *notes))
 
 
-def read_comparison(path: Path | str, rows: Side | None = None) -> Comparison:
-    """Read what a CSV file says about a map and its reference, whichever of the formats it has.
+def read_comparison(path: Path | str, rows: Side | None = None,
+                    columns: tuple[str, str] | None = None) -> Comparison:
+    """Read what a file says about a map and its reference, whichever of the formats it has.
 
     Parameters
     ----------
     path : Path or str
-        A confusion matrix (bare, labelled, or with sums), a table with the columns ``true`` and
-        ``predicted`` (and ``label``), or TP, TN, FP, FN per class.
+        A confusion matrix (bare, labelled, with sums, or as one of ``layouts`` writes it), a table
+        of pairs of classes (``true``, ``predicted``, and ``label`` and ``count`` if they are
+        there), or TP, TN, FP, FN per class.
     rows : "map" or "reference", optional
-        What the rows of a confusion matrix are; not needed if its corner cell says it.
+        What the rows of a confusion matrix are; not needed if the file says it.
+    columns : tuple of str, optional
+        Names of the columns of the reference and of the map, of a table of pairs.
 
     Raises
     ------
     InputError
         The file is none of these, a cell is no count, or a matrix's orientation is not stated.
     """
-    path = Path(path)
-    text = read_text(path)
-    first = next(line for line in text.splitlines() if line.strip())
-    header = [_word(cell) for cell in first.split(delimiter(text))]
-    if _column(header, REFERENCE_WORDS) is not None and _column(header, PAIR_MAP_WORDS) is not None:
-        return _pairs(path.name, text, header)
-    cells = read_cells(path)
+    path, notes = Path(path), []
+    text = read_text(path, notes)
+    lines = [] if is_json(text) else split_lines(text, path.name)
+    layout = None if columns else recognise(text, [cells for _, cells in lines])
+    if layout is not None:
+        cells = regular(list(enumerate(layout.cells, 1)), path.name)
+        return _matrix(path.name, cells, rows, layout).noted(*notes)
+    if not lines:
+        raise InputError(f"{path.name}: is JSON without a square matrix of counts in it")
+    chosen = _pair_columns(path.name, lines[0][1], columns)
+    if chosen is not None:
+        return _pairs(path.name, text, chosen).noted(*notes)
+    cells = regular(lines, path.name)
     if set(BINARY) <= {cell.upper() for cell in cells[0]}:
         return _binary(path.name, [list(line) for line in zip(*cells, strict=True)])
     if set(BINARY) <= {line[0].upper() for line in cells}:
         return _binary(path.name, cells)
-    return _matrix(path.name, cells, rows)
-
-
-def orientation(corner: str) -> Side | None:
-    r"""Say what the rows are, from a corner cell such as ``map/reference``; None if it does not.
-
-    Examples
-    --------
-    >>> orientation("class/ref"), orientation("true\\predicted"), orientation("class")
-    ('map', 'reference', None)
-    """
-    parts = [_word(part) for part in re.split(r"[/\\|]", corner)]
-    if len(parts) != 2:
-        return None
-    if parts[0] in MAP_WORDS and parts[1] in REFERENCE_WORDS:
-        return "map"
-    if parts[0] in REFERENCE_WORDS and parts[1] in MAP_WORDS:
-        return "reference"
-    return None
+    return _matrix(path.name, cells, rows).noted(*notes)
 
 
 def read_names(path: Path | str, comparison: Comparison) -> Comparison:
@@ -238,12 +241,13 @@ def read_areas(path: Path | str, labels: Mapping[str, str]) -> dict[str, float]:
         A class with two areas, or unknown; an area that is no number ≥ 0.
     """
     path = Path(path)
-    header, *lines = read_cells(path)
+    text = read_text(path)
+    header, *lines = regular(split_lines(text, path.name), path.name)
     words = [cell.lower() for cell in header]
     columns = [i for i, word in enumerate(words) if word.split("_")[0].split(" ")[0] in
                ("area", "areas", "mapped", "pixels")]
     names = [i for i, word in enumerate(words) if word in ("label", "labels", "class", "code",
-                                                           "name", "map_class", "")]
+                                                           "name", "map_class", "klasa", "")]
     if len(columns) != 1 or not names:
         raise InputError(f"{path.name}: its first line is {', '.join(header)!r}; it must name the "
                          "columns: label,area")
@@ -258,7 +262,10 @@ def read_areas(path: Path | str, labels: Mapping[str, str]) -> dict[str, float]:
                              f"classes are {', '.join(dict.fromkeys(labels.values()))}")
         if labels[name] in areas:
             raise InputError(f"{path.name}: class {name} is there more than once")
-        areas[labels[name]] = _area(line[columns[0]], f"{path.name}, class {name}")
+        cell = line[columns[0]]
+        if delimiter(text) != "," and re.fullmatch(r"\d+,\d+", cell):
+            cell = cell.replace(",", ".")  # a decimal comma
+        areas[labels[name]] = _area(cell, f"{path.name}, class {name}")
     return areas
 
 
@@ -272,22 +279,26 @@ def _area(cell: str, where: str) -> float:
     return value
 
 
-def _word(cell: str) -> str:
-    return re.sub(r"[^a-zσ]", "", cell.lower())
-
-
-def _column(header: Sequence[str], words: frozenset[str]) -> int | None:
-    places = [i for i, word in enumerate(header) if word in words]
-    return places[0] if len(places) == 1 else None
-
-
-def _matrix(name: str, cells: list[list[str]], rows: Side | None) -> Comparison:
-    bare = count_or_none(cells[0][0]) is not None
-    if rows is None and _like_pairs(cells):
+def _matrix(name: str, cells: list[list[str]], rows: Side | None,
+            layout: Layout | None = None) -> Comparison:
+    """Read the counts first, so that whoever is asked for the rows is asked for nothing more."""
+    bare = layout is None and count_or_none(cells[0][0]) is not None
+    if rows is None and layout is None and _like_pairs(cells):
         raise InputError(f"{name}: its columns are {', '.join(cells[0])}; a table of pairs needs "
-                         "the columns true and predicted (a confusion matrix needs --rows)")
-    rows = _settle(name, cells[0][0], bare, rows)
-    matrix, notes = (_bare if bare else _labelled)(name, cells)
+                         "the columns true and predicted, or --column REFERENCE,MAP to name them "
+                         "(a confusion matrix needs --rows)")
+    corner = "" if bare else cells[0][0]
+    stated, by = (layout.rows, layout.program) if layout else (orientation(corner), corner)
+    if bare:
+        matrix, notes = _bare(name, cells)
+    else:
+        matrix, notes, metrics = _labelled(name, cells)
+        stated, by = (stated, by) if stated else (metrics, "its columns of PA and UA")
+    if layout is not None:
+        notes = [f"Layout of the file: {layout.program}.", *layout.notes, *notes]
+    rows = _settle(name, stated, by, rows, "it has no labels" if bare else
+                   layout.hint or f"the layout of {layout.program}" if layout else
+                   f"its corner cell is {corner!r}")
     if rows == "reference":
         matrix = matrix.T
     if not matrix.to_numpy().any():
@@ -297,23 +308,24 @@ def _matrix(name: str, cells: list[list[str]], rows: Side | None) -> Comparison:
 
 
 def _like_pairs(cells: list[list[str]]) -> bool:
-    """Two or three columns with a name each, and more lines than a matrix of them would have."""
-    width = len(cells[0])
-    return (width in (2, 3) and len(cells) > width + 1 and orientation(cells[0][0]) is None
-            and all(cell and count_or_none(cell) is None for cell in cells[0]))
+    """Names above the columns, none of which is also a label down the side."""
+    head, labels = cells[0], {line[0] for line in cells[1:]}
+    return (len(head) > 1 and len(cells) > 3 and orientation(head[0]) is None
+            and all(cell and count_or_none(cell) is None for cell in head)
+            and not labels & set(head[1:]))
 
 
-def _settle(name: str, corner: str, bare: bool, rows: Side | None) -> Side:
-    stated = None if bare else orientation(corner)
+def _settle(name: str, stated: Side | None, by: str, rows: Side | None, seen: str) -> Side:
     if stated is None and rows is None:
-        seen = "it has no labels" if bare else f"its corner cell is {corner!r}"
         raise InputError(
             f"{name}: does not say whether its rows are the map or the reference ({seen}); give "
             "--rows map or --rows reference (scikit-learn and accuracy_checker write the reference "
             "in rows), or write map/reference or reference/map into the corner cell")
     if stated is not None and rows is not None and stated != rows:
-        raise InputError(f"{name}: the corner cell {corner!r} says that rows are the {stated}, "
-                         f"--rows says {rows}; correct the one that is wrong")
+        raise InputError(f"{name}: the corner cell {by!r} says that rows are the {stated}, "
+                         f"--rows says {rows}; correct the one that is wrong"
+                         if orientation(by) else
+                         f"{name}: {by} says that rows are the {stated}, --rows says {rows}")
     return stated or rows
 
 
@@ -336,37 +348,63 @@ def _bare(name: str, cells: list[list[str]]) -> tuple[pd.DataFrame, list[str]]:
     return pd.DataFrame(values, index=labels, columns=labels), notes
 
 
-def _labelled(name: str, cells: list[list[str]]) -> tuple[pd.DataFrame, list[str]]:
-    columns = [plain_label(cell) for cell in cells[0][1:]]
-    rows = [plain_label(line[0]) for line in cells[1:]]
+def _labelled(name: str, cells: list[list[str]]
+              ) -> tuple[pd.DataFrame, list[str], Side | None]:
+    """Read counts with labels; lines and columns of sums are checked, of metrics left out."""
+    width, height = (_classes(labels) for labels in (cells[0][1:], [c[0] for c in cells[1:]]))
+    columns = [plain_label(cell) for cell in cells[0][1:width + 1]]
+    rows = [plain_label(line[0]) for line in cells[1:height + 1]]
     if not rows or not columns:
         raise InputError(f"{name}: has {len(rows)} rows of counts; a confusion matrix needs a line "
                          "of labels and a line per class")
     check_labels(columns, f"{name}, first line")
     check_labels(rows, f"{name}, first column")
-    table = pd.DataFrame(counts([line[1:] for line in cells[1:]], columns, rows, name),
-                         index=rows, columns=columns, dtype=np.int64)
-    table, notes = _without_sums(name, table)
-    return _square(name, table, notes)
+    table = pd.DataFrame(counts([line[1:width + 1] for line in cells[1:height + 1]], columns, rows,
+                                name), index=rows, columns=columns, dtype=np.int64)
+    notes = _check_sums(name, cells, table)
+    beside, below = cells[0][width + 1:], [line[0] for line in cells[height + 1:]]
+    left = [label for label in (*beside, *below) if word(label) not in {*SUM_WORDS, ""}]
+    if left:
+        notes.append(f"Metrics in the file were not read: {', '.join(dict.fromkeys(left))}.")
+    users = USERS_WORDS & {word(v) for v in beside}, USERS_WORDS & {word(v) for v in below}
+    producers = tuple(PRODUCERS_WORDS & {word(v) for v in part} for part in (beside, below))
+    by_map, by_reference = users[0] or producers[1], users[1] or producers[0]
+    stated = "map" if by_map and not by_reference else "reference" if by_reference else None
+    return *_square(name, table, notes), None if by_map and by_reference else stated
 
 
-def _without_sums(name: str, table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Drop a last row or column of sums, after checking that they are the sums."""
-    row = len(table) > 1 and _word(table.index[-1]) in SUM_WORDS
-    column = table.shape[1] > 1 and _word(table.columns[-1]) in SUM_WORDS
-    inner = table.iloc[: -1 if row else None, : -1 if column else None]
-    checks = []  # what, the sum in the file, the sum of the cells
-    if row:
-        checks += [(f"column {k}", table.iloc[-1][k], inner[k].sum()) for k in inner.columns]
-    if column:
-        checks += [(f"row {k}", table.iloc[:, -1][k], inner.loc[k].sum()) for k in inner.index]
-    if row and column:
-        checks.append(("the whole table", table.iloc[-1, -1], inner.to_numpy().sum()))
-    for what, given, cells in checks:
-        if given != cells:
+def _classes(labels: list[str]) -> int:
+    """Count the labels before the sums and metrics at the end."""
+    other = {*SUM_WORDS, *METRIC_WORDS, ""}
+    last = len(labels)
+    while last > 1 and word(labels[last - 1]) in other and not (
+            labels[last - 1] and count_or_none(labels[last - 1]) is not None):
+        last -= 1
+    return last if any(word(v) in {*SUM_WORDS, *METRIC_WORDS} for v in labels[last:]) else (
+        len(labels))
+
+
+def _check_sums(name: str, cells: list[list[str]], table: pd.DataFrame) -> list[str]:
+    """Compare the first line and column of sums after the classes with the cells."""
+    height, width = table.shape
+    head = [word(cell) for cell in cells[0]]
+    side = [word(line[0]) for line in cells]
+    column = next((k for k in range(width + 1, len(head)) if head[k] in SUM_WORDS), None)
+    row = next((k for k in range(height + 1, len(side)) if side[k] in SUM_WORDS), None)
+    checks = []  # what, the cell in the file, the sum of the cells
+    if row is not None:
+        checks += [(f"column {k}", cells[row][i + 1], table[k].sum())
+                   for i, k in enumerate(table.columns)]
+    if column is not None:
+        checks += [(f"row {k}", cells[i + 1][column], table.loc[k].sum())
+                   for i, k in enumerate(table.index)]
+    if row is not None and column is not None:
+        checks.append(("the whole table", cells[row][column], table.to_numpy().sum()))
+    for what, given, total in checks:
+        if given and count_or_none(given) != total:
             raise InputError(f"{name}: the sum given for {what} is {given} and its cells add up to "
-                             f"{cells}; correct the file or remove its sums")
-    return inner, ["The sums in the file agree with its cells."] if row or column else []
+                             f"{total}; correct the file or remove its sums")
+    return ["The sums in the file agree with its cells."] if checks else []
 
 
 def _square(name: str, table: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, list[str]]:
@@ -386,11 +424,35 @@ def _square(name: str, table: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFr
     return table.reindex(index=labels, columns=labels, fill_value=0), notes
 
 
-def _pairs(name: str, text: str, header: list[str]) -> Comparison:
+def _pair_columns(name: str, header: list[str], given: tuple[str, str] | None
+                  ) -> tuple[int, int] | None:
+    """Find the columns of the reference and of the map, by name or by what they are called."""
+    if given is not None:
+        missing = [column for column in given if header.count(column) != 1]
+        if missing:
+            raise InputError(f"{name}: has no column {missing[0]!r} or several; its columns are "
+                             f"{', '.join(header)}")
+        return header.index(given[0]), header.index(given[1])
+    words = [word(cell) for cell in header]
+    true = {w: k for k, w in enumerate(words) if w in PAIR_REFERENCE_WORDS}
+    mapped = {w: k for k, w in enumerate(words) if w in PAIR_MAP_WORDS}
+    beside = [k for k, w in enumerate(words) if w in BESIDE_A_MAP]
+    if not true and len(mapped) == len(beside) == 1 and len(header) > 2:
+        true = {"class": beside[0]}  # as Earth Engine exports a classified sample
+    if len(true) == len(mapped) == 1:
+        return next(iter(true.values())), next(iter(mapped.values()))
+    for kind in ("class", "code"):  # the same classes twice, by name and by code
+        if {f"ref{kind}", f"map{kind}"} <= {*true, *mapped}:
+            return true[f"ref{kind}"], mapped[f"map{kind}"]
+    return None
+
+
+def _pairs(name: str, text: str, chosen: tuple[int, int]) -> Comparison:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(io.StringIO(text), sep=delimiter(text), dtype=str, index_col=False,
+            table = pd.read_csv(io.StringIO(re.sub(r"^sep=.\r?\n", "", text)),
+                                sep=delimiter(text), dtype=str, index_col=False,
                                 keep_default_na=False, skipinitialspace=True).fillna("")
     except pd.errors.ParserWarning:
         raise InputError(f"{name}: its lines have more cells than the header line names") from None
@@ -399,17 +461,33 @@ def _pairs(name: str, text: str, header: list[str]) -> Comparison:
         raise InputError(f"{name}: cannot be read as a table of pairs ({why})") from None
     if table.empty:
         raise InputError(f"{name}: has a header line and no pairs")
-    true, mapped = _column(header, REFERENCE_WORDS), _column(header, PAIR_MAP_WORDS)
-    label = _column(header, LABEL_WORDS)
-    sides = [_codes(table.iloc[:, k], name) for k in (true, mapped)]
+    words = ["" if k in chosen else word(c) for k, c in enumerate(table.columns)]
+    label, number = (next((k for k, w in enumerate(words) if w in known), None)
+                     if sum(w in known for w in words) == 1 else None
+                     for known in (LABEL_WORDS, COUNT_WORDS))
+    sides = [_codes(table.iloc[:, k], name) for k in chosen]
     labels = in_order([*sides[0].unique(), *sides[1].unique()])
     if len(labels) > MOST_CLASSES:
         raise InputError(f"{name}: names {len(labels)} different classes; at most {MOST_CLASSES} "
                          "are assessed")
-    matrix = confusion_from_labels(sides[1], sides[0], labels)
-    ignored = [c for k, c in enumerate(table.columns) if k not in (true, mapped, label)]
+    times = np.ones(len(table), np.int64) if number is None else np.ravel(counts(
+        table.iloc[:, [number]].to_numpy(), [table.columns[number]], range(1, len(table) + 1),
+        name))
+    if not times.any():
+        raise InputError(f"{name}: all counts are 0; there is nothing to assess")
+    matrix = pd.DataFrame(0, index=labels, columns=labels)
+    summed = pd.Series(times).groupby([sides[1].to_numpy(), sides[0].to_numpy()]).sum()
+    for (row, column), total in summed.items():
+        matrix.loc[row, column] = total
+    kind = f"pairs of classes, {len(table)} lines"
+    if number is not None:
+        kind += f", counted by column {table.columns[number]}"
+    true, mapped = (table.columns[k] for k in chosen)
+    ignored = [c for k, c in enumerate(table.columns) if k not in (*chosen, label, number)]
     notes = [f"Columns not used: {', '.join(ignored)}."] if ignored else []
-    comparison = Comparison.of_matrix(matrix, f"pairs of classes, {len(table)} lines", notes)
+    if ignored:
+        notes.append(f"The reference is column {true}, the map column {mapped}.")
+    comparison = Comparison.of_matrix(as_confusion(matrix.to_numpy(), labels), kind, notes)
     if label is None:
         return comparison
     return comparison.renamed(_names_in_column(sides[0], table.iloc[:, label], labels, name), name)

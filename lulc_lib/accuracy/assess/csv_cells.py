@@ -1,22 +1,33 @@
-"""CSV files as cells of text: delimiter, byte-order mark, counts, and errors that name the cell."""
+"""CSV files as cells of text: encoding, delimiter, counts, and errors that name the cell."""
 
 from __future__ import annotations
 
+import codecs
 import csv
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from lulc_lib.accuracy.assess.layouts import PRODUCERS_WORDS, USERS_WORDS, word
 from lulc_lib.errors import InputError
 from lulc_lib.io import existing_file
 
 DELIMITERS = (",", ";", "\t")
+SUM_WORDS = frozenset({
+    "sum", "sums", "total", "totals", "rowsum", "rowsums", "colsum", "colsums", "columnsum",
+    "columnsums", "rowtotal", "columntotal", "suma", "σ", "all"})
+METRIC_WORDS = USERS_WORDS | PRODUCERS_WORDS | {
+    "kappa", "kia", "kiaperclass", "accuracy", "overallaccuracy", "oa", "hellden", "short",
+    "recall", "precision", "fscore", "omission", "commission", "omissionerror", "commissionerror"}
+"""Labels of lines and columns after the classes that hold no counts."""
+
 LARGEST_COUNT = 2**53
 """Above this a float64 no longer tells neighbouring whole numbers apart."""
 
 
-def read_text(path: Path) -> str:
-    """Read a text file (UTF-8, with or without byte-order mark).
+def read_text(path: Path, notes: list[str] | None = None) -> str:
+    """Read a text file: UTF-8, UTF-16 with a byte-order mark, else Windows-1250, which is noted.
 
     Raises
     ------
@@ -24,57 +35,85 @@ def read_text(path: Path) -> str:
         No such file, a folder, not text, or nothing in it.
     """
     try:
-        text = existing_file(path).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        text = "\0"
+        data = existing_file(path).read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    if "\0" in text:
-        raise InputError(f"{path.name}: is not a text file in UTF-8")
+    marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = "\0"
+    for encoding in ("utf-16",) if marked else ("utf-8-sig", "cp1250"):
+        with suppress(UnicodeDecodeError):
+            text = data.decode(encoding)
+            break
+    if "\0" in text or (marked and not re.search(r"[!-~]", text)):
+        raise InputError(f"{path.name}: is not a text file (in UTF-8, UTF-16 or Windows-1250)")
     if not text.strip():
         raise InputError(f"{path.name}: is empty")
+    if encoding == "cp1250" and notes is not None:
+        notes.append("The file is not in UTF-8: read as Windows-1250.")
     return text
 
 
 def delimiter(text: str) -> str:
-    """Choose the delimiter of a CSV text: comma, semicolon or tab, whichever comes most.
+    r"""Choose the delimiter of a CSV text: what ``sep=`` says, else the one that comes most.
+
+    It is looked for in the first line that has any of comma, semicolon and tab.
 
     Examples
     --------
-    >>> delimiter("a;b;c")
-    ';'
+    >>> delimiter("a;b;c"), delimiter("title\na\tb,c\td"), delimiter("sep=;\na,b")
+    (';', '\t', ';')
     """
-    first = next(line for line in text.splitlines() if line.strip())
+    stated = re.match(r"sep=(.)\r?\n", text)
+    if stated:
+        return stated[1]
+    first = next((line for line in text.splitlines() if any(d in line for d in DELIMITERS)), "")
     return max(DELIMITERS, key=first.count)
 
 
-def read_cells(path: Path) -> list[list[str]]:
-    """Read the cells of a CSV file, stripped, without empty lines and empty columns at the end.
+def split_lines(text: str, name: str) -> list[tuple[int, list[str]]]:
+    """Split a CSV text into cells, stripped, with the numbers of the lines; none of empty lines.
 
     Raises
     ------
     InputError
-        The file cannot be read (see :func:`read_text`) or its lines differ in length.
+        Quotes that do not close, or no cell with anything in it.
     """
-    text = read_text(path)
     try:
         lines = list(csv.reader(text.splitlines(), delimiter=delimiter(text), strict=True))
     except csv.Error as error:
-        raise InputError(f"{path.name}: cannot be read as a CSV file ({error})") from None
+        raise InputError(f"{name}: cannot be read as a CSV file ({error})") from None
     rows = [(number, [cell.strip() for cell in line]) for number, line in enumerate(lines, 1)]
-    rows = [(number, cells) for number, cells in rows if any(cells)]
+    rows = [(number, cells) for number, cells in rows
+            if any(cells) and not (number == 1 and re.match("sep=", text))]
     if not rows:
-        raise InputError(f"{path.name}: has no cell with anything in it")
+        raise InputError(f"{name}: has no cell with anything in it")
+    return rows
+
+
+def regular(rows: list[tuple[int, list[str]]], name: str) -> list[list[str]]:
+    """Give every line the same number of cells, without empty columns at the end.
+
+    A line of sums or metrics may be shorter than the others.
+
+    Raises
+    ------
+    InputError
+        Lines of classes differ in length.
+    """
     while len(rows[0][1]) > 1 and not any(cells[-1] for _, cells in rows):
         rows = [(number, cells[:-1]) for number, cells in rows]
     first = rows[0][1]
     if len(rows) > 1 and len(first) == len(rows[1][1]) - 1 and count_or_none(first[0]) is None:
-        first.insert(0, "")  # labels without a corner cell
-    for number, cells in rows:
-        if len(cells) != len(rows[0][1]):
-            raise InputError(f"{path.name}, line {number}: has {len(cells)} cells and the first "
-                             f"line {len(rows[0][1])}; all lines must have the same number")
-    return [cells for _, cells in rows]
+        first = ["", *first]  # labels without a corner cell
+    width, table = len(first), [first]
+    for number, cells in rows[1:]:
+        if len(cells) < width and word(cells[0]) in {*SUM_WORDS, *METRIC_WORDS}:
+            cells = cells + [""] * (width - len(cells))
+        if len(cells) != width:
+            raise InputError(f"{name}, line {number}: has {len(cells)} cells and the first "
+                             f"line {width}; all lines must have the same number")
+        table.append(cells)
+    return table
 
 
 def count_or_none(cell: str) -> int | None:

@@ -1,0 +1,185 @@
+"""Tables as other programs write them (``cases/``): read as they are, or asked for once."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lulc_lib import cli
+from lulc_lib.accuracy.assess import read_areas, read_comparison
+from lulc_lib.accuracy.assess.layouts import orientation, recognise
+from lulc_lib.errors import InputError
+
+CASES = Path(__file__).parent / "cases"
+MATRIX = [[49, 2, 1], [3, 40, 4], [1, 5, 45]]  # rows map; n 150, OA .89333
+
+
+@pytest.mark.parametrize("name", ["arcgis.csv", "ecog.csv", "envi.txt", "pl1250.csv", "rkappa.csv",
+                                  "scp.csv", "sk.csv", "utf16.csv"])
+def test_the_file_says_its_orientation(name, capsys):
+    """Row 12 of the cases: all describe one matrix, and none needs an option."""
+    assert cli.main(["accuracy", str(CASES / name), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["matrix"] == MATRIX and found["n"] == 150
+    assert found["overall_accuracy"] == pytest.approx(134 / 150)
+    assert found["per_class"][found["labels"][0]]["users_accuracy"] == pytest.approx(49 / 52)
+    stated, other = ("reference", "map") if name == "sk.csv" else ("map", "reference")
+    with pytest.raises(InputError, match=f"rows are the {stated}, --rows says {other}"):
+        read_comparison(CASES / name, other)
+
+
+def test_orfeo_toolbox_has_the_reference_in_its_rows():
+    found = read_comparison(CASES / "otb.csv")
+    assert found.labels == ["1", "2", "5", "10"]
+    assert found.matrix.loc["2", "1"] == 4 and found.matrix.loc["1", "2"] == 6
+    assert found.n == 346
+
+
+@pytest.mark.parametrize("name", ["gee_matrix.csv", "m.json", "feature.geojson"])
+def test_earth_engine_is_asked_for_once(name, tmp_path, capsys):
+    """Following the message works at the first try."""
+    matrix = [[41, 2, 0], [3, 38, 4], [0, 5, 27]]
+    path = CASES / name if name.endswith("csv") else tmp_path / name
+    if name == "m.json":
+        path.write_text(json.dumps(matrix))
+    if name == "feature.geojson":
+        path.write_text(json.dumps({"type": "FeatureCollection", "features": [{
+            "geometry": {"coordinates": [[1, 2], [3, 4]]}, "properties": {"matrix": matrix}}]}))
+    assert cli.main(["accuracy", str(path), "--json"]) == 2
+    message = capsys.readouterr().err
+    assert "--rows reference" in message and "errorMatrix has the reference in its rows" in message
+    assert cli.main(["accuracy", str(path), "--json", "--rows", "reference"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["labels"] == ["0", "1", "2"] and found["matrix"][0] == [41, 3, 0]
+
+
+def test_gaps_of_earth_engines_numbering_are_left_out_and_said(tmp_path):
+    path = tmp_path / "m.json"
+    path.write_text("[[0, 0, 0], [0, 5, 1], [0, 2, 7]]")
+    found = read_comparison(path, "reference")
+    assert found.labels == ["1", "2"] and found.n == 15
+    assert any("Class 0 has no count" in note for note in found.notes)
+
+
+def test_points_of_earth_engine():
+    found = read_comparison(CASES / "gee_points.csv")
+    assert found.matrix.to_numpy().tolist() == [[1, 0], [1, 2]] and found.n == 4
+    assert "The reference is column class, the map column classification." in found.notes
+
+
+@pytest.mark.parametrize(("name", "n", "oa"), [
+    ("caret_long.csv", 150, 134 / 150), ("pairs_with_count.csv", 97, 89 / 97),
+    ("sepal.csv", 5, 0.8), ("sepal2.csv", 5, 0.8), ("sits.csv", 3, 2 / 3),
+    ("excel_sep.csv", 25, 0.88)])
+def test_pairs_counts_and_points(name, n, oa):
+    """Row 4 of the cases, and the points of row 12."""
+    found = read_comparison(CASES / name)
+    assert found.n == n
+    assert found.counts.TP.sum() / n == pytest.approx(oa)
+
+
+def test_r_long_table_is_the_same_matrix():
+    found = read_comparison(CASES / "caret_long.csv")
+    order = ["Forest", "Water", "Quarry"]
+    assert found.matrix.loc[order, order].to_numpy().tolist() == MATRIX
+    assert found.kind == "pairs of classes, 9 lines, counted by column Freq"
+
+
+def test_code_0_is_a_class_in_pairs(tmp_path):
+    """Row 1 of the cases."""
+    path = tmp_path / "p.csv"
+    path.write_text("true,predicted,n\n0,0,6\n1,0,2\n0,1,2\n1,1,4\n")
+    found = read_comparison(path)
+    assert found.n == 14 and found.matrix.to_numpy().tolist() == [[6, 2], [2, 4]]
+
+
+def test_areas_with_a_decimal_comma(capsys):
+    found = read_areas(CASES / "areas_decimal_comma.csv", {k: k for k in "1234"})
+    assert found == {"1": 1000.5, "2": 600.25, "4": 400.0}
+    assert cli.main(["accuracy", str(CASES / "matrix_for_areas.csv"), "--json", "--areas",
+                     str(CASES / "areas_decimal_comma.csv")]) == 0
+    area = json.loads(capsys.readouterr().out)["area_adjusted"]["per_class"]
+    assert sum(row["area"] for row in area.values()) == pytest.approx(2000.75)
+
+
+def test_columns_of_pairs_are_asked_for_and_may_be_named(tmp_path, capsys):
+    path = tmp_path / "points.csv"
+    path.write_text("id,teren,wynik,osoby\n1,1,1,3\n2,1,2,3\n3,2,2,2\n")
+    assert cli.main(["accuracy", str(path)]) == 2
+    assert "or --column REFERENCE,MAP to name them" in capsys.readouterr().err
+    assert cli.main(["accuracy", str(path), "--column", "teren,wynik", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["matrix"] == [[1, 0], [1, 1]]
+    assert cli.main(["accuracy", str(path), "--column", "teren,nic"]) == 2
+    assert "has no column 'nic'" in capsys.readouterr().err
+
+
+def test_counts_of_pairs_must_be_whole(tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_text("true,predicted,count\n1,1,0.5\n")
+    with pytest.raises(InputError, match=r"column count: the cell is 0.5 \(a fraction\)"):
+        read_comparison(path)
+    path.write_text("true,predicted,count\n1,1,0\n")
+    with pytest.raises(InputError, match="all counts are 0"):
+        read_comparison(path)
+
+
+def test_panels_are_joined(tmp_path):
+    """GRASS writes five columns a panel; the text report has tabs and MAP2 down the side."""
+    text = ("\nError Matrix (MAP1: reference, MAP2: classification)\nPanel #1 of 2\n\t\t\t  MAP1\n"
+            "     cat#\t1\t2\t\n M     1\t5\t1\t\n A     2\t2\t7\t\n P     3\t0\t0\t\n"
+            "Col Sum\t\t7\t8\t\n\nPanel #2 of 2\n\t\t\t  MAP1\n     cat#\t3\tRow Sum\n"
+            " M     1\t4\t10\n A     2\t0\t9\n P     3\t6\t6\nCol Sum\t\t10\t25\n")
+    path = tmp_path / "kappa.txt"
+    path.write_text(text)
+    found = read_comparison(path)
+    assert found.matrix.to_numpy().tolist() == [[5, 1, 4], [2, 7, 0], [0, 0, 6]]
+    envi = (CASES / "envi.txt").read_text()
+    body = "\n".join(line[:38] for line in envi.splitlines())
+    rest = "\n".join(line[:12] + "  " + line[38:] for line in envi.splitlines()[6:])
+    path.write_text(f"{body}\n\n       Ground Truth (Pixels)\n{rest}\n")
+    assert read_comparison(path).matrix.to_numpy().tolist() == MATRIX
+
+
+def test_an_unclassified_row_with_pixels_counts(tmp_path):
+    path = tmp_path / "envi.txt"
+    text = (CASES / "envi.txt").read_text()
+    text = text.replace("Unclassified             0             0             0             0",
+                        "Unclassified             2             0             0             2")
+    path.write_text(text.replace("  Total                 53", "  Total                 55")
+                    .replace("150\n", "152\n"))
+    found = read_comparison(path)
+    assert found.n == 152 and found.matrix.loc["Unclassified", "Forest"] == 2
+
+
+@pytest.mark.parametrize("below", ["Producer;.9;.8;\nUser;.9;.7;\nOverall Accuracy;.8\n",
+                                   "Kappa;0.5\n"])
+def test_metrics_after_the_classes_are_left_out_and_said(tmp_path, below):
+    path = tmp_path / "m.csv"
+    path.write_text("User \\ Reference;a;b;Sum\na;5;1;6\nb;2;7;9\nSum;7;8;\n" + below)
+    found = read_comparison(path)
+    assert found.matrix.to_numpy().tolist() == [[5, 1], [2, 7]]
+    assert any(note.startswith("Metrics in the file were not read") for note in found.notes)
+    path.write_text("User \\ Reference;a;b;Sum\na;5;1;6\nb;2;7;8\n" + below)
+    with pytest.raises(InputError, match="sum given for row b is 8 and its cells add up to 9"):
+        read_comparison(path)
+
+
+def test_columns_of_users_accuracy_say_that_rows_are_the_map(tmp_path):
+    path = tmp_path / "m.csv"
+    path.write_text(",a,b,UA\na,5,1,.83\nb,2,7,.78\nPA,.71,.88,\n")
+    assert read_comparison(path).matrix.to_numpy().tolist() == [[5, 1], [2, 7]]
+    path.write_text(",a,b,PA\na,5,2,.71\nb,1,7,.88\n")
+    assert read_comparison(path).matrix.to_numpy().tolist() == [[5, 1], [2, 7]]
+    path.write_text(",a,b,UA,PA\na,5,1,.8,.7\nb,2,7,.8,.9\n")
+    with pytest.raises(InputError, match="--rows map or --rows reference"):
+        read_comparison(path)
+
+
+def test_ordinary_tables_are_no_layout(tmp_path):
+    assert recognise("a,b\n1,2\n", [["a", "b"], ["1", "2"]]) is None
+    assert orientation("mapa/referencja") == "map"
+    path = tmp_path / "x.csv"
+    path.write_text('{"1": "a"}')
+    with pytest.raises(InputError, match="is JSON without a square matrix"):
+        read_comparison(path)
