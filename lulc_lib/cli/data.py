@@ -61,15 +61,15 @@ def add_data(commands: Subparsers) -> None:
 
 def run_data(args: argparse.Namespace) -> int:
     """Do what ``lulc data`` was asked for; return the exit code."""
-    if args.stac is None and args.service:
-        raise InputError("--service belongs to --stac SITE:DATE; give that too")
-    if args.registries is None and args.layer:
-        raise InputError("--layer belongs to --registries AREA; give that too")
-    if args.sites and not args.euromine:
-        raise InputError("--sites belongs to --euromine; give that too")
-    if args.output and args.stac is None and args.registries is None and not args.euromine:
-        raise InputError("--output belongs to --stac SITE:DATE, --registries AREA or --euromine; "
-                         "give one too")
+    of_folder = args.stac is not None or args.registries is not None or args.euromine
+    for given, allowed, needs in (
+            (args.service, args.stac is not None, "--service belongs to --stac SITE:DATE"),
+            (args.layer, args.registries is not None, "--layer belongs to --registries AREA"),
+            (args.sites, args.euromine, "--sites belongs to --euromine"),
+            (args.output, of_folder, "--output belongs to --stac SITE:DATE, --registries AREA or "
+                                     "--euromine")):
+        if given and not allowed:
+            raise InputError(f"{needs}; give that too")
     if args.list_files:
         return _list_files()
     if args.stac is not None:
@@ -103,7 +103,7 @@ def _fetch_all() -> int:
 
 
 def _list_files() -> int:
-    from lulc_lib.data.catalogue import TERMS, published_files
+    from lulc_lib.data.catalogue import EUROMINE_TERMS, TERMS, published_files
     from lulc_lib.data.download import file_states
 
     root = paths.published_dir()
@@ -120,6 +120,9 @@ def _list_files() -> int:
     if reasons:
         print(f"First unavailable: {reasons[0]}.")
     print(TERMS)
+    mines = [path for path in (root / "euromine").glob("*_[0-9]*") if path.is_dir()]
+    if mines:
+        print(f"{root / 'euromine'}: {len(mines)} sites. {EUROMINE_TERMS}")
     return DONE
 
 
@@ -135,12 +138,13 @@ def _fetch_by_stac(request: str, service: str | None, output: Path | None) -> in
 
 
 def _fetch_mines(output: Path | None, sites: Sequence[str]) -> int:
-    from lulc_lib.data.euromine import ATTRIBUTION, download_sites, euromine_dir
+    from lulc_lib.data.catalogue import EUROMINE_TERMS
+    from lulc_lib.data.euromine import download_sites, euromine_dir
 
     folder = output or euromine_dir()
     there = download_sites(folder, sites)
     print(f"{folder}: {len(there)} site{'' if len(there) == 1 else 's'}, {', '.join(there)}.")
-    print(ATTRIBUTION)
+    print(EUROMINE_TERMS)
     return DONE
 
 

@@ -27,6 +27,12 @@ TERMS = (
     "The imagery contains modified Copernicus Sentinel data."
 )
 
+EUROMINE_TERMS = (
+    "EuroMineNet (Yu, W., Nwazelibe, V., Ma, X., Zhang, X., Gloaguen, R., Zhu, X. X., Ghamisi, P., "
+    "2026; doi 10.14278/rodare.4656), CC BY 4.0 (creativecommons.org/licenses/by/4.0). "
+    "Contains modified Copernicus Sentinel data 2015-2024.")
+"""Goes with the data of :mod:`lulc_lib.data.euromine`, and with weights trained with them."""
+
 ROLES = ("training", "test", "reference", "published_map")
 KINDS = ("scene", "mask", "polygons", "map", "table")
 

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from lulc_lib import paths
 from lulc_lib.data.bands import BANDS
+from lulc_lib.data.catalogue import EUROMINE_TERMS as ATTRIBUTION
 from lulc_lib.data.download import RecordFile, fetch, require
 from lulc_lib.data.radiometry import QUANTIFICATION
 from lulc_lib.data.reference import on_grid
@@ -39,15 +40,8 @@ from lulc_lib.io.http import Client, Policy
 
 RECORD = "https://rodare.hzdr.de/api/records/4656"
 ARCHIVE = "EuroMineNet.zip"
-ATTRIBUTION = (
-    "EuroMineNet (Yu, W., Nwazelibe, V., Ma, X., Zhang, X., Gloaguen, R., Zhu, X. X., Ghamisi, P., "
-    "2026; doi 10.14278/rodare.4656), CC BY 4.0 (creativecommons.org/licenses/by/4.0). "
-    "Contains modified Copernicus Sentinel data 2015-2024.")
-"""Goes with the data, and with weights trained with them."""
-
-PARTS = ("train", "validation", "test")
 MINE = 255
-"""Value of a label inside the mining footprint: pits, dumps, plants, ponds. 0 is outside."""
+"""Value of a label inside the mining footprint; 0 is outside."""
 
 ADVICE = "try again later, or put the archive there yourself"
 _SITE = re.compile(r"[A-Z][A-Za-z]+_\d+")
@@ -63,15 +57,12 @@ ORDERS: tuple[tuple[str, ...], ...] = tuple(
 
 
 class MineScene(NamedTuple):
-    """One year of a site.
+    """One year of a site: its scene, and the mining footprint, (y, x) bool.
 
-    Attributes
-    ----------
-    scene : DataArray, shape (band, y, x), float32
-        Reflectance as of :func:`lulc_lib.data.scenes.read_scene`, with the attributes ``order``,
-        ``radiometry`` ("surface", "top of atmosphere" or "undetermined") and ``notes``.
-    mine : DataArray, shape (y, x), bool
-        The mining footprint, wider than the study's class of quarries.
+    ``scene`` is as of :func:`lulc_lib.data.scenes.read_scene`, with the attributes ``order`` (of
+    the bands in the file), ``radiometry`` ("surface", "top of atmosphere" or "undetermined"),
+    ``notes``. The footprint (pits, dumps, plants, ponds) is wider than the study's class of
+    quarries.
     """
 
     scene: xr.DataArray
@@ -99,13 +90,7 @@ def part_of(site: str) -> str:
 
 
 def sites(root: Path, part: str | None = None) -> list[str]:
-    """Return the sites in a folder that belong to a part, or to any, without those left out.
-
-    Raises
-    ------
-    InputError
-        There is none; the message says how to get them.
-    """
+    """Return the sites in a folder of a part, or of any, without those left out; one at least."""
     here = [p.name for p in Path(root).glob("*_*") if p.is_dir() and _SITE.fullmatch(p.name)]
     chosen = [s for s in here if part_of(s) != "left out" and part in (None, part_of(s))]
     if not chosen:
@@ -127,14 +112,12 @@ def years(root: Path, site: str) -> dict[int, tuple[Path, Path]]:
 def read_site(root: Path, site: str, year: int) -> MineScene:
     """Read one year of a site.
 
-    A label that is one row or column smaller than its image starts in the same corner, as the
-    authors have it; the image is cut to it, which ``notes`` says.
-
     Raises
     ------
     InputError
         No such year, a site left out, a file that cannot be used, or pixels that do not tell the
-        order of the bands or the offset.
+        order of the bands or the offset. A label one row or column smaller than its image starts in
+        the same corner, as the authors have it: the image is cut to it.
     """
     if part_of(site) == "left out":
         raise InputError(f"{site}: its authors leave this site of EuroMineNet out")
@@ -164,12 +147,8 @@ def read_site(root: Path, site: str, year: int) -> MineScene:
 def band_order(dn: NDArray[np.uint16], name: str) -> tuple[str, ...]:
     """Return the order of unnamed bands (band, row, col): the one in which vegetation looks it.
 
-    Only relations between bands count, so neither an offset nor haze matters.
-
-    Raises
-    ------
-    InputError
-        None of :data:`ORDERS` fits, or several do.
+    Only relations between bands count, so neither an offset nor haze matters. InputError: none of
+    :data:`ORDERS` fits, or several do.
     """
     pixels = dn[:, (dn > 0).all(axis=0)].astype(np.float64)
     fitting = [order for order in ORDERS
@@ -214,8 +193,7 @@ def radiometry_of(scene: xr.DataArray) -> str:
 def without_haze(scene: xr.DataArray) -> xr.DataArray:
     """Return reflectance whose darkest hundredth is .01 in every band: dark-object subtraction.
 
-    A rough way from the top of the atmosphere to the surface. Source: Chavez 1988, Remote Sens.
-    Environ. 24, 459–479.
+    Source: Chavez 1988, Remote Sens. Environ. 24, 459–479.
     """
     dark = scene.quantile(0.01, ("y", "x")).drop_vars("quantile") - 0.01
     out = (scene - dark).clip(0).astype(np.float32).assign_attrs(scene.attrs)
@@ -243,10 +221,9 @@ def download_sites(out: Path, wanted: Sequence[str] = (), record: str | None = N
         Folder of the sites; the archive is kept in it.
     wanted : sequence of str
         Names of sites; none: all. Those unpacked already are not fetched again.
-    record : str, optional
-        Address of the record in an Invenio repository's API, unless :data:`RECORD`.
-    progress, policy : bool, Policy
-        Show a bar on stderr; time-outs and retries.
+    record, progress, policy : str, bool, Policy
+        Address of the record in the API of an Invenio repository, unless :data:`RECORD`; show a
+        bar on stderr; time-outs and retries.
 
     Raises
     ------
@@ -279,10 +256,7 @@ def _file_of(answer: dict, client: Client, url: str) -> RecordFile:
 def unpack(archive: Path, out: Path, wanted: Sequence[str] = ()) -> list[str]:
     """Unpack sites of the archive, each whole or not at all; return their names.
 
-    Raises
-    ------
-    InputError
-        Damaged, names that lead out of the folder, links, unknown sites, or no room.
+    InputError: damaged, names that lead out of the folder, links, unknown sites, or no room.
     """
     try:
         with zipfile.ZipFile(archive) as source:

@@ -81,7 +81,7 @@ class SceneFile:
         except (rasterio.errors.RasterioError, UnicodeDecodeError) as error:
             raise InputError(f"{path}: cannot be read as a raster ({error})") from error
         try:
-            self.named = any(self._source.descriptions)
+            self.named = any(band_key(d) for d in self._source.descriptions)
             described = self._source.descriptions if self.named or names is None else names
             if len(described) != self._source.count:
                 raise InputError(f"{self.name}: has {self._source.count} bands, not "

@@ -221,5 +221,9 @@ def test_the_command(server, tmp_path, monkeypatch, capsys):
     assert cli.main(["data", "--euromine", "--sites", "Poland_2", "--out", str(out)]) == 0
     printed = capsys.readouterr().out
     assert f"{out}: 1 site" in printed and euromine.ATTRIBUTION in printed
+    monkeypatch.setenv("LULC_DATA", str(tmp_path))
+    out.rename(tmp_path / "euromine")
+    assert cli.main(["data", "--list"]) == 0
+    assert f"{tmp_path / 'euromine'}: 1 sites. EuroMineNet" in capsys.readouterr().out
     assert cli.main(["data", "--sites", "Poland_2"]) == 2
     assert "--sites belongs to --euromine" in capsys.readouterr().err
