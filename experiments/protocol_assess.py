@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
 from functools import cached_property
 
 import numpy as np
@@ -120,6 +122,7 @@ class Assessment:
         mapped = logits.argmax(1)
         found: dict[str, object] = {
             "confusion": {k: confusion(mapped, t) for k, t in self.parts.items()},
+            "clusters": {k: self._by_cluster(mapped, t) for k, t in self.parts.items()},
             "rocks": self._other_rocks(mapper), "synthetic_rocks": self._synthetic(mapper),
             "clips": {str(s): self._clips(mapper, mapped[0], s) for s in (64, 128, 200)},
             "covers": self._covers(mapper)}
@@ -127,6 +130,26 @@ class Assessment:
             found["reliability"] = {k: reliability_tables(logits, t)
                                     for k, t in self.parts.items()}
         return found
+
+    def packed_map(self, mapper: Mapper) -> str:
+        """Return the map of the first held-out date: class indexes, zlib, base64."""
+        mapped = mapper.classes(self.scene[None])[0].byte().cpu().numpy()
+        return base64.b64encode(zlib.compress(mapped.tobytes(), 9)).decode()
+
+    @cached_property
+    def _cluster(self) -> Tensor:
+        """(row, col) number of the label cluster of each pixel, for polygon bootstraps."""
+        return torch.as_tensor(self.data.clusters.astype(np.int64), device=self.device)
+
+    def _by_cluster(self, mapped: Tensor, target: Tensor) -> list[list[int]]:
+        """Return [cluster, map class, reference class, pixels], all held-out dates together."""
+        at = target != IGNORE
+        cluster = self._cluster.expand(target.shape)[at]
+        pairs = (cluster * CLASSES + mapped[at].long()) * CLASSES + target[at].long()
+        counts = torch.bincount(pairs)
+        where = counts.nonzero()[:, 0]
+        rows = [where // CLASSES**2, where // CLASSES % CLASSES, where % CLASSES, counts[where]]
+        return torch.stack(rows, dim=1).tolist()
 
     @cached_property
     def _rocks(self) -> Tensor:

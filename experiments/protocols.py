@@ -48,7 +48,9 @@ from lulc_lib.accuracy.splits import (
     SEASONS,
     Fold,
     make_fold,
+    polygons_out,
     random_patches,
+    random_pixels,
     refuse_leak,
 )
 from lulc_lib.unet.augment import AugmentConfig
@@ -137,6 +139,8 @@ def all_jobs(dates: list[str]) -> list[Job]:
         *(Job((name,), f) for name in ("less_rock", "deeper") for f in PAIRS),
         *(Job(("per_scene",), f) for f in SEASONS),
         *(Job((name,), f, (0,)) for name in ("unet_plus_plus", "fcn") for f in PAIRS),
+        *(Job((name,), f, (0,)) for f in ("random-pixels-1", "polygons-1", "NW")
+          for name in ("augmented", "per_scene", "paper")),
         *(Job(("paper",), f, (0,)) for f in dates),
         *ships["relative"],
         *(Job(("relative",), f) for f in (*SEASONS, *OTHER_PAIRS, "summer")),
@@ -145,10 +149,12 @@ def all_jobs(dates: list[str]) -> list[Job]:
 
 def fold_of(name: str, codes: NDArray[np.uint8]) -> Fold:
     """Return the fold of a name."""
-    if name.startswith("random-patches"):
-        return next(f for f in random_patches(list(codes), patch=100, folds=3) if f.name == name)
+    for start, folds in (("random-patches", partial(random_patches, patch=100, folds=3)),
+                         ("random-pixels", random_pixels), ("polygons", polygons_out)):
+        if name.startswith(start):
+            return next(f for f in folds(list(codes)) if f.name == name)
     season, _, quadrant = name.rpartition("-") if name[-2:] in QUADRANTS else (name, "", None)
-    return make_fold(list(codes), None if name == "all" else season, quadrant)
+    return make_fold(list(codes), None if name == "all" else season or None, quadrant)
 
 
 def training_set(data: Scenes, fold: Fold, config: TrainConfig) -> TrainingSet:
@@ -245,6 +251,9 @@ def _assess(job: Job, path: Path, out: Path, start: float, args: argparse.Namesp
                    "settings": [c.to_dict() for c in configs], "steps": flat[0].done,
                    "networks": {} if args.short else dict(
                        _each(assessment, models, configs, job.seeds)),
+                   "parameters": sum(p.numel() for p in models[0].parameters()),
+                   "map": assessment.packed_map(Mapper(models[:1], configs[0])),
+                   "training_seconds": round(trained - begin, 1), "trained_together": len(flat),
                    "seconds": round(time.time() - begin, 1), **_where(args)}
         part = out / f"{name}__{job.fold}.part"
         part.write_text(json.dumps(content))
