@@ -179,20 +179,13 @@ def published_map(rng: Rng, site: str, truth: Codes) -> Codes:
     return out
 
 
-def confusion_table(mapped: Codes, reference: Codes) -> tuple[list[int], Ints]:
-    """Return the reference's classes, and the counts ``(map class, reference class) int64``.
+def confusion_text(mapped: Codes, reference: Codes) -> str:
+    """Return the published table's text: counts, rows map and columns reference classes.
 
-    Map classes that the reference lacks are left out, as in the published tables.
+    Map classes that the reference lacks are left out, as there.
     """
     at = reference != legend.NO_DATA
     codes = [c for c in legend.CODES if (reference == c).any()]
     table = pd.crosstab(mapped[at], reference[at]).reindex(
-        index=codes, columns=codes, fill_value=0)
-    return codes, table.to_numpy(np.int64)
-
-
-def confusion_csv(codes: list[int], counts: Ints) -> str:
-    """Return the published file's text, which begins with a byte-order mark."""
-    lines = [",".join(["class\\ref", *map(str, codes)])]
-    lines += [",".join(map(str, [c, *row])) for c, row in zip(codes, counts, strict=True)]
-    return "\ufeff" + "\n".join(lines) + "\n"
+        index=codes, columns=codes, fill_value=0).rename_axis(index="class\\ref", columns=None)
+    return "\ufeff" + table.to_csv(lineterminator="\n")

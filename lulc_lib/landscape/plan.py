@@ -60,16 +60,6 @@ class Scene:
     test: bool = False
 
     @property
-    def image_path(self) -> str:
-        """The scene's ten-band file."""
-        return f"img_train/{self.stem}.tif"
-
-    @property
-    def truth_path(self) -> str:
-        """The scene's complete class map."""
-        return f"truth/{self.stem}.tif"
-
-    @property
     def offset(self) -> int:
         """DN that the file carries on top of those of its reflectance."""
         return BASELINE_OFFSET if self.date >= BASELINE_0400 else 0

@@ -72,7 +72,7 @@ def _reference(folder: Path, seed: int, layout: Layout, scene: Scene, truth: Cod
     _write_raster(folder / scene.labels_path, reference, site, nodata=legend.NO_DATA)
     shown = labels.published_map(stream(seed, scene.stem, "map"), site.name, truth)
     _write_raster(folder / released(site, "published_map", "map"), shown, site)
-    text = labels.confusion_csv(*labels.confusion_table(shown, reference))
+    text = labels.confusion_text(shown, reference)
     (folder / released(site, "published_map", "table")).write_text(text, encoding="utf-8")
 
 
@@ -80,10 +80,10 @@ def _scene(folder: Path, seed: int, layout: Layout, scene: Scene) -> None:
     """Write image, truth and labels of one scene; for a test scene also what is assessed on it."""
     site = layout.site
     truth = class_map(layout, scene.date)
-    _write_raster(folder / scene.truth_path, truth, site, nodata=legend.NO_DATA)
+    _write_raster(folder / f"truth/{scene.stem}.tif", truth, site, nodata=legend.NO_DATA)
     lasting = stream(seed, site.name, "spectra")
     dn = render(stream(seed, scene.stem), lasting, layout, truth, scene)
-    _write_raster(folder / scene.image_path, dn, site, names=BANDS)
+    _write_raster(folder / f"img_train/{scene.stem}.tif", dn, site, names=BANDS)
     if not scene.test:
         drawn = labels.training_labels(seed, layout, truth)
         _write_raster(folder / scene.labels_path, drawn, site, nodata=legend.NO_DATA)

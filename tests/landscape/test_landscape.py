@@ -92,7 +92,7 @@ def test_same_seed_same_bytes(folder, tmp_path):
 @pytest.mark.parametrize("scene", scenes(), ids=lambda s: s.stem)
 def test_scene_files(folder, scene):
     site = scene.site
-    with rasterio.open(folder / scene.image_path) as src:
+    with rasterio.open(folder / f"img_train/{scene.stem}.tif") as src:
         assert src.descriptions == BANDS
         assert set(src.dtypes) == {"uint16"}
         assert (src.shape, src.crs.to_epsg()) == (site.shape, site.epsg)
@@ -115,7 +115,7 @@ def test_scene_files(folder, scene):
 
 
 def test_zero_strips(folder):
-    dn = read(folder / TEST_SCENE.image_path)
+    dn = read(folder / f"img_train/{TEST_SCENE.stem}.tif")
     for band, name in zip(dn, BANDS, strict=True):
         expected = np.zeros(band.shape, bool)
         if name in BANDS_10M:
@@ -165,7 +165,7 @@ def test_points(folder):
     assert test["class"].value_counts().to_dict() == supports
     both = pd.concat([train, test])
     assert not both.duplicated(["x", "y"]).any()
-    with rasterio.open(folder / TEST_SCENE.truth_path) as src:
+    with rasterio.open(folder / f"truth/{TEST_SCENE.stem}.tif") as src:
         at = [int(v[0]) for v in src.sample(both[["x", "y"]].to_numpy())]
     assert at == both["class"].tolist()
 
@@ -271,7 +271,7 @@ def test_roads_are_one_or_two_pixels_wide(folder):
                                   "strzegom_20230709_33u"])
 def test_spectra_lie_in_the_measured_range(folder, stem):
     scene = next(s for s in scenes() if s.stem == stem)
-    dn = read(folder / scene.image_path).astype(np.float32)
+    dn = read(folder / f"img_train/{scene.stem}.tif").astype(np.float32)
     truth = truth_of(folder, stem)
     valid = (dn > 0).all(0)
     table = measured()
