@@ -151,6 +151,17 @@ def test_embedded_counts_agree_with_each_other():
     assert np.isclose(metrics.overall_accuracy(lesson.matrix("raster")), 0.9160, atol=5e-5)
 
 
+def test_other_programs_count_the_same():
+    """Peers' numbers against ours: all pixels, and only the classes that the reference has."""
+    full = lesson.matrix("centre")
+    inner = full.loc[full.any(), full.any()]
+    for row in lesson.peers().itertuples():
+        ours = full if row.n == full.to_numpy().sum() else inner
+        assert row.n == ours.to_numpy().sum()
+        assert round(metrics.overall_accuracy(ours), 6) == row.overall_accuracy
+        assert np.isnan(row.kappa) or round(metrics.kappa(ours), 6) == row.kappa
+
+
 def test_an_unknown_matrix_is_refused():
     with pytest.raises(InputError, match="matrix is 'center'; it must be one of"):
         lesson.matrix("center")

@@ -37,6 +37,9 @@ Tables = Mapping[int, pd.DataFrame]
 
 RELEASED = "released file"
 PADDED = "rounded early, zero added"
+DROPPED_BY = "as Orfeo ToolBox 8.1.1 does in the metrics that it prints, not in the file"
+"""A program that leaves mapped classes without reference out of n: where that habit comes from."""
+
 _OTHER_MATRIX = ("off-legend class dropped", "another reference layer")
 
 
@@ -147,8 +150,8 @@ def _off_legend(subject: Subject) -> dict[str, pd.DataFrame]:
         if extra and not subject.differing_cells(matrix):
             pixels = int(matrix.loc[extra].to_numpy().sum())
             classes = ", ".join(str(label) for label in extra)
-            tables[f"{pixels} pixels mapped as class {classes}, which the printed matrix drops, "
-                   f"counted in ({name})"] = quantities(one_against_all(matrix))
+            tables[f"{pixels} pixels mapped as class {classes}, which the printed matrix drops "
+                   f"({DROPPED_BY}), counted in ({name})"] = quantities(one_against_all(matrix))
     return tables
 
 

@@ -189,7 +189,8 @@ def _matrix_rows(compared: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
                   str(c["other"]), "mismatch", "digits lost") for c in m["lost_digits"]]
         off = ", ".join(f"{pixels} pixels of class {c}" for c, pixels in m["off_legend"].items())
         if same:
-            why = f"cell for cell once {off} are dropped (OA {m['oa']:.5f} with them)" * bool(off)
+            why = (f"cell for cell once {off} are dropped, {checks.DROPPED_BY} (OA {m['oa']:.5f} "
+                   "with them)") * bool(off)
         elif m["lost_digits"]:
             why = "digits lost"
         else:

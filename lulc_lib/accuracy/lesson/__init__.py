@@ -24,7 +24,9 @@ def matrix(name: str) -> pd.DataFrame:
     or ``whole_polygons`` (classifiers, cross-validated). Kolbuszowa: ``kolbuszowa``, and on the
     pixels of the training labels nearest in time ``kolbuszowa_network`` and
     ``kolbuszowa_copied_labels``. ``synthetic``: all pixels of a synthetic map, and their true
-    class.
+    class. ``former_`` and ``shipped_`` (a network of two models' settings) with
+    ``date_`` or ``season_`` (what training left out) and the season of the labels, ``june``,
+    ``july``, ``october`` or ``winter``.
 
     Examples
     --------
@@ -56,6 +58,15 @@ def by_polygon() -> NDArray[np.int64]:
 def map_pixels() -> pd.Series:
     """Read the pixels of each class in the whole published map of Strzegom, by legend code."""
     return _read("map_pixels").set_index("map_class").pixels
+
+
+def peers() -> pd.DataFrame:
+    """Read what other programs report for the same map and polygons: version, n, OA and kappa.
+
+    Six decimals as they print them; ``source`` says when and on what they were run. An empty kappa
+    was not noted.
+    """
+    return _read("peers")
 
 
 def _read(name: str) -> pd.DataFrame:
