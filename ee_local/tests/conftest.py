@@ -1,10 +1,27 @@
-"""One server of two small scenes for all tests of a module."""
+"""One server of two small scenes for all tests of a module; and every call of a function watched.
+
+Each result must be of the type that Earth Engine's own list declares for the function, in whatever
+test it is computed. ``evidence.py`` also asks here which test calls which function, and what fails
+where a function's results are changed.
+"""
 
 import ee
+import evidence
 import pytest
 from local_engine import COLLECTION, Local, initialise, write_scenes
 
 import ee_local
+
+
+def pytest_configure(config):
+    evidence.watch()
+
+
+@pytest.fixture(autouse=True)
+def _named(request):
+    """Say which test the calls belong to."""
+    with evidence.test(request.node.nodeid):
+        yield
 
 
 @pytest.fixture(scope="module")

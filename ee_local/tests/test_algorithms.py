@@ -439,3 +439,25 @@ def test_geemaps_own_tools_find_what_they_ask_for(engine, tmp_path, capsys):
     assert pd.read_csv(path)["mean"][0] == pytest.approx(values.mean())
     assert geemap.image_props(engine.image()).getInfo()["IMAGE_DATE"] == "2023-07-09"
     capsys.readouterr()
+
+
+def test_old_names_with_underscores_do_what_the_new_ones_do(engine):
+    for name, (a, b) in {"bitwise_and": (13, 6), "bitwise_or": (13, 6), "bitwise_xor": (13, 6),
+                         "left_shift": (5, 2), "right_shift": (13, 2), "first_nonzero": (0, 3)
+                         }.items():
+        words = name.split("_")
+        new = words[0] + "".join(w.capitalize() for w in words[1:]).replace("Nonzero", "NonZero")
+        assert apply(f"Number.{name}", a, b) == TWO[new](a, b), name
+        found = engine.pixels(ee.ApiFunction.call_(f"Image.{name}", a, b).rename("x"))["x"]
+        assert (found == TWO[new](a, b)).all(), name
+    assert apply("Number.bitwise_not", 5) == ~5
+    image, values = engine.image().select("B8").unmask(0), np.nan_to_num(engine.band("B8"))
+    inner = (slice(1, -1), slice(1, -1))
+    for name, compute in (("min", ndimage.minimum_filter), ("max", ndimage.maximum_filter),
+                          ("median", ndimage.median_filter), ("mean", ndimage.uniform_filter)):
+        focal = ee.ApiFunction.call_(f"Image.focal_{name}", image, 1, "square").rename("x")
+        np.testing.assert_allclose(engine.pixels(focal)["x"][inner], compute(values, 3)[inner])
+    two = ee.Image(7).where(image.gt(3000), 4)
+    mode = engine.pixels(ee.ApiFunction.call_("Image.focal_mode", two, 1, "square").rename("x"))
+    high = ndimage.uniform_filter((values > 3000).astype(float), 3) > 0.5
+    np.testing.assert_array_equal(mode["x"][inner], np.where(high, 4, 7)[inner])
