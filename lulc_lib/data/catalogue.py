@@ -110,11 +110,6 @@ class PublishedFile:
     advice: str = ADVICE
 
     @property
-    def key(self) -> str:
-        """Name of its unfinished download."""
-        return self.git_blob_sha1
-
-    @property
     def url(self) -> str:
         """Address the file is downloaded from."""
         base = os.environ.get("LULC_DATA_URL") or BASE_URL

@@ -46,15 +46,6 @@ class RecordFile(NamedTuple):
     checksum: str
     advice: str
 
-    @property
-    def key(self) -> str:
-        """Name of its unfinished download."""
-        return self.checksum.rpartition(":")[2]
-
-    def path_in(self, root: str | Path) -> Path:
-        """Where the file is (or will be) under a folder."""
-        return Path(root) / self.path
-
 
 RemoteFile = PublishedFile | RecordFile
 
@@ -91,7 +82,7 @@ def why_wrong(file: RemoteFile, path: Path) -> str | None:
 
 def local_state(file: RemoteFile, root: str | Path) -> FileState:
     """Return ``present`` (verified), ``damaged`` or, if not there, ``unavailable``; no network."""
-    path = file.path_in(root)
+    path = Path(root) / file.path
     if not path.is_file():
         return FileState(file, "unavailable", f"{file.path}: not in {root}")
     try:
@@ -145,12 +136,11 @@ def fetch_file(file: RemoteFile, root: str | Path, policy: Policy | None = None,
 
     It gets its name by one atomic rename, after its size and hash were checked.
     """
-    root = Path(root)
-    target = file.path_in(root)
+    target = Path(root) / file.path
     if local_state(file, root).state == "present":
         return target
-    staging = root / PARTIAL
-    staged = staging / f"{file.key}.done"
+    staging, digest = Path(root) / PARTIAL, file.checksum.rpartition(":")[2]
+    staged = staging / f"{digest}.done"
     try:
         staging.mkdir(parents=True, exist_ok=True)
         with _one_at_a_time(staging):
@@ -158,7 +148,7 @@ def fetch_file(file: RemoteFile, root: str | Path, policy: Policy | None = None,
                 return target
             staged.unlink(missing_ok=True)
             downloader = ResumingDownloader(
-                file, staging / f"{file.key}.part",
+                file, staging / f"{digest}.part",
                 Client(file.path, file.advice, session or requests.Session(), policy),
                 tqdm(disable=True) if bar is None else bar)
             with _quiet_pooch():

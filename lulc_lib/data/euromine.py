@@ -237,7 +237,7 @@ def download_sites(out: Path, wanted: Sequence[str] = (), record: str | None = N
         client = Client(ARCHIVE, ADVICE, session, policy)
         file = _file_of(client.json(record or RECORD), client, record or RECORD)
     require(fetch([file], out, progress, policy))
-    return unpack(file.path_in(out), out, wanted)
+    return unpack(out / file.path, out, wanted)
 
 
 def _file_of(answer: dict, client: Client, url: str) -> RecordFile:

@@ -114,7 +114,7 @@ def test_partial_file_of_another_content_is_dropped(item, server, tmp_path):
 
 
 def _leave_partial(file, root, body):
-    part = root / ".partial" / f"{file.git_blob_sha1}.part"
+    part = root / ".partial" / f"{file.checksum.rpartition(':')[2]}.part"
     part.parent.mkdir(parents=True)
     part.write_bytes(body)
 
@@ -285,7 +285,7 @@ def test_root_that_is_a_file(item, tmp_path):
 
 
 def test_full_disk(item, tmp_path):
-    part = tmp_path / ".partial" / f"{item.git_blob_sha1}.part"
+    part = tmp_path / ".partial" / f"{item.checksum.rpartition(':')[2]}.part"
     part.parent.mkdir()
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full here")
