@@ -307,7 +307,9 @@ def _spot(ax: Axes, x: float, y: float, text: str, colour: str) -> None:
 
 def _per_cent(*axes: Axis) -> None:
     for axis in axes:
-        axis.set_major_formatter(PercentFormatter(1, decimals=0))
+        low, high = sorted(axis.get_view_interval())
+        close = high - low < 0.02  # ticks nearer than one per cent need decimals
+        axis.set_major_formatter(PercentFormatter(1, decimals=None if close else 0))
 
 
 def _shares_along(ax: Axes) -> None:
