@@ -1,12 +1,28 @@
-"""Write the list of implemented functions into README.md, below its last heading."""
+"""Write what README.md lists: what each function is verified against, and what each does.
 
+The first comes from ``tests/evidence.csv`` (made by ``tests/evidence.py``), the second from the
+functions' docstrings.
+"""
+
+import sys
 from pathlib import Path
 
-from ee_local.cli import function_list
+HERE = Path(__file__).parent
+README = HERE / "README.md"
+VERIFIED = "## Verified against what\n"
+FUNCTIONS = "## Functions\n"
 
-HEADING = "## Functions\n"
+
+def text() -> str:
+    """Return the README with both lists made anew."""
+    from ee_local.cli import function_list
+
+    sys.path.insert(0, str(HERE / "tests"))
+    import evidence
+
+    before = README.read_text("utf-8").partition(VERIFIED)[0]
+    return f"{before}{VERIFIED}\n{evidence.section()}\n\n{FUNCTIONS}\n{function_list()}\n"
+
 
 if __name__ == "__main__":
-    readme = Path(__file__).with_name("README.md")
-    before, heading, _ = readme.read_text("utf-8").partition(HEADING)
-    readme.write_text(f"{before}{heading}\n{function_list()}\n", "utf-8")
+    README.write_text(text(), "utf-8")

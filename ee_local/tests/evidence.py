@@ -12,26 +12,27 @@ from __future__ import annotations
 import csv
 import fnmatch
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import shapely
-from ee_local import algorithms, registry
-from ee_local import elements as el
 from ee_local.algorithms.joins import Join
 from ee_local.algorithms.mosaics import FAST
 from ee_local.algorithms.neighbourhood import Kernel
-from ee_local.clusterers import Clusterer
 from ee_local.coerce import type_name
 from ee_local.confusion import ConfusionMatrix
 from ee_local.geometry import Geometry
 from ee_local.grid import Projection
+from ee_local.kmeans import Clusterer
 from ee_local.models import Classifier
 from ee_local.pixels import Image, Pixels, PixelType
 from ee_local.reduction import Reducer
+
+from ee_local import algorithms, registry
+from ee_local import elements as el
 
 FOLDER = Path(__file__).parent
 FINDINGS = FOLDER / "evidence.csv"
@@ -69,7 +70,7 @@ CHECKED = {
 }
 """Declared type to the Python types that it may be; null may stand for any."""
 
-_STATE = {"test": None, "changed": None}
+STATE = {"test": None, "changed": None}
 CALLS: dict[str, set[str]] = defaultdict(set)
 """Test to the functions that it calls."""
 
@@ -77,9 +78,9 @@ CALLS: dict[str, set[str]] = defaultdict(set)
 @contextmanager
 def test(name: str):
     """Note calls under a test's name."""
-    _STATE["test"] = name.split("[")[0].rpartition("/")[2]
+    STATE["test"] = name.split("[")[0].rpartition("/")[2]
     yield
-    _STATE["test"] = None
+    STATE["test"] = None
 
 
 def watch() -> None:
@@ -95,9 +96,9 @@ def _watched(name, found):
         value = found.compute(*arguments)
         fits = fitting(value, found.signature.returns)
         assert fits, f"{name} gives {type_name(value)}, not {found.signature.returns}"
-        if _STATE["test"]:
-            CALLS[_STATE["test"]].add(name)
-        return changed(value) if _STATE["changed"] == name else value
+        if STATE["test"]:
+            CALLS[STATE["test"]].add(name)
+        return changed(value) if STATE["changed"] == name else value
 
     compute.watched, compute.__wrapped__ = True, found.compute
     compute.__doc__ = found.compute.__doc__
@@ -219,11 +220,23 @@ def read() -> list[dict[str, str]]:
         return list(csv.DictReader(source))
 
 
-def table() -> str:
-    """The findings as a Markdown table."""
-    lines = ["| function | verified against | test |", "|---|---|---|"]
-    lines += [f"| `{r['function']}` | {r['against']} | {r['test'].replace('::', ', ')} |"
-              for r in read()]
+NOTHING = ("runs; its value is compared with nothing", "documentation only")
+"""What is said of functions whose values no test verifies: one calls it, or none does."""
+
+
+def section() -> str:
+    """The findings as Markdown: how many, and a table."""
+    rows = read()
+    kinds = Counter(r["against"] for r in rows)
+    verified = sum(n for kind, n in kinds.items() if kind not in NOTHING)
+    lines = [
+        f"Of {len(rows)} functions, {verified} have a test that fails when the function gives "
+        "another value:", "an independent computation of the same. Each was found by changing the "
+        "function's results and", "running the tests that call it (`tests/evidence.py`).", "",
+        *(f"- {n}: {kind}" for kind, n in kinds.most_common()), "",
+        "| function | verified against | in the test |", "|---|---|---|",
+        *(f"| `{r['function']}` | {r['against']} | {r['test'].replace('::', ', ')} |"
+          for r in rows)]
     return "\n".join(lines)
 
 
@@ -240,14 +253,13 @@ def find(names: list[str] | None = None) -> None:
     for name in wanted:
         tests = sorted((t for t, found in calls.items() if name in found),
                        key=lambda t: (len(calls[t]), t))
-        row = {"function": name, "against": "documentation only", "test": ""}
+        row = {"function": name, "against": NOTHING[1], "test": ""}
         if tests:
-            row = {"function": name, "against": "runs; its value is compared with nothing",
-                   "test": tests[0]}
+            row = {"function": name, "against": NOTHING[0], "test": tests[0]}
         for test_ in tests[:6]:
-            _STATE["changed"] = name
+            STATE["changed"] = name
             ended = pytest.main([*plain, str(FOLDER / test_)])
-            _STATE["changed"] = None
+            STATE["changed"] = None
             if ended == pytest.ExitCode.TESTS_FAILED:
                 row |= {"against": against(test_), "test": test_}
                 break

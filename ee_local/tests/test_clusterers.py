@@ -3,7 +3,7 @@
 import ee
 import numpy as np
 import pytest
-from ee_local.clusterers import first_centres, fit_cascade, fit_k_means, separation_index, settle
+from ee_local.kmeans import first_centres, fit_cascade, fit_k_means, separation_index, settle
 from local_engine import COLS, ROWS, box
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, calinski_harabasz_score

@@ -7,10 +7,11 @@ from pathlib import Path
 import ee
 import evidence
 import pytest
-from ee_local import registry
 from ee_local.discovery import signatures
 from ee_local.errors import EngineError
 from ee_local.registry import bind, find
+
+from ee_local import registry
 
 LIST = {entry["name"].removeprefix("algorithms/"): entry for entry in json.loads(
     (Path(ee.__file__).parent / "tests" / "algorithms.json").read_text("utf-8"))["algorithms"]}

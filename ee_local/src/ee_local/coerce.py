@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from ee_local import elements as el
-from ee_local.clusterers import Clusterer
 from ee_local.confusion import ConfusionMatrix
 from ee_local.errors import EngineError
 from ee_local.filter_text import parse_filter
 from ee_local.geometry import Geometry, from_geojson
 from ee_local.grid import Projection, parse_crs
+from ee_local.kmeans import Clusterer
 from ee_local.models import Classifier
 from ee_local.pixels import BOOLEAN, DOUBLE, Band, Image, Pixels, PixelType
 from ee_local.reduction import Reducer

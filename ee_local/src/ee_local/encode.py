@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from ee_local import elements as el
-from ee_local.clusterers import Clusterer
 from ee_local.coerce import type_name
 from ee_local.confusion import ConfusionMatrix
 from ee_local.errors import EngineError
 from ee_local.geometry import Geometry, to_geojson
 from ee_local.grid import Projection, parse_crs
+from ee_local.kmeans import Clusterer
 from ee_local.models import Classifier
 from ee_local.pixels import Band, Image, PixelType
 from ee_local.reduction import Reducer

@@ -9,9 +9,9 @@ import numpy as np
 
 from ee_local import elements as el
 from ee_local.algorithms.classifiers import chosen_inputs, training_table
-from ee_local.clusterers import Clusterer, Fit, fit_cascade, fit_k_means
 from ee_local.discovery import signatures
 from ee_local.grid import Grid
+from ee_local.kmeans import Clusterer, Fit, fit_cascade, fit_k_means
 from ee_local.pixels import Band, Image, Pixels, integer_type, read_all
 from ee_local.registry import function
 
