@@ -113,7 +113,7 @@ def make_landscape(seed: int) -> Landscape:
         points.to_csv(Path(folder) / "monitoring_points.csv", index=False)
         first = maps[days[0]]
         read = read_registries(folder, first.rio.crs, first.rio.bounds(), Settings().coverage_m)
-    pits = {f"Strzegom {p.site_id}": p for p in layout.pits}
+    pits = {f"{permits.PLACE} {p.site_id}": p for p in layout.pits}
     tight = [g if pits[n].category == "overrun" else pits[n].outline.simplify(5)
              for n, g in zip(read.mining_areas["name"], read.mining_areas.geometry, strict=True)]
     edge = read.mining_areas.set_geometry(gpd.GeoSeries(tight, crs=read.mining_areas.crs))

@@ -23,6 +23,8 @@ from lulc_lib.landscape.plan import stream
 CORINE_MIN_HA = 25.0
 OVERRUN_CUT = 0.78
 """Where a pit overran its limits: these reach this share of its width."""
+PLACE = "Pole syntetyczne"
+"""Name, before a number, of what is planted: no place of that name exists."""
 MINERALS = ("granity", "bazalty", "piaski i żwiry", "iły ceramiczne")
 LICENSED_KINDS = ("licensed", "overrun", "reclaimed")
 
@@ -70,7 +72,7 @@ def _mining_rows(pits: list[Pit], rng: Rng, geometry: list) -> dict:
     closed = [p.category == "reclaimed" for p in pits]
     until = [date(p.last_active.year, 12, 31) if c else date(int(y), 12, 31)
              for p, c, y in zip(pits, closed, rng.integers(2028, 2046, len(pits)), strict=True)]
-    names = [f"Strzegom {p.site_id}" for p in pits]
+    names = [f"{PLACE} {p.site_id}" for p in pits]
     return {
         "ID_KONTURU": [10_000 + p.site_id for p in pits],
         "NR_REJESTR": [f"10-1/{p.site_id}/{100 + p.site_id}" for p in pits],
@@ -97,7 +99,7 @@ def mining_registries(seed: int, layout: Layout) -> dict[str, gpd.GeoDataFrame]:
     deposits = gpd.GeoDataFrame({
         "ID_KONTURU": [20_000 + p.site_id for p in in_deposit],
         "ID_ZLOZA": [3000 + p.site_id for p in in_deposit],
-        "NAZWA_ZLOZA": [f"Strzegom {p.site_id} - złoże" for p in in_deposit],
+        "NAZWA_ZLOZA": [f"{PLACE} {p.site_id} - złoże" for p in in_deposit],
         "KOPALINA": [MINERALS[p.site_id % len(MINERALS)] for p in in_deposit],
         "POWIERZCHNIA": [round(b.area) for b in bodies],
     }, geometry=bodies, crs=crs)

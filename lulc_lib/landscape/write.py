@@ -24,7 +24,7 @@ from lulc_lib.landscape.noise import Codes, burn
 from lulc_lib.landscape.plan import SITES, Scene, SyntheticSite, released, scenes, stream
 from lulc_lib.landscape.render import render
 
-VERSION = 2
+VERSION = 3
 """Version of the generator: raised whenever the same seed would give other files."""
 MANIFEST = "landscape.json"
 FIXED_TIME = "2023-07-09T00:00:00.000Z"

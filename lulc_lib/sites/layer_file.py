@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import pyogrio
 import shapely
-from pyproj import CRS
+from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
 from lulc_lib.errors import InputError
@@ -30,6 +31,11 @@ _UNSTATED_CODE_PAGES = (0x00, 0x57)
 """dBASE language ids that say nothing (absent, or "whatever the system has")."""
 _NOT_READ = (".zip", ".kml", ".kmz", ".gml", ".json", ".fgb", ".tab", ".xlsx", ".xls", ".csv",
              ".parquet", ".gdb")
+
+CLEARLY = 0.1
+"""Degrees by which x and y exchanged must fit better to be taken as exchanged."""
+ZONE = 6.0
+"""Degrees, a UTM zone: a layer that lies farther from its CRS's area of use is not in it."""
 
 Bounds = tuple[float, float, float, float]
 Note = Callable[[str], None]
@@ -69,7 +75,9 @@ def read_layer_file(path: Path, map_crs: CRS, bounds: Bounds | None, note: Note
         Unreadable, no shapes, several layers, no CRS, or coordinates that do not fit the CRS.
     """
     if existing_file(path).suffix.casefold() == ".csv":
-        return _read_csv(path, map_crs, note)
+        points = _read_csv(path, map_crs, note)
+        _check_area_of_use(points.geometry, points.crs, path.name, note)
+        return points
     encoding = _encoding(path, note) if path.suffix.casefold() == ".shp" else None
     try:
         name = _layer_name(path)
@@ -77,8 +85,12 @@ def read_layer_file(path: Path, map_crs: CRS, bounds: Bounds | None, note: Note
             warnings.simplefilter("ignore", RuntimeWarning)
             info = pyogrio.read_info(path, layer=name, force_total_bounds=True)
             crs = _crs(info["crs"], path)
-            if crs.is_geographic and info["features"] and info["total_bounds"] is not None:
-                _check_degrees(info["total_bounds"][0::2], info["total_bounds"][1::2], path.name)
+            extent = info["total_bounds"] if info["features"] else None
+            if crs.is_geographic and extent is not None:
+                _check_degrees(extent[0::2], extent[1::2], path.name)
+            if extent is not None and not _inside_area_of_use(tuple(extent), crs):
+                _check_area_of_use(pyogrio.read_dataframe(path, layer=name, columns=[]).geometry,
+                                   crs, path.name, note)
             near = None if bounds is None else tuple(
                 gpd.GeoSeries([outline(bounds)], crs=map_crs).to_crs(crs).total_bounds)
             return pyogrio.read_dataframe(path, layer=name, encoding=encoding, bbox=near,
@@ -121,6 +133,48 @@ def _check_degrees(longitude: Iterable[float], latitude: Iterable[float], name: 
         if wrong:
             raise InputError(f"{name}: {what} {wrong[0]:.6g} is beyond {limit} degrees; its "
                              "coordinates are not in the CRS that it states or implies")
+
+
+def _check_area_of_use(shapes: gpd.GeoSeries, crs: CRS, name: str, note: Note) -> None:
+    """Raise InputError for a layer whose x and y are exchanged, or that lies elsewhere.
+
+    A layer may reach beyond its CRS's area of use, as a country's does in one UTM zone: that is
+    noted. It is refused where it would leave the area by less with x and y exchanged, or where it
+    lies outside altogether.
+    """
+    boxes = shapes.bounds.dropna()
+    x, y = (boxes.minx + boxes.maxx) / 2, (boxes.miny + boxes.maxy) / 2
+    if boxes.empty or crs.area_of_use is None:
+        return
+    beyond = _beyond(x, y, crs)
+    west, south, east, north = crs.area_of_use.bounds
+    said = (f"{name}: its extent, {boxes.minx.min():.6g} to {boxes.maxx.max():.6g} east and "
+            f"{boxes.miny.min():.6g} to {boxes.maxy.max():.6g} north, leaves the area of use of "
+            f"its CRS, {crs.to_string()} ({west:g} to {east:g} °E, {south:g} to {north:g} °N)")
+    if beyond.max() > _beyond(y, x, crs).max() + CLEARLY:
+        raise InputError(f"{said}, and would not with x and y exchanged; write it again with the "
+                         "easting first (QGIS: Swap X and Y coordinates)")
+    if beyond.min() > ZONE:
+        raise InputError(f"{said}; its coordinates are not in the CRS that it states")
+    if beyond.max() > 1:
+        note(f"{said}; distances there are less exact")
+
+
+def _beyond(x: pd.Series, y: pd.Series, crs: CRS) -> pd.Series:
+    """By how many degrees points leave their CRS's area of use; 0 inside, infinity if nowhere."""
+    west, south, east, north = crs.area_of_use.bounds
+    lon, lat = map(np.asarray, Transformer.from_crs(crs, 4326, always_xy=True).transform(
+        x.to_numpy(), y.to_numpy()))
+    off = np.max([west - lon, south - lat, lon - east, lat - north, np.zeros(len(x))], axis=0)
+    return pd.Series(np.where(np.isfinite(lon) & np.isfinite(lat), off, np.inf))
+
+
+def _inside_area_of_use(extent: Bounds, crs: CRS) -> bool:
+    """Tell whether the corners and sides of an extent lie in its CRS's area of use."""
+    across, along = np.linspace(extent[0], extent[2], 21), np.linspace(extent[1], extent[3], 21)
+    x = np.concatenate([across, across, np.full(21, extent[0]), np.full(21, extent[2])])
+    y = np.concatenate([np.full(21, extent[1]), np.full(21, extent[3]), along, along])
+    return crs.area_of_use is None or _beyond(pd.Series(x), pd.Series(y), crs).max() == 0
 
 
 def outline(bounds: Bounds) -> shapely.Polygon:

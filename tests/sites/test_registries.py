@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyogrio
 import pytest
+import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 from shapely.geometry import (
@@ -148,9 +149,10 @@ def test_planted_registries_read_the_same_from_every_format(planted_folder, layo
     assert registries.missing == ()
     assert list(registries.mining_areas.columns) == [
         "name", "valid_from", "valid_to", "status", "source", "geometry"]
-    assert registries.mining_areas.name.tolist() == [f"Strzegom {p.site_id}" for p in licensed]
+    names = [f"{planted.PLACE} {p.site_id}" for p in licensed]
+    assert registries.mining_areas.name.tolist() == names
     for shape, pit in zip(registries.mining_areas.geometry, licensed, strict=True):
-        assert shape.symmetric_difference(planted.permitted(pit)).area < 0.01
+        assert shape.symmetric_difference(planted._permitted(pit)).area < 0.01
     assert registries.deposits.name.str.endswith(" - złoże").all()
     assert set(registries.deposits.mineral) <= set(planted.MINERALS)
     assert {"131", "211", "112"} <= set(registries.corine.code)
@@ -569,4 +571,56 @@ def test_a_broken_provenance_is_named(tmp_path, change):
     stored = json.loads(provenance_path(path).read_text())
     provenance_path(path).write_text("{" if change is None else json.dumps(stored | change))
     with pytest.raises(InputError, match=r"deposits\.source\.json: cannot be read"):
+        read(tmp_path)
+
+
+# --- area of use ---------------------------------------------------------------------------
+
+
+def country(crs):
+    """Mining areas all over Poland, one of them at the map, in any CRS."""
+    corners = [Point(lon, lat) for lon, lat in ((14.3, 52.5), (24.0, 50.9), (18.3, 54.8),
+                                                (19.9, 49.3))]
+    points = [*gpd.GeoSeries(corners, crs=4326).to_crs(CRS), Point(X, Y)]
+    table = areas([p.buffer(200) for p in points], NAZWA_OG=list("ABCDE"), STATUS="aktualny")
+    return table.to_crs(crs)
+
+
+def exchanged(table):
+    return table.set_geometry(table.geometry.map(
+        lambda shape: shapely.transform(shape, lambda xy: xy[:, ::-1])))
+
+
+@pytest.mark.parametrize("crs", [2180, CRS, 4258])
+@pytest.mark.parametrize("suffix", ["gpkg", "geojson", "shp"])
+def test_northing_and_easting_exchanged_are_refused_by_name(tmp_path, crs, suffix):
+    """The licensed pit would be the first candidate: its permit lies hundreds of km away."""
+    if suffix == "geojson" and crs == 4258:
+        pytest.skip("GeoJSON in degrees is WGS 84, whose area of use is the world")
+    path = tmp_path / f"mining_areas.{suffix}"
+    write(path, exchanged(country(crs)))
+    with pytest.raises(InputError, match=rf"mining_areas.{suffix}: its extent, .* leaves the "
+                                         "area of use of its CRS.* with x and y exchanged"):
+        read(tmp_path, bounds=(X, Y, X + 4000, Y + 4000), coverage_m=25_000)
+
+
+def test_a_country_in_its_own_crs_and_in_one_zone_is_read(tmp_path):
+    for crs, said in ((2180, False), (CRS, True)):
+        write(tmp_path / "mining_areas.gpkg", country(crs))
+        found = read(tmp_path, bounds=(X, Y, X + 4000, Y + 4000), coverage_m=25_000)
+        assert list(found.mining_areas["name"]) == ["E"]
+        assert any("leaves the area of use" in note for note in found.notes) == said
+
+
+def test_a_layer_of_another_part_of_the_world_is_refused(tmp_path):
+    there = country(2180)
+    there.geometry = there.translate(3e6, 2e6)
+    write(tmp_path / "mining_areas.gpkg", there)
+    with pytest.raises(InputError, match="not in the CRS that it states"):
+        read(tmp_path)
+
+
+def test_points_with_x_and_y_exchanged_are_refused(tmp_path):
+    (tmp_path / "monitoring_points.csv").write_text(f"x,y,crs\n{Y},{X},EPSG:32633\n")
+    with pytest.raises(InputError, match=r"monitoring_points.csv.*x and y exchanged"):
         read(tmp_path)
