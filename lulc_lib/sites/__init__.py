@@ -42,6 +42,8 @@ _MODULES = {
     "match_sites": "evaluate",           # reported to planted sites
     "compare_sites": "evaluate",         # counts by category
     "precision_recall": "evaluate",      # rates of counts
+    "false_leads": "evaluate",           # per 100 km² of mapped land
+    "expected_precision": "evaluate",    # where sites are as common as said
     "output_paths": "output",            # the files beside a GeoPackage
     "write_sites": "output",             # GeoPackage, GeoJSON, CSV and QGIS style
     "write_web_map": "output",           # interactive map, one HTML file

@@ -68,6 +68,8 @@ FULL_OVERRUN_HA = 2.0
 """Overrun, hectares, from which it counts in full towards the score."""
 MOSTLY = 0.5
 """Share of a site outside the area of applicability above which it cannot be assessed."""
+SURE = 0.05
+"""A site grows where the trend's p value, among those of all sites of the map, is below this."""
 FULL_DATES = 4
 """Dates seen, from which their number counts in full towards the score."""
 
@@ -296,7 +298,7 @@ def _sightings(facts: Facts, settings: Settings) -> list[str]:
     if gone(facts, settings):
         said.append(f"not open on {facts.later_clear} clear dates after {h.last_seen}: "
                     "extraction seems to have stopped")
-    elif h.growth_low > 0:
+    elif h.growth_low > 0 and h.growth_p < SURE:
         said.append(f"growing by {h.growth_ha_per_year:.1f} ha a year "
                     f"({h.growth_low:.1f} to {h.growth_high:.1f})")
     if np.isfinite(h.mean_probability):

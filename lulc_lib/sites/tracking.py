@@ -43,8 +43,9 @@ class Tracks(NamedTuple):
         ``water_share`` (pit lakes, on the last date), ``first_seen``, ``last_seen``
         (datetime.date), ``clear_dates``, ``seen_dates``, ``seen_share`` (of the clear dates),
         ``persistence`` (the same between first and last seen), ``mean_probability`` (over the
-        dates seen), ``growth_ha_per_year`` with ``growth_low``, ``growth_high`` (95 % interval;
-        NaN on fewer than three dates seen).
+        dates seen), ``growth_ha_per_year`` with ``growth_low``, ``growth_high`` (95 % interval of
+        this site alone) and ``growth_p`` (Kendall's test of a trend, raised for the number of sites
+        by Holm's rule); NaN on fewer than three dates seen.
     observations : GeoDataFrame
         One row per site and date: ``site_id``, ``date``, ``clear``, ``seen``, ``area_ha``,
         ``mean_probability``; geometry is the extent on that date, None if not seen.
@@ -200,7 +201,7 @@ def _histories(sites: gpd.GeoDataFrame, observations: gpd.GeoDataFrame) -> gpd.G
     rows = {number: _history(part) for number, part in observations.groupby("site_id")}
     columns = list(_history(observations.iloc[:0]))
     history = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-    return sites.join(history)
+    return sites.join(history.assign(growth_p=_holm(history.growth_p.astype(float))))
 
 
 def _history(part: gpd.GeoDataFrame) -> dict[str, object]:
@@ -214,7 +215,20 @@ def _history(part: gpd.GeoDataFrame) -> dict[str, object]:
         "persistence": len(seen) / max(len(within), 1),
         "mean_probability": seen.mean_probability.mean() if len(seen) else np.nan,
         "growth_ha_per_year": growth[0], "growth_low": growth[1], "growth_high": growth[2],
+        "growth_p": np.nan if len(seen) < 3 else stats.kendalltau(
+            [d.toordinal() for d in seen.date], seen.area_ha).pvalue,
     }
+
+
+def _holm(p: pd.Series) -> pd.Series:
+    """Raise p values to what they are worth among all of them (Holm 1979); NaN was no test.
+
+    >>> _holm(pd.Series([0.01, 0.04, np.nan, 0.03])).tolist()
+    [0.03, 0.06, nan, 0.06]
+    """
+    ordered = p.dropna().sort_values()
+    raised = (ordered * np.arange(len(ordered), 0, -1)).cummax().clip(upper=1)
+    return raised.reindex(p.index)
 
 
 def growth_rate(dates: list[date], areas_ha: list[float]) -> tuple[float, float, float]:

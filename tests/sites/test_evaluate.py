@@ -19,6 +19,7 @@ from lulc_lib.cli import main
 from lulc_lib.data.geotiff import INSIDE, applicability_beside, applicability_writer
 from lulc_lib.errors import InputError
 from lulc_lib.landscape import write_landscape
+from lulc_lib.sites import evaluate
 from lulc_lib.sites.evaluate import ANY_CANDIDATE, compare_sites, match_sites, precision_recall
 from lulc_lib.sites.maps import read_maps
 from lulc_lib.sites.registries import read_registries
@@ -292,3 +293,14 @@ def test_pits_left_open_are_reported_as_abandoned():
     counts = compare_sites(assessed, planted)
     assert counts.loc["abandoned"].tolist() == [2, 2, 2, 2]
     assert set(assessed[assessed.category == "abandoned"].programme_category) == {3}
+
+
+def test_false_leads_by_area_and_precision_by_base_rate():
+    """Precision falls where sites are rare, though recall and false leads stay as they are."""
+    counts = pd.Series({"reported": 20, "correct": 15})
+    rate, low, high = evaluate.false_leads(counts, 200.0)
+    assert rate == 2.5 and low == pytest.approx(1.6235 / 2, abs=1e-3)  # Poisson of 5: 1.62, 11.67
+    assert high == pytest.approx(11.6683 / 2, abs=1e-3)
+    assert evaluate.false_leads(pd.Series({"reported": 3, "correct": 3}), 100.0)[:2] == (0, 0)
+    assert evaluate.expected_precision(5, 0.8, 1.0) == 0.8
+    assert evaluate.expected_precision(0.05, 0.8, 1.0) < 0.05

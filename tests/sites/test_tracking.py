@@ -3,11 +3,13 @@
 from datetime import date, timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
 import rasterio
 
 from lulc_lib import legend
 from lulc_lib.errors import InputError
+from lulc_lib.sites import tracking
 from lulc_lib.sites.maps import read_maps, read_probability
 from lulc_lib.sites.settings import Settings
 from lulc_lib.sites.tracking import growth_rate, track_sites
@@ -186,3 +188,11 @@ def test_probability_band_is_found_by_its_name(write_raster):
     assert np.isnan(probability[0]).all() and (probability[1:] == 0.5).all()
     with pytest.raises(InputError, match="no band is called"):
         read_probability(write_raster("q.tif", steps[:1]), grid)
+
+
+def test_growth_is_tested_as_one_of_many_sites():
+    """Sixteen sites: a p value of 0.03 alone is luck among them, a trend of all seven dates not."""
+    luck = pd.Series([0.03, *[0.5] * 15])
+    assert tracking._holm(luck)[0] == pytest.approx(0.48)
+    strict = 2 / 5040  # of Kendall's test, all seven areas in order
+    assert tracking._holm(pd.Series([strict, *[0.5] * 15]))[0] < 0.05
