@@ -7,8 +7,8 @@ they become scores of protocols, each of which estimates something else (see ``s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,38 +23,43 @@ from lulc_lib.errors import InputError
 ENSEMBLE = "ensemble"
 """Name of all seeds' networks together; the others are named by their seed."""
 
-RANDOM, DATE, SEASON, SUMMER, BOTH = (
-    "random patches", "one date out", "season out", "summer out", "season and place out")
-PROTOCOLS: tuple[str, ...] = (RANDOM, DATE, SEASON, SUMMER, BOTH)
+PIXELS, RANDOM, POLYGONS, PLACE, DATE, SEASON, SUMMER, BOTH = (
+    "random pixels", "random patches", "polygons out", "place out", "one date out", "season out",
+    "summer out", "season and place out")
+PROTOCOLS: tuple[str, ...] = (PIXELS, RANDOM, POLYGONS, PLACE, DATE, SEASON, SUMMER, BOTH)
 """From what flatters most to what asks most."""
+
+_NAMED = {"random-pixels-": PIXELS, "random-patches-": RANDOM, "polygons-": POLYGONS}
 
 
 def protocol_of(fold: str) -> str:
     """Name the protocol that a fold belongs to.
 
-    >>> [protocol_of(f) for f in ("random-patches-1", "2022-07-19", "july", "july-SE")]
-    ['random patches', 'one date out', 'season out', 'season and place out']
+    >>> [protocol_of(f) for f in ("random-patches-1", "NW", "2022-07-19", "july", "july-SE")]
+    ['random patches', 'place out', 'one date out', 'season out', 'season and place out']
     """
-    if fold.startswith("random-patches"):
-        return RANDOM
+    for start, protocol in _NAMED.items():
+        if fold.startswith(start):
+            return protocol
     if re.fullmatch(r"\d{4}-\d\d-\d\d", fold):
         return DATE
     season, _, quadrant = fold.partition("-")
-    if season == "summer" and not quadrant:
-        return SUMMER
-    if season not in SEASONS or quadrant not in ("", *QUADRANTS):
-        raise InputError(f"fold is {fold!r}; it must be random patches, a date, one of "
-                         f"{', '.join(SEASONS)}, summer, or such a season and a quadrant")
-    return BOTH if quadrant else SEASON
+    if fold in QUADRANTS:
+        return PLACE
+    if season not in (*SEASONS, "summer") or quadrant not in ("", *QUADRANTS):
+        raise InputError(f"fold is {fold!r}; it must be random pixels or patches, polygons, a "
+                         f"quadrant, a date, a season ({', '.join(SEASONS)}, summer), or a season "
+                         "and a quadrant")
+    return BOTH if quadrant else SUMMER if season == "summer" else SEASON
 
 
 def part_of(fold: str) -> str:
     """Name the part of the held-out labels that a fold's protocol is about.
 
-    ``place_held_out`` where a place is held out, else ``place_known``: all labels of the held-out
-    dates.
+    ``place_known``, all labels of the held-out dates, if only dates are held out; else
+    ``place_held_out``.
     """
-    return "place_held_out" if protocol_of(fold) in (RANDOM, BOTH) else "place_known"
+    return "place_known" if protocol_of(fold) in (DATE, SEASON, SUMMER) else "place_held_out"
 
 
 def counts(rows: Sequence[str] | Sequence[Sequence[int]]) -> pd.DataFrame:
@@ -167,6 +172,159 @@ def applicability_rates(values: Mapping[str, Any], candidate: str) -> pd.DataFra
             if part == part_of(fold):
                 rows.append({"protocol": protocol_of(fold), "fold": fold, "date": date, **rates})
     return pd.DataFrame(rows)
+
+
+def rock_scores(values: Mapping[str, Any], candidate: str) -> pd.DataFrame:
+    """Score quarries of rocks that no training saw, mean over folds and networks.
+
+    Returns
+    -------
+    DataFrame
+        Index rock; ``recall`` of its quarry pixels, ``false``: share of other pixels mapped so.
+    """
+    rows = [{"rock": rock, "recall": recall, "false": false}
+            for name, _, _, found in _networks(values) if name == candidate
+            for rock, (recall, false) in found.get("quarry_of", {}).items()]
+    return pd.DataFrame(rows).groupby("rock", sort=False).mean()
+
+
+def cover_shares(values: Mapping[str, Any], candidate: str, key: str) -> pd.DataFrame:
+    """Measure the share of scenes without a quarry that is mapped as a class.
+
+    Parameters
+    ----------
+    values : mapping
+        Contents of ``protocols.json``.
+    candidate : str
+        Name of the settings.
+    key : str
+        Of the class in the legend.
+
+    Returns
+    -------
+    DataFrame
+        Index scene; ``mean``, ``lowest`` and ``highest`` over folds and networks.
+    """
+    index = legend.CODES.index(legend.code(key))
+    rows = [{"scene": scene, "share": shares[index]}
+            for name, _, _, found in _networks(values) if name == candidate
+            for scene, shares in found.get("covers", {}).items()]
+    return pd.DataFrame(rows).groupby("scene", sort=False).share.agg(
+        mean="mean", lowest="min", highest="max")
+
+
+def clip_losses(values: Mapping[str, Any], candidate: str) -> pd.DataFrame:
+    """Measure what overall accuracy loses when clips are mapped by themselves.
+
+    Returns
+    -------
+    DataFrame
+        Index edge of a clip in pixels; ``mean`` and ``worst`` difference of overall accuracy to the
+        whole scene's over folds and networks, ``differing``: mean share of pixels that differ.
+    """
+    rows = [{"edge": int(edge), "difference": c[0] - c[1], "differing": c[4]}
+            for name, _, _, found in _networks(values) if name == candidate
+            for edge, c in found.get("clips", {}).items()]
+    table = pd.DataFrame(rows).groupby("edge")
+    return pd.DataFrame({"mean": table.difference.mean(), "worst": table.difference.min(),
+                         "differing": table.differing.mean()})
+
+
+def applicability_of_covers(values: Mapping[str, Any], candidate: str) -> pd.DataFrame:
+    """Measure how much of scenes without a quarry lies outside the area of applicability.
+
+    Returns
+    -------
+    DataFrame
+        Index scene; ``outside``: share of its pixels, ``quarry_inside``: share that is mapped as
+        quarry and lies inside, mean over the folds.
+    """
+    rows = [{"scene": key, **rates} for name, _, _, found in _networks(values) if name == candidate
+            for key, rates in found.get("applicability", {}).items()
+            if isinstance(rates, Mapping) and "quarry_inside" in rates]
+    return pd.DataFrame(rows).groupby("scene", sort=False).mean()
+
+
+class Target(NamedTuple):
+    """What was to be reached: a score of a protocol, at least or at most a value."""
+
+    what: str
+    value: float
+    least: bool  # whether the score must be at least the value; else at most
+    reached: Callable[[Mapping[str, Any], str, bool], float]
+
+
+def _mean_or_worst(protocol: str, score: str, worst: bool) -> Callable[..., float]:
+    def reached(values: Mapping[str, Any], candidate: str, ensemble: bool) -> float:
+        table = protocol_scores(values)
+        table = table[(table.candidate == candidate) & (table.protocol == protocol)
+                      & ((table.network == ENSEMBLE) == ensemble)]
+        return float(table[score].min() if worst else table.groupby("fold")[score].mean().mean())
+
+    return reached
+
+
+def _of_networks(measure: Callable[..., float]) -> Callable[..., float]:
+    """Restrict the results to single networks or to ensembles before measuring."""
+    def reached(values: Mapping[str, Any], candidate: str, ensemble: bool) -> float:
+        jobs = {candidate: {f: {n: v for n, v in nets.items() if (n == ENSEMBLE) == ensemble}
+                            for f, nets in values["jobs"][candidate].items()}}
+        return measure({**values, "jobs": jobs}, candidate)
+
+    return reached
+
+
+OPEN_WATER = ("hydro_10", "sea", "coast_10", "coast_41")
+"""Scenes of ``experiments/protocol_scenes.py`` that are open water."""
+
+TARGETS: tuple[Target, ...] = (
+    Target("season out: overall accuracy, mean", 0.94, True,
+           _mean_or_worst(SEASON, "overall_accuracy", False)),
+    Target("season out: overall accuracy, worst", 0.90, True,
+           _mean_or_worst(SEASON, "overall_accuracy", True)),
+    Target("season out: macro F1, mean", 0.82, True, _mean_or_worst(SEASON, "macro_f1", False)),
+    Target("season and place out: quarry F1, mean", 0.93, True,
+           _mean_or_worst(BOTH, "quarry_f1", False)),
+    Target("season and place out: quarry F1, worst", 0.85, True,
+           _mean_or_worst(BOTH, "quarry_f1", True)),
+    Target("rocks never trained on: quarry recall, mean", 0.85, True,
+           _of_networks(lambda v, c: rock_scores(v, c).recall.mean())),
+    Target("rocks never trained on: false share, worst rock", 0.02, False,
+           _of_networks(lambda v, c: rock_scores(v, c).false.max())),
+    Target("elsewhere: mapped as quarry, worst scene", 0.005, False,
+           _of_networks(lambda v, c: cover_shares(v, c, "quarry").highest.max())),
+    Target("open water mapped as water, worst scene", 0.99, True,
+           _of_networks(lambda v, c: cover_shares(v, c, "water").lowest[list(OPEN_WATER)].min())),
+    Target("clips of 64 pixels: overall accuracy lost, mean", 0.01, False,
+           _of_networks(lambda v, c: -clip_losses(v, c)["mean"][64])),
+    Target("season and place out: expected calibration error", 0.03, False,
+           _of_networks(lambda v, c: _calibrated(v, c))),
+)
+"""Set before the work began (those of the test scene stand beside its scores)."""
+
+
+def _calibrated(values: Mapping[str, Any], candidate: str) -> float:
+    """Return the calibration error with the shipped temperature; NaN if it was not measured."""
+    errors = calibration_errors(values, candidate, [values["temperature"]])
+    return float(errors.iloc[:, 0].get(BOTH, np.nan))
+
+
+def targets(values: Mapping[str, Any], candidate: str) -> pd.DataFrame:
+    """Set the targets beside what was reached.
+
+    Returns
+    -------
+    DataFrame
+        Index what; ``target`` in words, ``single networks``, ``ensembles``, ``reached`` (whether
+        ensembles meet it).
+    """
+    rows = {}
+    for what, value, least, reached in TARGETS:
+        single, ensemble = (reached(values, candidate, e) for e in (False, True))
+        rows[what] = {"target": f"{'at least' if least else 'at most'} {value:g}",
+                      "single networks": single, "ensembles": ensemble,
+                      "reached": ensemble >= value if least else ensemble <= value}
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def _networks(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:

@@ -114,7 +114,7 @@ def pipeline(scene: xr.DataArray, labels: xr.DataArray, inputs: NDArray[np.float
     Parameters
     ----------
     inputs : array, (N, band, row, col), float32
-        Normalised patches, at least four.
+        Patches, at least four; each is stretched by itself.
     targets : array, (N, row, col), uint8
         Their legend codes, NO_DATA where unlabelled.
     counts : mapping of str to str
@@ -127,7 +127,9 @@ def pipeline(scene: xr.DataArray, labels: xr.DataArray, inputs: NDArray[np.float
     fig.text(0.33, 0.90, "Patches as the network sees them", ha="center", fontweight="bold")
     bands = [scene.get_index("band").get_loc(b) for b in style.FALSE_COLOUR]
     for n in range(4):
-        rgb = np.clip(inputs[n][bands].transpose(1, 2, 0) / 5 + 0.45, 0, 1)
+        shown = inputs[n][bands].transpose(1, 2, 0)
+        dark, bright = np.quantile(shown, (0.02, 0.98), axis=(0, 1))
+        rgb = np.clip((shown - dark) / np.maximum(bright - dark, 1e-6), 0, 1)
         ax = fig.add_axes((0.245 + 0.045 * (n % 2) * 1.95, 0.60 - 0.24 * (n // 2), 0.08, 0.22))
         ax.imshow(rgb)
         style.frame(ax)
@@ -387,8 +389,8 @@ def applicability(scenes: Mapping[str, xr.DataArray], maps: Mapping[str, xr.Data
     ratios : mapping of str to array, (row, col), float32
         Dissimilarity index ÷ threshold: above 1 is outside the area of applicability.
     """
-    fig, axes = plt.subplots(len(scenes), 4, figsize=(14, 4.1 * len(scenes) + 0.7),
-                             layout="constrained", squeeze=False, width_ratios=[1, 1, 1, 0.55])
+    fig, axes = plt.subplots(len(scenes), 4, figsize=(11.5, 3.1 * len(scenes) + 0.7),
+                             layout="constrained", squeeze=False, width_ratios=[1, 1, 1, 0.75])
     for row, (name, scene) in zip(axes, scenes.items(), strict=True):
         style.show_false_colour(row[0], scene)
         row[0].set_title(f"{name}, NIR–R–G")
@@ -402,7 +404,7 @@ def applicability(scenes: Mapping[str, xr.DataArray], maps: Mapping[str, xr.Data
         bar.set_label("dissimilarity ÷ threshold", fontsize=8)
         row[3].axis("off")
         style.scale_bar(row[0], 1000)
-    style.class_key(axes[0][3].inset_axes([0.42, 0, 0.58, 1]))
+    style.class_key(axes[0][3].inset_axes([0.5, 0, 0.5, 1]))
     return style.titled(fig, title, caption)
 
 

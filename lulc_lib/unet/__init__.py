@@ -22,13 +22,14 @@
 ``classify_file``               a scene's file of any size to a class map's file
 ``Applicability``               where a network's maps can be trusted
 ``applicability_of``            its area of applicability, from the training scenes
+``feature_map``                 what a network's last layer sees of a scene
 ``pick_device``                 the accelerator if there is one, else the CPU
 ==============================  =================================================================
 """
 
 from typing import Any
 
-from lulc_lib.unet.applicability import Applicability, applicability_of
+from lulc_lib.unet.applicability import Applicability, applicability_of, feature_map
 from lulc_lib.unet.augment import AugmentConfig
 from lulc_lib.unet.checkpoint import StoredModel, load_model, save_model, study_model
 from lulc_lib.unet.config import CONFIGS, TrainConfig, get_config
@@ -52,8 +53,8 @@ _LATER = {"classify_file": "map_files", "differences": "describe", "stages": "de
 __all__ = [
     "CONFIGS", "NETWORKS", "NORMALISATIONS", "Applicability", "AugmentConfig", "Ensemble",
     "Learner", "Normalisation", "OriginalUNet", "StoredModel", "TrainConfig", "TrainResult",
-    "TrainingSet", "UNet", "applicability_of", "classify_file", "differences", "fit", "get_config",
-    "load_model", "map_of", "pick_device", "predict_probabilities", "predict_scene",
+    "TrainingSet", "UNet", "applicability_of", "classify_file", "differences", "feature_map", "fit",
+    "get_config", "load_model", "map_of", "pick_device", "predict_probabilities", "predict_scene",
     "propagate_labels", "save_model", "split_by_place", "stages", "study_model", "train",
     "train_ensemble", "train_seeds",
 ]
