@@ -124,6 +124,14 @@ def test_the_graph_that_is_sent(engine):
     assert len(server.graphs) == 1  # one request for a draw
 
 
+def test_inputs_come_in_the_order_of_the_list(engine):
+    running, server = engine
+    server.answer = answer()
+    workflow.run_draw(running, ee.Image(1), two_points(), ["CART"], bands=["B12", "B2"])
+    (sent,) = [line for line in calls(server.graphs[-1]) if line.startswith("Classifier.train")]
+    assert "inputProperties=[B12, B2]" in sent
+
+
 def test_the_snapshot_notices_an_argument(engine):
     running, server = engine
     server.answer = answer()
