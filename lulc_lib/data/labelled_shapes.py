@@ -258,7 +258,7 @@ class _Grid(NamedTuple):
             corners = self.transform @ (col, row), self.transform @ (col + 1, row + 1)
             square = shapely.box(*np.min(corners, axis=0), *np.max(corners, axis=0))
             hit = tree.query(square, predicate="intersects")
-            pieces = shapely.intersection(shapes[hit], square)
+            pieces = shapely.intersection(shapely.make_valid(shapes[hit]), square)
             area = {int(code): shapely.union_all(pieces[codes[hit] == code]).area
                     for code in np.unique(codes[hit])}
             most = sorted(area, key=area.get)[-2:]

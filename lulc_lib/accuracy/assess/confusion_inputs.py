@@ -1,8 +1,7 @@
-"""Read what ``lulc accuracy`` takes from CSV files: matrices, pairs of classes, binary counts.
+"""Read what ``lulc accuracy`` takes from files: matrices, pairs of classes, binary counts.
 
-Every reader ends in a :class:`Comparison`: rows are the map, columns the reference, whatever the
-file had. A matrix that does not say which way round it is cannot be read: PA and UA would be a
-guess.
+Every reader ends in a :class:`Comparison` with the map in its rows. A matrix that does not say
+which way round it is cannot be read: PA and UA would be a guess.
 """
 
 from __future__ import annotations
@@ -70,14 +69,11 @@ class Comparison:
     Attributes
     ----------
     matrix : DataFrame or None
-        Confusion matrix with named axes (rows map, columns reference), labels as text; None if
-        only binary counts are given.
+        Rows map, columns reference, labels as text; None if only binary counts are given.
     counts : DataFrame, one row per class, int64
         Columns TP, TN, FP, FN.
-    kind : str
-        What was read, for the report.
-    notes : tuple of str
-        What a reader should know about how it was read.
+    kind, notes : str, tuple of str
+        What was read, and what a reader should know about how.
     pixels : bool
         Whether the compared units are pixels, which are not independent of their neighbours.
     dropped : dict of str to int
@@ -100,13 +96,7 @@ class Comparison:
 
     @classmethod
     def of_counts(cls, table: pd.DataFrame, name: str) -> Comparison:
-        """Take TP, TN, FP and FN per class; one or two classes determine the matrix too.
-
-        Raises
-        ------
-        InputError
-            The classes do not add up to one n, or n is 0.
-        """
+        """Take TP, TN, FP and FN per class; one or two classes determine the matrix too."""
         table = table.loc[:, list(BINARY)].astype(np.int64)
         totals = table.sum(axis=1)
         if totals.nunique() > 1:
@@ -138,13 +128,7 @@ class Comparison:
         return int(self.counts.iloc[0].sum())
 
     def renamed(self, names: Mapping[str, str], what: str) -> Comparison:
-        """Give the classes other labels.
-
-        Raises
-        ------
-        InputError
-            A label has no name, or two labels have the same.
-        """
+        """Give the classes other labels, each a name of its own."""
         lacking = [label for label in self.labels if label not in names]
         if lacking:
             raise InputError(f"{what}: has no name for class {', '.join(lacking)}; it must name "
@@ -448,6 +432,38 @@ def _pair_columns(name: str, header: list[str], given: tuple[str, str] | None
 
 
 def _pairs(name: str, text: str, chosen: tuple[int, int]) -> Comparison:
+    table = _table_of_pairs(name, text)
+    words = ["" if k in chosen else word(c) for k, c in enumerate(table.columns)]
+    label, number = (next((k for k, w in enumerate(words) if w in known), None)
+                     if sum(w in known for w in words) == 1 else None
+                     for known in (LABEL_WORDS, COUNT_WORDS))
+    true, mapped = (_codes(table.iloc[:, k], name) for k in chosen)
+    labels = in_order([*true.unique(), *mapped.unique()])
+    if len(labels) > MOST_CLASSES:
+        raise InputError(f"{name}: names {len(labels)} different classes; at most {MOST_CLASSES} "
+                         "are assessed")
+    kind, times = f"pairs of classes, {len(table)} lines", pd.Series(1, index=table.index)
+    if number is not None:
+        column = table.columns[number]
+        kind += f", counted by column {column}"
+        times[:] = np.ravel(counts(table.iloc[:, [number]].to_numpy(), [column],
+                                   range(1, len(table) + 1), name))
+    if not times.any():
+        raise InputError(f"{name}: all counts are 0; there is nothing to assess")
+    matrix = times.groupby([mapped.to_numpy(), true.to_numpy()]).sum().unstack(fill_value=0)
+    matrix = matrix.reindex(index=labels, columns=labels, fill_value=0)
+    ignored = [c for k, c in enumerate(table.columns) if k not in (*chosen, label, number)]
+    notes = [f"Columns not used: {', '.join(ignored)}.",
+             f"The reference is column {table.columns[chosen[0]]}, the map column "
+             f"{table.columns[chosen[1]]}."] if ignored else []
+    comparison = Comparison.of_matrix(as_confusion(matrix.to_numpy(), labels), kind, notes)
+    if label is None:
+        return comparison
+    return comparison.renamed(_names_in_column(true, table.iloc[:, label], labels, name), name)
+
+
+def _table_of_pairs(name: str, text: str) -> pd.DataFrame:
+    """Read all cells as text; every line must have a cell for every column."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
@@ -461,36 +477,7 @@ def _pairs(name: str, text: str, chosen: tuple[int, int]) -> Comparison:
         raise InputError(f"{name}: cannot be read as a table of pairs ({why})") from None
     if table.empty:
         raise InputError(f"{name}: has a header line and no pairs")
-    words = ["" if k in chosen else word(c) for k, c in enumerate(table.columns)]
-    label, number = (next((k for k, w in enumerate(words) if w in known), None)
-                     if sum(w in known for w in words) == 1 else None
-                     for known in (LABEL_WORDS, COUNT_WORDS))
-    sides = [_codes(table.iloc[:, k], name) for k in chosen]
-    labels = in_order([*sides[0].unique(), *sides[1].unique()])
-    if len(labels) > MOST_CLASSES:
-        raise InputError(f"{name}: names {len(labels)} different classes; at most {MOST_CLASSES} "
-                         "are assessed")
-    times = np.ones(len(table), np.int64) if number is None else np.ravel(counts(
-        table.iloc[:, [number]].to_numpy(), [table.columns[number]], range(1, len(table) + 1),
-        name))
-    if not times.any():
-        raise InputError(f"{name}: all counts are 0; there is nothing to assess")
-    matrix = pd.DataFrame(0, index=labels, columns=labels)
-    summed = pd.Series(times).groupby([sides[1].to_numpy(), sides[0].to_numpy()]).sum()
-    for (row, column), total in summed.items():
-        matrix.loc[row, column] = total
-    kind = f"pairs of classes, {len(table)} lines"
-    if number is not None:
-        kind += f", counted by column {table.columns[number]}"
-    true, mapped = (table.columns[k] for k in chosen)
-    ignored = [c for k, c in enumerate(table.columns) if k not in (*chosen, label, number)]
-    notes = [f"Columns not used: {', '.join(ignored)}."] if ignored else []
-    if ignored:
-        notes.append(f"The reference is column {true}, the map column {mapped}.")
-    comparison = Comparison.of_matrix(as_confusion(matrix.to_numpy(), labels), kind, notes)
-    if label is None:
-        return comparison
-    return comparison.renamed(_names_in_column(sides[0], table.iloc[:, label], labels, name), name)
+    return table
 
 
 def _codes(column: pd.Series, name: str) -> pd.Series:
