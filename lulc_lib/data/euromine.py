@@ -48,7 +48,6 @@ _SITE = re.compile(r"[A-Z][A-Za-z]+_\d+")
 _YEAR = re.compile(r"(?:year|label)_?(20\d\d)\.tiff?", re.IGNORECASE)
 _FOLDERS = {"image": ("images", "image"), "label": ("labels", "label")}
 
-_REST = BANDS[4:6]
 ORDERS: tuple[tuple[str, ...], ...] = tuple(
     colours + others
     for colours in (BANDS[:3], BANDS[2::-1])
