@@ -141,6 +141,23 @@ def test_panels_are_joined(tmp_path):
     assert read_comparison(path).matrix.to_numpy().tolist() == MATRIX
 
 
+@pytest.mark.parametrize("text", [
+    ",true_a,true_b\npredicted_a,5,1\npredicted_b,2,7\n",
+    ",Predicted: a,Predicted: b\nActual: a,5,2\nActual: b,1,7\n",
+    '"","Prediction","Reference","Freq"\n"1","a","a",5\n"2","b","a",2\n"3","a","b",1\n"4","b","b",7',
+    "> ERROR MATRIX\n\t> Reference\nV_Classified\ta\tb\tTotal\na\t5\t1\t6\nb\t2\t7\t9\n"
+    "Total\t7\t8\t15\n\n> ACCURACY\nx\t1\n",
+    "                 Ground Truth (Pixels)\n     Class             a             b         Total\n"
+    "      a                5             1             6\n      b                2             7 "
+    "            9\n  Total                7             8            15\n\n       "
+    "Ground Truth (Percent)\n     Class             a             b         Total\n",
+])
+def test_other_forms_of_these_layouts(tmp_path, text):
+    path = tmp_path / "m.txt"
+    path.write_text(text)
+    assert read_comparison(path).matrix.to_numpy().tolist() == [[5, 1], [2, 7]]
+
+
 def test_an_unclassified_row_with_pixels_counts(tmp_path):
     path = tmp_path / "envi.txt"
     text = (CASES / "envi.txt").read_text()

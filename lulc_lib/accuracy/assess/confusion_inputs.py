@@ -167,20 +167,17 @@ def read_comparison(path: Path | str, rows: Side | None = None,
     text = read_text(path, notes)
     lines = [] if is_json(text) else split_lines(text, path.name)
     layout = None if columns else recognise(text, [cells for _, cells in lines])
-    if layout is not None:
-        cells = regular(list(enumerate(layout.cells, 1)), path.name)
-        return _matrix(path.name, cells, rows, layout).noted(*notes)
-    if not lines:
+    if layout is None and not lines:
         raise InputError(f"{path.name}: is JSON without a square matrix of counts in it")
-    chosen = _pair_columns(path.name, lines[0][1], columns)
+    chosen = None if layout else _pair_columns(path.name, lines[0][1], columns)
     if chosen is not None:
         return _pairs(path.name, text, chosen).noted(*notes)
-    cells = regular(lines, path.name)
+    cells = regular(list(enumerate(layout.cells, 1)) if layout else lines, path.name)
     if set(BINARY) <= {cell.upper() for cell in cells[0]}:
-        return _binary(path.name, [list(line) for line in zip(*cells, strict=True)])
-    if set(BINARY) <= {line[0].upper() for line in cells}:
-        return _binary(path.name, cells)
-    return _matrix(path.name, cells, rows).noted(*notes)
+        cells = [list(line) for line in zip(*cells, strict=True)]
+    binary = set(BINARY) <= {line[0].upper() for line in cells}
+    found = _binary(path.name, cells) if binary else _matrix(path.name, cells, rows, layout)
+    return found.noted(*notes)
 
 
 def read_names(path: Path | str, comparison: Comparison) -> Comparison:

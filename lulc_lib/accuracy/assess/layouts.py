@@ -199,15 +199,17 @@ def _arcgis(text: str, lines: Lines) -> Layout | None:
 
 def _named_axes(text: str, lines: Lines) -> Layout | None:
     """Read ``Actual Forest`` down the side, ``Predicted Forest`` along the top, or reverse."""
-    sides = [[cell.partition(" ") for cell in labels] for labels in (
+    sides = [[re.fullmatch(r"([A-Za-z]+)[\s_:]+(.+)", cell) for cell in labels] for labels in (
         lines[0][1:], [line[0] for line in lines[1:]])]
-    words = [{word(first) for first, _, _ in side} for side in sides]
-    if [len(w) for w in words] != [1, 1] or not all(rest for s in sides for _, _, rest in s):
+    if not all(side and all(side) for side in sides):
+        return None
+    words = [{word(match[1]) for match in side} for side in sides]
+    if [len(w) for w in words] != [1, 1]:
         return None
     rows = _sides(words[1].pop(), words[0].pop())
     if rows is None:
         return None
-    columns, labels = ([rest.strip() for _, _, rest in side] for side in sides)
+    columns, labels = ([match[2] for match in side] for side in sides)
     return Layout("both axes named in the labels", [["", *columns], *(
         [label, *line[1:]] for label, line in zip(labels, lines[1:], strict=True))], rows)
 
