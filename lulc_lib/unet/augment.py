@@ -272,9 +272,12 @@ class StatisticsAugmentation:
     def __call__(self, x: Tensor, scene: Tensor) -> Tensor:
         """Return patches (N, channel, H, W) of scenes (N,) under other mixes of blocks."""
         count, blocks = len(x), self.means.shape[1]
-        shape = torch.full((count, blocks), self.concentration, device=x.device)
-        drawn = torch._standard_gamma(shape, generator=self.generator).clamp_min(1e-12)
-        shares = (drawn / drawn.sum(1, keepdim=True))[:, None]  # (N, 1, block)
+        # Dirichlet shares: gamma variates ÷ their sum, as logarithms, of which none is too small
+        above = torch.full((count, blocks), self.concentration + 1, device=x.device)
+        chance = torch.rand(count, blocks, device=x.device, generator=self.generator)
+        logs = (torch._standard_gamma(above, generator=self.generator).log()
+                + chance.clamp_min(1e-12).log() / self.concentration)
+        shares = logs.softmax(1)[:, None]  # (N, 1, block)
         mean = (shares @ self.means[scene])[:, 0]
         sd = ((shares @ self.squares[scene])[:, 0] - mean**2).clamp_min(1e-6).sqrt()
         changed = torch.rand(count, 1, device=x.device, generator=self.generator) < self.share

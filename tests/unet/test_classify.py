@@ -17,11 +17,11 @@ from lulc_lib.data.geotiff import shares
 from lulc_lib.data.scenes import BANDS, SceneFile, read_scene
 from lulc_lib.errors import InputError
 from lulc_lib.unet import checkpoint as store
-from lulc_lib.unet import predict, predict_probabilities, predict_scene
+from lulc_lib.unet import map_files, predict_probabilities, predict_scene
 from lulc_lib.unet.checkpoint import StoredModel, build, load_model, save_model
 from lulc_lib.unet.config import TrainConfig, get_config
+from lulc_lib.unet.map_files import classify_file, tile_size
 from lulc_lib.unet.normalise import Normalisation, fit
-from lulc_lib.unet.predict import classify_file, tile_size
 
 CONFIG = TrainConfig("tiny", base_channels=3, depth=2, convolutions=1, patch_size=32)
 TWELVE = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", "B12")
@@ -284,7 +284,7 @@ def test_a_failure_midway_leaves_the_old_map(write_raster, stored, tmp_path, mon
     path, out = write_raster("scene.tif", made_dn(), BANDS), tmp_path / "map.tif"
     out.write_bytes(b"old")
     before = sorted(tmp_path.iterdir())
-    calls, real = [], predict.probabilities_of
+    calls, real = [], map_files.probabilities_of
 
     def stopping(*args):
         calls.append(1)
@@ -292,12 +292,12 @@ def test_a_failure_midway_leaves_the_old_map(write_raster, stored, tmp_path, mon
             raise KeyboardInterrupt
         return real(*args)
 
-    monkeypatch.setattr(predict, "probabilities_of", stopping)
+    monkeypatch.setattr(map_files, "probabilities_of", stopping)
     with pytest.raises(KeyboardInterrupt):
         classify_file(path, out, stored, probabilities=tmp_path / "p.tif", tile=16)
     assert out.read_bytes() == b"old"
     assert sorted(tmp_path.iterdir()) == before
-    monkeypatch.setattr(predict, "probabilities_of", real)
+    monkeypatch.setattr(map_files, "probabilities_of", real)
     monkeypatch.setattr(rasterio.shutil, "copy",
                         lambda *a, **k: (_ for _ in ()).throw(OSError("no space left")))
     with pytest.raises(InputError, match="room on the disk"):
@@ -312,7 +312,7 @@ def test_ended_from_outside_nothing_stays(write_raster, checkpoint, tmp_path, mo
     def ending(*args):
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(predict, "probabilities_of", ending)
+    monkeypatch.setattr(map_files, "probabilities_of", ending)
     with pytest.raises(SystemExit, match="143"):
         main(["classify", str(path), "-o", str(tmp_path / "map.tif"), "--checkpoint",
               str(checkpoint)])
@@ -353,7 +353,7 @@ MEASURE = r"""
 import re, sys
 from pathlib import Path
 import torch
-from lulc_lib.unet.predict import classify_file
+from lulc_lib.unet.map_files import classify_file
 from lulc_lib.unet.checkpoint import load_model
 def peak():  # MB; getrusage would tell the peak of the process that started this one
     return int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) // 1024

@@ -2,22 +2,17 @@
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 
 from lulc_lib import legend
+from lulc_lib.accuracy.splits import Fold
 from lulc_lib.data.scenes import BANDS
 from lulc_lib.errors import InputError
-from lulc_lib.unet import normalise
-from lulc_lib.unet.config import get_config
-from lulc_lib.unet.dataset import (
-    PatchSampler,
-    RadiometricJitter,
-    augmentations_of,
-    split_by_place,
-    turn_and_mirror,
-)
+from lulc_lib.unet import Learner, TrainConfig, TrainingSet, normalise, split_by_place
+from lulc_lib.unet.augment import StatisticsAugmentation
+from lulc_lib.unet.dataset import patch_places, rock_share
 from lulc_lib.unet.label_propagation import propagate_labels
-from lulc_lib.unet.statistics_augmentation import StatisticsAugmentation
 
 
 def grid_of(values, x0=500_000.0, y0=5_600_000.0, epsg=32633):
@@ -126,16 +121,22 @@ def test_split_refuses():
         split_by_place([grid_of(np.ones((9, 9), np.uint8), x0=0, y0=90)], block=1000)
 
 
+def learner_of(inputs, labels, patch=16, balance=1.0, batch=64, seed=1, **more):
+    config = TrainConfig("draws", base_channels=2, depth=2, convolutions=1, patch_size=patch,
+                         class_balanced_sampling=balance, batch_size=batch, **more)
+    return Learner(TrainingSet.of(inputs, labels, patch), config, seed, torch.device("cpu"), 10)
+
+
 def test_every_patch_is_a_turned_piece_of_its_scene_with_its_labels():
     """Inputs hold row and column numbers, so each drawn pixel can be traced back."""
     rng = np.random.default_rng(0)
     mask = np.where(rng.random((60, 45)) < 0.02, rng.choice(legend.CODES[:3], (60, 45)), 0)
     mask = mask.astype(np.uint8)
     at = np.stack([*np.mgrid[:60, :45], *np.zeros((8, 60, 45))]).astype(np.float32)
-    sampler = PatchSampler([at], [mask], patch=16)
-    x, target = sampler.draw(64, seed=1, step=0)
+    x, target, _, scene = (v.numpy() for v in learner_of([at], [mask]).draw())
     assert x.shape == (64, 10, 16, 16)
     assert target.shape == (64, 16, 16)
+    assert not scene.any()
     rows, cols = x[:, 0].astype(int), x[:, 1].astype(int)
     assert np.array_equal(legend.to_index(mask)[rows, cols], target)
     assert (target != legend.IGNORE_INDEX).any(axis=(1, 2)).all()  # no patch without a label
@@ -149,75 +150,93 @@ def test_balance_and_reproducible_steps():
     mask = np.full((80, 80), legend.CODES[0], np.uint8)
     mask[:, 40:] = legend.NO_DATA
     mask[70, 78] = legend.CODES[-1]
-    inputs = [np.zeros((10, 80, 80), np.float32)]
+    inputs = [np.random.default_rng(0).normal(0, 1, (10, 80, 80)).astype(np.float32)]
     share = {}
     for balance in (0.0, 1.0):
-        sampler = PatchSampler(inputs, [mask], patch=16, balance=balance,
-                               augmentations=[turn_and_mirror, RadiometricJitter(0.1)])
-        _, target = sampler.draw(200, seed=0, step=0)
-        share[balance] = (target == len(legend.CODES) - 1).any(axis=(1, 2)).mean()
+        target = learner_of(inputs, [mask], balance=balance, batch=200, seed=0).draw()[1]
+        share[balance] = (target == len(legend.CODES) - 1).any(2).any(1).float().mean()
     assert share[0.0] < 0.05
     assert 0.4 < share[1.0] < 0.6
-    first, again, next_ = (sampler.draw(2, 0, s)[0] for s in (5, 5, 6))
-    assert np.array_equal(first, again)
-    assert not np.array_equal(first, next_)
+    one, same, other = (learner_of(inputs, [mask], seed=s) for s in (5, 5, 6))
+    first = one.draw()[0]
+    assert torch.equal(first, same.draw()[0])
+    assert not torch.equal(first, one.draw()[0])
+    assert not torch.equal(first, other.draw()[0])
 
 
-def test_small_scene_and_no_labels():
-    mask = np.full((10, 12), legend.CODES[1], np.uint8)
-    sampler = PatchSampler([np.ones((10, 10, 12), np.float32)], [mask], patch=32)
-    x, target = sampler.draw(2, 0, 0)
-    assert x.shape == (2, 10, 32, 32)
-    assert (target != legend.IGNORE_INDEX).sum() == 2 * mask.size
+def test_small_scenes_of_several_sizes_and_no_labels():
+    masks = [np.full(s, legend.CODES[1], np.uint8) for s in ((10, 12), (40, 20))]
+    inputs = [np.full((10, *m.shape), n, np.float32) for n, m in enumerate(masks)]
+    x, target, _, scene = learner_of(inputs, masks, patch=32).draw()
+    assert x.shape == (64, 10, 32, 32)
+    assert (x[:, 0] == scene[:, None, None]).all()  # each repeats its own edge only
+    for n, labelled in ((0, 10 * 12), (1, 32 * 20)):
+        assert ((target != legend.IGNORE_INDEX).sum((1, 2))[scene == n] == labelled).all()
+        assert (scene == n).any()
     with pytest.raises(InputError, match="no labelled pixel"):
-        PatchSampler([np.ones((10, 10, 12), np.float32)], [mask * 0], patch=8)
+        TrainingSet.of(inputs, [m * 0 for m in masks], 8)
+
+
+def test_no_patch_touches_what_is_not_allowed():
+    mask = np.full((60, 60), legend.CODES[0], np.uint8)
+    fold = Fold("west", (), np.zeros((60, 60), bool), np.arange(60)[None] < np.full((60, 1), 30))
+    data = TrainingSet.of([np.zeros((10, 60, 60), np.float32)], [mask], 16,
+                          allowed=fold.allowed_patches(16))
+    places, shares = patch_places(data, 16, 1.0, np.random.default_rng(0))
+    assert places.shape[1:] == (2000, 3)
+    assert places[..., 2].min() == 30
+    assert shares.sum() == pytest.approx(1)
+
+
+def test_open_rock_is_the_label_and_bare_land_beside_it():
+    mask = np.zeros((60, 60), np.uint8)
+    mask[20:30, 20:30] = legend.code("quarry")
+    mask[20:30, 30:35] = legend.code("grassland")
+    bare = np.full((10, 60, 60), 0.3, np.float32)
+    rock = rock_share(bare, legend.to_index(mask), mask == legend.code("quarry"))
+    assert rock[22:28, 22:28].min() > 0.99
+    assert rock[25, 15] > 0.99  # bare and unlabelled
+    assert rock[25, 32] < 0.01  # labelled otherwise
+    assert rock[25, 50] < 0.01  # too far
+    green = bare.copy()
+    green[2] = 0.03
+    assert rock_share(green, legend.to_index(mask), mask == legend.code("quarry"))[25, 15] < 0.01
 
 
 def test_even_shares_give_a_scene_its_own_statistics():
     """With a large concentration all blocks weigh the same, as in the scene itself."""
-    values = np.random.default_rng(0).normal(3, 2, (4, 100, 150)).astype(np.float32)
-    mean, sd = StatisticsAugmentation([values], 1e7, 4).draw(0, np.random.default_rng(1))
-    assert np.allclose(mean[:, 0, 0], values.mean(axis=(1, 2)), atol=1e-2)
-    assert np.allclose(sd[:, 0, 0], values.std(axis=(1, 2)), atol=1e-2)
+    values = np.random.default_rng(0).normal(3, 2, (1, 10, 100, 150)).astype(np.float32)
+    scene = torch.from_numpy(values)
+    found = StatisticsAugmentation(scene, 1e7, 1.0, torch.Generator())(scene, torch.tensor([0]))
+    mean, sd = (getattr(values, f)(axis=(2, 3), keepdims=True) for f in ("mean", "std"))
+    np.testing.assert_allclose(found, (values - mean) / sd, atol=1e-2)
 
 
 def test_narrow_shares_give_the_statistics_of_one_block():
-    values = np.random.default_rng(0).normal(0, 1, (2, 100, 100)).astype(np.float32)
-    values[:, :50, :50] += 5
-    narrow = StatisticsAugmentation([values], 1e-4, 2)
-    found = [narrow.draw(0, np.random.default_rng(s)) for s in range(12)]
-    blocks = [values[:, r:r + 50, c:c + 50] for r in (0, 50) for c in (0, 50)]
-    for mean, sd in found:
-        near = [np.allclose(mean, b.mean(axis=(1, 2), keepdims=True), atol=1e-2)
-                and np.allclose(sd, b.std(axis=(1, 2), keepdims=True), atol=1e-2) for b in blocks]
+    values = np.random.default_rng(0).normal(0, 1, (1, 10, 100, 100)).astype(np.float32)
+    values[..., :50, :50] += 5
+    scene = torch.from_numpy(values)
+    narrow = StatisticsAugmentation(scene, 1e-4, 1.0, torch.Generator().manual_seed(0))
+    blocks = [values[0, :, r:r + 50, c:c + 50] for r in (0, 50) for c in (0, 50)]
+    expected = [(values[0] - b.mean((1, 2), keepdims=True)) / b.std((1, 2), keepdims=True)
+                for b in blocks]
+    seen = set()
+    for _ in range(12):
+        found = narrow(scene, torch.tensor([0]))[0].numpy()
+        near = [np.allclose(found, e, atol=0.1) for e in expected]
         assert sum(near) == 1
-    assert len({float(m[0, 0, 0]) for m, _ in found}) > 1
-
-
-def test_statistics_augmentation_leaves_further_channels_and_rejects_no_concentration():
-    values = np.random.default_rng(0).normal(0, 1, (3, 60, 60)).astype(np.float32)
-    augment, rng = StatisticsAugmentation([values], 0.1, 2), np.random.default_rng(0)
-    out = augment.apply(values[:, :20, :20], 0, rng)
-    assert np.array_equal(out[2], values[2, :20, :20])
-    assert not np.allclose(out[:2], values[:2, :20, :20])
-    with pytest.raises(InputError, match="must be above 0"):
-        StatisticsAugmentation([values], 0.0, 2)
+        seen.add(near.index(True))
+    assert len(seen) > 1
 
 
 def test_statistics_augmentation_touches_the_share_of_patches_asked_for():
-    rng = np.random.default_rng(0)
-    values = rng.normal(0, 1, (2, 80, 80)).astype(np.float32)
-    mask = np.full((80, 80), legend.CODES[0], dtype=np.uint8)
-
-    def kept(share):
-        other = StatisticsAugmentation([values], 0.1, 2, share)
-        sampler = PatchSampler([values], [mask], 16, augmentations=[turn_and_mirror, other])
-        x, _ = sampler.draw(40, seed=0, step=0)
-        return np.mean([np.isin(np.round(p[0], 5), np.round(values[0], 5)).all() for p in x])
-
-    assert kept(0.0) == 1
-    assert kept(1.0) == 0
-    assert 0.2 < kept(0.5) < 0.8
+    values = torch.randn(1, 14, 80, 80, generator=torch.Generator().manual_seed(0))
+    for share, least, most in ((0.0, 0, 0), (1.0, 40, 40), (0.5, 8, 32)):
+        other = StatisticsAugmentation(values, 0.1, share, torch.Generator().manual_seed(1))
+        found = other(values[:, :, :16, :16].expand(40, -1, -1, -1), torch.zeros(40).long())
+        changed = (found[:, :10] != values[:, :10, :16, :16]).any(3).any(2).any(1).sum()
+        assert least <= changed <= most
+        assert torch.equal(found[:, 10:], values[:, 10:, :16, :16].expand(40, -1, -1, -1))
 
 
 def test_labels_are_propagated_only_where_the_dates_agree_and_grids_are_the_same():
@@ -234,13 +253,3 @@ def test_labels_are_propagated_only_where_the_dates_agree_and_grids_are_the_same
     assert all(np.array_equal(a, b) for a, b in zip(codes, before, strict=True))
     same = propagate_labels(codes, [grid, grid, grid], [])
     assert all(np.array_equal(a, b) for a, b in zip(same, codes, strict=True))
-
-
-def test_augmentations_are_those_that_the_settings_ask_for():
-    values = [np.random.default_rng(0).normal(0, 1, (10, 60, 60)).astype(np.float32)]
-    config = get_config("smoke")
-    assert augmentations_of(config, values) == [turn_and_mirror]
-    both = augmentations_of(
-        config.with_(statistics_augmentation=0.2, radiometric_jitter=0.1), values)
-    assert [type(a) for a in both[1:]] == [StatisticsAugmentation, RadiometricJitter]
-    assert (both[1].concentration, both[1].bands, both[1].share, both[2].sd) == (0.2, 10, 0.5, 0.1)

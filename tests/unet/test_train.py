@@ -10,6 +10,8 @@ import xarray as xr
 from lulc_lib import legend
 from lulc_lib.errors import InputError
 from lulc_lib.unet import (
+    AugmentConfig,
+    Learner,
     get_config,
     load_model,
     map_of,
@@ -20,9 +22,10 @@ from lulc_lib.unet import (
 )
 from lulc_lib.unet.checkpoint import RENAMED_SETTINGS, build
 from lulc_lib.unet.config import CONFIGS, TrainConfig
+from lulc_lib.unet.learner import kept_share
 from lulc_lib.unet.loss import label_counts
 from lulc_lib.unet.normalise import Normalisation
-from lulc_lib.unet.train import moving_average, prepare
+from lulc_lib.unet.train import prepare
 from tests.unet.conftest import landscape
 
 SMOKE = get_config("smoke")
@@ -64,21 +67,22 @@ def test_same_seed_same_weights_and_global_state_untouched(data):
 
 
 @pytest.mark.parametrize("more", [{}, {"ema_decay": 0.9}, {"patience": 3},
-                                  {"ema_decay": 0.9, "patience": 3}])
+                                  {"ema_decay": 0.9, "patience": 3},
+                                  {"statistics_augmentation": 0.1},
+                                  {"normalisation": "log_indices_texture",
+                                   "augment": AugmentConfig(), "ema_decay": 0.9}])
 def test_interrupted_training_ends_with_the_same_weights(data, tmp_path, monkeypatch, more):
-    from lulc_lib.unet.dataset import PatchSampler
-
-    config = SMOKE.with_(epochs=3, steps_per_epoch=6, radiometric_jitter=0.1, **more)
+    config = SMOKE.with_(epochs=3, steps_per_epoch=6, **more)
     whole = train(*data, config, seed=3, progress=False)
-    path, draw = tmp_path / "run.pt", PatchSampler.draw
+    path, draw = tmp_path / "run.pt", Learner.draw
 
-    def stopping(self, batch, seed, step):
-        if step == 15:
+    def stopping(self):
+        if self.done == 15:
             raise KeyboardInterrupt
-        return draw(self, batch, seed, step)
+        return draw(self)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(PatchSampler, "draw", stopping)
+        patch.setattr(Learner, "draw", stopping)
         train(*data, config, seed=3, checkpoint=path, progress=False)
     assert len(torch.load(path, weights_only=True)["history"]) == 2
     resumed = train(*data, config, seed=3, checkpoint=path, progress=False)
@@ -114,15 +118,12 @@ def test_moving_average_of_the_weights_is_the_exponential_one(data, tmp_path):
 
 
 def test_moving_average_soon_forgets_the_first_weights():
-    mean, one = [torch.zeros(1)], [torch.ones(1)]
-    update = moving_average(0.99)
+    mean = 0.0
     for step in range(1, 21):
-        update(mean, one, torch.tensor(step))
-    assert mean[0] > 0.999  # 0.18 if 0.99 of the old value stayed every time
-    for step in (100_000, 100_001):
-        mean = [torch.zeros(1)]
-        update(mean, one, torch.tensor(step))
-        assert torch.allclose(mean[0], torch.tensor([0.01]))
+        mean += (1 - kept_share(0.99, step)) * (1 - mean)
+    assert mean > 0.999  # 0.18 if 0.99 of the old value stayed every time
+    assert kept_share(0.99, 0) == 0
+    assert kept_share(0.99, 100_000) == kept_share(0.99, 100_001) == 0.99
 
 
 def test_propagated_labels_are_trained_on_at_every_date_but_not_where_places_are_held_out(data):
@@ -132,11 +133,12 @@ def test_propagated_labels_are_trained_on_at_every_date_but_not_where_places_are
     run = prepare(scenes, [first, second], config, seed=0)
     plain = prepare(scenes, [first, second], config.with_(propagated_classes=()), seed=0)
     conifer = legend.to_index(np.array(legend.code("conifer")))
-    kept = [t == conifer for t in run.sampler.targets]
-    assert np.array_equal(kept[0], plain.sampler.targets[0] == conifer)
+    targets = run.learner.targets.numpy()
+    kept = [t == conifer for t in targets]
+    assert np.array_equal(kept[0], plain.learner.targets[0].numpy() == conifer)
     assert np.array_equal(kept[1], kept[0])
     assert kept[1].any()
-    assert set(np.unique(run.sampler.targets[1])) == {conifer, legend.IGNORE_INDEX}
+    assert set(np.unique(targets[1])) == {conifer, legend.IGNORE_INDEX}
     for one, other in zip(run.validation, plain.validation, strict=True):
         assert np.array_equal(one, other)
     assert not (kept[1] & (run.validation[0] > 0)).any()
@@ -200,6 +202,13 @@ def test_logs_and_progress(data, tmp_path, capsys):
     captured = capsys.readouterr()
     assert "training smoke" in captured.err
     assert captured.out == ""
+
+
+def test_a_loss_that_is_no_number_stops_the_training_at_its_step(data):
+    config = SMOKE.with_(normalisation="reflectance", learning_rate=1e30, schedule="constant",
+                         network="unet_original", convolutions=2)
+    with pytest.raises(InputError, match=r"smoke, seed 4: the loss of step \d+ of 20 is (nan|inf)"):
+        train(*data, config, seed=4, progress=False)
 
 
 def test_refuses_what_does_not_fit(data):
