@@ -102,7 +102,7 @@ $(NETWORKS)/.trained_with: $(UNET) $(if $(filter synthetic,$(SOURCE)),$(LANDSCAP
 
 EXPERIMENTS := study sweep ablation ablation_roads leave_one_date_out leave_one_date_out_plain \
   pixel_classifiers site_rules lesson_numbers landscape_spectra euromine_validation \
-  euromine_training
+  euromine_training earth_engine_at_google
 .PHONY: $(EXPERIMENTS)
 
 experiments: $(EXPERIMENTS) ## run every experiment: a day of computing (README: minutes of each)
@@ -124,13 +124,16 @@ build/experiments/pixel_classifiers: RUN = pixel_classifiers --write
 build/experiments/site_rules: RUN = site_rules --seeds 20 --write
 build/experiments/lesson_numbers: RUN = lesson_numbers
 build/experiments/landscape_spectra: RUN = landscape_spectra
-# Need a download of many gigabytes (lulc data --euromine): without it they end with 2, and
-# `make experiments` goes on.
+# Need a download of many gigabytes (lulc data --euromine), or an account at Google: without it
+# they end with 2, and `make experiments` goes on.
 build/experiments/euromine_validation: RUN = euromine_validation --write
 build/experiments/euromine_training: RUN = euromine_training
-build/experiments/euromine_validation build/experiments/euromine_training: \
+build/experiments/earth_engine_at_google: RUN = earth_engine_at_google --write
+build/experiments/euromine_validation build/experiments/euromine_training \
+build/experiments/earth_engine_at_google: \
   UNLESS = $(if $(filter experiments,$(MAKECMDGOALS)),|| { test $$? -eq 2 && touch $@.absent; })
-build/experiments/euromine_validation build/experiments/euromine_training: \
+build/experiments/euromine_validation build/experiments/euromine_training \
+build/experiments/earth_engine_at_google: \
   AFTER = if test -e $@.absent; then rm -f $@ $@.absent; fi
 
 $(EXPERIMENTS:%=build/experiments/%): | env
@@ -157,6 +160,8 @@ build/experiments/landscape_spectra: experiments/landscape_spectra.py $(DATA) \
 build/experiments/euromine_validation: experiments/euromine_validation.py $(UNET) $(MODEL)
 build/experiments/euromine_training: \
   experiments/euromine_training.py experiments/euromine_validation.py $(UNET)
+build/experiments/earth_engine_at_google: experiments/earth_engine_at_google.py $(EARTH_ENGINE) \
+  $(ACCURACY)
 
 # Which experiment writes which committed file. Anything but `make experiments` takes the committed
 # files as they are.
@@ -172,6 +177,7 @@ results/synthetic/site_rules.json: build/experiments/site_rules ;
 lulc_lib/accuracy/lesson/polygons.csv lulc_lib/accuracy/lesson/map_pixels.csv \
   lulc_lib/accuracy/lesson/matrices.csv: build/experiments/lesson_numbers ;
 lulc_lib/landscape/spectra.csv: build/experiments/landscape_spectra ;
+results/published/earth_engine_at_google.json: build/experiments/earth_engine_at_google ;
 else
 $(COMPARED) results/synthetic/site_rules.json:
 	@echo "$@ is missing: restore it from git, or make it (make $(basename $(@F)))" >&2; exit 1

@@ -5,15 +5,17 @@ the credentials that `earthengine authenticate` has left and the Cloud project o
 
     python -m experiments.earth_engine_at_google [--draws N] [--backend google] [--write]
 
-LULC_DATA names the folder of the published dataset. With --write the answers go to
-results/published/earth_engine_at_google.json; scripts/update_readme.py then sets Google's numbers
-beside those of the offline emulation. With --backend local the offline server answers, and every
-difference must be 0.
+Without an account it ends with 2 and a line that says what is missing. LULC_DATA names the folder
+of the published dataset. With --write the answers go to
+results/published/earth_engine_at_google.json, and scripts/update_readme.py then sets Google's
+numbers beside those of the offline emulation. With --backend local the offline server answers, and
+every difference must be 0.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,6 +26,7 @@ from lulc_lib import data, paths, results
 from lulc_lib.accuracy import from_reference_rows
 from lulc_lib.earth_engine import maps, open_backend, points, workflow
 from lulc_lib.earth_engine.backend import Backend
+from lulc_lib.errors import InputError
 
 SITE, START, END = "strzegom", "2023-07-01", "2023-07-30"
 
@@ -124,4 +127,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except InputError as error:
+        print(f"earth_engine_at_google: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)

@@ -61,16 +61,28 @@ def maps_table() -> str:
 
 
 def earth_engine_line() -> str:
-    """Overall accuracy of the Earth Engine classifiers over the draws, beside the printed ones."""
+    """Overall accuracy of the Earth Engine classifiers over the draws, and what printed ones are.
+
+    Says "offline emulation" until a run at Google (experiments/earth_engine_at_google.py) stands
+    beside it.
+    """
     run = stored("earth_engine")
-    texts = [f"{name} {mean(values):.3f} ({min(values):.3f} to {max(values):.3f}, "
-             f"printed {run['printed_overall_accuracy'][name][0]:.3f})"
-             for name, values in run["overall_accuracy"].items()]
+    asked = ROOT / "results" / "published" / "earth_engine_at_google.json"
+    google = stored("earth_engine_at_google")["classifiers"] if asked.is_file() else {}
+    texts = []
+    for name, values in run["overall_accuracy"].items():
+        beside = f", at Google {mean(google[name]['google']):.3f}" if name in google else ""
+        texts.append(f"{name} {mean(values):.3f} ({min(values):.3f} to {max(values):.3f}, "
+                     f"printed {run['printed_overall_accuracy'][name][0]:.3f}{beside})")
     points, draws = sum(run["support"].values()), len(run["seeds"])
-    return (f"Earth Engine classifiers, overall accuracy on {points} points, mean and range of "
-            f"{draws} draws (bands as DN ÷ {run['dn_per_unit']}, which matters to the SVM): "
-            f"{', '.join(texts)}. These points, of the same day, are another "
-            "yardstick than the table's pixels of whole polygons.")
+    unit = "digital numbers" if run["dn_per_unit"] == 1 else f"DN ÷ {run['dn_per_unit']}"
+    lost = [f"{name} ({100 * v['printed']:+.1f} points printed, {abs(v['deviations away']):.1f} "
+            f"standard deviations from the mean of {100 * v['mean']:+.1f})"
+            for name, v in run["verdicts"].items() if v["verdict"] == "not reproduced"]
+    return (f"Earth Engine classifiers ({run['computed']}), overall accuracy on {points} points, "
+            f"mean and range of {draws} draws (bands as {unit}, which matters to the SVM): "
+            f"{', '.join(texts)}. Not reproduced: {'; '.join(lost) or 'nothing'}. These points, of "
+            "the same day, are another yardstick than the table's pixels of whole polygons.")
 
 
 def sites_line() -> str:
@@ -145,7 +157,7 @@ def made_by() -> dict[str, str]:
         "$(MODEL)", str(CARD.with_name("study.pt").relative_to(ROOT)))
     for targets, name in re.findall(r"^([^\t\n#:]+): build/experiments/(\w+) ;$", makefile,
                                     re.MULTILINE):
-        makers |= dict.fromkeys(targets.split(), name)
+        makers |= dict.fromkeys((t for t in targets.split() if (ROOT / t).exists()), name)
     return makers
 
 

@@ -1,4 +1,4 @@
-"""Figures of notebook 03: the workflow, the points, accuracy by draw and by class, the maps."""
+"""Figures of notebook 03: workflow, points, accuracy by draw, unit and class, importance, maps."""
 
 from __future__ import annotations
 
@@ -173,27 +173,77 @@ def recall_by_class(
 
 
 @style.styled
-def band_importance(shares: Mapping[str, pd.DataFrame], title: str, caption: str) -> Figure:
-    """Show the share of the importance that each band has, over the draws.
+def accuracy_by_unit(drawn: Mapping[str, pd.DataFrame], printed: pd.DataFrame, title: str,
+                     caption: str) -> Figure:
+    """Show overall accuracy of every draw by the unit of the bands, a panel per classifier.
 
     Parameters
     ----------
-    shares : mapping of str to DataFrame
-        Classifier to one row per draw, one column per band, each row adding up to 1.
+    drawn : mapping of str to DataFrame
+        Unit to overall accuracy, one row per draw, one column per classifier.
+    printed : DataFrame
+        The paper's values: one row per classifier, column ``estimate``.
     """
-    fig, axes = plt.subplots(1, len(shares), figsize=(5.4 * len(shares), 3.9), sharey=True,
+    names = list(next(iter(drawn.values())))
+    fig, axes = plt.subplots(1, len(names), figsize=(4.1 * len(names), 3.7), sharey=True,
                              layout="constrained")
-    for place, (ax, (name, table)) in enumerate(zip(axes, shares.items(), strict=True)):
-        low, middle, high = table.quantile([0.1, 0.5, 0.9]).to_numpy()
-        ax.bar(table.columns, middle, color=SHADES[place], alpha=0.75)
-        ax.vlines(range(table.shape[1]), low, high, color=style.INK, linewidth=1.4)
-        ax.axhline(1 / table.shape[1], color=style.QUIET, linewidth=0.9, linestyle=":")
-        ax.set_title(name, color=SHADES[place])
-        ax.set_xlabel("band")
-        ax.tick_params(axis="x", length=0, labelcolor=style.INK)
-    axes[0].set_ylabel("share of the importance")
-    axes[0].yaxis.set_major_formatter("{x:.0%}")
+    for ax, name, colour in zip(axes, names, SHADES, strict=True):
+        for row, table in enumerate(drawn.values()):
+            values = table[name].to_numpy()
+            ax.scatter(values, row + 0.7 * _swarm(values), s=16, color=colour, alpha=0.7,
+                       linewidths=0)
+            ax.plot([values.mean()] * 2, [row - 0.3, row + 0.3], color=style.INK, linewidth=1.6)
+        ax.axvline(printed.estimate[name], color=style.ACCENT, linewidth=1.2, linestyle="--")
+        ax.set_title(f"{name}; printed {printed.estimate[name]:.1%}", color=colour)
+        ax.set_xlabel("overall accuracy")
+        ax.xaxis.set_major_formatter("{x:.0%}")
+        style.light_grid(ax)
+    style.row_names(axes[0], list(drawn))
+    axes[0].invert_yaxis()
     return style.titled(fig, title, caption)
+
+
+@style.styled
+def importance_by_order(
+    importance: Mapping[str, Mapping[str, pd.DataFrame]],
+    permutation: Mapping[str, Mapping[str, pd.DataFrame]], title: str, caption: str,
+) -> Figure:
+    """Show importance and permutation importance by band, for several orders of the band list.
+
+    Parameters
+    ----------
+    importance, permutation : mapping of str to mapping of str to DataFrame
+        Classifier to order of the list to one row per draw and one column per band: shares of the
+        importance; accuracy lost when the band's values are shuffled among the test points.
+    """
+    fig, axes = plt.subplots(len(importance), 2, figsize=(12, 2.9 * len(importance) + 0.9),
+                             sharex=True, layout="constrained")
+    columns = (("share of the importance", importance), ("accuracy lost by shuffling", permutation))
+    for row, (name, colour) in enumerate(zip(importance, SHADES, strict=False)):
+        for ax, (measure, tables) in zip(axes[row], columns, strict=True):
+            _bars_by_order(ax, tables[name], colour)
+            ax.set_title(f"{name}: {measure}", color=colour)
+            ax.yaxis.set_major_formatter("{x:.0%}")
+            ax.legend(loc="upper center", ncols=2, frameon=False, fontsize=8.5)
+            ax.set_ylim(top=1.18 * ax.get_ylim()[1])
+    for ax in axes[-1]:
+        ax.set_xlabel("band, in the order of the paper's list")
+    return style.titled(fig, title, caption)
+
+
+def _bars_by_order(ax: Axes, tables: Mapping[str, pd.DataFrame], colour: str) -> None:
+    """Draw a bar for each band and order: median, and a line from 10 to 90 %."""
+    width = 0.8 / len(tables)
+    for k, (order, table) in enumerate(tables.items()):
+        low, middle, high = table.quantile([0.1, 0.5, 0.9]).to_numpy()
+        at = np.arange(table.shape[1]) + (k - (len(tables) - 1) / 2) * width
+        ax.bar(at, middle, 0.92 * width, label=order, edgecolor=colour,
+               facecolor="white" if k else colour, hatch="////" if k else None, linewidth=0.9)
+        ax.vlines(at, low, high, color=style.INK, linewidth=1.1)
+    bands = list(next(iter(tables.values())))
+    ax.set_xticks(range(len(bands)), bands)
+    ax.tick_params(axis="x", length=0, labelcolor=style.INK)
+    ax.axhline(0, color=style.INK, linewidth=0.8)
 
 
 @style.styled
