@@ -185,8 +185,8 @@ def accuracy_by_unit(drawn: Mapping[str, pd.DataFrame], printed: pd.DataFrame, t
         The paper's values: one row per classifier, column ``estimate``.
     """
     names = list(next(iter(drawn.values())))
-    fig, axes = plt.subplots(1, len(names), figsize=(4.1 * len(names), 3.7), sharey=True,
-                             layout="constrained")
+    fig, axes = plt.subplots(1, len(names), figsize=(4.1 * len(names), 3.7), sharex=True,
+                             sharey=True, layout="constrained")
     for ax, name, colour in zip(axes, names, SHADES, strict=True):
         for row, table in enumerate(drawn.values()):
             values = table[name].to_numpy()
