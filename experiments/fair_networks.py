@@ -1,0 +1,166 @@
+"""Networks trained for the paper's own protocol, for less data, and for merged classes.
+
+    python -m experiments.fair_networks [--jobs 3]
+
+What experiments/protocols.py leaves out, on the same labels as experiments/fair_pixels.py and into
+the same kind of files: all training dates, three, one, or points and polygons of the test scene
+itself (fold names ``paper…``), counted on the test scene; and seasons and places left out with
+crops, bare ground or both merged. Uses a GPU where there is one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import os
+import time
+import zlib
+from collections.abc import Sequence
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from experiments.fair_pixels import (
+    MERGED,
+    PAIRS,
+    POINTS,
+    SEEDS,
+    TEST_DATE,
+    Data,
+    by_cluster,
+    draw,
+    fold_of,
+    parts,
+    sparse,
+    training_labels,
+)
+from experiments.protocol_assess import Mapper
+from experiments.protocol_scenes import UNIT
+from experiments.protocols import CANDIDATES
+from lulc_lib import legend
+from lulc_lib.unet.config import TrainConfig, steps_per_epoch
+from lulc_lib.unet.dataset import TrainingSet
+from lulc_lib.unet.device import pick_device
+from lulc_lib.unet.learner import Learner, run_together
+from lulc_lib.unet.parallel import in_parallel
+
+Job = tuple[str, str, str, tuple[int, ...]]
+"""Fold, candidate, merged classes (key of ``MERGED`` or empty) and seeds."""
+
+
+def all_jobs() -> list[Job]:
+    """Return every job, the most important first."""
+    return [
+        *(("paper", name, "", SEEDS) for name in ("paper", "augmented", "per_scene")),
+        *((fold, "augmented", "", SEEDS)
+          for fold in ("paper-one", "paper-three", "paper-polygons", "paper-points")),
+        *((fold, "augmented", merged, (0,)) for merged in MERGED for fold in PAIRS),
+        *(("paper", name, "", (0,)) for name in ("unet_plus_plus", "fcn", "no_augmentation")),
+        *((fold, "paper", "", (0,)) for fold in ("paper-one", "paper-polygons")),
+    ]
+
+
+def scenes_of(data: Data, dates: Sequence[str]) -> np.ndarray:
+    """Return (date, 10, row, col) reflectance."""
+    test = data.test["scene"].astype(np.float32) * np.float32(UNIT)
+    every = dict(zip(data.dates, data.base.scenes, strict=True)) | {TEST_DATE: test}
+    return np.stack([every[d] for d in dates])
+
+
+def training_set(data: Data, fold: str, config: TrainConfig, merged: str) -> TrainingSet:
+    """Return what a network may learn from: the labels that the pixel classifiers get."""
+    held = fold_of(fold, data.codes)
+    labels = training_labels(data, held, fold)
+    if POINTS.get(fold):
+        (date, raster), = labels.items()
+        (_, at, index, _), = draw(labels, 0, 0, POINTS[fold])
+        some = np.zeros_like(raster)
+        some.flat[at] = legend.to_code(index)
+        labels = {date: some}
+    for old, new in MERGED.get(merged, {}).items():
+        labels = {d: np.where(r == legend.CODES[old], legend.CODES[new], r).astype(np.uint8)
+                  for d, r in labels.items()}
+    inputs = Mapper.inputs(config.normalisation, torch.from_numpy(scenes_of(data, list(labels))))
+    return TrainingSet.of(list(inputs.numpy()), list(labels.values()), config.patch_size,
+                          [0] * len(labels), rock=config.augment is not None,
+                          allowed=held.allowed_patches(config.patch_size))
+
+
+@cache
+def _data(scenes: Path, test: Path) -> Data:
+    return Data(scenes, test)
+
+
+def run_job(job: Job, args: argparse.Namespace, deadline: float) -> str:
+    """Train, count and write, if that is not done and there is time."""
+    fold, name, merged, _ = job
+    model = name + (f"_scheme_{merged}" if merged else "")
+    target = args.out / f"{fold}__{model}.json"
+    if target.exists() or time.time() > deadline:
+        return f"{fold} {model}: {'there' if target.exists() else 'out of time'}"
+    try:
+        content = _trained_and_counted(job, args)
+    except Exception as error:  # one job must not end the others
+        return f"{fold} {model}: {error!r}"
+    part = target.with_suffix(f".part{os.getpid()}")
+    part.write_text(json.dumps({"model": model, **content}))
+    part.replace(target)
+    return f"{fold} {model}: {content['seconds']} s"
+
+
+def _trained_and_counted(job: Job, args: argparse.Namespace) -> dict[str, Any]:
+    fold, name, merged, seeds = job
+    begin, config, data = time.time(), CANDIDATES[name], _data(args.scenes, args.test)
+    known = training_set(data, fold, config, merged)
+    steps = args.steps or config.epochs * steps_per_epoch(config, 6 * 401 * 401)
+    made = [Learner(known, config, seed, pick_device(), steps) for seed in seeds]
+    run_together(made)
+    trained = time.time()
+    targets = parts(data, fold_of(fold, data.codes), fold)
+    held = sorted({d for dates in targets.values() for d in dates})
+    clusters = data.test["polygons"] if fold.startswith("paper") else data.clusters
+    found: dict[str, Any] = {
+        "fold": fold, "steps": steps, "device": torch.cuda.get_device_name()
+        if pick_device().type == "cuda" else "cpu", "trained_together": len(made),
+        "training_seconds": round(trained - begin, 2),
+        "parameters": sum(p.numel() for p in made[0].model.parameters()), "networks": {}}
+    models = [m.averaged() for m in made]
+    voters = {str(s): [m] for s, m in zip(seeds, models, strict=True)}
+    for key, some in (voters | ({"ensemble": models} if len(models) > 1 else {})).items():
+        mapped = Mapper(some, config).classes(scenes_of(data, held)).cpu().numpy()
+        maps = dict(zip(held, mapped, strict=True))
+        found["networks"][key] = {"clusters": {
+            p: sparse(sum(by_cluster(maps[d], t, clusters) for d, t in dates.items()))
+            for p, dates in targets.items()}}
+        if key in (str(seeds[0]), "ensemble"):
+            packed = zlib.compress(maps[held[0]].astype(np.uint8).tobytes(), 9)
+            found["map" if key == str(seeds[0]) else "ensemble_map"] = (
+                base64.b64encode(packed).decode())
+    return found | {"seconds": round(time.time() - begin, 1)}
+
+
+def main() -> None:
+    """Train and count everything that is not done."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scenes", type=Path, default=Path("build/protocols/scenes.xz"))
+    parser.add_argument("--test", type=Path, default=Path("build/fair/test_scene.npz"))
+    parser.add_argument("--out", type=Path, default=Path("build/fair/networks"))
+    parser.add_argument("--jobs", type=int, default=1, help="processes; 3 on a GPU")
+    parser.add_argument("--seconds", type=float, default=1e9, help="start no job later than this")
+    parser.add_argument("--steps", type=int, help="of every training, for a trial")
+    parser.add_argument("--folds", nargs="+")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    jobs = [j for j in all_jobs() if not args.folds or j[0] in args.folds]
+    work = partial(run_job, args=args, deadline=time.time() + args.seconds)
+    for line in in_parallel(work, jobs, args.jobs):
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
