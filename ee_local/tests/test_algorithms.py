@@ -461,3 +461,62 @@ def test_old_names_with_underscores_do_what_the_new_ones_do(engine):
     mode = engine.pixels(ee.ApiFunction.call_("Image.focal_mode", two, 1, "square").rename("x"))
     high = ndimage.uniform_filter((values > 3000).astype(float), 3) > 0.5
     np.testing.assert_array_equal(mode["x"][inner], np.where(high, 4, 7)[inner])
+
+
+def test_shapes_keep_their_coordinates():
+    ring = [[16, 50], [17, 50], [17, 51], [16, 50]]
+    line, other = [[16, 50], [17, 51]], [[18, 52], [19, 50], [20, 51]]
+
+    def coordinates(geometry):
+        return ee.Geometry(geometry).coordinates()
+
+    found = asked({
+        "ring": ee.Geometry.LinearRing(ring).coordinates(),
+        "lines": ee.Geometry.MultiLineString([line, other]).coordinates(),
+        "one": ee.Geometry.MultiLineString([line, other]).geometries().map(coordinates),
+        "many": ee.Geometry({"type": "GeometryCollection", "geometries": [
+            {"type": "Point", "coordinates": [1, 2]},
+            {"type": "LineString", "coordinates": line}]}).geometries().map(coordinates),
+        "of a dictionary": ee.Dictionary({"g": ee.Geometry.Point([3, 4])}).getGeometry("g"),
+        "of a list": ee.List([1, ee.Geometry.Point([5, 6])]).getGeometry(1),
+        "number": ee.List(["a", 7]).getNumber(1).add(1)})
+    assert found["ring"] == ring and found["lines"] == [line, other]
+    assert found["one"] == [[line, other]] and found["many"] == [[1, 2], line]
+    assert found["of a dictionary"]["coordinates"] == [3, 4]
+    assert found["of a list"]["coordinates"] == [5, 6] and found["number"] == 8
+    mixed = apply("GeometryConstructors.MultiGeometry", [
+        apply("GeometryConstructors.Point", [1, 2], None),
+        apply("GeometryConstructors.LineString", line, None, None, None)], None, None, None)
+    assert mixed.shape.equals(shapely.GeometryCollection([
+        shapely.Point(1, 2), shapely.LineString(line)]))
+
+
+def test_pixels_from_numbers(engine):
+    image = engine.image()
+    names = {"a": ee.Dictionary({"k": 4.5}).toImage().rename("a"),
+             "b": ee.Image(called("Image.cat", [image.select("B2"), 5])).select(1).rename("b"),
+             "c": image.metadata("system:time_start").rename("c"),
+             "d": image.select("B8").divide(7).cast({"B8": "int16"}).rename("d").toDouble()}
+    found = engine.pixels(ee.Image.cat([i.toDouble() for i in names.values()]))
+    assert (found["a"] == 4.5).all() and (found["b"] == 5).all()
+    day = 1688860800000  # 2023-07-09
+    assert (found["c"][1:30, 1:] == day).all()
+    expected = np.trunc(np.nan_to_num(engine.band("B8")) / 7)
+    np.testing.assert_array_equal(found["d"], expected)
+    for name in ("float", "toFloat", "double", "toDouble"):
+        assert apply(f"Number.{name}", 3) == 3.0
+
+
+def called(name, *arguments):
+    """A function called by its name in the graph through the client."""
+    return ee.ApiFunction.call_(name, *arguments)
+
+
+def test_parts_of_the_calendar():
+    scenes = ee.ImageCollection(COLLECTION)  # 2022-06-19, a Sunday, and 2023-07-09, a Sunday
+    for (start, end, field), count in {
+            (7, 7, "month"): 1, (6, 7, "month"): 2, (8, 6, "month"): 1, (2022, 2022, "year"): 1,
+            (10, 20, "day_of_month"): 1, (7, 7, "day_of_week"): 2, (1, 6, "day_of_week"): 0,
+            (170, 180, "day_of_year"): 1, (0, 23, "hour"): 2}.items():
+        found = scenes.filter(ee.Filter.calendarRange(start, end, field)).size().getInfo()
+        assert found == count, (start, end, field)
