@@ -322,7 +322,8 @@ def _ground_size(crs: rasterio.CRS, transform: rasterio.Affine, shape: tuple[int
         lon, lat = to_crs(crs, "EPSG:4326", [x, x + transform.a, x], [y, y, y + transform.e])
     except (rasterio.errors.RasterioError, ValueError) as error:
         raise InputError(f"{name}: its CRS cannot be placed on the Earth ({error})") from error
-    if not np.isfinite([lon, lat]).all():
-        raise InputError(f"{name}: its coordinates lie outside its CRS")
+    if not np.isfinite([lon, lat]).all() or np.abs(lat).max() > 90:
+        raise InputError(f"{name}: its coordinates lie outside its CRS; latitudes must be between "
+                         f"-90 and 90, it has {max(lat, key=abs):.4g}")
     _, _, (across, down) = Geod(ellps="WGS84").inv([lon[0]] * 2, [lat[0]] * 2, lon[1:], lat[1:])
     return across, down
