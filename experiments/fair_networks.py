@@ -25,14 +25,12 @@ import numpy as np
 import torch
 
 from experiments.fair_pixels import (
-    MERGED,
     PAIRS,
     POINTS,
     SEEDS,
     TEST_DATE,
     Data,
     by_cluster,
-    draw,
     fold_of,
     parts,
     sparse,
@@ -42,6 +40,7 @@ from experiments.protocol_assess import Mapper
 from experiments.protocol_scenes import UNIT
 from experiments.protocols import CANDIDATES
 from lulc_lib import legend
+from lulc_lib.accuracy.pixel_models import MERGED, draw
 from lulc_lib.unet.config import TrainConfig, steps_per_epoch
 from lulc_lib.unet.dataset import TrainingSet
 from lulc_lib.unet.device import pick_device
