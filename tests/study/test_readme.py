@@ -12,7 +12,7 @@ readme = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(readme)
 TEXT = (ROOT / "README.md").read_text()
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "lulc_lib/unet/MODEL_CARD.md",
-                                  "ee_local/README.md")]
+                                  "ee_local/README.md", "figures/README.md")]
 
 
 def test_numbers_are_the_stored_results():
@@ -64,3 +64,50 @@ def test_the_changelog_names_files_that_exist():
         for path in re.findall(r"`([a-z_]+/[^`]+\.py)`", old):
             assert not (ROOT / path).exists(), path
             assert not (ROOT / "lulc_lib" / path).exists(), path
+
+
+def numbers_named(text: str, word: str) -> set[int]:
+    """Numbers after "Table", "Tables": 7 and 8, 9–12, 15 and 16, 4 and Figure 5.
+
+    >>> sorted(numbers_named("Tables 7 and 8; Table 13, Tables 17–20", "Table"))
+    [7, 8, 13, 17, 18, 19, 20]
+    """
+    found = set()
+    for said in re.findall(rf"{word}s? ((?:\d+(?:–\d+)?(?:, | and )?)+)", text):
+        for first, last in re.findall(r"(\d+)(?:–(\d+))?", said):
+            found |= set(range(int(first), int(last or first) + 1))
+    return found
+
+
+def test_every_figure_and_table_of_the_paper_is_accounted_for():
+    rows = readme.coverage()
+    for kind, count in (("Figure", 24), ("Table", 21)):
+        assert [int(r["number"]) for r in rows if r["kind"] == kind] == list(range(1, count + 1))
+    for row in rows:
+        assert row["answer"] in ("remade", "extended", "synthetic", "not"), row
+        assert bool(row["made"]) == (row["answer"] != "not"), row
+        assert row["why"] or row["answer"] == "remade", row
+
+
+def test_what_is_said_to_be_remade_is_there():
+    """Figures by their files, tables by what the notebooks that make them say."""
+    for row in readme.coverage():
+        for made in row["made"].split():
+            if row["kind"] == "Figure":
+                assert (ROOT / "figures" / "published" / f"{made}.png").is_file(), made
+                assert made.endswith("_synthetic") == (row["answer"] == "synthetic"), row
+            else:
+                (notebook,) = (ROOT / "notebooks").glob(f"{made}_*.ipynb")
+                assert int(row["number"]) in numbers_named(notebook.read_text(), "Table"), row
+
+
+def test_every_figure_is_named_after_what_it_answers_and_made_by_its_notebook():
+    listed = {made for row in readme.coverage() for made in row["made"].split()}
+    sources = {n.name[:2]: n.read_text() for n in readme.notebooks()}
+    for path in (ROOT / "figures" / "published").glob("*.png"):
+        kind, number = re.fullmatch(r"(paper_fig|nb)(\d\d)_\w+", path.stem).groups()
+        assert (path.stem in listed) == (kind == "paper_fig"), path.stem
+        stem = path.stem.removesuffix("_synthetic")
+        makers = [n for n, source in sources.items() if f'\\"{stem}\\"' in source
+                  or (n == "05" and f'keep(fig, \\"{stem[5:]}\\")' in source)]
+        assert len(makers) == 1 and (kind == "paper_fig" or makers == [number]), path.stem
