@@ -62,7 +62,7 @@ LAYERS: dict[str, tuple[str, dict[str, Any]]] = {
 def overview_map(sites: gpd.GeoDataFrame, scene: xr.DataArray,
                  layers: Mapping[str, gpd.GeoDataFrame], categories: Mapping[str, Any], title: str,
                  caption: str, names: Mapping[int, str] | None = None) -> Figure:
-    """Show all sites, numbered, over a scene and the registries (paper, Figures 13–15, 18–20).
+    """Show all sites, numbered, over a scene and the registries (paper, Figures 13 and 14).
 
     Parameters
     ----------
@@ -78,13 +78,16 @@ def overview_map(sites: gpd.GeoDataFrame, scene: xr.DataArray,
     ax.images[-1].set_alpha(PALE)
     window = scene.rio.bounds()
     _draw_layers(ax, layers, window)
+    points = layers["monitoring_points"].union_all() if "monitoring_points" in layers else None
     for number, site in sites.iterrows():
         colour = categories[site.category].colour
         _draw_outlines(ax, [site.geometry], facecolor=colour + FILL, edgecolor=colour,
                        linewidth=1.8)
-        _number(ax, site.geometry, f"{number} {(names or {}).get(number, '')}".strip(), window)
+        _number(ax, site.geometry, f"{number} {(names or {}).get(number, '')}".strip(), window,
+                points)
     _limits(ax, window)
     style.crs_axes(ax, scene)
+    style.scale_bar(ax, 500, place="outside")
     counts = sites.category.value_counts()
     key = [Patch(facecolor=c.colour + FILL, edgecolor=c.colour, linewidth=1.8, label=textwrap.fill(
         f"{counts[name]} × {'candidate: ' if c.programme else ''}{c.meaning}", KEY_WIDTH))
@@ -93,18 +96,85 @@ def overview_map(sites: gpd.GeoDataFrame, scene: xr.DataArray,
     return style.titled(fig, title, caption)
 
 
-def _number(ax: Axes, shape: BaseGeometry, text: str, window: Window) -> None:
-    """Write a site's number inside a large one, beside a small one, away from the map's edge."""
+def _number(ax: Axes, shape: BaseGeometry, text: str, window: Window,
+            points: BaseGeometry | None) -> None:
+    """Write a site's number in a large one, beside a small one, off points and the map's edge."""
     look = {"fontsize": 11, "fontweight": "bold", "va": "center", "path_effects": style.HALO,
             "zorder": 9}
+    letter = LETTER * (window[2] - window[0])
     if shape.area > SMALL_HA * 1e4:
         at = shape.representative_point()
-        ax.text(at.x / 1000, at.y / 1000, text, ha="center", **look)
+        under = points is not None and points.distance(at) < 3 * letter
+        style.beside(ax, text, (at.x / 1000, at.y / 1000), (0, -15 if under else 0), ha="center",
+                     **look)
         return
     left, bottom, right, top = shape.bounds
-    near_edge = right > window[2] - LETTER * (len(text) + 1) * (window[2] - window[0])
-    style.beside(ax, text, ((left if near_edge else right) / 1000, (bottom + top) / 2000),
+    near_edge = right > window[2] - letter * (len(text) + 1)
+    y = _inside((bottom + top) / 2, window[1] + 2 * letter, window[3] - 2 * letter)
+    style.beside(ax, text, ((left if near_edge else right) / 1000, y / 1000),
                  (-4 if near_edge else 4, 0), ha="right" if near_edge else "left", **look)
+
+
+@style.styled
+def corine_map(corine: gpd.GeoDataFrame, names: Mapping[str, str], window: Window, crs: str,
+               layers: Mapping[str, gpd.GeoDataFrame], sites: Mapping[str, BaseGeometry],
+               title: str, caption: str) -> Figure:
+    """Show sites and deposits on CORINE Land Cover (paper, Figures 2, 15 and 19).
+
+    Parameters
+    ----------
+    corine : GeoDataFrame
+        Column ``code``; a code has the colour of the class it most likely is.
+    names : mapping of str to str
+        Code to what it means.
+    crs : str
+        Of the window and all shapes.
+    sites : mapping of str to geometry
+        Name to shape; each has a panel of its own beside the whole map.
+    """
+    fig = plt.figure(figsize=(11.5, 6.4), layout="constrained")
+    grid = fig.add_gridspec(max(len(sites), 1), 2 if sites else 1,
+                            width_ratios=[1.8, 1] if sites else [1])
+    squares = {name: _window(shape, *SURROUNDINGS, window) for name, shape in sites.items()}
+    axes = [fig.add_subplot(grid[:, 0]), *(fig.add_subplot(grid[n, 1]) for n in range(len(sites)))]
+    found = [_corine_panel(ax, corine, where, layers, sites, north=ax is axes[0])
+             for ax, where in zip(axes, (window, *squares.values()), strict=True)]
+    axes[0].set(xlabel=f"easting, km ({crs})", ylabel="northing, km")
+    for ax, name in zip(axes[1:], sites, strict=True):
+        ax.set_title(f"Site {name}", fontsize=10)
+    codes = sorted(set().union(*found))
+    key = [Patch(facecolor=_corine_colour(code), edgecolor=style.QUIET, linewidth=0.5,
+                 label=textwrap.fill(f"{code} {names.get(code, '')}", KEY_WIDTH)) for code in codes]
+    shown = {name: layers[name] for name in ("deposits",) if name in layers}
+    fig.legend(handles=key + _layer_handles(shown), loc="outside right upper", fontsize=9)
+    return style.titled(fig, title, caption)
+
+
+def _corine_panel(ax: Axes, corine: gpd.GeoDataFrame, window: Window,
+                  layers: Mapping[str, gpd.GeoDataFrame], sites: Mapping[str, BaseGeometry],
+                  north: bool) -> set[str]:
+    """Draw one extent; return the codes that occur in it."""
+    parts = corine.clip(window, keep_geom_type=True)
+    for code, shape in zip(parts["code"], parts.geometry, strict=True):
+        _draw_outlines(ax, [shape], facecolor=_corine_colour(code), edgecolor="white",
+                       linewidth=0.6, alpha=0.75)
+    _corine(ax, corine, window)
+    if "deposits" in layers:
+        _draw_layers(ax, {"deposits": layers["deposits"]}, window)
+    for name, shape in sites.items():
+        _draw_outlines(ax, [shape], facecolor="none", edgecolor=style.INK, linewidth=2.4)
+        style.beside(ax, name, (shape.bounds[2] / 1000, shape.centroid.y / 1000), (5, 0),
+                     fontsize=13, fontweight="bold", va="center", path_effects=style.HALO,
+                     annotation_clip=True, zorder=9)
+    _limits(ax, window)
+    style.frame(ax)
+    style.scale_bar(ax, _bar(window), north, place="right")
+    return set(parts["code"])
+
+
+def _corine_colour(code: str) -> str:
+    classes = legend.corine_crosswalk().get(int(code))
+    return legend.COLOURS[classes[0]] if classes else style.GRID
 
 
 @style.styled
@@ -117,9 +187,8 @@ def area_curves(observations: gpd.GeoDataFrame, sites: pd.DataFrame, colours: Ma
     observations : GeoDataFrame
         Rows of all sites, with ``site_id``.
     sites : DataFrame
-        Index the number, with ``growth_ha_per_year``, ``growth_low``, ``growth_high``.
-    colours : mapping of int to str
-        Number to colour.
+        Index the number, with ``growth_ha_per_year``, ``growth_low``, ``growth_high`` and
+        ``grows`` (bool), which is written bold.
     """
     fig, axes = style.panels(len(sites), columns, panel=2.5, aspect=0.75, sharex=True)
     for place, (ax, (number, site)) in enumerate(zip(axes, sites.iterrows(), strict=True)):
@@ -130,7 +199,7 @@ def area_curves(observations: gpd.GeoDataFrame, sites: pd.DataFrame, colours: Ma
         if np.isfinite(site.growth_ha_per_year):
             ax.set_title(f"{site.growth_ha_per_year:+.1f} [{site.growth_low:+.1f}, "
                          f"{site.growth_high:+.1f}]", loc="right", fontsize=8.5, color=style.QUIET,
-                         fontweight="bold" if site.growth_low * site.growth_high > 0 else "normal")
+                         fontweight="bold" if site.grows else "normal")
     return style.titled(fig, title, caption)
 
 
@@ -153,17 +222,9 @@ def _area_curve(ax: Axes, observations: gpd.GeoDataFrame, colour: str) -> None:
 @style.styled
 def sizes(areas: Mapping[str, Sequence[float]], threshold: float, title: str,
           caption: str) -> Figure:
-    """Show how many objects are at least so large, by place, and the minimum mapping unit.
-
-    Parameters
-    ----------
-    areas : mapping of str to sequence of float, hectares
-        Place to the areas of its objects.
-    threshold : float, hectares
-        The minimum mapping unit in use.
-    """
+    """Show how many objects are at least so large (hectares), by place, and the unit in use."""
     fig, ax = plt.subplots(figsize=(8.6, 4.4), layout="constrained")
-    colours = ("#ff320d", style.INK, "#1c74f3")
+    colours = (legend.COLOURS[legend.code("quarry")], style.INK, style.OURS)
     for (name, values), colour in zip(areas.items(), colours, strict=False):
         ordered = np.sort(np.asarray(values))
         if not len(ordered):
@@ -246,7 +307,7 @@ def evidence_sheet(site: pd.Series, observations: gpd.GeoDataFrame,
         Quarry probability 0–1.
     """
     scenes, probabilities = scenes or {}, probabilities or {}
-    window = _window(site.geometry, *VIEW, next(iter(maps.values())))
+    window = _window(site.geometry, *VIEW, next(iter(maps.values())).rio.bounds())
     views = _chosen(list(observations.date))
     last = observations[observations.seen].date.max()
     fig = plt.figure(figsize=(13.2, 8.8), layout="constrained")
@@ -312,7 +373,7 @@ def _probability(ax: Axes, fig: Figure, values: xr.DataArray, day: date, window:
 def _registries(ax: Axes, site: pd.Series, layers: Mapping[str, gpd.GeoDataFrame], window: Window,
                 shown: xr.DataArray, colour: str) -> None:
     """Show the site among the registries' areas, over a pale scene."""
-    wide = _window(site.geometry, *SURROUNDINGS, shown)
+    wide = _window(site.geometry, *SURROUNDINGS, shown.rio.bounds())
     part = _cut(shown, wide)
     if "band" in part.dims:
         style.show_grey(ax, part)
@@ -340,7 +401,7 @@ def _corine(ax: Axes, corine: gpd.GeoDataFrame, window: Window) -> None:
     for code, shape in zip(parts["code"], parts.geometry, strict=True):
         point = shape.representative_point()
         if shape.area > 0.01 * side**2:
-            ax.text(point.x / 1000, point.y / 1000, code, fontsize=8, color="#555555", zorder=4,
+            ax.text(point.x / 1000, point.y / 1000, code, fontsize=8, color="#444444", zorder=8,
                     ha="center", va="center", clip_on=True, path_effects=style.HALO)
 
 
@@ -388,13 +449,12 @@ def _draw_outlines(ax: Axes, shapes: Sequence[BaseGeometry], **look: Any) -> Non
         ax.add_patch(PathPatch(Path.make_compound_path(*map(Path, rings)), **look))
 
 
-def _window(geometry: BaseGeometry, times: float, least: float, grid: xr.DataArray) -> Window:
-    """Lay a square around a shape, inside the grid if it fits."""
+def _window(geometry: BaseGeometry, times: float, least: float, within: Window) -> Window:
+    """Lay a square around a shape, inside another window if it fits."""
     left, bottom, right, top = geometry.bounds
     side = max(times * max(right - left, top - bottom), least)
-    west, south, east, north = grid.rio.bounds()
-    x = _inside((left + right - side) / 2, west, east - side)
-    y = _inside((bottom + top - side) / 2, south, north - side)
+    x = _inside((left + right - side) / 2, within[0], within[2] - side)
+    y = _inside((bottom + top - side) / 2, within[1], within[3] - side)
     return x, y, x + side, y + side
 
 

@@ -228,25 +228,35 @@ def crs_axes(ax: Axes, grid: xr.DataArray) -> None:
     ax.ticklabel_format(useOffset=False, style="plain")
 
 
-def scale_bar(ax: Axes, metres: float, north: bool = True) -> None:
-    """Draw a scale bar at the lower left and a north arrow at the upper right of a map in km."""
+def scale_bar(ax: Axes, metres: float, north: bool = True, place: str = "left") -> None:
+    """Draw a scale bar at the lower left and a north arrow at the upper right of a map in km.
+
+    The bar's ``place`` may be "right" as well, or both may stand "outside", right of the map.
+    """
     left, right = ax.get_xlim()
     bottom, top = ax.get_ylim()
     width, height, length = right - left, top - bottom, metres / 1000
-    x, y = left + 0.05 * width, bottom + 0.05 * height
+    x = {"left": left + 0.05 * width, "right": right - 0.05 * width - length,
+         "outside": right + 0.06 * width}[place]
+    y, s = bottom + 0.05 * height, 0.035 * height
     label = f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
-    halo = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none"}
-    ax.add_patch(Rectangle((x - 0.02 * width, y - 0.02 * height), length + 0.04 * width,
-                           0.105 * height, **halo, zorder=5))
-    ax.add_patch(Rectangle((x, y), length, 0.015 * height, color=INK, zorder=6))
-    ax.text(x + length / 2, y + 0.02 * height, label, ha="center", va="bottom", fontsize=8,
-            zorder=6)
+    halo = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "zorder": 5}
+    drawn = [Rectangle((x - 0.02 * width, y - 0.02 * height), length + 0.04 * width,
+                       0.105 * height, **halo),
+             Rectangle((x, y), length, 0.015 * height, color=INK, zorder=6)]
+    words = [(x + length / 2, y + 0.02 * height, label, "bottom")]
     if north:
-        nx, ny, s = right - 0.07 * width, top - 0.05 * height, 0.035 * height
-        ax.add_patch(Rectangle((nx - 1.3 * s, ny - 3.7 * s), 2.6 * s, 4.2 * s, **halo, zorder=5))
-        ax.add_patch(Polygon([(nx, ny), (nx - 0.6 * s, ny - 1.7 * s), (nx, ny - 1.2 * s),
-                              (nx + 0.6 * s, ny - 1.7 * s)], color=INK, zorder=6))
-        ax.text(nx, ny - 2.0 * s, "N", ha="center", va="top", fontsize=8, zorder=6)
+        nx, ny = ((x + length / 2, y + 0.3 * height) if place == "outside" else
+                  (right - 0.07 * width, top - 0.05 * height))
+        drawn += [Rectangle((nx - 1.3 * s, ny - 3.7 * s), 2.6 * s, 4.2 * s, **halo),
+                  Polygon([(nx, ny), (nx - 0.6 * s, ny - 1.7 * s), (nx, ny - 1.2 * s),
+                           (nx + 0.6 * s, ny - 1.7 * s)], color=INK, zorder=6)]
+        words.append((nx, ny - 2.0 * s, "N", "top"))
+    artists = [ax.add_patch(patch) for patch in drawn]
+    artists += [ax.text(*at, text, ha="center", va=side, fontsize=8, zorder=6)
+                for *at, text, side in words]
+    for artist in artists if place == "outside" else []:
+        artist.set(clip_on=False, in_layout=False)
 
 
 def class_swatches(codes: Iterable[int]) -> list[Patch]:

@@ -393,7 +393,7 @@ def applicability(scenes: Mapping[str, xr.DataArray], maps: Mapping[str, xr.Data
                              layout="constrained", squeeze=False, width_ratios=[1, 1, 1, 0.75])
     for row, (name, scene) in zip(axes, scenes.items(), strict=True):
         style.show_false_colour(row[0], scene)
-        row[0].set_title(f"{name}, NIR–R–G")
+        row[0].set_title(name)
         style.show_classes(row[1], maps[name])
         row[1].set_title("Class map")
         drawn = row[2].imshow(ratios[name], cmap="RdBu_r", vmin=0, vmax=2,

@@ -30,6 +30,7 @@ _MODULES = {
     "fetch_registries": "fetch",         # layers of an area from their services to a folder
     "require_layers": "fetch",           # an error for layers that could not be fetched
     "assess_sites": "rules",             # status, category, score and reasons of each site
+    "corine_names": "rules",             # what CORINE's codes mean
     "CATEGORIES": "rules",               # what a site can be
     "STATUSES": "rules",                 # licensed, candidate, undetermined, other
     "CANDIDATE": "rules",                # the status of a lead

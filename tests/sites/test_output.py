@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from matplotlib.figure import Figure
+from shapely.geometry import box
 
 from lulc_lib.data.scenes import BANDS
 from lulc_lib.errors import InputError
@@ -159,10 +160,26 @@ def test_overview_and_curves_draw_with_and_without_registries(assessed):
         key = [" ".join(t.get_text().split()) for t in fig.legends[0].get_texts()]
         assert key[0].startswith("1 × candidate: extraction without a concession")
         assert ("mining area" in key) == bool(given)
-    assert draw.area_curves(tracked.observations, tracks().sites, {1: "#c8102e"}, "t", "c")
+    curves = tracks().sites.assign(grows=False)
+    assert draw.area_curves(tracked.observations, curves, {1: "#c8102e"}, "t", "c")
     fig = draw.sizes({"one": [0.1, 0.4, 3.0], "none": []}, 0.5, "t", "c")
     said = [t.get_text() for t in fig.axes[0].texts]
     assert "1 left" in said and "none: no object" in said
+
+
+def test_a_map_has_its_scale_and_corine_only_the_codes_that_occur(assessed):
+    tracked, layers, sites = assessed
+    one = draw.overview_map(sites, scene(DAYS[-1]), {}, CATEGORIES, "t", "c")
+    assert {"N", "500 m"} <= {t.get_text() for t in one.axes[0].texts}
+    left, bottom, right, top = scene(DAYS[-1]).rio.bounds()
+    middle = (left + right) / 2
+    halves = [box(left, bottom, middle, top), box(middle, bottom, right, top)]
+    corine = gpd.GeoDataFrame({"code": ["211", "112"]}, geometry=halves, crs=32633)
+    fig = draw.corine_map(corine, {"211": "arable land", "112": "urban", "523": "sea"},
+                          (left, bottom, right, top), "EPSG:32633", {}, {"A": sites.geometry[1]},
+                          "t", "c")
+    assert [t.get_text() for t in fig.legends[0].get_texts()] == ["112 urban", "211 arable land"]
+    assert [ax.get_title(loc="left") for ax in fig.axes] == ["", "Site A"]
 
 
 @pytest.mark.parametrize("count", [3, 4])
