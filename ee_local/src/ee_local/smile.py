@@ -171,7 +171,9 @@ def _sorted_ranks(ranks: bytes) -> NDArray[np.int64]:
         else:
             down, up = _partition(code, low, high)
             todo += [(low, down - 1), (up, high)]
-    return np.array(code) % rank.size
+    order = np.array(code) % rank.size
+    order.setflags(write=False)
+    return order
 
 
 def _insert(code: list[int], low: int, high: int) -> None:
@@ -290,53 +292,55 @@ class _Growth:
 
     def _best(self, counts: NDArray[np.int64], limits: Limits,
               rng: np.random.Generator | None) -> _Cuts:
-        """Return the best cut of each node in hand, among variables in their turn."""
+        """Return the best cut of each node in hand, among variables in their turn.
+
+        A segment is a variable and a node; ``key`` numbers the segments that are looked at.
+        """
         variables, length = self._order.shape
         nodes = np.arange(len(counts))
         turn = _turns(variables, nodes.size, limits.tried, rng)
         listed = np.zeros((variables, nodes.size), bool)
         listed[turn, nodes] = True
-        starts = np.searchsorted(self._node, nodes)
-        key = self._row[self._order] + np.arange(variables)[:, None] * self._columns.shape[1]
-        value, label = self._columns.take(key).ravel(), self._label[self._order].ravel()
-        cut = listed[:, self._node]
-        cut[:, starts] = False
-        cut = cut.ravel()
-        cut[1:] &= (value[1:] != value[:-1]) & (label[1:] != label[:-1])
-        at = np.flatnonzero(cut)
-        node = self._node[at % length]
-        at, node, gain = self._gains(at, starts, node, label, counts, limits.leaf_size)
-        best, place = np.zeros(listed.shape), np.zeros(listed.shape, np.int64)
-        first, top, where = _highest(gain, at // length * nodes.size + node)
-        best.ravel()[first], place.ravel()[first] = top, at[where]
+        column, place = np.nonzero(listed[:, self._node])
+        node = self._node.take(place)
+        samples = self._order.take(column * length + place)
+        value = self._columns.take(column * self._columns.shape[1] + self._row.take(samples))
+        label = self._label.take(samples)
+        key = column * nodes.size + node
+        start = np.flatnonzero(np.append(True, key[1:] != key[:-1]))
+        cut = np.append(False, (value[1:] != value[:-1]) & (label[1:] != label[:-1]))
+        cut[start] = False
+        first = np.repeat(start, np.diff(np.append(start, key.size)))
+        at, gain = self._gains(np.flatnonzero(cut), first, node, samples, counts,
+                               limits.leaf_size)
+        best, end = np.zeros(listed.shape), np.zeros(listed.shape, np.int64)
+        found, top, where = _highest(gain, key[at])
+        best.ravel()[found], end.ravel()[found] = top, at[where]
         variable = turn[best[turn, nodes].argmax(axis=0), nodes]
-        gain, end = best[variable, nodes], place[variable, nodes]
+        gain, end = best[variable, nodes], end[variable, nodes]
         threshold = (value[end] + value[end - 1]) / 2
         return _Cuts(np.where(gain > 0, variable, -1), threshold, gain)
 
-    def _gains(self, at: NDArray[np.int64], starts: NDArray[np.int64], node: NDArray[np.int64],
-               label: NDArray[np.int64], counts: NDArray[np.int64], leaf_size: int,
-               ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-        """Return places, nodes and gains of the cuts that leave enough rows on both sides.
+    def _gains(self, at: NDArray[np.int64], first: NDArray[np.int64], node: NDArray[np.int64],
+               samples: NDArray[np.int64], counts: NDArray[np.int64], leaf_size: int,
+               ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the cuts that leave enough rows on both sides, and their gains.
 
         The order of operations is Smile's, to the last bit: it decides between equal gains.
         """
-        weight = self._weight[self._order].ravel()
-        first = at // self._node.size * self._node.size + starts[node]
-        size = counts.sum(axis=1)
-        before = _running(weight)
-        true = before[at] - before[first]
-        enough = (true >= leaf_size) & (size[node] - true >= leaf_size)
-        at, node, first, true = at[enough], node[enough], first[enough], true[enough]
-        false = size[node] - true
-        held = np.zeros((self._classes, label.size + 1), np.int32)
-        held[label, np.arange(1, label.size + 1)] = weight
+        held = np.zeros((self._classes, samples.size + 1), np.int32)
+        held[self._label.take(samples), np.arange(1, samples.size + 1)] = self._weight.take(samples)
         np.cumsum(held, axis=1, out=held)
-        held = (held[:, at] - held[:, first]).astype(np.int64)
-        squares = (held ** 2).sum(axis=0), ((counts.T[:, node] - held) ** 2).sum(axis=0)
-        whole = (1 - (counts ** 2).sum(axis=1) / size ** 2)[node]
-        left, right = 1 - squares[0] / true ** 2, 1 - squares[1] / false ** 2
-        return at, node, whole - true / size[node] * left - false / size[node] * right
+        held = (held[:, at] - held[:, first[at]]).astype(np.int64)
+        node, sizes = node[at], counts.sum(axis=1)
+        true = held.sum(axis=0)
+        enough = (true >= leaf_size) & (sizes[node] - true >= leaf_size)
+        at, node, true, held = at[enough], node[enough], true[enough], held[:, enough]
+        size, false = sizes[node], sizes[node] - true
+        left = 1 - (held ** 2).sum(axis=0) / true ** 2
+        right = 1 - ((counts.T[:, node] - held) ** 2).sum(axis=0) / false ** 2
+        whole = (1 - (counts ** 2).sum(axis=1) / sizes ** 2)[node]
+        return at, whole - true / size * left - false / size * right
 
     def _divide(self, cuts: _Cuts) -> None:
         """Sort the samples of the nodes that are cut into their children."""
@@ -359,11 +363,6 @@ def _turns(variables: int, nodes: int, tried: int | None,
     if tried is None or tried >= variables:
         return every.T
     return rng.permuted(every, axis=1).T[:tried]
-
-
-def _running(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the sums of all counts before each, and of all."""
-    return np.concatenate([[0], np.cumsum(counts)])
 
 
 def _highest(gain: NDArray[np.float64], key: NDArray[np.int64],
