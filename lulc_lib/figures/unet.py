@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, Rectangle
+from matplotlib.patches import FancyArrowPatch, Patch, Rectangle
 from numpy.typing import NDArray
 
 from lulc_lib import legend
@@ -22,6 +23,7 @@ from lulc_lib.figures import style
 ORANGE = "#d98200"
 METHODS = (style.OURS, ORANGE, "#4d8c57", style.QUIET)
 """Colours of the methods, in their order."""
+AGREES = "#8c8c8c"
 LINES = (("-", "o"), ("--", "s"), (":", "^"))
 """Line and mark of each seed."""
 
@@ -178,17 +180,8 @@ def sweep(rows: pd.DataFrame, column: str, label: str, title: str, caption: str,
           log: bool = False) -> Figure:
     """Show one number by step for every combination of the sweep (paper, Figures 8 and 9).
 
-    A panel for each class balance and weight decay, a line for each learning rate.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        One row per epoch and combination: ``step``, ``learning_rate``, ``weight_decay``,
-        ``balance``, and ``column``.
-    column, label : str
-        The number to draw, and what to call it.
-    log : bool
-        Whether its axis is logarithmic.
+    A panel for each class balance and weight decay, a line for each learning rate; ``rows`` has
+    one per epoch and combination, ``column`` is what to draw and ``label`` what to call it.
     """
     balances, decays = sorted(rows["balance"].unique()), sorted(rows["weight_decay"].unique())
     rates = sorted(rows["learning_rate"].unique())
@@ -412,7 +405,8 @@ def applicability(scenes: Mapping[str, xr.DataArray], maps: Mapping[str, xr.Data
 def split_by_place(scene: xr.DataArray, training: xr.DataArray, validation: xr.DataArray,
                    title: str, caption: str) -> Figure:
     """Show the labels used to train and to validate beside one scene."""
-    fig, axes = plt.subplots(1, 3, figsize=(12.5, 4.8), layout="constrained")
+    fig, axes = plt.subplots(1, 4, figsize=(14.5, 4.8), layout="constrained",
+                             width_ratios=[1, 1, 1, 0.45])
     style.show_false_colour(axes[0], scene)
     axes[0].set_title("Scene, NIR–R–G")
     style.scale_bar(axes[0], 1000)
@@ -421,6 +415,7 @@ def split_by_place(scene: xr.DataArray, training: xr.DataArray, validation: xr.D
         style.show_classes(ax, codes)
         share = (codes.values > 0).sum() / ((training.values > 0) | (validation.values > 0)).sum()
         ax.set_title(f"{name}: {share:.0%}")
+    style.class_key(axes[3])
     return style.titled(fig, title, caption)
 
 
@@ -428,10 +423,7 @@ def split_by_place(scene: xr.DataArray, training: xr.DataArray, validation: xr.D
 def learning_curves(histories: Mapping[int, pd.DataFrame], title: str, caption: str) -> Figure:
     """Show loss, and overall accuracy and macro F1 on held-out places, by step (paper, Figure 7).
 
-    Parameters
-    ----------
-    histories : mapping of int to DataFrame
-        Seed to one row per epoch: ``step``, ``loss``, ``validation_oa``, ``validation_macro_f1``.
+    A history by seed has one row per epoch; ``step`` and the columns below.
     """
     columns = (("loss", "focal loss, training"),
                ("validation_oa", "overall accuracy, held-out places"),
@@ -454,13 +446,7 @@ def learning_curves(histories: Mapping[int, pd.DataFrame], title: str, caption: 
 @style.styled
 def map_and_confidence(scene: xr.DataArray, class_map: xr.DataArray, probabilities: xr.DataArray,
                        title: str, caption: str) -> Figure:
-    """Show the test scene, its class map, and the probability of the mapped class.
-
-    Parameters
-    ----------
-    probabilities : DataArray, (class, y, x), float32
-        Summing to 1 over the classes.
-    """
+    """Show a scene, its class map, and the probability (class, y, x) of the mapped class."""
     fig, axes = plt.subplots(1, 4, figsize=(15.5, 4.9), layout="constrained",
                              width_ratios=[1, 1, 1, 0.62])
     style.show_false_colour(axes[0], scene)
@@ -483,23 +469,22 @@ def map_and_confidence(scene: xr.DataArray, class_map: xr.DataArray, probabiliti
 @style.styled
 def errors(scene: xr.DataArray, maps: Mapping[str, xr.DataArray], reference: xr.DataArray,
            title: str, caption: str) -> Figure:
-    """Show where maps and reference disagree; unlabelled places show the scene in grey.
+    """Show where maps and reference disagree, over the pale scene.
 
-    A wrong pixel has the colour of the class it was mapped as.
+    A pixel that agrees is grey, a wrong one has the colour of the class it was mapped as.
     """
     fig, axes = plt.subplots(1, len(maps) + 1, figsize=(4.6 * len(maps) + 2.6, 5.2),
                              layout="constrained", width_ratios=[1] * len(maps) + [0.6])
-    where = style.extent_km(scene)
     labelled = reference.values != legend.NO_DATA
     for ax, (name, codes) in zip(axes, maps.items(), strict=False):
-        style.show_grey(ax, scene, "B08", top=0.5, darkest=0.55, contrast=0.4)
+        style.show_grey(ax, scene, "B08", top=0.5, darkest=0.82, contrast=0.18)
         wrong = labelled & (codes.values != reference.values)
-        right = np.where(labelled & ~wrong, 1.0, np.nan)
-        ax.imshow(right, cmap="Greys", vmin=0, vmax=3, extent=where, alpha=0.45)
-        ax.imshow(np.ma.masked_where(~wrong, codes.values), **style.class_colours(), extent=where)
-        style.frame(ax)
+        ax.imshow(np.ma.masked_where(~labelled | wrong, labelled), vmin=0, vmax=1,
+                  cmap=ListedColormap([AGREES]), extent=style.extent_km(scene))
+        style.show_classes(ax, codes, where=wrong)
         ax.set_title(f"{name}: {wrong.sum() / labelled.sum():.1%} of {labelled.sum():,} px wrong")
     style.scale_bar(axes[0], 1000)
     axes[-1].axis("off")
-    style.class_key(axes[-1].inset_axes([0.1, 0.1, 0.9, 0.8]))
+    style.class_key(axes[-1].inset_axes([0.1, 0.1, 0.9, 0.8]),
+                    extra=[Patch(color=AGREES, label="map and reference agree")])
     return style.titled(fig, title, caption)

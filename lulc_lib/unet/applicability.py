@@ -77,10 +77,12 @@ class Applicability:
             raise InputError(f"{len(features)} features were given; the reference sample has "
                              f"{len(self.centre)}: model and area of applicability must belong "
                              "together")
-        flat = features.reshape(len(features), -1).T
-        scaled = ((flat - self.centre) * self.scale).astype(np.float32)
-        distances = nearest(scaled, self.reference.astype(np.float32))
-        return (distances / np.float32(self.mean_distance)).reshape(features.shape[1:])
+        flat, reference = features.reshape(len(features), -1), self.reference.astype(np.float32)
+        index = np.empty(flat.shape[1], dtype=np.float32)
+        for start in range(0, len(index), CHUNK):
+            part = (flat[:, start:start + CHUNK].T - self.centre) * self.scale
+            index[start:start + CHUNK] = nearest(part.astype(np.float32), reference)
+        return (index / np.float32(self.mean_distance)).reshape(features.shape[1:])
 
     def inside(self, features: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Return (…) bool: True inside the area of applicability; NaN features are outside."""
