@@ -14,7 +14,7 @@ folders for ``--prepare``.
 The results (see protocol_results.py for how each is made):
 
 ``candidates``  settings by name;  ``folds``  dates, share of the place held out
-``jobs``        candidate, fold → network ("0", "1", "2": seeds; "ensemble") → counts:
+``jobs``        candidate → fold → network ("0", "1", "2": seeds; "ensemble": all) → counts:
                 ``confusion`` by part (``place_known``: held-out dates outside the held-out place,
                 ``place_held_out``: inside it; rows map, columns reference, one text a row),
                 ``quarry_of``: rock → [recall, false share], ``clips``, ``covers``, ``reliability``,
@@ -283,7 +283,7 @@ def _where(args: argparse.Namespace) -> dict[str, str]:
     """Return where and with what a job ran."""
     device = pick_device()
     name = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
-    return {"device": name, "torch": torch.__version__, "numpy": np.__version__,
+    return {"device": name, "torch": str(torch.__version__), "numpy": np.__version__,
             "commit": args.commit}
 
 

@@ -38,8 +38,8 @@ from lulc_lib.unet.normalise import Normalisation
 from lulc_lib.unet.predict import map_codes
 
 MEMBER_SEEDS = 1000
-"""Member n of an ensemble with seed s learns with seed s + n · MEMBER_SEEDS: networks of one recipe
-must differ."""
+"""An ensemble's n-th member of one normalisation learns with seed s + n · MEMBER_SEEDS: networks of
+one recipe must differ."""
 
 
 @dataclass
@@ -209,7 +209,8 @@ def train_member(
     view = config.with_(normalisation=config.members[number], members=(), member_weights=(),
                         tta=False, temperature=1.0)
     return train(scenes, labels, view, seed, checkpoint=place and place.with_suffix(".checkpoint"),
-                 log_dir=place, progress=progress, member=number)
+                 log_dir=place, progress=progress,
+                 member=config.members[:number].count(config.members[number]))
 
 
 def prepare(
