@@ -265,11 +265,12 @@ def class_swatches(codes: Iterable[int]) -> list[Patch]:
                   label=legend.NAMES[c]) for c in codes]
 
 
-def class_key(ax: Axes, codes: Iterable[int] | None = None, columns: int = 1) -> None:
+def class_key(ax: Axes, codes: Iterable[int] | None = None, columns: int = 1,
+              extra: Sequence[Patch] = ()) -> None:
     """Fill an axes of its own with swatches and names: of the classes drawn, else of ``codes``."""
     codes = shown_classes(ax) if codes is None else codes
-    ax.legend(handles=class_swatches(codes), loc="center left", ncols=columns, fontsize=9,
-              handlelength=1.2, handleheight=1.1, borderaxespad=0)
+    ax.legend(handles=[*class_swatches(codes), *extra], loc="center left", ncols=columns,
+              fontsize=9, handlelength=1.2, handleheight=1.1, borderaxespad=0)
     ax.axis("off")
 
 

@@ -233,7 +233,7 @@ def leave_one_date_out(rows: pd.DataFrame, title: str, caption: str) -> Figure:
     style.row_names(axes[0], dates, color=style.QUIET)
     axes[0].invert_yaxis()
     handles, names = axes[0].get_legend_handles_labels()
-    fig.legend(handles, names, loc="outside upper right", ncols=len(methods))
+    fig.legend(handles, names, loc="outside lower right", ncols=len(methods))
     return style.titled(fig, title, caption)
 
 
