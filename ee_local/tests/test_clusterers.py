@@ -82,6 +82,18 @@ def test_pixels_and_features_are_clustered_through_the_client(engine):
     assert found.dtype == np.int32 and model.getInfo()["clusterer"] == "Clusterer.wekaKMeans"
 
 
+def test_the_cascade_through_the_client(engine):
+    """Three clusters are scikit-learn's."""
+    image = engine.image().select(INPUTS)
+    sampled = image.sample(box(0, 0, ROWS, COLS), 10)
+    model = ee.Clusterer.wekaCascadeKMeans(3, 3).train(sampled)
+    found = np.array(sampled.cluster(model).aggregate_array("cluster").getInfo())
+    rows = np.array(sampled.reduceColumns(ee.Reducer.toList(2), INPUTS).get("list").getInfo())
+    scaled = (rows - rows.min(axis=0)) / np.ptp(rows, axis=0)
+    best = KMeans(3, n_init=10, random_state=0).fit_predict(scaled)
+    assert adjusted_rand_score(best, found) > 0.99
+
+
 @pytest.mark.parametrize("build, words", [
     (lambda t: ee.Clusterer.wekaKMeans(0).train(t), "nClusters is 0; it must be 1 or more"),
     (lambda t: ee.Clusterer.wekaKMeans(2, 2).train(t), "canopies are not implemented"),
