@@ -186,21 +186,22 @@ def _nodata_rule(source: rasterio.DatasetReader, reference: RasterReference | Ve
     """Decide what is no data in the reference (see the rule of this module)."""
     start = "No data: in the map " + ("none" if source.nodata is None else f"{source.nodata:g}")
     start += " (the file's tag); in the reference "
-    if isinstance(reference, VectorReference):
-        start, tag = start + f"what lies {reference.outside}, and ", None
-    else:
+    raster, tag = isinstance(reference, RasterReference), None
+    if raster:
         with open_classes(reference.path) as other:
             tag = other.nodata
+    else:
+        start += f"what lies {reference.outside}, "
+    every = "no code" if raster else "and no code: every one is a class"
     if nodata is not None:
         code = None if nodata == "none" else int(nodata)
-        return _Nodata(code, f"{start}{'no code' if code is None else code} (--nodata).")
+        return _Nodata(code, f"{start}{every if code is None else code} (--nodata).")
     if tag is not None:
         return _Nodata(tag, f"{start}{tag:g} (the file's tag); every other code is a class.")
     names = {f"class_{code}": name for code, name in legend.NAMES.items()}
     if names.items() <= source.tags().items():
         return _Nodata(legend.NO_DATA, f"{start}{legend.NO_DATA} (the legend in the map's tags).")
-    raster = isinstance(reference, RasterReference)
-    return _Nodata(None, f"{start}no code{' (no tag)' if raster else ''}.", by_use=raster)
+    return _Nodata(None, f"{start}{every}{' (it has no tag)' * raster}.", by_use=raster)
 
 
 def _without_fills(total: Tally, unmapped: Tally, dropped: dict[str, int], said: list[str]

@@ -1,7 +1,6 @@
 """A custom per-class formula: parsed against a whitelist, computed in float64, never executed.
 
-General evaluators were tried and let through what no formula needs (subscripts, comparisons,
-complex numbers, numpy's ``out`` argument); with a whitelist before them nothing is left to save.
+General evaluators let through what no formula needs (subscripts, numpy's ``out`` argument).
 """
 
 from __future__ import annotations
@@ -54,26 +53,15 @@ def split_name(text: str) -> tuple[str, str]:
 
 
 def evaluate(text: str, values: Mapping[str, Vector]) -> Vector:
-    """Compute a formula for every class.
+    """Compute a formula for every class; NaN where it is no finite number (0/0, say).
 
-    Parameters
-    ----------
-    text : str
-        Numbers, names, ``+ - * / **``, parentheses, and sqrt, abs, log (natural), min and max;
-        ``name = …`` in front is allowed.
-    values : mapping of arrays, shape (class,)
-        TP, TN, FP, FN, N and the metrics of the per-class table, by name.
-
-    Returns
-    -------
-    array, shape (class,), float64
-        NaN where it is not a finite number (0/0, the root of a negative number).
+    ``text``: numbers, names, ``+ - * / **``, parentheses, sqrt, abs, log (natural), min and max;
+    ``name = …`` in front is allowed. ``values``: TP, TN, FP, FN, N and the metrics, (class,) each.
 
     Raises
     ------
     InputError
-        The formula is too long or cannot be read, or holds something that is not allowed; the
-        message names it.
+        The formula cannot be read, or holds something that is not allowed, which is named.
 
     Examples
     --------

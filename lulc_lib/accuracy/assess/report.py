@@ -1,8 +1,4 @@
-"""An accuracy assessment as one self-contained HTML page, for the screen and for paper.
-
-The page is ``report.html.jinja``; here is what it is filled with. jinja2 escapes every label and
-file name.
-"""
+"""An accuracy assessment as one self-contained HTML page: what ``report.html.jinja`` is given."""
 
 from __future__ import annotations
 
@@ -49,15 +45,7 @@ PAGE_PIXELS = 1040
 
 
 def write_report(assessment: Assessment, path: Path, inputs: Mapping[str, Path]) -> None:
-    """Write the report, whole or not at all.
-
-    ``inputs``: role → file that was read, which the report names with its size and SHA-256.
-
-    Raises
-    ------
-    InputError
-        The file cannot be written.
-    """
+    """Write the report; ``inputs``: role → file read, named with its size and SHA-256."""
     hashes = {role: (file.name, file.stat().st_size, _sha256(file))
               for role, file in inputs.items()}
     page = html(assessment, hashes, dt.datetime.now(dt.UTC).date())
@@ -87,10 +75,9 @@ def html(assessment: Assessment, inputs: Mapping[str, tuple[str, int, str]], day
 
 
 def shade(part: float, full: tuple[int, int, int]) -> tuple[str, str]:
-    """Choose the background and text colour of a heat-map cell.
+    """Choose background (``part`` of the ``full`` shade) and text colour of a heat-map cell.
 
-    The text is black or white, whichever has the higher contrast (WCAG 2 relative luminance);
-    only full black keeps a contrast of 4.5 on every shade. ``part``: share of the ``full`` shade.
+    Black or white, whichever has the higher contrast (WCAG 2): at least 4.5 on every shade.
 
     Examples
     --------

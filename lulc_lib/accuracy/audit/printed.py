@@ -131,19 +131,16 @@ def reconstruct_counts(printed: pd.DataFrame | int, n: int = TEST_POINTS) -> pd.
 
     Parameters
     ----------
-    printed : DataFrame or int
-        A table as :func:`lulc_lib.accuracy.published.table` gives it, or its number.
-    n : int
-        Number of test points.
+    printed, n : DataFrame or int, int
+        A table of ``published.table`` or its number, and the number of test points.
 
     Returns
     -------
     DataFrame, one row per class, int64
-        ``tp, fp, fn, tn``; ``support`` (tp + fn); ``solutions_alone``: how many (TP, FP, FN) agree
-        with all digits of the class's own row; ``solutions``: how many are left once supports must
-        add up to n and false positives to false negatives; ``digits_met``: how many of the printed
-        metrics the counts reproduce (all five, unless a digit of the row is wrong). A class with
-        more than one solution left has NA counts.
+        ``tp, fp, fn, tn`` (NA if several solutions are left); ``support``; ``solutions_alone``: how
+        many (TP, FP, FN) agree with all digits of the class's own row; ``solutions``: how many once
+        supports add up to n and false positives to false negatives; ``digits_met``: how many of the
+        printed metrics the counts reproduce (all five, unless a digit of the row is wrong).
 
     Raises
     ------
