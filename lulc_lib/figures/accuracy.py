@@ -23,13 +23,7 @@ FEW_POLYGONS = 10
 
 @style.styled
 def confusion_pair(matrices: Mapping[str, pd.DataFrame], title: str, caption: str) -> Figure:
-    """Show confusion matrices side by side; a cell's shade is its share of the reference class.
-
-    Parameters
-    ----------
-    matrices : mapping of str to DataFrame
-        Panel title to counts, rows map class, columns reference class.
-    """
+    """Show confusion matrices side by side; a cell's shade is its share of the reference class."""
     fig, axes = plt.subplots(1, len(matrices), figsize=(6.6 * len(matrices), 6), squeeze=False,
                              layout="constrained", sharey=True)
     for ax, (name, matrix) in zip(axes.flat, matrices.items(), strict=True):
@@ -162,11 +156,7 @@ def f1_by_class(intervals: Mapping[str, Mapping[int, Sequence[float]]], support:
 def overall_accuracies(rows: pd.DataFrame, title: str, caption: str) -> Figure:
     """Show overall accuracy with its interval, a line per map (paper, Figure 24).
 
-    Parameters
-    ----------
-    rows : DataFrame
-        Index the map's name; columns ``estimate``, ``low``, ``high`` and ``measured_on`` (text;
-        maps assessed on the same reference share a colour).
+    Maps ``measured_on`` (a column, beside the estimate's) the same reference share a colour.
     """
     grounds = list(dict.fromkeys(rows.measured_on))
     shades = dict(zip(grounds, plt.cm.Dark2.colors, strict=False))

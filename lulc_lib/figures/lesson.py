@@ -53,13 +53,7 @@ def bars(values: Mapping[str, float], title: str, caption: str, xlabel: str,
 @style.styled
 def dots(rows: pd.DataFrame, title: str, caption: str, xlabel: str, limits: tuple[float, float],
          accent: Sequence[str] = (), digits: int = 1) -> Figure:
-    """Draw a dot per row with its value, and a bar for its interval where it has one.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        Index the label; columns ``estimate`` and, if there are intervals, ``low``, ``high``.
-    """
+    """Draw a dot per row (``estimate``), and a bar from ``low`` to ``high`` where it has them."""
     fig, ax = plt.subplots(figsize=(WIDTH, 0.62 * len(rows) + 1.5), layout="constrained")
     for place, (name, row) in enumerate(rows.iterrows()):
         colour = style.ACCENT if name in accent else style.OURS
@@ -127,10 +121,7 @@ def slopes(table: pd.DataFrame, title: str, caption: str, ylabel: str, limits: t
 def mean_acc_curves(points: pd.DataFrame, title: str, caption: str) -> Figure:
     """Draw mean per-class ACC against the number of classes, for several overall accuracies.
 
-    Parameters
-    ----------
-    points : DataFrame
-        Index the map's name; columns ``classes``, ``oa``, ``mean_acc``.
+    ``points`` are maps (columns ``classes``, ``oa``, ``mean_acc``).
     """
     fig, ax = plt.subplots(figsize=(WIDTH, 4.4), layout="constrained")
     classes = np.arange(2, 21)
@@ -238,17 +229,9 @@ def shares(table: pd.DataFrame, title: str, caption: str, xlabel: str) -> Figure
 
 
 def play(draw: Callable[..., Figure], **sliders: Any) -> None:
-    """Show sliders for a figure where a person sits at the notebook, else one line of text.
+    """Show a figure with ``ipywidgets.interact`` where a person sits there, else a line of text.
 
-    An unattended run (papermill, nbval) cannot be asked anything and gets no widget, so that a
-    committed notebook holds none.
-
-    Parameters
-    ----------
-    draw : callable
-        Figure function whose arguments the sliders move.
-    **sliders : tuple or list
-        What ``ipywidgets.interact`` takes: (low, high, step), or a list to choose from.
+    An unattended run cannot be asked anything, so a committed notebook holds no widget.
     """
     from IPython.core.getipython import get_ipython
 
@@ -275,14 +258,9 @@ def play_mean_acc(overall_accuracy: float, classes: int) -> Figure:
 
 @style.styled
 def play_clusters(pixels_per_polygon: int, similarity: float) -> Figure:
-    """Draw the width of the 95 % interval of an overall accuracy by the size of the polygons.
+    """Draw the width of OA's 95 % interval by the size of the polygons (1–400 pixels).
 
-    Parameters
-    ----------
-    pixels_per_polygon : int
-        1–400, the same for all.
-    similarity : float
-        Correlation (0–1) of right and wrong between two pixels of one polygon.
+    ``similarity`` is the correlation of right and wrong between two pixels of one polygon.
     """
     sizes = np.arange(1, 401)
     half = 1.96 * np.sqrt(OA * (1 - OA) / PIXELS * (1 + (sizes - 1) * similarity))

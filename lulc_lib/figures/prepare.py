@@ -166,13 +166,7 @@ def label_coverage(counts: pd.DataFrame, pixels: Mapping[str, int], title: str,
 
 @style.styled
 def spectra(table: pd.DataFrame, title: str, caption: str) -> Figure:
-    """Show the median reflectance per class and date, with the quartile range of each date.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns ``code``, ``date``, ``wavelength`` (nm), ``q25``, ``median``, ``q75``.
-    """
+    """Show each class's reflectance by date: ``median``, and ``q25`` to ``q75``, of ``table``."""
     codes = sorted(table.code.unique())
     shades = _shades(sorted(table.date.unique()))
     fig, axes = style.panels(len(codes) + 1, 5, panel=2.5, sharex=True, sharey=True)
@@ -233,12 +227,7 @@ def seen_places(seen: xr.DataArray, background: xr.DataArray, shares: Sequence[t
                 title: str, caption: str) -> Figure:
     """Show reference pixels by whether training labelled them, over the greyed test scene.
 
-    Parameters
-    ----------
-    seen : DataArray, (y, x), uint8
-        1 … 3 in the order of ``shares``; 0 elsewhere.
-    shares : sequence of (str, float)
-        Label and share of the reference pixels of each value.
+    ``seen`` is 1 … 3 in the order of ``shares`` (name, share of the pixels), 0 elsewhere.
     """
     colours = ["#1c74f3", "#f2a93b", "#c8102e"]
     fig, (ax, bars) = plt.subplots(1, 2, figsize=(12, 6.4), layout="constrained",

@@ -251,13 +251,8 @@ def rule_curves(rows: pd.DataFrame, labels: Mapping[str, str], groups: Mapping[s
                 title: str, caption: str) -> Figure:
     """Show precision and recall of the candidates as maps, registries or settings change.
 
-    Parameters
-    ----------
-    rows : DataFrame
-        ``test`` (key of ``labels``), ``level``, ``precision``, ``recall``, each with ``_low`` and
-        ``_high``, and ``default`` (bool): the level in use.
-    labels, groups : mapping of str to str
-        Test to the name of its axis, and to the panel's title.
+    ``labels`` and ``groups`` name the axis and the panel of each ``test`` in ``rows``, where
+    ``default`` marks the level in use.
     """
     fig, axes = style.panels(len(labels), 3, panel=4.1, aspect=0.72, sharey=True)
     for ax, (test, name) in zip(axes, labels.items(), strict=True):
@@ -293,18 +288,8 @@ def evidence_sheet(site: pd.Series, observations: gpd.GeoDataFrame,
                    probabilities: Mapping[date, xr.DataArray] | None = None) -> Figure:
     """Show all that an inspector needs about one site on one page (paper, Figures 16–23).
 
-    Dates without a scene show their class map.
-
-    Parameters
-    ----------
-    site : Series
-        A row of the classified sites, with ``geometry`` and ``reasons``.
-    observations : GeoDataFrame
-        The site's rows: ``date``, ``clear``, ``seen``, ``area_ha``, geometry.
-    colour : str
-        Of the site's outline.
-    probabilities : mapping of date to DataArray, (y, x)
-        Quarry probability 0–1.
+    Dates without a scene show their class map. ``observations`` are the site's own; a probability
+    is that of quarry, (y, x), 0–1.
     """
     scenes, probabilities = scenes or {}, probabilities or {}
     window = _window(site.geometry, *VIEW, next(iter(maps.values())).rio.bounds())

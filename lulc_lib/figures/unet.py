@@ -32,11 +32,7 @@ LINES = (("-", "o"), ("--", "s"), (":", "^"))
 def network(stages: Sequence[Any], title: str, caption: str) -> Figure:
     """Draw a U-Net as boxes whose height is the resolution and whose width the channels.
 
-    Parameters
-    ----------
-    stages : sequence of lulc_lib.unet.describe.Stage
-        ``name``, ``layers``, ``shape`` (channels, rows, columns) of the real tensors,
-        ``parameters``; the input first, the last layer last.
+    Each of ``stages`` is a ``lulc_lib.unet.describe.Stage``, the input first.
     """
     fig, ax = plt.subplots(figsize=(12.5, 6.2), layout="constrained")
     shown = [s for s in stages if not s.name.startswith("up")]
@@ -209,14 +205,7 @@ def sweep(rows: pd.DataFrame, column: str, label: str, title: str, caption: str,
 
 @style.styled
 def leave_one_date_out(rows: pd.DataFrame, title: str, caption: str) -> Figure:
-    """Show scores on held-out dates by date and method: overall accuracy, macro F1, quarry F1.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        One row per method, date and seed: ``method``, ``held_out_date``, ``overall_accuracy``,
-        ``macro_f1``, ``quarry_f1``. Seeds of one method are dots of one colour.
-    """
+    """Show scores on held-out dates: a dot for each row, which is a method, date and seed."""
     columns = (("overall_accuracy", "overall accuracy"), ("macro_f1", "macro F1"),
                ("quarry_f1", "quarry F1"))
     methods, dates = list(dict.fromkeys(rows["method"])), sorted(rows["held_out_date"].unique())
@@ -241,15 +230,8 @@ def leave_one_date_out(rows: pd.DataFrame, title: str, caption: str) -> Figure:
 def ablation(rows: pd.DataFrame, panels: Mapping[str, str], title: str, caption: str) -> Figure:
     """Show what each change does to the scores on held-out dates.
 
-    A dot is a seed's mean over the dates; the grey line is the mean of the first variant.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        One row per variant, held-out date and seed: ``variant``, ``seed`` and the columns of
-        ``panels``.
-    panels : mapping of str to str
-        Column to its name; a panel each.
+    A dot is a seed's mean over the dates; the grey line is the mean of the first variant. There is
+    a panel for each column of ``panels``, which gives its name.
     """
     variants = list(dict.fromkeys(rows["variant"]))
     fig, axes = plt.subplots(1, len(panels), figsize=(12.5, 0.42 * len(variants) + 1.7),
