@@ -179,6 +179,25 @@ def test_points_are_judged_once_and_may_be_area_adjusted(answer, lulc, write_ras
                    "only column of whole numbers\n")
 
 
+def test_what_is_dropped_is_said_everywhere(answer, lulc, write_raster):
+    """Counted and said on the screen, in JSON and in the report."""
+    mapped = write_raster("m.tif", np.array([[1, 1, 2, 2]] * 2, np.uint8))
+    gpd.GeoDataFrame({"code": [1, 2]}, crs=32633, geometry=[
+        box(600_000, 5_599_980, 600_030, 5_600_000),
+        box(600_020, 5_599_980, 600_040, 5_600_000)]).to_file("p.gpkg")
+    said = "2 pixels are claimed by polygons of different classes and were left out"
+    found = answer(mapped, "p.gpkg")
+    assert found["n"] == 6 and found["dropped"] == {"claimed_by_two_classes": 2}
+    assert any(said in note for note in found["notes"])
+    _, out, _ = lulc(mapped, "p.gpkg", "--html", "r.html")
+    with open("r.html", encoding="utf-8") as file:
+        assert said in out and said in file.read()
+    code, _, err = lulc(mapped, "p.gpkg", "--nodata", "0.5")
+    assert code == 2 and "'0.5' is no whole number and not 'none'" in err
+    code, _, err = lulc(write("m.csv", OLOFSSON), "--nodata", "0")
+    assert code == 2 and "--nodata 0: belongs to a map raster" in err
+
+
 def test_a_reference_beside_the_map_is_found(answer, maps):
     map_path, reference_path, _, _ = maps
     expected = answer(map_path, reference_path)
