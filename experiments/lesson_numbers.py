@@ -19,7 +19,9 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 
-from lulc_lib import landscape, legend, paths
+from lulc_lib import landscape, legend, paths, results
+from lulc_lib.accuracy.protocols import protocol_matrix
+from lulc_lib.accuracy.splits import QUADRANTS, SEASON_GROUPS, SEASONS
 from lulc_lib.data import places, reference, series
 from lulc_lib.data.catalogue import select, training_pairs
 from lulc_lib.data.scenes import read_scene
@@ -81,9 +83,27 @@ def map_pixels(root: Path) -> pd.DataFrame:
 def matrices(root: Path) -> pd.DataFrame:
     """Make every named confusion matrix of the lesson, long: name, map and reference class."""
     named = [*reference_matrices(root), *seen_matrices(root), *copied_labels(root),
-             *hold_outs(root), *synthetic()]
+             *hold_outs(root), *synthetic(), *seasons()]
     return pd.concat([table.assign(name=name) for name, table in named])[
         ["name", "map_class", "reference_class", "pixels"]]
+
+
+def seasons() -> Iterator[tuple[str, pd.DataFrame]]:
+    """Count each season's labels when a date at a time, and when the whole season was left out.
+
+    From the results of experiments/protocols.py, the first seed. The former model's settings were
+    run with a season left out only where a quadrant was missing in training as well.
+    """
+    values = results.read_results("published", "protocols", root=paths.project_root())
+    for season, quadrant in zip(SEASONS, QUADRANTS, strict=True):
+        dates, part = SEASON_GROUPS[season], "place_known"
+        for name, candidate, folds in (
+                ("date", "augmented", dates), ("season", "augmented", [season]),
+                ("former_date", "per_scene", dates),
+                ("former_season", "per_scene", [f"{season}-{quadrant}"])):
+            matrix = protocol_matrix(values, candidate, folds, [str(SEED)], part)
+            pixels = matrix.stack().rename("pixels").reset_index()
+            yield f"{name}_{season}", pixels[pixels.pixels > 0]
 
 
 def synthetic() -> Iterator[tuple[str, pd.DataFrame]]:

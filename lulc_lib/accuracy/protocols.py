@@ -23,10 +23,10 @@ from lulc_lib.errors import InputError
 ENSEMBLE = "ensemble"
 """Name of all seeds' networks together; the others are named by their seed."""
 
-PIXELS, RANDOM, POLYGONS, PLACE, DATE, SEASON, SUMMER, BOTH = (
+PIXELS, RANDOM, POLYGONS, PLACE, DATE, SEASON, BESIDE, SUMMER, BOTH = (
     "random pixels", "random patches", "polygons out", "place out", "one date out", "season out",
-    "summer out", "season and place out")
-PROTOCOLS: tuple[str, ...] = (PIXELS, RANDOM, POLYGONS, PLACE, DATE, SEASON, SUMMER, BOTH)
+    "season out, a quadrant less", "summer out", "season and place out")
+PROTOCOLS: tuple[str, ...] = (PIXELS, RANDOM, POLYGONS, PLACE, DATE, SEASON, BESIDE, SUMMER, BOTH)
 """From what flatters most to what asks most."""
 
 _NAMED = {"random-pixels-": PIXELS, "random-patches-": RANDOM, "polygons-": POLYGONS}
@@ -69,7 +69,7 @@ def counts(rows: Sequence[str] | Sequence[Sequence[int]]) -> pd.DataFrame:
 
 
 def protocol_matrix(values: Mapping[str, Any], candidate: str, folds: Sequence[str],
-                    networks: Sequence[str]) -> pd.DataFrame:
+                    networks: Sequence[str], part: str | None = None) -> pd.DataFrame:
     """Add up the confusion matrices of a candidate's networks over folds.
 
     Parameters
@@ -79,16 +79,18 @@ def protocol_matrix(values: Mapping[str, Any], candidate: str, folds: Sequence[s
     candidate : str
         Name of the settings.
     folds : sequence of str
-        Whose held-out labels are counted, each in the part that its protocol is about.
+        Whose held-out labels are counted.
     networks : sequence of str
         Seeds, or :data:`ENSEMBLE`.
+    part : str, optional
+        ``place_known`` or ``place_held_out``; unless given, what each fold's protocol is about.
     """
     jobs = values["jobs"]
     for fold in folds:
         if fold not in jobs.get(candidate, {}):
             raise InputError(f"fold {fold!r} of candidate {candidate!r} is not in the results; "
                              f"there are {', '.join(jobs.get(candidate, jobs))}")
-    return sum(counts(jobs[candidate][f][n]["confusion"][part_of(f)])
+    return sum(counts(jobs[candidate][f][n]["confusion"][part or part_of(f)])
                for f in folds for n in networks)
 
 
@@ -103,17 +105,22 @@ def protocol_scores(values: Mapping[str, Any]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per candidate, fold and network: ``candidate``, ``protocol``, ``fold``, ``network``,
-        ``n``, ``overall_accuracy``, ``macro_f1``, ``quarry_f1``; in the order of
-        :data:`PROTOCOLS`.
+        One row per candidate, protocol, fold and network: ``candidate``, ``protocol``, ``fold``,
+        ``network``, ``n``, ``overall_accuracy``, ``macro_f1``, ``quarry_f1``; in the order of
+        :data:`PROTOCOLS`. A fold of a season and a place has two: inside the place, and
+        (:data:`BESIDE`) the season's labels outside it.
     """
     quarry = legend.code("quarry")
     rows = []
     for candidate, fold, network, found in _networks(values):
-        matrix = counts(found["confusion"][part_of(fold)])
-        rows.append({"candidate": candidate, "protocol": protocol_of(fold), "fold": fold,
-                     "network": network, **summary(matrix),
-                     "quarry_f1": float(per_class(matrix).f1[quarry])})
+        parts = {protocol_of(fold): part_of(fold)}
+        if BOTH in parts:
+            parts[BESIDE] = "place_known"
+        for protocol, part in parts.items():
+            matrix = counts(found["confusion"][part])
+            rows.append({"candidate": candidate, "protocol": protocol, "fold": fold,
+                         "network": network, **summary(matrix),
+                         "quarry_f1": float(per_class(matrix).f1[quarry])})
     table = pd.DataFrame(rows)
     return table.sort_values("protocol", key=lambda c: c.map(PROTOCOLS.index), kind="stable",
                              ignore_index=True)
@@ -278,11 +285,12 @@ OPEN_WATER = ("hydro_10", "sea", "coast_10", "coast_41")
 """Scenes of ``experiments/protocol_scenes.py`` that are open water."""
 
 TARGETS: tuple[Target, ...] = (
-    Target("season out: overall accuracy, mean", 0.94, True,
-           _mean_or_worst(SEASON, "overall_accuracy", False)),
-    Target("season out: overall accuracy, worst", 0.90, True,
-           _mean_or_worst(SEASON, "overall_accuracy", True)),
-    Target("season out: macro F1, mean", 0.82, True, _mean_or_worst(SEASON, "macro_f1", False)),
+    Target("season out (and a quadrant less): overall accuracy, mean", 0.94, True,
+           _mean_or_worst(BESIDE, "overall_accuracy", False)),
+    Target("season out (and a quadrant less): overall accuracy, worst", 0.90, True,
+           _mean_or_worst(BESIDE, "overall_accuracy", True)),
+    Target("season out (and a quadrant less): macro F1, mean", 0.82, True,
+           _mean_or_worst(BESIDE, "macro_f1", False)),
     Target("season and place out: quarry F1, mean", 0.93, True,
            _mean_or_worst(BOTH, "quarry_f1", False)),
     Target("season and place out: quarry F1, worst", 0.85, True,
@@ -300,7 +308,8 @@ TARGETS: tuple[Target, ...] = (
     Target("season and place out: expected calibration error", 0.03, False,
            _of_networks(lambda v, c: _calibrated(v, c))),
 )
-"""Set before the work began (those of the test scene stand beside its scores)."""
+"""Set before the work began (those of the test scene stand beside its scores). For a season alone
+they were meant with all labels of the place; a quadrant less in training is a little harder."""
 
 
 def _calibrated(values: Mapping[str, Any], candidate: str) -> float:

@@ -24,9 +24,9 @@ def matrix(name: str) -> pd.DataFrame:
     or ``whole_polygons`` (classifiers, cross-validated). Kolbuszowa: ``kolbuszowa``, and on the
     pixels of the training labels nearest in time ``kolbuszowa_network`` and
     ``kolbuszowa_copied_labels``. ``synthetic``: all pixels of a synthetic map, and their true
-    class. ``former_`` and ``shipped_`` (a network of two models' settings) with
-    ``date_`` or ``season_`` (what training left out) and the season of the labels, ``june``,
-    ``july``, ``october`` or ``winter``.
+    class. ``date_`` and ``season_`` (what training left out) with ``june``, ``july``, ``october``
+    or ``winter``: a network's map of that season's labels; ``former_date_``, ``former_season_``:
+    another's, the latter without the labels of a quadrant, in training too.
 
     Examples
     --------
