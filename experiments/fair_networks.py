@@ -25,6 +25,7 @@ import numpy as np
 import torch
 
 from experiments.fair_pixels import (
+    DATES,
     PAIRS,
     POINTS,
     SEEDS,
@@ -41,11 +42,17 @@ from experiments.protocol_scenes import UNIT
 from experiments.protocols import CANDIDATES
 from lulc_lib import legend
 from lulc_lib.accuracy.pixel_models import MERGED, draw
+from lulc_lib.unet.checkpoint import build
 from lulc_lib.unet.config import TrainConfig, steps_per_epoch
 from lulc_lib.unet.dataset import TrainingSet
 from lulc_lib.unet.device import pick_device
 from lulc_lib.unet.learner import Learner, run_together
 from lulc_lib.unet.parallel import in_parallel
+
+NARROW = CANDIDATES["paper"].with_(base_channels=16, epochs=12)
+"""The paper's U-Net with a quarter of the channels and half of the steps, for CPUs."""
+
+SETTINGS = CANDIDATES | {"paper_narrow": NARROW}
 
 Job = tuple[str, str, str, tuple[int, ...]]
 """Fold, candidate, merged classes (key of ``MERGED`` or empty) and seeds."""
@@ -53,13 +60,18 @@ Job = tuple[str, str, str, tuple[int, ...]]
 
 def all_jobs() -> list[Job]:
     """Return every job, the most important first."""
+    leaks = ("random-patches-1", "polygons-1", "random-pixels-1", "NW")
     return [
-        *(("paper", name, "", SEEDS) for name in ("paper", "augmented", "per_scene")),
-        *((fold, "augmented", "", SEEDS)
-          for fold in ("paper-one", "paper-three", "paper-polygons", "paper-points")),
-        *((fold, "augmented", merged, (0,)) for merged in MERGED for fold in PAIRS),
+        ("paper", "paper_narrow", "", SEEDS),
+        *((fold, "augmented", "", (0,)) for fold in leaks),
+        *((fold, "paper_narrow", "", (0,)) for fold in PAIRS),
+        *((fold, "augmented", "", SEEDS) for fold in ("paper-polygons", "paper-one")),
+        *((fold, "paper_narrow", "", (0,)) for fold in (*leaks, *DATES)),
+        *((fold, "augmented", "both", (0,)) for fold in PAIRS),
+        *((fold, "augmented", "", SEEDS) for fold in ("paper-points", "paper-three")),
+        *(("paper", name, "", SEEDS) for name in ("paper", "per_scene", "augmented")),
+        *((fold, "augmented", merged, (0,)) for merged in ("crops", "bare") for fold in PAIRS),
         *(("paper", name, "", (0,)) for name in ("unet_plus_plus", "fcn", "no_augmentation")),
-        *((fold, "paper", "", (0,)) for fold in ("paper-one", "paper-polygons")),
     ]
 
 
@@ -113,7 +125,7 @@ def run_job(job: Job, args: argparse.Namespace, deadline: float) -> str:
 
 def _trained_and_counted(job: Job, args: argparse.Namespace) -> dict[str, Any]:
     fold, name, merged, seeds = job
-    begin, config, data = time.time(), CANDIDATES[name], _data(args.scenes, args.test)
+    begin, config, data = time.time(), SETTINGS[name], _data(args.scenes, args.test)
     known = training_set(data, fold, config, merged)
     steps = args.steps or config.epochs * steps_per_epoch(config, 6 * 401 * 401)
     made = [Learner(known, config, seed, pick_device(), steps) for seed in seeds]
@@ -142,6 +154,38 @@ def _trained_and_counted(job: Job, args: argparse.Namespace) -> dict[str, Any]:
     return found | {"seconds": round(time.time() - begin, 1)}
 
 
+def count_shipped(args: argparse.Namespace) -> None:
+    """Count on the test scene the shipped model's networks, which protocols.py trained.
+
+    The first network of each seed counts as the recipe's, the seed's networks together as the
+    shipped model.
+    """
+    target = args.out / "paper__augmented.json"
+    files = {str(s): args.shipped / f"networks_augmented_{s}.pt" for s in SEEDS}
+    if target.exists() or not all(f.exists() for f in files.values()):
+        return
+    data, config = _data(args.scenes, args.test), SETTINGS["augmented"]
+    targets = parts(data, fold_of("paper", data.codes), "paper")
+    found: dict[str, Any] = {"fold": "paper", "model": "augmented", "networks": {}}
+    for seed, file in files.items():
+        stored, models = torch.load(file, weights_only=True), []
+        for weights in stored["weights"]:
+            models.append(build(config))
+            models[-1].load_state_dict(weights)
+        for key, some in ((seed, models[:1]), (f"ensemble{seed}", models)):
+            codes = Mapper(some, config).classes(scenes_of(data, [TEST_DATE]))[0].numpy()
+            found["networks"][key] = {"clusters": {
+                p: sparse(by_cluster(codes, t[TEST_DATE], data.test["polygons"]))
+                for p, t in targets.items()}}
+            if key == f"ensemble{SEEDS[0]}":
+                packed = zlib.compress(codes.astype(np.uint8).tobytes(), 9)
+                found["map"] = base64.b64encode(packed).decode()
+    found |= {"parameters": sum(p.numel() for p in models[0].parameters()),
+              "steps": stored["steps"], "device": stored["device"],
+              "training_seconds": stored["seconds"], "trained_together": len(models)}
+    target.write_text(json.dumps(found))
+
+
 def main() -> None:
     """Train and count everything that is not done."""
     parser = argparse.ArgumentParser(
@@ -149,13 +193,19 @@ def main() -> None:
     parser.add_argument("--scenes", type=Path, default=Path("build/protocols/scenes.xz"))
     parser.add_argument("--test", type=Path, default=Path("build/fair/test_scene.npz"))
     parser.add_argument("--out", type=Path, default=Path("build/fair/networks"))
+    parser.add_argument("--shipped", type=Path, default=Path("build/protocols/jobs"),
+                        help="where protocols.py --ship left its networks")
     parser.add_argument("--jobs", type=int, default=1, help="processes; 3 on a GPU")
     parser.add_argument("--seconds", type=float, default=1e9, help="start no job later than this")
     parser.add_argument("--steps", type=int, help="of every training, for a trial")
     parser.add_argument("--folds", nargs="+")
+    parser.add_argument("--seeds", nargs="+", type=int, help="other than each job's own")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
+    count_shipped(args)
     jobs = [j for j in all_jobs() if not args.folds or j[0] in args.folds]
+    if args.seeds:
+        jobs = [(f, n, m, tuple(s for s in seeds if s in args.seeds)) for f, n, m, seeds in jobs]
     work = partial(run_job, args=args, deadline=time.time() + args.seconds)
     for line in in_parallel(work, jobs, args.jobs):
         print(line, flush=True)

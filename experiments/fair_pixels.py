@@ -74,7 +74,7 @@ ONCE = ("random-patches-1", "random-pixels-1", "polygons-1", *QUADRANTS)
 
 def all_jobs() -> list[tuple[str, str]]:
     """Return every (fold, model), the most important first."""
-    must = [(f, m) for f in (*SEASONS, *PAIRS, "paper", *DATES) for m in MUST]
+    must = [(f, m) for f in (*PAIRS, "paper", *SEASONS, *DATES) for m in MUST]
     rest = [m for m in MAIN if m not in MUST]
     jobs = [
         *must, *((f, m) for f in (*SEASONS, *PAIRS, "paper") for m in rest),

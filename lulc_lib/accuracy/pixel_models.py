@@ -24,10 +24,10 @@ from sklearn.tree import DecisionTreeClassifier
 from lulc_lib import legend
 from lulc_lib.accuracy.splits import SEASON_GROUPS, SEASONS
 
-CAP = 1000
+CAP = 500
 """Labelled pixels of a class and date that a model is fitted on, at most."""
 
-TUNING_CAP = 150
+TUNING_CAP = 100
 """The same in the inner folds, where settings are chosen."""
 
 CLASSES = len(legend.CODES)
@@ -148,7 +148,7 @@ def _forest(seed: int, trees: int = 10, leaf: int = 1, columns: str | float = "s
                                   max_samples=bag, random_state=seed, n_jobs=1)
 
 
-def _boosting(seed: int, leaves: int = 15, rounds: int = 80) -> ClassifierMixin:
+def _boosting(seed: int, leaves: int = 15, rounds: int = 60) -> ClassifierMixin:
     return HistGradientBoostingClassifier(max_iter=rounds, max_leaf_nodes=leaves, learning_rate=0.1,
                                           l2_regularization=1.0, early_stopping=False,
                                           random_state=seed)
@@ -159,12 +159,11 @@ def _grid(**values: Sequence[Any]) -> tuple[dict[str, Any], ...]:
 
 
 _ee_forest = partial(_forest, bag=0.5)
-_best_forest = partial(_forest, trees=100, leaf=5)
+_best_forest = partial(_forest, trees=60, leaf=5)
 MODELS: dict[str, Model] = {
-    "forest_tuned": Model(partial(_forest, trees=100), grid=_grid(
-        leaf=(1, 10), columns=("sqrt", 0.4), prior=(0, 1)), quick={"trees": 40}),
-    "boosting": Model(_boosting, grid=_grid(leaves=(6, 15), prior=(0, 1)),
-                      quick={"rounds": 40}),
+    "forest_tuned": Model(partial(_forest, trees=60), grid=_grid(leaf=(1, 5, 20), prior=(0, 1)),
+                          quick={"trees": 20}),
+    "boosting": Model(_boosting, grid=_grid(prior=(0, 1)), quick={"rounds": 30}),
     "svm_tuned": Model(lambda seed, cost=1.0: Scaled(cost, 1.0, seed), grid=_grid(
         cost=(0.001, 0.01, 0.1, 1.0), prior=(0, 1))),
     "index_rule": Model(lambda seed: IndexRule(), "bands"),
@@ -220,7 +219,8 @@ def fitted(model: Model, settings: dict[str, Any], seed: int, x: NDArray, y: NDA
     return model.make(seed, **settings).fit(x, y, sample_weight=weights / weights.mean())
 
 
-def choose(inputs: Inputs, labels: Labels, model: Model) -> tuple[dict[str, Any], list[float]]:
+def choose(inputs: Inputs, labels: Labels, model: Model, cap: int = TUNING_CAP
+           ) -> tuple[dict[str, Any], list[float]]:
     """Choose settings by the mean macro F1 on seasons left out of the training labels in turn.
 
     Where one season alone is labelled nothing can be left out, and the first settings are taken.
@@ -232,8 +232,8 @@ def choose(inputs: Inputs, labels: Labels, model: Model) -> tuple[dict[str, Any]
     scores = np.zeros((len(model.grid), len(groups)))
     for column, out in enumerate(groups):
         inner = {d: r for d, r in labels.items() if d not in out}
-        x, y, w = training_pixels(inputs, inner, model, TUNING_CAP, 0)
-        test = training_pixels(inputs, {d: labels[d] for d in out}, model, 4 * TUNING_CAP, 1)
+        x, y, w = training_pixels(inputs, inner, model, cap, 0)
+        test = training_pixels(inputs, {d: labels[d] for d in out}, model, 4 * cap, 1)
         for row, settings in enumerate(model.grid):
             mapped = fitted(model, settings | model.quick, 0, x, y, w).predict(test[0])
             scores[row, column] = _macro_f1(mapped, test[1], test[2])

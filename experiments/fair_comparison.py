@@ -1,0 +1,473 @@
+"""Put every classifier's counts together: scores, intervals, differences, ranks, steps, cost.
+
+    python -m experiments.fair_comparison
+
+Reads what protocols.py, fair_pixels.py and fair_networks.py left in build/ and writes
+results/published/fair_comparison.json. Whatever was not run is listed in it (``not_run``) with the
+reason; nothing is filled in. Seeds are pooled: counts of three trainings on the same reference
+pixels. Intervals: whole label clusters (polygons) redrawn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import datetime
+import json
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from experiments.fair_pixels import (
+    DATES,
+    PAIRS,
+    TEST_DATE,
+    Data,
+    by_cluster,
+    fold_of,
+    parts,
+    sparse,
+)
+from experiments.protocol_scenes import Scenes
+from lulc_lib import legend, paths, results
+from lulc_lib.accuracy import ranking
+from lulc_lib.accuracy.pixel_models import CAP, MERGED, MODELS
+from lulc_lib.accuracy.splits import QUADRANTS, SEASONS
+from lulc_lib.data import map_path, polygons_path, read_codes, scene_path
+
+KNOWN, HELD = "place_known", "place_held_out"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Folds whose held-out labels are counted together, and what they estimate."""
+
+    folds: tuple[str, ...]
+    part: str
+    estimates: str
+
+
+PROTOCOLS: dict[str, Protocol] = {
+    "random pixels": Protocol(("random-pixels-1",), HELD,
+                              "pixels whose neighbours of the same field and day were trained on"),
+    "random patches": Protocol(("random-patches-1",), HELD, "patches of 100 pixels between training"
+                               " patches of the same day (the paper's 70/30); fields are cut in "
+                               "two"),
+    "polygons out": Protocol(("polygons-1",), HELD,
+                             "unlabelled fields between labelled ones, same days"),
+    "place out": Protocol(QUADRANTS, HELD, "a neighbouring place, same days, with a buffer"),
+    "one date out": Protocol(DATES, KNOWN, "another day of a season that was mostly trained on, "
+                             "same fields"),
+    "season out": Protocol(SEASONS, KNOWN, "a season never trained on, same fields"),
+    "season out, three quadrants": Protocol(PAIRS, KNOWN, "the same, trained on three quadrants "
+                                            "and assessed on them"),
+    "season and place out": Protocol(PAIRS, HELD, "a season and fields never trained on: what a "
+                                     "new map promises"),
+    "paper's own": Protocol(("paper",), "all",
+                            "a summer day between two summer days of training, same fields"),
+    "paper's own, labelled before": Protocol(("paper",), "labelled_in_training", "the same, on "
+                                             "pixels that some training date labels"),
+    "paper's own, never labelled": Protocol(("paper",), "never_labelled",
+                                            "the same, on pixels that no training date labels"),
+}
+MUST_PROTOCOLS = ("season out, three quadrants", "season and place out", "one date out",
+                  "paper's own")
+RANKED = ("season out, three quadrants", "season and place out")
+"""Protocols whose folds models are ranked over: on them all main models were run."""
+
+
+NAMES: dict[str, str] = {
+    "augmented:ensemble": "shipped model (3 networks)", "augmented": "shipped recipe, 1 network",
+    "per_scene": "former recipe, 1 network", "paper": "paper's U-Net",
+    "paper_narrow": "paper's U-Net, quarter width",
+    "unet_plus_plus": "U-Net++", "fcn": "FCN", "no_augmentation": "recipe, no augmentation",
+    "published": "published map (14 scenes)", "former": "former shipped model (2 networks)",
+    "forest_tuned": "random forest, tuned", "svm_tuned": "linear SVM, tuned",
+    "cart_tuned": "CART, tuned", "boosting": "gradient boosting",
+    "forest_ee": "random forest, Earth Engine", "svm_ee": "linear SVM, Earth Engine",
+    "cart_ee": "CART, Earth Engine", "index_rule": "spectral-index rule",
+}
+MUST_MODELS = ("augmented:ensemble", "augmented", "paper", "forest_tuned", "svm_tuned", "boosting",
+               "index_rule")
+
+Counts = dict[str, dict[str, dict[str, dict[str, list[list[int]]]]]]
+"""Fold → model → seed → part → rows [cluster, map class, reference class, pixels]."""
+
+
+class Runs:
+    """All counts there are.
+
+    Parameters
+    ----------
+    pixels, networks, protocols : Path
+        Folders of the job files of fair_pixels.py, fair_networks.py and protocols.py.
+    """
+
+    def __init__(self, pixels: Path, networks: Path, protocols: Path) -> None:
+        self.jobs: dict[tuple[str, str], dict[str, Any]] = {}
+        self.counts: Counts = {}
+        for folder in (pixels, networks, protocols):
+            for file in sorted(folder.glob("*__*.json")):
+                job = json.loads(file.read_text())
+                model = job.get("model", job.get("candidate"))
+                if job.get("networks"):
+                    self._add(job, model)
+
+    def _add(self, job: dict[str, Any], model: str) -> None:
+        self.jobs[job["fold"], model] = job
+        for seed, found in job["networks"].items():
+            if "clusters" not in found:
+                continue
+            name, key = (f"{model}:ensemble", seed.removeprefix("ensemble") or "0") if (
+                seed.startswith("ensemble")) else (model, seed)
+            fold = self.counts.setdefault(job["fold"], {}).setdefault(name, {})
+            fold[key] = found["clusters"]
+
+    def seeds(self, model: str, fold: str) -> list[str]:
+        """Return the seeds of a model on a fold."""
+        return sorted(self.counts.get(fold, {}).get(model, {}))
+
+    def folds(self, model: str, protocol: Protocol) -> list[str]:
+        """Return a protocol's folds that a model was run on."""
+        return [f for f in protocol.folds if self.seeds(model, f)]
+
+    def by_cluster(self, model: str, folds: Iterable[str], part: str, seed: str | None = None
+                   ) -> NDArray[np.int64]:
+        """Return counts added over folds; over all seeds as if there were six."""
+        total = np.zeros((CLUSTERS, len(legend.CODES), len(legend.CODES)), dtype=np.int64)
+        for fold in folds:
+            seeds = self.seeds(model, fold) if seed is None else [seed]
+            for s in seeds:
+                rows = self.counts[fold][model][s].get(part, [])
+                total += ranking.dense(rows, CLUSTERS) * (POOLED // len(seeds) if seed is None
+                                                          else 1)
+        return total
+
+
+CLUSTERS, POOLED = 400, 6
+"""More clusters and polygons than there are; a common multiple of the numbers of seeds."""
+
+UNMAPPED = legend.CODES.index(legend.code("grassland"))
+"""Class index of a pixel that a map leaves empty: no reference pixel has it, so it counts wrong."""
+
+
+def score_rows(runs: Runs) -> list[dict[str, Any]]:
+    """Score every model under every protocol, over the folds that it was run on."""
+    rows = []
+    for name, protocol in PROTOCOLS.items():
+        for model in NAMES:
+            folds = runs.folds(model, protocol)
+            if not folds:
+                continue
+            counts, = ranking.with_pixels(runs.by_cluster(model, folds, protocol.part))
+            draws = ranking.score_draws(counts, REPLICATES)
+            seeds = runs.seeds(model, folds[0])
+            rows.append({"protocol": name, "model": model, "folds": folds, "seeds": len(seeds),
+                         "n": int(counts.sum()) // POOLED, "clusters": len(counts),
+                         **{k: _rounded(ranking.interval(v)) for k, v in draws.items()},
+                         "by_seed": [_plain_scores(runs.by_cluster(model, folds, protocol.part, s))
+                                     for s in seeds if all(s in runs.seeds(model, f)
+                                                           for f in folds)]})
+    return rows
+
+
+REPLICATES = 2000
+
+
+def _rounded(values: Iterable[float], digits: int = 5) -> list[float]:
+    return [round(float(v), digits) for v in values]
+
+
+def _plain_scores(counts: NDArray[np.int64]) -> dict[str, float]:
+    """Return a matrix's scores without intervals."""
+    some, = ranking.with_pixels(counts)
+    return {k: round(float(v[0]), 5) for k, v in ranking.score_draws(some, 1).items()}
+
+
+def fold_rows(runs: Runs) -> list[dict[str, Any]]:
+    """Score every model on every fold of the main protocols, seeds pooled."""
+    rows = []
+    for name, protocol in PROTOCOLS.items():
+        for fold in protocol.folds:
+            for model in NAMES:
+                if runs.seeds(model, fold):
+                    counts = runs.by_cluster(model, [fold], protocol.part)
+                    if counts.any():
+                        rows.append({"protocol": name, "fold": fold, "model": model,
+                                     **_plain_scores(counts)})
+    return rows
+
+
+def comparable(runs: Runs, protocol: Protocol, models: Sequence[str]
+               ) -> tuple[list[str], list[str]]:
+    """Return models that were run under a protocol, and the folds that all of them share."""
+    there = [m for m in models if runs.folds(m, protocol)]
+    return there, [f for f in protocol.folds if all(runs.seeds(m, f) for m in there)]
+
+
+def differences(runs: Runs) -> dict[str, Any]:
+    """Compare the main models pair by pair under the main protocols."""
+    counts, folds_of = {}, {}
+    for name in MUST_PROTOCOLS:
+        protocol = PROTOCOLS[name]
+        models, folds = comparable(runs, protocol, MUST_MODELS)
+        if len(models) > 1 and folds:
+            folds_of[name] = folds
+            counts[name] = {m: runs.by_cluster(m, folds, protocol.part) for m in models}
+    table = ranking.paired_differences(counts, REPLICATES)
+    rows = table.round(5).to_dict("records")
+    return {"rows": rows, "folds": folds_of,
+            "comparisons": {s: int((table.score == s).sum()) for s in ranking.SCORES}}
+
+
+def ranks(rows: list[dict[str, Any]], models: Sequence[str], protocols: Sequence[str],
+          score: str) -> dict[str, Any]:
+    """Rank models over the folds of protocols that all of them were run on."""
+    table = pd.DataFrame([r for r in rows if r["protocol"] in protocols and r["model"] in models])
+    if table.empty:
+        return {}
+    wide = table.pivot_table(score, ["protocol", "fold"], "model").dropna()
+    if min(wide.shape) < 3:
+        return {}
+    found = ranking.mean_ranks(wide)
+    return {"score": score, "mean": found.mean.round(3).to_dict(),
+            "critical_difference": round(found.critical_difference, 3),
+            "p_value": found.p_value, "folds": [" · ".join(k) for k in wide.index]}
+
+
+def steps(runs: Runs) -> list[dict[str, Any]]:
+    """Measure the way from a forest on points to a network on all labels, a change at a time."""
+    path = [
+        ("the paper's kind of training: 675 points of the test scene", "paper-points", "forest_ee",
+         "start"),
+        ("all pixels of those polygons", "paper-polygons", "forest_ee", "training data"),
+        ("labels of one other date instead", "paper-one", "forest_ee", "training data"),
+        ("three dates", "paper-three", "forest_ee", "training data"),
+        ("six dates", "paper", "forest_ee", "training data"),
+        ("the paper's U-Net, same input", "paper", "paper", "architecture"),
+        ("bands standardised by scene, smaller network", "paper", "per_scene", "normalisation"),
+        ("log bands, indices, texture instead; augmentation", "paper", "augmented",
+         "normalisation"),
+    ]
+    rows = []
+    for text, fold, model, kind in path:
+        rows.append(_step(runs, text, fold, model, "polygons_held_out", kind))
+    rows += [_step(runs, "assessed on every polygon", "paper", "augmented", "all", "test set"),
+             _step(runs, "only pixels never labelled in training", "paper", "augmented",
+                   "never_labelled", "leak"),
+             _step(runs, "forest: only pixels never labelled in training", "paper", "forest_ee",
+                   "never_labelled", "leak"),
+             _step(runs, "forest: assessed on every polygon", "paper", "forest_ee", "all",
+                   "test set"),
+             _step(runs, "forest on six dates, bands standardised by scene", "paper",
+                   "forest_ee_per_scene", "polygons_held_out", "normalisation"),
+             _step(runs, "forest on six dates, the network's input", "paper",
+                   "forest_ee_network_input", "polygons_held_out", "normalisation")]
+    return [r for r in rows if r]
+
+
+def _step(runs: Runs, text: str, fold: str, model: str, part: str, kind: str) -> dict[str, Any]:
+    if not runs.seeds(model, fold):
+        return {}
+    counts, = ranking.with_pixels(runs.by_cluster(model, [fold], part))
+    draws = ranking.score_draws(counts, REPLICATES)
+    return {"step": text, "kind": kind, "fold": fold, "model": model, "part": part,
+            **{k: _rounded(ranking.interval(draws[k])) for k in ranking.SCORES}}
+
+
+def cost(runs: Runs) -> list[dict[str, Any]]:
+    """Return seconds, parameters and where they were measured, by model."""
+    rows = []
+    for model in (m for m in NAMES if not m.endswith(":ensemble")):
+        jobs = [j for (f, m), j in runs.jobs.items()
+                if m == model and f in (*PAIRS, "paper") and model != "former"]
+        if not jobs:
+            continue
+        if "trained_together" in jobs[0]:
+            each = [j["training_seconds"] / max(j["trained_together"], 1) for j in jobs]
+            row = {"training_seconds": float(np.median(each)), "parameters": jobs[0]["parameters"],
+                   "on": jobs[0].get("device", ""), "tuning_seconds": 0.0,
+                   "seconds_per_megapixel": None}
+        else:
+            found = [n for j in jobs for n in j["networks"].values()]
+            row = {k: float(np.median([n[k] for n in found]))
+                   for k in ("training_seconds", "seconds_per_megapixel", "parameters")}
+            row |= {"on": "one CPU core",
+                    "tuning_seconds": float(np.median([j["tuning_seconds"] for j in jobs]))}
+        rows.append({"model": model, **row})
+    return rows
+
+
+def schemes(runs: Runs) -> list[dict[str, Any]]:
+    """Score models trained with merged classes against those trained with ten.
+
+    ``quarry_f1`` takes what is mapped as the joined class of bare ground and quarries for quarry;
+    ``merged_overall_accuracy`` joins the classes in both maps and the reference.
+    """
+    rows = []
+    for ten, base in (("forest_scheme_ten", "forest_scheme_"), ("augmented", "augmented_scheme_")):
+        for name, scheme in MERGED.items():
+            for label in ("season out, three quadrants", "season and place out"):
+                protocol = PROTOCOLS[label]
+                models, folds = comparable(runs, protocol, (ten, base + name))
+                if len(models) < 2 or not folds:
+                    continue
+                seeds = None if ten.startswith("forest") else "0"
+                pair = ranking.with_pixels(*(runs.by_cluster(m, folds, protocol.part, seeds)
+                                             for m in models))
+                rows.append({"trained": ten.split("_")[0], "scheme": name, "protocol": label,
+                             **_scheme_scores(pair, scheme)})
+    return rows
+
+
+def _scheme_scores(pair: Sequence[NDArray[np.int64]], scheme: Mapping[int, int]) -> dict[str, Any]:
+    """Score ten classes and a scheme on the same pixels, and the difference that ten make."""
+    split, joined = (ranking.score_draws(c, REPLICATES) for c in pair)
+    both = [ranking.score_draws(ranking.merged(c, scheme), REPLICATES)["overall_accuracy"]
+            for c in pair]
+    row: dict[str, Any] = {}
+    for key in ("quarry_f1", "quarry_pa", "quarry_ua"):
+        row |= {f"{key}_ten": _rounded(ranking.interval(split[key])),
+                f"{key}_merged": _rounded(ranking.interval(joined[key]))}
+    row["quarry_f1_gain"] = _rounded(ranking.interval(split["quarry_f1"] - joined["quarry_f1"]))
+    row["merged_overall_accuracy_gain"] = _rounded(ranking.interval(both[0] - both[1]))
+    return row
+
+
+def matrices(runs: Runs) -> dict[str, Any]:
+    """Return confusion matrices (rows map, columns reference; mean of seeds) of the main models."""
+    found: dict[str, Any] = {}
+    for name in ("season and place out", "paper's own"):
+        for model in MUST_MODELS:
+            folds = runs.folds(model, PROTOCOLS[name])
+            if folds:
+                total = runs.by_cluster(model, folds, PROTOCOLS[name].part).sum(axis=0)
+                rows = np.rint(total / POOLED).astype(int)
+                found.setdefault(name, {})[model] = [" ".join(map(str, r)) for r in rows]
+    return found
+
+
+def maps(runs: Runs) -> dict[str, dict[str, str]]:
+    """Return packed maps (seed 0) of folds on which models disagree: class indexes, zlib."""
+    wanted = dict.fromkeys(("july-NE", "october-SW", "paper"),
+                           ("augmented", "paper", "forest_tuned"))
+    return {fold: {m: _repacked(runs.jobs[fold, m]["map"]) for m in models
+                   if "map" in runs.jobs.get((fold, m), {})} for fold, models in wanted.items()}
+
+
+def _repacked(packed: str) -> str:
+    raw = zlib.decompress(base64.b64decode(packed))
+    return base64.b64encode(zlib.compress(raw, 9)).decode()
+
+
+def tuned(runs: Runs) -> dict[str, dict[str, Any]]:
+    """Return the settings that nested tuning chose, by model and fold."""
+    found: dict[str, dict[str, Any]] = {}
+    for (fold, model), job in runs.jobs.items():
+        if model in MODELS and len(MODELS[model].grid) > 1:
+            found.setdefault(model, {})[fold] = job["settings"]
+    return found
+
+
+ABSENT = [
+    {"what": "a whole region out (train on two of Strzegom, Kolbuszowa, Kraków)",
+     "why": "the eight scenes of Kolbuszowa and Kraków were not at hand; `lulc data` downloads "
+            "them where the repository can be reached"},
+    {"what": "the published map under held-out protocols",
+     "why": "it is one map of one day, of a network whose weights were not released: it applies "
+            "to the paper's own protocol alone"},
+    {"what": "a forest of all labelled pixels under every protocol",
+     "why": f"pixel models are fitted on at most {CAP} pixels of a class and date, the same for "
+            "all of them; forest_ee_all_pixels shows on the season folds what more would change"},
+]
+
+
+def not_run(runs: Runs) -> list[dict[str, str]]:
+    """List what the matrix lacks, with the reason."""
+    found = [dict(a) for a in ABSENT]
+    for model in (m for m in NAMES if m not in ("published", "former")):
+        lacks = [name for name, p in PROTOCOLS.items()
+                 if not runs.folds(model, p) and "," not in name]
+        some = {name: [f for f in p.folds if not runs.seeds(model, f)]
+                for name, p in PROTOCOLS.items() if runs.folds(model, p) and "," not in name}
+        if lacks:
+            found.append({"what": f"{NAMES[model]}: {', '.join(lacks)}",
+                          "why": "did not fit into the time on the accelerator or the cores"})
+        for name, folds in some.items():
+            if folds:
+                found.append({"what": f"{NAMES[model]}, {name}: {', '.join(folds)}",
+                              "why": "one fold of several was run, to show what the leak buys"})
+    return found
+
+
+def add_published(runs: Runs, scenes: Path, test: Path) -> None:
+    """Count the published map on the test scene."""
+    data = Data(scenes, test)
+    codes = read_codes(map_path("strzegom", paths.published_dir())).values
+    index = np.where(codes > 0, legend.to_index(codes), UNMAPPED)
+    found = {p: sparse(by_cluster(index, t[TEST_DATE], data.test["polygons"]))
+             for p, t in parts(data, fold_of("paper", data.codes), "paper").items()}
+    runs.counts.setdefault("paper", {})["published"] = {"0": found}
+
+
+def collect(runs: Runs) -> dict[str, Any]:
+    """Return everything that the notebook shows."""
+    by_fold = fold_rows(runs)
+    ranked = {score: ranks(by_fold, MUST_MODELS, RANKED, score) for score in ranking.SCORES}
+    return {
+        "models": NAMES, "protocols": {n: {"folds": list(p.folds), "part": p.part,
+                                           "estimates": p.estimates}
+                                       for n, p in PROTOCOLS.items()},
+        "main_models": list(MUST_MODELS), "main_protocols": list(MUST_PROTOCOLS),
+        "scores": score_rows(runs), "by_fold": by_fold, "differences": differences(runs),
+        "ranks": ranked, "steps": steps(runs), "cost": cost(runs), "schemes": schemes(runs),
+        "matrices": matrices(runs), "maps": maps(runs), "tuned": tuned(runs),
+        "replicates": REPLICATES, "cap": CAP, "not_run": not_run(runs)}
+
+
+def note_in_ledger(values: Mapping[str, Any]) -> None:
+    """Add to the test scene's ledger what was scored here, once for each model."""
+    name = "test_scene_ledger"
+    stored = json.loads(results.results_path("published", name).read_text())["values"]
+    there = {s["model"] for s in stored["scorings"]}
+    for row in values["scores"]:
+        model = f"notebook 06: {values['models'][row['model']]}"
+        if row["protocol"] == "paper's own" and model not in there:
+            stored["scorings"].append({
+                "date": datetime.date.today().isoformat(), "model": model, "commit": "",
+                **{k: round(row[k][0], 3) for k in ranking.SCORES}, "road_f1": None,
+                "why": "the paper's own protocol, for the comparison; nothing was chosen by it"})
+    root = paths.published_dir()
+    results.write_results("published", name, stored, [scene_path("strzegom", root)], root)
+
+
+def main() -> None:
+    """Write the results."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scenes", type=Path, default=Path("build/protocols/scenes.xz"))
+    parser.add_argument("--test", type=Path, default=Path("build/fair/test_scene.npz"))
+    parser.add_argument("--protocols", type=Path, default=Path("build/protocols/jobs"))
+    parser.add_argument("--fair", type=Path, default=Path("build/fair"))
+    args = parser.parse_args()
+    runs = Runs(args.fair / "jobs", args.fair / "networks", args.protocols)
+    add_published(runs, args.scenes, args.test)
+    values, root = collect(runs), paths.published_dir()
+    used = [*Scenes(args.scenes).data, *(str(p.relative_to(root)) for p in (
+        scene_path("strzegom", root), map_path("strzegom", root), polygons_path("strzegom", root)))]
+    seconds = sum(j.get("seconds", 0) for j in runs.jobs.values())
+    written = results.write_results("published", "fair_comparison", values,
+                                    [root / f for f in used], root, seconds=seconds,
+                                    device="GPU: networks of protocols.py; CPU: all else")
+    note_in_ledger(values)
+    print(f"{written}: {len(runs.jobs)} jobs, {written.stat().st_size / 1e3:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()
