@@ -56,4 +56,4 @@ def test_the_readme_lists_the_functions_that_are_implemented(capsys):
     assert main(["--functions"]) == 0
     assert capsys.readouterr().out == function_list() + "\n"
     assert function_list() in README.read_text("utf-8"), "run python update_readme.py in ee_local/"
-    assert len(ee_local.functions()) == 611
+    assert len(ee_local.functions()) == 639

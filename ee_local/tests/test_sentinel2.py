@@ -141,7 +141,7 @@ def asked(server, value):
         "expression": ee.serializer.encode(value, for_cloud_api=True)})
 
 
-def test_a_property_that_no_image_has_is_told(server, caplog):
+def test_a_property_that_no_image_has_is_named(server, caplog):
     """Twice alike, although the second answer comes from the cache."""
     empty = ee.ImageCollection(COLLECTION).filter(ee.Filter.lt("CLOUD_COVER", 20)).size()
     for _ in range(2):
