@@ -62,7 +62,7 @@ NOTEBOOKS := 01_prepare_scenes 02_train_unet 03_earth_engine_classifiers 04_accu
   05_accuracy_pitfalls 07_illegal_sites
 RESULTS := $(if $(filter smoke,$(BUDGET)),$(OUT)/)results/$(SOURCE)
 COMPARED := $(foreach name,sweep ablation ablation_roads leave_one_date_out \
-  leave_one_date_out_plain pixel_classifiers study,results/published/$(name).json)
+  leave_one_date_out_plain pixel_classifiers study protocols test_scene_ledger,results/published/$(name).json)
 
 notebooks: $(NOTEBOOKS:%=$(OUT)/%.ipynb)
 	@if [ $(SOURCE)-$(BUDGET) = published-default ]; then $(PY) scripts/update_readme.py; fi
@@ -100,7 +100,7 @@ $(NETWORKS)/.trained_with: $(UNET) $(if $(filter synthetic,$(SOURCE)),$(LANDSCAP
 # by name: `make experiments`, or one alone, as `make sweep`. One that is done, with the same code,
 # is not run again (build/experiments/); one that was stopped goes on from its checkpoints.
 
-EXPERIMENTS := study sweep ablation ablation_roads leave_one_date_out leave_one_date_out_plain \
+EXPERIMENTS := protocols study sweep ablation ablation_roads leave_one_date_out leave_one_date_out_plain \
   pixel_classifiers site_rules lesson_numbers landscape_spectra euromine_validation \
   euromine_training earth_engine_at_google
 .PHONY: $(EXPERIMENTS)
@@ -108,8 +108,13 @@ EXPERIMENTS := study sweep ablation ablation_roads leave_one_date_out leave_one_
 experiments: $(EXPERIMENTS) ## run every experiment: a day of computing (README: minutes of each)
 $(EXPERIMENTS): %: build/experiments/%
 
-LEAVE_OUT := leave_one_date_out --config study --seeds 0 1 2 --jobs $(JOBS)
-build/experiments/study: RUN = train_study --seeds 0 1 2 --jobs $(JOBS) --ship
+LEAVE_OUT := leave_one_date_out --config former --seeds 0 1 2 --jobs $(JOBS)
+# Train and assess for hours on a CPU, for minutes on a GPU (--jobs 6); the scenes of
+# LULC_ELSEWHERE are used where there are any.
+build/experiments/protocols: BEFORE = $(PY) -m experiments.protocols --prepare && \
+  $(PY) -m experiments.protocols --jobs $(JOBS)
+build/experiments/protocols: RUN = protocols --write
+build/experiments/study: RUN = train_study --seeds 0 1 --jobs $(JOBS) --ship
 build/experiments/sweep: RUN = sweep --write
 build/experiments/ablation: RUN = ablation --jobs $(JOBS) --write ablation
 build/experiments/ablation_roads: RUN = ablation --epochs 10 --variants ROADS --jobs $(JOBS) \
@@ -143,7 +148,9 @@ $(EXPERIMENTS:%=build/experiments/%): | env
 	@touch $@
 	@$(AFTER)
 
-build/experiments/study: experiments/train_study.py experiments/held_out.py $(UNET)
+build/experiments/protocols: $(wildcard experiments/protocol*.py) $(UNET) $(ACCURACY) $(LANDSCAPE)
+build/experiments/study: experiments/train_study.py experiments/held_out.py \
+  build/experiments/protocols
 build/experiments/sweep: experiments/sweep.py experiments/held_out.py $(UNET)
 build/experiments/ablation build/experiments/ablation_roads: \
   experiments/ablation.py experiments/held_out.py $(UNET)
@@ -154,7 +161,7 @@ build/experiments/pixel_classifiers: \
   experiments/pixel_classifiers.py experiments/held_out.py $(UNET)
 build/experiments/site_rules: experiments/site_rules.py experiments/degrade.py $(SITES) \
   $(LANDSCAPE) $(MODEL)
-build/experiments/lesson_numbers: experiments/lesson_numbers.py $(DATA)
+build/experiments/lesson_numbers: experiments/lesson_numbers.py $(DATA) $(ACCURACY)
 build/experiments/landscape_spectra: experiments/landscape_spectra.py $(DATA) \
   $(call python,lulc_lib/landscape)
 build/experiments/euromine_validation: experiments/euromine_validation.py $(UNET) $(MODEL)
@@ -166,7 +173,9 @@ build/experiments/earth_engine_at_google: experiments/earth_engine_at_google.py 
 # Which experiment writes which committed file. Anything but `make experiments` takes the committed
 # files as they are.
 ifneq ($(filter experiments,$(MAKECMDGOALS)),)
-results/published/study.json $(MODEL): build/experiments/study ;
+results/published/study.json results/published/test_scene_ledger.json $(MODEL): \
+  build/experiments/study ;
+results/published/protocols.json: build/experiments/protocols ;
 results/published/sweep.json: build/experiments/sweep ;
 results/published/ablation.json: build/experiments/ablation ;
 results/published/ablation_roads.json: build/experiments/ablation_roads ;

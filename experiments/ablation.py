@@ -1,4 +1,4 @@
-"""Ablation: what each training setting does on a date the network has not seen.
+"""Ablation of the former recipe: what each setting does on a date the network has not seen.
 
 Trains variants of a short run of the study's first network, each with one setting changed, with
 several seeds, leaving one training date out at a time as leave_one_date_out.py does. The test scene
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from experiments.held_out import (
     COLUMNS,
+    FORMER,
     argument_parser,
     build_folder,
     held_out_rows,
@@ -24,7 +25,6 @@ from experiments.held_out import (
     published_series,
     write,
 )
-from lulc_lib.unet import get_config
 
 VARIANTS: dict[str, dict[str, object]] = {
     "per scene, statistics augmentation, moving average": {},
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--write", metavar="NAME", help="keep the rows as results under this name")
     args = parser.parse_args()
     series, folder = published_series(args.site), build_folder(args.write)
-    base = get_config("study").with_(members=(), member_weights=(), normalisation="per_scene",
+    base = FORMER.with_(members=(), member_weights=(), normalisation="per_scene",
                                      logit_adjustment=0.0, epochs=args.epochs)
     tasks = [(date, seed) for seed in args.seeds for date in args.dates]
     rows = [{"variant": name, **row}

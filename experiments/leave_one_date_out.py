@@ -5,12 +5,12 @@ the map of the held-out date against its own labels (see held_out.py). The test 
 Small runs (few epochs) are enough to rank settings:
 
     python -m experiments.leave_one_date_out --set normalisation=reflectance epochs=1
-    python -m experiments.leave_one_date_out --config study --one-pass --seeds 0 1 2 --jobs 2 \
+    python -m experiments.leave_one_date_out --config former --one-pass --seeds 0 1 2 --jobs 2 \
         --write leave_one_date_out
-    python -m experiments.leave_one_date_out --config study --set logit_adjustment=0 \
+    python -m experiments.leave_one_date_out --config former --set logit_adjustment=0 \
         --seeds 0 1 2 --jobs 2 --write leave_one_date_out_plain
 
-The last is the study's model without logit adjustment, which acts after training: a copy of
+The last is the former model without logit adjustment, which acts after training: a copy of
 build/held_out/leave_one_date_out as build/held_out/leave_one_date_out_plain saves hours.
 
 With --write the rows go to results/published/NAME.json, and checkpoints are kept under build/, so
@@ -22,6 +22,7 @@ from __future__ import annotations
 import argparse
 
 from experiments.held_out import (
+    FORMER,
     argument_parser,
     build_folder,
     held_out_rows,
@@ -47,7 +48,8 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argument_parser(__doc__)
     parser.add_argument("--dates", nargs="+", help="dates to hold out, YYYY-MM-DD (default: all)")
-    parser.add_argument("--config", default="default", help="named configuration to start from")
+    parser.add_argument("--config", default="former",
+                        help="named configuration to start from, or the former recipe")
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", dest="settings")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--jobs", type=int, default=1, help="dates at a time")
@@ -60,7 +62,8 @@ def main() -> None:
     """Hold out every date with every seed, print the means, and keep the rows if asked to."""
     args = arguments()
     series = published_series(args.site)
-    config = changed(get_config(args.config), args.settings).with_(validation_share=0.0)
+    named = FORMER if args.config == "former" else get_config(args.config)
+    config = changed(named, args.settings).with_(validation_share=0.0)
     tasks = [(date, seed) for seed in args.seeds for date in args.dates or series.scenes]
     rows = list(held_out_rows(series, config, tasks, build_folder(args.write), args.jobs,
                               args.one_pass))

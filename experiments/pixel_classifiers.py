@@ -20,10 +20,17 @@ from sklearn.base import ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.svm import LinearSVC
 
-from experiments.held_out import argument_parser, mean_scores, published_series, scores, write
+from experiments.held_out import (
+    FORMER,
+    argument_parser,
+    mean_scores,
+    published_series,
+    scores,
+    write,
+)
 from lulc_lib import legend
 from lulc_lib.data.series import Series
-from lulc_lib.unet import fit, get_config
+from lulc_lib.unet import fit
 
 CLASSIFIERS: dict[str, Callable[[int], ClassifierMixin]] = {
     "random forest, 100 trees": lambda seed: RandomForestClassifier(100, random_state=seed,
@@ -46,7 +53,7 @@ def pixels(series: Series, normalisation: str) -> dict[str, tuple[np.ndarray, np
 def main() -> None:
     """Score every classifier on every held-out date, with every seed."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--normalisation", default=get_config("study").normalisation)
+    parser.add_argument("--normalisation", default=FORMER.normalisation)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--write", action="store_true", help="keep the rows as results")
     args = parser.parse_args()

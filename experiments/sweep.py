@@ -17,8 +17,8 @@ from itertools import product
 
 import pandas as pd
 
-from experiments.held_out import argument_parser, published_series, write
-from lulc_lib.unet import get_config, train
+from experiments.held_out import FORMER, argument_parser, published_series, write
+from lulc_lib.unet import train
 
 LEARNING_RATES = (0.001, 0.003, 0.01)
 WEIGHT_DECAYS = (0.01, 0.001, 0.0001)  # the paper's, Table 5
@@ -28,7 +28,6 @@ BALANCES = (0.0, 1.0)  # exponent of the class weights: none, every class the sa
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--config", default="default", help="named configuration to start from")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--steps", type=int, default=24, help="steps in an epoch (24: the paper's)")
     parser.add_argument("--seed", type=int, default=0)
@@ -41,7 +40,9 @@ def main() -> None:
     args = arguments()
     series = published_series(args.site)
     scenes, labels = list(series.scenes.values()), list(series.labels.values())
-    base = get_config(args.config).with_(
+    base = FORMER.with_(
+        name="default", members=(), member_weights=(), normalisation="per_scene",
+        validation_share=0.1, logit_adjustment=0.0,
         focal_gamma=0.0, class_balanced_sampling=0.0, schedule="constant", ema_decay=0.0,
         statistics_augmentation=0.0, epochs=args.epochs, steps_per_epoch=args.steps,
     )

@@ -44,9 +44,6 @@ RENAMED_SETTINGS = {
 }
 """Former name of a setting in a file to its name in ``TrainConfig``."""
 
-DROPPED_SETTINGS = ("radiometric_sd", "radiometric_jitter")
-"""Settings of former files that only training needed; they are not read."""
-
 LEARNED_FROM = {"codes": list(legend.CODES), "bands": list(BANDS), "indices": list(INDICES)}
 """What the channels of a network and its classes are, in order; written to every file."""
 
@@ -121,8 +118,7 @@ def read_file(path: Path | str) -> dict[str, object]:
     for key, ours in LEARNED_FROM.items():
         if values.get(key) != ours:
             raise InputError(f"{path}: was trained with {key} {values.get(key)}; ours are {ours}")
-    values["config"] = {RENAMED_SETTINGS.get(k, k): v for k, v in values["config"].items()
-                        if k not in DROPPED_SETTINGS}
+    values["config"] = {RENAMED_SETTINGS.get(k, k): v for k, v in values["config"].items()}
     return values
 
 

@@ -16,6 +16,9 @@ from lulc_lib.unet.normalise import check_name
 STABLE_CLASSES: tuple[str, ...] = ("conifer", "mixed_forest", "urban", "road")
 """Classes of land that was the same on every date of the study's sites; pits and lakes were not."""
 
+DROPPED_SETTINGS = ("radiometric_sd", "radiometric_jitter")
+"""Settings of former files that only training needed; they are not read."""
+
 SCHEDULES: tuple[str, ...] = ("constant", "one_cycle")
 
 
@@ -110,6 +113,7 @@ class TrainConfig:
         InputError
             A setting has an unknown name (see ``checkpoint.RENAMED_SETTINGS`` for former ones).
         """
+        values = {k: v for k, v in values.items() if k not in DROPPED_SETTINGS}
         unknown = set(values) - {f.name for f in fields(cls)}
         if unknown:
             raise InputError(f"unknown training settings: {', '.join(sorted(unknown))}")

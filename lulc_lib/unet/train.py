@@ -312,8 +312,8 @@ def resume(run: Run, path: Path | str) -> None:
     """
     values = store.read_file(path)
     if "generator" not in values:
-        raise InputError(f"{path}: is a model file, or a checkpoint of a former version; training "
-                         "can go on from a checkpoint of this one only")
+        raise InputError(f"{path}: is a model file, or of a former version; training can go on "
+                         "from a checkpoint only, one that this version wrote")
     # logits are adjusted and tempered when training is over: any number will do
     config = TrainConfig.from_dict(values["config"]).with_(
         logit_adjustment=run.config.logit_adjustment, temperature=run.config.temperature)
