@@ -251,7 +251,7 @@ def ablation(rows: pd.DataFrame, panels: Mapping[str, str], title: str, caption:
 
 
 @style.styled
-def protocols(rows: pd.DataFrame, title: str, caption: str) -> Figure:
+def protocols(rows: pd.DataFrame, models: Sequence[str], title: str, caption: str) -> Figure:
     """Show what each protocol says of each model: a small dot a fold, a bar their mean.
 
     Parameters
@@ -260,10 +260,12 @@ def protocols(rows: pd.DataFrame, title: str, caption: str) -> Figure:
         One row per model, protocol and fold: ``model``, ``protocol``, ``fold``,
         ``overall_accuracy``, ``macro_f1``, ``quarry_f1``. The worst fold of a model and protocol is
         named.
+    models : sequence of str
+        In the order in which to draw them, four at most.
     """
     columns = (("overall_accuracy", "overall accuracy"), ("macro_f1", "macro F1"),
                ("quarry_f1", "quarry F1"))
-    models, names = list(dict.fromkeys(rows["model"])), list(dict.fromkeys(rows["protocol"]))
+    names = list(dict.fromkeys(rows["protocol"]))
     fig, axes = plt.subplots(1, 3, figsize=(13, 0.3 * len(models) * len(names) + 2.2),
                              layout="constrained", sharey=True)
     for ax, (column, label) in zip(axes, columns, strict=True):
@@ -274,8 +276,7 @@ def protocols(rows: pd.DataFrame, title: str, caption: str) -> Figure:
             at = y + 0.72 * ((number + 0.5) / len(models) - 0.5)
             values, colour = part.groupby("fold")[column].mean(), METHODS[number]
             ax.plot(values, [at] * len(values), "o", color=colour, alpha=0.45, markersize=5)
-            ax.plot(values.mean(), at, "|", color=colour, markersize=13, markeredgewidth=3,
-                    label=model if y == 0 else None)
+            ax.plot(values.mean(), at, "|", color=colour, markersize=13, markeredgewidth=3)
             worst = values.idxmin() if len(values) > 1 else ""
             style.beside(ax, worst, (values.min(), at), (-6, 0), ha="right", va="center",
                          fontsize=7.5, color=colour)
@@ -285,8 +286,9 @@ def protocols(rows: pd.DataFrame, title: str, caption: str) -> Figure:
         ax.set_xlim(left - 0.16 * (right - left), min(right, 1.015))
     style.row_names(axes[0], names)
     axes[0].set_ylim(len(names) - 0.45, -0.55)
-    handles, labels = axes[0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside upper right", ncols=len(models))
+    for colour, model in zip(METHODS, models, strict=False):
+        axes[0].plot([], [], "|", color=colour, markersize=13, markeredgewidth=3, label=model)
+    fig.legend(loc="outside lower right", ncols=len(models))
     return style.titled(fig, title, caption)
 
 
@@ -302,7 +304,7 @@ def reliability(tables: Mapping[str, Mapping[str, Any]], errors: Mapping[str, Ma
     errors : mapping of str to mapping of str to float
         Expected calibration error of each.
     """
-    fig, axes = plt.subplots(1, len(tables), figsize=(3.3 * len(tables) + 0.4, 4.3),
+    fig, axes = plt.subplots(1, len(tables), figsize=(4.6 * len(tables) + 0.4, 5.2),
                              layout="constrained", sharey=True, squeeze=False)
     looks = ((style.QUIET, "s", "--"), (style.OURS, "o", "-"))
     for ax, (protocol, kinds) in zip(axes[0], tables.items(), strict=True):
@@ -316,7 +318,7 @@ def reliability(tables: Mapping[str, Mapping[str, Any]], errors: Mapping[str, Ma
                        label=f"{kind}: error {errors[protocol][kind]:.3f}")
         ax.set(title=protocol, xlabel="probability of the mapped class", xlim=(0.1, 1.02),
                ylim=(0, 1.04), aspect="equal")
-        ax.legend(loc="upper left", fontsize=7.5, handletextpad=0.2, borderaxespad=0.2)
+        ax.legend(loc="lower right", fontsize=8.5, handletextpad=0.2)
         style.light_grid(ax, "both")
     axes[0, 0].set_ylabel("share of pixels that are right")
     return style.titled(fig, title, caption)
@@ -343,7 +345,7 @@ def inside_and_outside(rows: pd.DataFrame, title: str, caption: str) -> Figure:
     ax.plot([], [], "o", color=style.OURS, label="inside the area of applicability")
     ax.plot([], [], "o", color=style.ACCENT, markerfacecolor="white", markeredgewidth=2,
             label="outside")
-    fig.legend(loc="outside upper right", ncols=2)
+    fig.legend(loc="outside lower right", ncols=2)
     style.row_names(ax, rows.index)
     ax.set(xlim=(0, 1.12), ylim=(len(rows) - 0.4, -0.6),
            xlabel="share of the held-out labels that are wrong")
