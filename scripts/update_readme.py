@@ -98,13 +98,17 @@ def earth_engine_line() -> str:
                      f"printed {run['printed_overall_accuracy'][name][0]:.3f}{beside})")
     points, draws = sum(run["support"].values()), len(run["seeds"])
     unit = "digital numbers" if run["dn_per_unit"] == 1 else f"DN ÷ {run['dn_per_unit']}"
-    lost = [f"{name} ({100 * v['printed']:+.1f} points printed, {abs(v['deviations away']):.1f} "
-            f"standard deviations from the mean of {100 * v['mean']:+.1f})"
+    lost = [f"{name} ({100 * v['printed']:+.1f} points printed, mean of the draws "
+            f"{100 * v['mean']:+.1f}, with the printed sign in {v['draws with its sign']:.0%})"
             for name, v in run["verdicts"].items() if v["verdict"] == "not reproduced"]
+    leads = run["lead_by_unit"].values()
+    nowhere = all(v["printed lead"] == "not reproduced" for v in leads)
+    ending = f", in none of {len(leads)} units of the bands" if nowhere else ""
     return (f"Earth Engine classifiers ({run['computed']}), overall accuracy on {points} points, "
             f"mean and range of {draws} draws (bands as {unit}, which matters to the SVM): "
-            f"{', '.join(texts)}. Not reproduced: {'; '.join(lost) or 'nothing'}. These points, of "
-            "the same day, are another yardstick than the table's pixels of whole polygons.")
+            f"{', '.join(texts)}. Not reproduced: {'; '.join(lost) or 'nothing'}{ending}. These "
+            "points, of the same day, are another yardstick than the table's pixels of whole "
+            "polygons.")
 
 
 def sites_line() -> str:

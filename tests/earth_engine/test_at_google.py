@@ -1,5 +1,7 @@
 """What is written when Google has answered: differences, and none where the answers are equal."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from experiments.earth_engine_at_google import compared, differences, importance
 from lulc_lib import results
 from lulc_lib.data.catalogue import SITES
 from lulc_lib.data.scenes import pixel_centres
+from tests.conftest import ROOT
 
 ONE, OTHER = [[5, 1], [0, 4]], [[4, 1], [1, 4]]
 
@@ -43,3 +46,16 @@ def test_all_that_is_written():
     one = compared(stored, found)["CART"]
     assert one["same_pixels"] == 0.5 and one["importance_moved"] == pytest.approx(0.25)
     assert one["points_moved"] == [1]
+
+
+def test_numbers_of_the_offline_server_say_so():
+    """In the results, in the README, and below every figure of notebook 03 that shows some."""
+    stored = json.loads((ROOT / "results/published/earth_engine.json").read_text())["values"]
+    assert (stored["backend"] == "local") == (stored["computed"] == "offline emulation")
+    assert f"Earth Engine classifiers ({stored['computed']})" in (ROOT / "README.md").read_text()
+    notebook = json.loads((ROOT / "notebooks/03_earth_engine_classifiers.ipynb").read_text())
+    drawn = [text for cell in notebook["cells"]
+             if "save_figure(fig" in (text := "".join(cell["source"]))]
+    assert len(drawn) == 7
+    unlabelled = [text for text in drawn if "{label}" not in text]
+    assert len(unlabelled) == 1 and "points_map" in unlabelled[0]  # nothing computed is shown
