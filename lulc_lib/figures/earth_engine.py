@@ -12,6 +12,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
+from matplotlib.ticker import MultipleLocator
 
 from lulc_lib import legend
 from lulc_lib.figures import style
@@ -111,6 +112,7 @@ def accuracy_by_draw(
                      fontsize=8.5, color=style.QUIET)
     style.row_names(left, list(drawn))
     left.set(ylim=(drawn.shape[1] - 0.35, -0.6), xlabel="overall accuracy of the test points")
+    left.xaxis.set_major_locator(MultipleLocator(0.05))
     left.xaxis.set_major_formatter("{x:.0%}")
     style.light_grid(left)
     _differences(right, drawn, printed, pair)
