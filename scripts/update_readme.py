@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from lulc_lib.accuracy import protocols
 from lulc_lib.io import written_whole
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -138,28 +139,115 @@ def warning(support: dict[str, int]) -> str:
 
 
 def card_table() -> str:
-    """Markdown: the shipped model on the test scene by class, and on held-out dates."""
-    accuracy, held_out = stored("accuracy"), stored("leave_one_date_out")
-    config, rows = held_out["config"], [r for r in held_out["rows"] if r["model"] == "ensemble"]
-    steps, seeds = config["epochs"] * config["steps_per_epoch"], {r["seed"] for r in rows}
-    labels = "with label propagation" if config["propagated_classes"] else "labels as drawn"
+    """Markdown: the shipped model on the test scene, by class."""
+    accuracy = stored("accuracy")
     names = {int(code): name for code, name in accuracy["classes"].items()}
     ours = accuracy["intervals"][next(reversed(accuracy["intervals"]))]
-    lines = [f"Test scene, {accuracy['reference_pixels']:,} reference pixels in "
-             f"{accuracy['polygons']} polygons; 95 % intervals, polygon bootstrap:", "",
-             "| Score | Estimate |", "|---|---|",
-             f"| overall accuracy | {bracketed(ours['overall_accuracy'])} |",
-             f"| macro F1 | {bracketed(ours['macro_f1'])} |",
-             *(f"| F1, {names[int(c)].lower()}{warning(accuracy['support'][c])} | {bracketed(v)} |"
-               for c, v in ours["f1"].items()), "",
-             f"Leave-one-date-out, trained on the other dates ({steps} steps a network, {labels}, "
-             f"{seeds_text(len(seeds))}):", "",
-             "| Held-out date | Overall accuracy | Macro F1 | Quarry F1 |", "|---|---|---|---|"]
-    for date in sorted({r["held_out_date"] for r in rows}):
-        cells = [f"{mean(r[k] for r in rows if r['held_out_date'] == date):.3f}"
-                 for k in ("overall_accuracy", "macro_f1", "quarry_f1")]
-        lines.append(f"| {date} | {' | '.join(cells)} |")
+    return "\n".join([
+        f"Test scene, {accuracy['reference_pixels']:,} reference pixels in "
+        f"{accuracy['polygons']} polygons; 95 % intervals, polygon bootstrap:", "",
+        "| Score | Estimate |", "|---|---|",
+        f"| overall accuracy | {bracketed(ours['overall_accuracy'])} |",
+        f"| macro F1 | {bracketed(ours['macro_f1'])} |",
+        *(f"| F1, {names[int(c)].lower()}{warning(accuracy['support'][c])} | {bracketed(v)} |"
+          for c, v in ours["f1"].items())])
+
+
+FIXED = "augmented"
+"""Settings of the shipped model's networks with fixed input; they were run by more protocols."""
+
+ESTIMATES = {
+    protocols.PIXELS: "pixels between training pixels of the same fields and date",
+    protocols.RANDOM: "patches among training patches of the same dates",
+    protocols.POLYGONS: "other fields among training fields, same dates",
+    protocols.PLACE: "a neighbouring place, same dates",
+    protocols.DATE: "another date of a season that was trained on, same fields",
+    protocols.SEASON: "a season never trained on, same fields",
+    protocols.BESIDE: "a season never trained on, same fields, with a quadrant's labels missing "
+                      "in training",
+    protocols.SUMMER: "all three summer dates left out, same fields",
+    protocols.BOTH: "a season and fields never trained on",
+}
+"""What each protocol estimates."""
+
+
+def protocols_table() -> str:
+    """Markdown: the shipped settings by every protocol; rocks, covers, applicability, targets."""
+    values = stored("protocols")
+    shipped, steps = values["shipped"], values["steps"][values["shipped"]]
+    lines = [f"Networks of {steps} steps (the shipped ones are trained longer). *Shipped*: as the "
+             "model is put together; *fixed input*: its first half alone, run by more protocols.",
+             "", "| Left out | Estimates accuracy on | Networks | Overall accuracy, mean / worst | "
+             "Macro F1, mean / worst | Quarry F1, mean / worst |", "|---|---|---|---|---|---|"]
+    lines += [*protocol_rows(values, shipped, "shipped"),
+              *protocol_rows(values, FIXED, "fixed input"), "", calibration_line(values), "",
+              *rocks_and_covers(values, shipped), "",
+              "Targets set beforehand, and what was reached:", "",
+              "| | Target | Single networks | Ensembles | Reached |", "|---|---|---|---|---|"]
+    for what, row in protocols.targets(values, shipped).iterrows():
+        cells = ["–" if v != v else f"{v:.4g}" for v in (row["single networks"], row.ensembles)]
+        lines.append(f"| {what} | {row.target} | {' | '.join(cells)} | "
+                     f"{'yes' if row.reached else 'no'} |")
     return "\n".join(lines)
+
+
+def protocol_rows(values: dict[str, Any], candidate: str, name: str) -> list[str]:
+    """Markdown rows: a candidate by protocol, single networks and ensembles."""
+    table, rows = protocols.protocol_scores(values), []
+    table = table[table.candidate == candidate]
+    for protocol, part in table.groupby("protocol", sort=False):
+        for together, some in part.groupby(part.network == protocols.ENSEMBLE):
+            cells = [f"{some.groupby('fold')[c].mean().mean():.3f} / {some[c].min():.3f}"
+                     for c in ("overall_accuracy", "macro_f1", "quarry_f1")]
+            what = "ensembles" if together else seeds_text(some.network.nunique())
+            folds = some.fold.nunique()
+            rows.append(f"| {protocol} ({folds} fold{'s'[:folds > 1]}) | {ESTIMATES[protocol]} | "
+                        f"{name}, {what} | {' | '.join(cells)} |")
+    return rows
+
+
+def calibration_line(values: dict[str, Any]) -> str:
+    """Say what probabilities and the area of applicability are worth on held-out labels."""
+    shipped, temperature = values["shipped"], values["temperature"]
+    before, after = (protocols.calibration_errors(values, shipped, [t]).iloc[:, 0][protocols.BOTH]
+                     for t in (1.0, temperature))
+    rates = protocols.applicability_rates(values, shipped)
+    return (f"Expected calibration error, season and place out, ensembles: {before:.3f} as "
+            f"trained, {after:.3f} with the shipped temperature ({temperature:.2f}). Area of "
+            f"applicability, held-out labels of {rates.fold.nunique()} folds and {len(rates)} "
+            f"dates: {rates.share_outside.mean():.0%} lie outside; of these "
+            f"{rates.outside.mean():.0%} are mapped wrongly, of those inside "
+            f"{rates.inside.mean():.0%} (means; outside is worse on "
+            f"{(rates.outside > rates.inside).sum()} of {len(rates)}).")
+
+
+def rocks_and_covers(values: dict[str, Any], candidate: str) -> list[str]:
+    """Markdown rows: recall and false share by rock, quarry share of places without a quarry."""
+    rocks = protocols.rock_scores(values, candidate)
+    lines = ["Quarries of rocks never trained on, put into the held-out date and (synthetic) into "
+             "a landscape; mean over folds and networks:", "",
+             "| Rock | Quarry pixels recovered | Other pixels mapped as quarry |", "|---|---|---|"]
+    lines += [f"| {name.replace('_', ' ')} | {r.recall:.3f} | {r.false:.4f} |"
+              for name, r in rocks.iterrows()]
+    covers = protocols.cover_shares(values, candidate, "quarry")
+    outside = protocols.applicability_of_covers(values, candidate).outside
+    lines += ["", "Scenes without a quarry:", "",
+              "| Scene | Mapped as quarry, mean | Highest | Outside the area of applicability |",
+              "|---|---|---|---|"]
+    return lines + [f"| {name.replace('_', ' ')} | {r['mean']:.4f} | {r.highest:.4f} | "
+                    f"{outside.get(name, float('nan')):.0%} |".replace("nan%", "–")
+                    for name, r in covers.iterrows()]
+
+
+def ledger_table() -> str:
+    """Markdown: every time that the test scene was scored."""
+    rows = [{k: v for k, v in r.items() if k != "commit"}
+            for r in stored("test_scene_ledger")["scorings"]]
+    head = list(rows[0])
+    lines = ["| " + " | ".join(h.replace("_", " ") for h in head) + " |", "|---" * len(head) + "|"]
+    return "\n".join(lines + [
+        "| " + " | ".join(f"{v:.4f}" if isinstance(v, float) else str(v if v is not None else "–")
+                          for v in row.values()) + " |" for row in rows])
 
 
 def cells_of(notebook: Path) -> list[str]:
@@ -269,6 +357,7 @@ BLOCKS: list[tuple[Path, str, Callable[[], str]]] = [
     (README, "numbers", numbers_table), (README, "coverage", coverage_line),
     (GALLERY, "coverage", coverage_table), (GALLERY, "further", further_figures),
     (CARD, "results", card_table),
+    (CARD, "protocols", protocols_table), (CARD, "ledger", ledger_table),
 ]
 """File, name of the block in it, and what writes it."""
 
