@@ -1,0 +1,86 @@
+"""The protocols' choice, jobs and leaks, on small tables and scenes."""
+
+import numpy as np
+import pytest
+import torch
+
+from experiments import protocol_results as made
+from experiments.protocols import CANDIDATES, PAIRS, all_jobs, fold_of, learners, training_set
+from lulc_lib import legend
+from lulc_lib.accuracy.splits import SEASON_GROUPS, label_clusters
+from lulc_lib.errors import InputError
+
+DATES = sorted({d for dates in SEASON_GROUPS.values() for d in dates})
+
+
+class Small:
+    """Scenes as the file holds them, of two classes."""
+
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        self.dates = DATES
+        self.codes = np.zeros((6, 240, 240), np.uint8)
+        for row, col in ((20, 20), (20, 200), (200, 20), (200, 200), (120, 120)):
+            self.codes[:, row:row + 12, col:col + 12] = legend.code("quarry")
+            self.codes[:, row + 14:row + 20, col:col + 12] = legend.code("grassland")
+        self.scenes = rng.uniform(0.02, 0.5, (6, 10, 240, 240)).astype(np.float32)
+        self.targets = legend.to_index(self.codes)
+        self.clusters = label_clusters(list(self.codes))
+
+
+def test_the_choice_for_a_group_does_not_see_it():
+    table = {"steady": {"june": 0.6, "july": 0.6, "october": 0.6},
+             "lucky": {"june": 0.1, "july": 0.9, "october": 0.9}}
+    assert made.nested_choice(table, min) == {"june": "lucky", "july": "steady",
+                                              "october": "steady"}
+    assert made.nested_choice(table, np.mean)["june"] == "lucky"
+
+
+def test_agreement_of_rankings():
+    assert made.rank_agreement([1, 2, 3, 4], [4, 3, 2, 1]) == {"spearman": -1, "kendall": -1}
+    one_pair = made.rank_agreement([1, 2, 3, 4], [1, 2, 4, 3])
+    assert one_pair["kendall"] == pytest.approx(2 / 3, abs=1e-3)
+
+
+def test_every_fold_is_trained_without_what_it_holds_out():
+    data = Small()
+    for name in (*PAIRS, "summer", "2022-07-19", "random-patches-1"):
+        fold = fold_of(name, data.codes)
+        known = training_set(data, fold, CANDIDATES["augmented"])
+        kept = [d for d in DATES if d not in fold.dates]
+        assert len(known.inputs) == len(kept)
+        assert (known.targets[:, fold.blocked] == legend.IGNORE_INDEX).all()
+        assert (known.targets != legend.IGNORE_INDEX).any()
+
+
+def test_a_patch_that_leaks_is_refused(monkeypatch):
+    data = Small()
+    fold = fold_of("october-SW", data.codes)
+    assert learners(data, fold, CANDIDATES["augmented"], [0], 3)[0].places.shape[-1] == 3
+    nowhere = np.zeros_like(fold.region)
+    loose = type(fold)(fold.name, fold.dates, nowhere, nowhere)
+    monkeypatch.setattr("experiments.protocols.training_set",
+                        lambda d, f, c: training_set(d, loose, c))
+    with pytest.raises(InputError, match="touches row"):
+        learners(data, fold, CANDIDATES["augmented"], [0], 3)
+
+
+def test_jobs_come_in_the_order_of_their_importance_and_are_each_once():
+    jobs = all_jobs(DATES)
+    assert len(set(jobs)) == len(jobs)
+    assert [j.ship for j in jobs[:4]] == [3, 3, 3, 0]
+    names = {n for j in jobs for n in j.names}
+    assert names == set(CANDIDATES)
+    assert all(torch.is_tensor(torch.tensor(j.seeds)) for j in jobs)
+
+
+def test_temperature_is_where_all_held_out_groups_are_most_likely():
+    def job(losses):
+        tables = [[[10.0], [9.0], [8.0], [loss]] for loss in losses]
+        return {"networks": {"ensemble": {"reliability": {"place_known": tables}}}}
+
+    count = len(made.TEMPERATURES)
+    one, two = np.full(count, 50.0), np.full(count, 50.0)
+    one[3], two[3], two[7] = 20.0, 30.0, 29.0
+    jobs = {"x": {"june": job(one.tolist()), "july": job(two.tolist())}}
+    assert made.temperature(jobs, "x") == made.TEMPERATURES[3]
