@@ -21,8 +21,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import xarray as xr
+from numpy.typing import NDArray
 
 from experiments.held_out import argument_parser, published_series, scores
 from experiments.protocols import CANDIDATES
@@ -44,6 +46,7 @@ from lulc_lib.unet import (
 from lulc_lib.unet.applicability import applicability_of
 from lulc_lib.unet.checkpoint import build, study_place
 from lulc_lib.unet.parallel import in_parallel
+from lulc_lib.unet.predict import probabilities_of
 from lulc_lib.unet.train import train_member
 
 LEDGER = "test_scene_ledger"
@@ -97,6 +100,22 @@ def keep(path: Path, model: Ensemble, config: TrainConfig, series: Series) -> No
     save_model(path, small.model, small.normalisation, config, area, half=True)
 
 
+def other_corners(model: Ensemble, scene: NDArray[np.float32]) -> dict[str, float]:
+    """Return the share of pixels that map otherwise when the file starts elsewhere, by (row, col).
+
+    Poolings then meet other pixels, unless both are multiples of 2**depth. Pixels nearer to the
+    clip's edge than the network's margin do not count.
+    """
+    def mapped(part: NDArray[np.float32]) -> NDArray[np.int64]:
+        return probabilities_of(model, part, tta=False).argmax(0)
+
+    inner = np.s_[model.margin:-model.margin, model.margin:-model.margin]
+    whole = mapped(scene)
+    return {f"{row}, {col}": float((mapped(scene[:, row:, col:])[inner]
+                                    != whole[row:, col:][inner]).mean())
+            for row, col in ((1, 0), (3, 5), (4, 4), (16, 8))}
+
+
 def add_to_ledger(entries: list[dict[str, Any]], files: list[Path], root: Path) -> None:
     """Add scorings of the test scene to those before; the same one is not added twice."""
     before = results.read_results("published", LEDGER)["scorings"]
@@ -143,6 +162,7 @@ def main() -> None:
         "site": args.site, "config": config.to_dict(), "training_dates": list(series.scenes),
         "parameters": sum(p.numel() for p in small.parameters()), "runs": runs,
         "maps": maps, "shipped_seed": args.seeds[0],
+        "other_corners": other_corners(small, normalisation.apply(test)),
     }
     seconds = sum(r["seconds"] for r in runs.values())
     written = results.write_results("published", "study", values, [*series.files, scene], root,

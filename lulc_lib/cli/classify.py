@@ -38,7 +38,7 @@ examples:
   lulc classify scene_20230709.tif -o map_20230709.tif
   lulc classify scene.tif -o map.tif --probabilities probabilities.tif --entropy entropy.tif
   lulc classify scene.tif -o map.tif --applicability
-  lulc classify whole_tile.tif -o map.tif --no-tta
+  lulc classify whole_tile.tif -o map.tif --tta
 
 Probabilities and entropy are uint8 with the band scale 1/250: value / 250 is the share from 0 to
 1, 255 is no data. Entropy is a share of the largest possible (all classes equally probable).
@@ -68,8 +68,8 @@ def add_classify(commands: Subparsers) -> None:
                         "MAP_applicability.tif beside MAP, where `lulc sites` finds it)")
     parser.add_argument("--tta", action=argparse.BooleanOptionalAction,
                         help="test-time augmentation: average over the eight turned and mirrored "
-                        "copies of the scene; eight times the work, fewer wrong pixels (default: "
-                        "as the model's settings say; for the one that ships: yes)")
+                        "copies of the scene; eight times the work (default: as the model's "
+                        "settings say; for the one that ships: no)")
     parser.add_argument("--offset", type=int, metavar="DN",
                         help="DN to subtract, 0 or 1000 (default: from metadata and pixels)")
     parser.set_defaults(run=run_classify)

@@ -19,6 +19,7 @@ from rasterio.windows import Window
 from tqdm import tqdm
 
 from lulc_lib import __version__, legend
+from lulc_lib.data.bands import BANDS
 from lulc_lib.data.geotiff import (
     INSIDE,
     SHARE_NO_DATA,
@@ -37,6 +38,7 @@ from lulc_lib.errors import InputError
 from lulc_lib.io import check_outputs
 from lulc_lib.unet.applicability import Applicability, probabilities_and_features
 from lulc_lib.unet.checkpoint import StoredModel
+from lulc_lib.unet.inputs import FIXED_INPUTS, USUAL
 from lulc_lib.unet.model import Ensemble, Network
 from lulc_lib.unet.normalise import Normalisation, statistics_of
 from lulc_lib.unet.predict import TILE, Part, codes_of, grown, probabilities_of, tiles, within
@@ -158,7 +160,9 @@ class _Reader:
     def __init__(self, scene: SceneFile, survey: Survey, normalisation: Normalisation) -> None:
         statistics = statistics_of(survey.count, survey.total, survey.squares)
         self.scene, self.offset = scene, survey.offset.used
-        self.fallback = statistics[0]  # (band,) reflectance where a band is missing far around
+        # (band,) reflectance where a band is missing far around
+        self.fallback = ((USUAL,) * len(BANDS) if normalisation.name in FIXED_INPUTS
+                         else statistics[0])
         self.normalisation = normalisation.settled(statistics)
 
     def reflectance(self, part: Part) -> NDArray[np.float32]:
