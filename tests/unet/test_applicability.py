@@ -265,3 +265,27 @@ def test_a_model_without_it_says_so(trained, written, tmp_path, capsys):
                  str(tmp_path / "old.pt"), "--applicability"]) == 2
     assert "holds no area of applicability" in capsys.readouterr().err
     assert not (tmp_path / "m.tif").exists()
+
+
+# --- the model that ships ---------------------------------------------------------------------
+
+SEA = np.array([.045, .030, .012, .010, .008, .008, .006, .006, .004, .003])
+CLOUD = np.array([.72, .70, .70, .71, .72, .73, .73, .74, .50, .38])
+
+
+@pytest.mark.parametrize(("cover", "spread"), [(SEA, 0.0025), (CLOUD, 0.05)])
+def test_open_sea_and_unbroken_cloud_are_no_quarry_and_warned_of(
+    write_raster, tmp_path, capsys, cover, spread
+):
+    noise = np.random.default_rng(3).normal(0, spread, (10, 96, 96))
+    dn = np.rint((cover[:, None, None] + noise).clip(1e-4) * 1e4).astype(np.uint16)
+    path, out = write_raster("cover_20230709.tif", dn, BANDS), tmp_path / "map.tif"
+    assert main(["classify", str(path), "-o", str(out), "--offset", "0", "--applicability"]) == 0
+    said = capsys.readouterr()
+    assert "warning: 100% of the scene is unlike" in said.err
+    codes = rasterio.open(out).read(1)
+    assert not (codes == legend.code("quarry")).any()
+    if cover is SEA:
+        assert (codes == legend.code("water")).all()
+    steps = rasterio.open(tmp_path / "map_applicability.tif").read(1)
+    assert (steps > INSIDE).mean() > 0.95
