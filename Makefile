@@ -61,8 +61,8 @@ FIGURES := scripts/run_notebook.py lulc_lib/figures/__init__.py lulc_lib/figures
 NOTEBOOKS := 01_prepare_scenes 02_train_unet 03_earth_engine_classifiers 04_accuracy_metrics \
   05_accuracy_pitfalls 07_illegal_sites
 RESULTS := $(if $(filter smoke,$(BUDGET)),$(OUT)/)results/$(SOURCE)
-COMPARED := $(foreach name,sweep ablation ablation_roads leave_one_date_out \
-  leave_one_date_out_plain pixel_classifiers study protocols test_scene_ledger,results/published/$(name).json)
+COMPARED := $(foreach name,sweep leave_one_date_out pixel_classifiers study protocols \
+  test_scene_ledger,results/published/$(name).json)
 
 notebooks: $(NOTEBOOKS:%=$(OUT)/%.ipynb)
 	@if [ $(SOURCE)-$(BUDGET) = published-default ]; then $(PY) scripts/update_readme.py; fi

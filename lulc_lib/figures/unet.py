@@ -227,30 +227,6 @@ def leave_one_date_out(rows: pd.DataFrame, title: str, caption: str) -> Figure:
 
 
 @style.styled
-def ablation(rows: pd.DataFrame, panels: Mapping[str, str], title: str, caption: str) -> Figure:
-    """Show what each change does to the scores on held-out dates.
-
-    A dot is a seed's mean over the dates; the grey line is the mean of the first variant. There is
-    a panel for each column of ``panels``, which gives its name.
-    """
-    variants = list(dict.fromkeys(rows["variant"]))
-    fig, axes = plt.subplots(1, len(panels), figsize=(12.5, 0.42 * len(variants) + 1.7),
-                             layout="constrained", sharey=True)
-    for ax, (column, name) in zip(axes, panels.items(), strict=True):
-        means = rows.groupby(["variant", "seed"])[column].mean()
-        ax.axvline(means[variants[0]].mean(), color=style.QUIET, linewidth=1)
-        for y, variant in enumerate(variants):
-            values = means[variant]
-            ax.plot(values, [y] * len(values), "o", color=style.OURS, alpha=0.55, markersize=5)
-            ax.plot(values.mean(), y, "|", color=style.OURS, markersize=16, markeredgewidth=2.5)
-        ax.set(title=name, xlabel="mean over the held-out dates")
-        style.light_grid(ax)
-    style.row_names(axes[0], variants, color=style.QUIET)
-    axes[0].set_ylim(len(variants) - 0.4, -0.6)
-    return style.titled(fig, title, caption)
-
-
-@style.styled
 def protocols(rows: pd.DataFrame, models: Sequence[str], title: str, caption: str) -> Figure:
     """Show what each protocol says of each model: a small dot a fold, a bar their mean.
 
