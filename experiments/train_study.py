@@ -15,6 +15,7 @@ its checkpoints. LULC_DATA names the folder of the published dataset.
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import shutil
 from functools import partial
@@ -44,7 +45,7 @@ from lulc_lib.unet import (
     train_ensemble,
 )
 from lulc_lib.unet.applicability import applicability_of
-from lulc_lib.unet.checkpoint import build, study_place
+from lulc_lib.unet.checkpoint import StoredModel, build, study_place
 from lulc_lib.unet.parallel import in_parallel
 from lulc_lib.unet.predict import probabilities_of
 from lulc_lib.unet.train import train_member
@@ -124,51 +125,58 @@ def add_to_ledger(entries: list[dict[str, Any]], files: list[Path], root: Path) 
     results.write_results("published", LEDGER, {"scorings": before + new}, files, root)
 
 
-def main() -> None:
-    """Train or put together all seeds, map and score the test scene, and write the results."""
+def one_seed(seed: int, args: argparse.Namespace, config: TrainConfig, series: Series,
+             folder: Path) -> tuple[StoredModel, dict[str, Any]]:
+    """Return a seed's model as its file holds it, and how it was trained."""
+    model, run = (trained(seed, series, config, folder) if args.networks is None
+                  else put_together(seed, config, args.networks))
+    keep(folder / f"seed{seed}.pt", model, config, series)
+    return load_model(folder / f"seed{seed}.pt"), run
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
     parser = argument_parser(__doc__)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
     parser.add_argument("--networks", type=Path, help="folder of networks trained elsewhere")
     parser.add_argument("--ship", action="store_true", help="put the first seed into the package")
     parser.add_argument("--why", default="final scores, settings fixed beforehand")
-    args = parser.parse_args()
-    root, series = paths.published_dir(), published_series(args.site)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Train or put together all seeds, map and score the test scene, and write the results."""
+    args, root = arguments(), paths.published_dir()
+    series, folder = published_series(args.site), paths.output_root() / "build" / "study"
     config = get_config("study").with_(
         temperature=results.read_results("published", "protocols")["temperature"])
-    folder = paths.output_root() / "build" / "study"
     if args.networks is None:
         tasks = [(seed, number) for seed in args.seeds for number in range(len(config.members))]
         work = partial(one_member, series=series, config=config, folder=folder)
         list(in_parallel(work, tasks, args.jobs))
-    runs, maps, entries = {}, {}, []
-    scene = scene_path(args.site, root)
+    runs, maps, entries, scene = {}, {}, [], scene_path(args.site, root)
     test = read_scene(scene)
     reference = rasterise(site_polygons(args.site, root), test, pixel_rule="centre")
     for seed in args.seeds:
-        model, runs[seed] = (trained(seed, series, config, folder) if args.networks is None
-                             else put_together(seed, config, args.networks))
-        path = folder / f"seed{seed}.pt"
-        keep(path, model, config, series)
-        small, normalisation, *_ = load_model(path)
-        mapped = predict_scene(small, test, normalisation, config.tta)
+        stored, runs[seed] = one_seed(seed, args, config, series, folder)
+        mapped = predict_scene(stored.model, test, stored.normalisation, config.tta)
         maps[seed] = results.pack_map(mapped)
         entries.append({"date": str(datetime.datetime.now(datetime.UTC).date()),
                         "model": f"study, seed {seed}", "commit": runs[seed].get("commit", ""),
-                        **{k: round(v, 4) for k, v in scores(mapped, reference).items()},
+                        **{k: round(float(v), 4) for k, v in scores(mapped, reference).items()},
                         "why": args.why})
         print(entries[-1], flush=True)
     values = {
         "site": args.site, "config": config.to_dict(), "training_dates": list(series.scenes),
-        "parameters": sum(p.numel() for p in small.parameters()), "runs": runs,
+        "parameters": sum(p.numel() for p in stored.model.parameters()), "runs": runs,
         "maps": maps, "shipped_seed": args.seeds[0],
-        "other_corners": other_corners(small, normalisation.apply(test)),
+        "other_corners": other_corners(stored.model, stored.normalisation.apply(test)),
     }
-    seconds = sum(r["seconds"] for r in runs.values())
-    written = results.write_results("published", "study", values, [*series.files, scene], root,
-                                    device=runs[args.seeds[0]]["device"], seconds=seconds)
+    results.write_results("published", "study", values, [*series.files, scene], root,
+                          device=runs[args.seeds[0]]["device"],
+                          seconds=sum(r["seconds"] for r in runs.values()))
     add_to_ledger(entries, [scene], root)
-    print(f"{written}: {len(runs)} seeds, {seconds:.0f} s of training")
     if args.ship:
         with written_whole(study_place()) as part:
             shutil.copyfile(folder / f"seed{args.seeds[0]}.pt", part)

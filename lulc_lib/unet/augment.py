@@ -83,21 +83,15 @@ class Augment:
 
         Parameters
         ----------
-        x : Tensor, (N, 10, H, W)
-            Reflectance.
-        target : Tensor, (N, H, W) int64
-            Class indexes.
-        rock : Tensor, (N, 1, H, W)
-            Share of the pixel that is open rock of a quarry.
-        rock_mean : Tensor, (N, 10)
-            Mean reflectance of the quarries of the patch's scene.
+        x, target : Tensor
+            (N, 10, H, W) reflectance, (N, H, W) int64 class indexes.
+        rock, rock_mean : Tensor
+            (N, 1, H, W) share of open rock of a quarry, (N, 10) its mean in the patch's scene.
 
         Returns
         -------
-        x, target : Tensor
-            As given.
-        cover : Tensor, (N, 1, H, W)
-            1 where a cover without a class lies: not quarry, whatever else it may be.
+        x, target, cover : Tensor
+            The last is (N, 1, H, W): 1 where a cover of no class lies, which is not quarry.
         """
         config = self.config
         if config.rock:

@@ -192,14 +192,8 @@ def rock_share(
 ) -> NDArray[np.float32]:
     """Return the share of open rock: the quarry label, and bare land within 12 pixels of one.
 
-    Parameters
-    ----------
-    scene : array, (10, row, col)
-        Reflectance.
-    target : array, (row, col)
-        Class indexes of this date.
-    quarries : array, (row, col) bool
-        Labelled quarry on any date that training sees.
+    ``scene`` is (10, row, col) reflectance, ``target`` (row, col) class indexes of its date,
+    ``quarries`` (row, col) where quarry is labelled on any date that training sees.
     """
     from scipy import ndimage
 
@@ -213,28 +207,17 @@ def rock_share(
 def patch_places(
     data: TrainingSet, patch: int, balance: float, rng: np.random.Generator
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Draw the patches that training draws from, and how often each group of them is drawn.
+    """Draw the patches that training draws from, each around a labelled pixel of its class.
 
-    A labelled pixel of the group's class lies in the middle of each.
-
-    Parameters
-    ----------
-    data : TrainingSet
-        Scenes and labels.
-    patch : int, pixels
-        Edge of a patch.
-    balance : float
-        0 draws a class as often as it is labelled, 1 every class equally often and, within it, a
-        scene as often as the square root of its labels says.
-    rng : numpy.random.Generator
-        Of the draw.
+    With ``balance`` 0 a class is drawn as often as it is labelled, with 1 every class equally often
+    and, within it, a scene as often as the square root of its labels says.
 
     Returns
     -------
     places : array, (group, PLACES, 3) int32
         Scene, top row and left column.
     shares : array, (group,) float32
-        Sum to 1.
+        How often each group is drawn; sum to 1.
     """
     places, found = [], []
     for scene, target in enumerate(data.targets):

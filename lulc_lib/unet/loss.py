@@ -54,14 +54,7 @@ class FocalLoss(nn.Module):
 def not_quarry(logits: Tensor, cover: Tensor, quarry: int) -> Tensor:
     """Return the mean of −log(1 − probability of quarry) over covers of no class, a scalar.
 
-    Parameters
-    ----------
-    logits : Tensor, (N, classes, H, W)
-        Of the patches.
-    cover : Tensor, (N, 1, H, W)
-        1 where a cover lies that is not quarry, whatever else it may be; else 0.
-    quarry : int
-        Index of the class.
+    ``cover`` (N, 1, H, W) is 1 where one lies; ``quarry`` is the index of the class.
     """
     probability = logits.softmax(dim=1)[:, quarry:quarry + 1].clamp(max=1 - 1e-5)
     return -(torch.log1p(-probability) * cover).mean()
