@@ -161,8 +161,8 @@ build/experiments/pixel_classifiers: \
   experiments/pixel_classifiers.py experiments/held_out.py $(UNET)
 build/experiments/site_rules: experiments/site_rules.py experiments/degrade.py $(SITES) \
   $(LANDSCAPE) $(MODEL)
-build/experiments/lesson_numbers: experiments/lesson_numbers.py $(DATA) $(LANDSCAPE) $(ACCURACY) \
-  results/published/protocols.json
+build/experiments/lesson_numbers: experiments/lesson_numbers.py $(DATA) $(LANDSCAPE) \
+  $(call python,lulc_lib/accuracy) results/published/protocols.json
 build/experiments/landscape_spectra: experiments/landscape_spectra.py $(DATA) \
   $(call python,lulc_lib/landscape)
 build/experiments/euromine_validation: experiments/euromine_validation.py $(UNET) $(MODEL)
