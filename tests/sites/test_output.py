@@ -168,7 +168,7 @@ def test_overview_and_curves_draw_with_and_without_registries(assessed):
 
 
 def test_a_map_has_its_scale_and_corine_only_the_codes_that_occur(assessed):
-    tracked, layers, sites = assessed
+    _, _, sites = assessed
     one = draw.overview_map(sites, scene(DAYS[-1]), {}, CATEGORIES, "t", "c")
     assert {"N", "500 m"} <= {t.get_text() for t in one.axes[0].texts}
     left, bottom, right, top = scene(DAYS[-1]).rio.bounds()

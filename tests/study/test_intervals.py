@@ -73,7 +73,8 @@ def short(path):
 
 @pytest.mark.parametrize("path", FILES, ids=short)
 def test_binomial_intervals_are_of_independent_data(path):
-    unknown = [c for c in binomial_intervals(code_of(path)) if c not in ALLOWED.get(short(path), {})]
+    allowed = ALLOWED.get(short(path), {})
+    unknown = [c for c in binomial_intervals(code_of(path)) if c not in allowed]
     assert not unknown, "clustered data need accuracy.cluster_bootstrap; else name it in ALLOWED"
 
 
