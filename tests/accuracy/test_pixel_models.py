@@ -1,0 +1,100 @@
+"""Pixel classifiers that compete with the network: the same pixels, the same seed, no leak."""
+
+import json
+
+import numpy as np
+import pytest
+
+from experiments import fair_comparison, fair_pixels
+from lulc_lib import legend
+from lulc_lib.accuracy import pixel_models as models
+from lulc_lib.accuracy.splits import SEASON_GROUPS, make_fold
+from lulc_lib.errors import InputError
+
+DATES = [d for s in ("june", "july", "winter") for d in SEASON_GROUPS[s]]
+SHAPE = (40, 40)
+
+
+@pytest.fixture(scope="module")
+def scene():
+    """Labels of three classes in stripes and ten bands that tell them apart."""
+    rng = np.random.default_rng(0)
+    codes = np.repeat([[legend.code(k)] for k in ("conifer", "crops_growing", "quarry", "water")],
+                      10, axis=0).repeat(40, axis=1).astype(np.uint8)
+    mean = {legend.code("conifer"): (0.02, 0.03, 0.02, 0.2, 0.1),
+            legend.code("crops_growing"): (0.03, 0.06, 0.04, 0.4, 0.2),
+            legend.code("quarry"): (0.15, 0.18, 0.2, 0.25, 0.3),
+            legend.code("water"): (0.04, 0.04, 0.03, 0.02, 0.01)}
+    bands = np.full((*SHAPE, 10), 0.1, dtype=np.float32)
+    for code, values in mean.items():
+        bands[codes == code][:, [0, 1, 2, 6, 8]]  # order of the indices' bands
+        for k, v in zip((0, 1, 2, 6, 8), values, strict=True):
+            bands[codes == code, k] = v
+    inputs = {d: {n: (bands + rng.normal(0, 0.01, bands.shape)).reshape(-1, 10).astype(np.float32)
+                  for n in ("bands", "network", "per_scene")} for d in DATES}
+    return dict.fromkeys(DATES, codes), inputs
+
+
+def test_all_models_are_fitted_on_the_same_pixels(scene):
+    labels, inputs = scene
+    first, *others = (models.training_pixels(inputs, labels, models.MODELS[m], 20, 1)
+                      for m in ("forest_tuned", "svm_ee", "index_rule"))
+    for other in others:
+        assert (other[1] == first[1]).all()
+        assert (other[2] == first[2]).all()
+    assert len(first[1]) == 20 * 4 * len(DATES)
+    assert first[2].sum() == pytest.approx(sum((c > 0).sum() for c in labels.values()))
+
+
+@pytest.mark.parametrize("name", ["index_rule", "cart_ee", "svm_ee", "forest_ee", "svm_tuned"])
+def test_same_seed_same_map_and_it_is_right(scene, name):
+    labels, inputs = scene
+    model = models.MODELS[name]
+    settings, scores = models.choose(inputs, labels, model, 20)
+    assert len(scores) in (0, len(model.grid))
+    drawn = models.training_pixels(inputs, labels, model, 50, 0)
+    maps = [models.fitted(model, settings, 0, *drawn).predict(inputs[DATES[0]][model.inputs])
+            for _ in range(2)]
+    assert (maps[0] == maps[1]).all()
+    wanted = legend.to_index(labels[DATES[0]]).ravel()
+    quarry = wanted == models.QUARRY
+    assert ((maps[0] == models.QUARRY) == quarry).mean() > 0.9
+    assert models.size_of(models.fitted(model, settings, 0, *drawn)) > 1
+
+
+def test_merged_classes_are_trained_as_one(scene):
+    labels, inputs = scene
+    _, y, _ = models.training_pixels(inputs, labels, models.MODELS["forest_scheme_crops"], 20, 0)
+    assert models.GROWING not in y
+    assert models.RIPE in y
+
+
+def test_a_planted_leak_is_refused_by_name(scene, monkeypatch):
+    labels, _ = scene
+    codes = list(labels.values())
+    fold = make_fold(codes, "july", "NW")
+
+    class Planted:
+        dates = DATES
+    Planted.codes = codes
+    monkeypatch.setattr(type(fold), "training_labels", lambda self, codes: codes)
+    with pytest.raises(InputError, match=r"training label .* of 2021-06-19 .* fold july-NW"):
+        fair_pixels.training_labels(Planted, fold, "july-NW")
+
+
+def test_what_was_not_run_is_listed(tmp_path):
+    job = {"fold": "july-NE", "model": "forest_tuned", "settings": {}, "tuning_seconds": 1,
+           "networks": {str(s): {"clusters": {"place_held_out": [[1, 9, 9, 40], [2, 3, 9, 10],
+                                                                 [3, 3, 3, 50]]},
+                                 "training_seconds": 1, "seconds_per_megapixel": 1,
+                                 "parameters": 5} for s in range(3)}}
+    (tmp_path / "july-NE__forest_tuned.json").write_text(json.dumps(job))
+    runs = fair_comparison.Runs(tmp_path, tmp_path / "none", tmp_path / "none")
+    values = fair_comparison.collect_scores(runs)
+    row, = values["scores"]
+    assert row["n"] == 100
+    assert row["overall_accuracy"][0] == pytest.approx(0.9)
+    missing = {entry["what"]: entry["why"] for entry in values["not_run"]}
+    assert "random forest, tuned, season and place out: june-NW, october-SW, winter-SE" in missing
+    assert any(w.startswith("a whole region out") for w in missing)
+    assert any(w.startswith("gradient boosting: ") for w in missing)
