@@ -308,8 +308,8 @@ TARGETS: tuple[Target, ...] = (
     Target("new season and place: calibration error", 0.03, False,
            _of_networks(lambda v, c: _calibrated(v, c))),
 )
-"""Set before the work began (those of the test scene stand beside its scores). ``new season``: season
-out, a quadrant less; the targets were meant with all quadrants in training, a little easier."""
+"""Set before the work began (those of the test scene stand beside its scores). A new season is
+:data:`BESIDE`; the targets were meant with all quadrants in training, which is a little easier."""
 
 
 def _calibrated(values: Mapping[str, Any], candidate: str) -> float:
