@@ -59,7 +59,7 @@ SITES := $(DATA) $(call all,lulc_lib/sites)
 MODEL := lulc_lib/unet/study.pt
 FIGURES := scripts/run_notebook.py lulc_lib/figures/__init__.py lulc_lib/figures/style.py
 NOTEBOOKS := 01_prepare_scenes 02_train_unet 03_earth_engine_classifiers 04_accuracy_metrics \
-  05_accuracy_pitfalls 07_illegal_sites
+  05_accuracy_pitfalls 06_fair_comparison 07_illegal_sites
 RESULTS := $(if $(filter smoke,$(BUDGET)),$(OUT)/)results/$(SOURCE)
 COMPARED := $(foreach name,sweep leave_one_date_out pixel_classifiers study protocols \
   test_scene_ledger,results/published/$(name).json)
@@ -76,6 +76,9 @@ $(OUT)/03_earth_engine_classifiers.ipynb: $(EARTH_ENGINE) $(LANDSCAPE) $(ACCURAC
 $(OUT)/04_accuracy_metrics.ipynb: $(DATA) $(LANDSCAPE) $(ACCURACY) $(FIGURES) \
   lulc_lib/figures/accuracy.py $(RESULTS)/scenes.json $(RESULTS)/unet.json
 $(OUT)/05_accuracy_pitfalls.ipynb: $(ACCURACY) $(FIGURES) lulc_lib/figures/lesson.py
+$(OUT)/06_fair_comparison.ipynb: $(UNET) $(ACCURACY) $(LANDSCAPE) $(FIGURES) \
+  lulc_lib/figures/comparison.py results/published/fair_comparison.json \
+  results/published/earth_engine.json
 $(OUT)/07_illegal_sites.ipynb: $(UNET) $(MODEL) $(LANDSCAPE) $(SITES) $(FIGURES) \
   lulc_lib/figures/sites.py results/synthetic/site_rules.json
 
@@ -100,7 +103,7 @@ $(NETWORKS)/.trained_with: $(UNET) $(if $(filter synthetic,$(SOURCE)),$(LANDSCAP
 # by name: `make experiments`, or one alone, as `make sweep`. One that is done, with the same code,
 # is not run again (build/experiments/); one that was stopped goes on from its checkpoints.
 
-EXPERIMENTS := protocols study sweep ablation ablation_roads leave_one_date_out leave_one_date_out_plain \
+EXPERIMENTS := protocols fair_pixels fair_networks fair_comparison study sweep ablation ablation_roads leave_one_date_out leave_one_date_out_plain \
   pixel_classifiers site_rules lesson_numbers landscape_spectra euromine_validation \
   euromine_training earth_engine_at_google
 .PHONY: $(EXPERIMENTS)
@@ -125,6 +128,10 @@ build/experiments/leave_one_date_out_plain: BEFORE = cd build/held_out && \
   { test -d leave_one_date_out_plain || cp -r leave_one_date_out leave_one_date_out_plain; }
 build/experiments/leave_one_date_out_plain: RUN = $(LEAVE_OUT) --set logit_adjustment=0 \
   --write leave_one_date_out_plain
+build/experiments/fair_pixels: BEFORE = $(PY) -m experiments.fair_pixels --prepare
+build/experiments/fair_pixels: RUN = fair_pixels --jobs $(JOBS)
+build/experiments/fair_networks: RUN = fair_networks --jobs $(JOBS)
+build/experiments/fair_comparison: RUN = fair_comparison
 build/experiments/pixel_classifiers: RUN = pixel_classifiers --write
 build/experiments/site_rules: RUN = site_rules --seeds 20 --write
 build/experiments/lesson_numbers: RUN = lesson_numbers
@@ -157,6 +164,11 @@ build/experiments/ablation build/experiments/ablation_roads: \
 build/experiments/leave_one_date_out: \
   experiments/leave_one_date_out.py experiments/held_out.py $(UNET)
 build/experiments/leave_one_date_out_plain: build/experiments/leave_one_date_out
+build/experiments/fair_pixels: experiments/fair_pixels.py experiments/protocol_scenes.py $(UNET) \
+  $(ACCURACY) $(LANDSCAPE) build/experiments/protocols
+build/experiments/fair_networks: experiments/fair_networks.py build/experiments/fair_pixels
+build/experiments/fair_comparison: experiments/fair_comparison.py \
+  build/experiments/fair_networks build/experiments/study
 build/experiments/pixel_classifiers: \
   experiments/pixel_classifiers.py experiments/held_out.py $(UNET)
 build/experiments/site_rules: experiments/site_rules.py experiments/degrade.py $(SITES) \
@@ -177,6 +189,7 @@ ifneq ($(filter experiments,$(MAKECMDGOALS)),)
 results/published/study.json results/published/test_scene_ledger.json $(MODEL): \
   build/experiments/study ;
 results/published/protocols.json: build/experiments/protocols ;
+results/published/fair_comparison.json: build/experiments/fair_comparison ;
 results/published/sweep.json: build/experiments/sweep ;
 results/published/ablation.json: build/experiments/ablation ;
 results/published/ablation_roads.json: build/experiments/ablation_roads ;
@@ -189,7 +202,7 @@ lulc_lib/accuracy/lesson/polygons.csv lulc_lib/accuracy/lesson/map_pixels.csv \
 lulc_lib/landscape/spectra.csv: build/experiments/landscape_spectra ;
 results/published/earth_engine_at_google.json: build/experiments/earth_engine_at_google ;
 else
-$(COMPARED) results/synthetic/site_rules.json:
+$(COMPARED) results/synthetic/site_rules.json results/published/fair_comparison.json:
 	@echo "$@ is missing: restore it from git, or make it (make $(basename $(@F)))" >&2; exit 1
 endif
 

@@ -39,7 +39,7 @@ from lulc_lib import legend, paths, results
 from lulc_lib.accuracy import ranking
 from lulc_lib.accuracy.pixel_models import CAP, MERGED, MODELS
 from lulc_lib.accuracy.splits import QUADRANTS, SEASONS
-from lulc_lib.data import map_path, polygons_path, read_codes, scene_path
+from lulc_lib.data import map_path, on_grid, polygons_path, read_codes, scene_path
 
 KNOWN, HELD = "place_known", "place_held_out"
 
@@ -82,19 +82,22 @@ RANKED = ("season out, three quadrants", "season and place out")
 """Protocols whose folds models are ranked over: on them all main models were run."""
 
 
+SHIPPED = "augmented_and_relative:ensemble"
 NAMES: dict[str, str] = {
-    "augmented:ensemble": "shipped model (3 networks)", "augmented": "shipped recipe, 1 network",
-    "per_scene": "former recipe, 1 network", "paper": "paper's U-Net",
+    SHIPPED: "shipped model (6 U-Nets)", "augmented:ensemble": "3 U-Nets, fixed input",
+    "augmented": "U-Net, fixed input", "per_scene": "U-Net, standardised by scene",
+    "paper": "paper's U-Net",
     "paper_narrow": "paper's U-Net, quarter width",
-    "unet_plus_plus": "U-Net++", "fcn": "FCN", "no_augmentation": "recipe, no augmentation",
-    "published": "published map (14 scenes)", "former": "former shipped model (2 networks)",
+    "unet_plus_plus": "U-Net++", "fcn": "FCN",
+    "no_augmentation": "U-Net, fixed input, not augmented",
+    "published": "published map (14 scenes)", "former": "former shipped model (2 U-Nets)",
     "forest_tuned": "random forest, tuned", "svm_tuned": "linear SVM, tuned",
     "cart_tuned": "CART, tuned", "boosting": "gradient boosting",
     "forest_ee": "random forest, Earth Engine", "svm_ee": "linear SVM, Earth Engine",
     "cart_ee": "CART, Earth Engine", "index_rule": "spectral-index rule",
 }
-MUST_MODELS = ("augmented:ensemble", "augmented", "paper", "forest_tuned", "svm_tuned", "boosting",
-               "index_rule")
+MUST_MODELS = (SHIPPED, "augmented", "per_scene", "paper", "forest_tuned", "svm_tuned",
+               "boosting", "index_rule")
 
 Counts = dict[str, dict[str, dict[str, dict[str, list[list[int]]]]]]
 """Fold → model → seed → part → rows [cluster, map class, reference class, pixels]."""
@@ -166,6 +169,8 @@ def score_rows(runs: Runs) -> list[dict[str, Any]]:
             if not folds:
                 continue
             counts, = ranking.with_pixels(runs.by_cluster(model, folds, protocol.part))
+            if not counts.any():
+                continue
             draws = ranking.score_draws(counts, REPLICATES)
             seeds = runs.seeds(model, folds[0])
             rows.append({"protocol": name, "model": model, "folds": folds, "seeds": len(seeds),
@@ -177,7 +182,7 @@ def score_rows(runs: Runs) -> list[dict[str, Any]]:
     return rows
 
 
-REPLICATES = 2000
+REPLICATES = 5000
 
 
 def _rounded(values: Iterable[float], digits: int = 5) -> list[float]:
@@ -242,37 +247,49 @@ def ranks(rows: list[dict[str, Any]], models: Sequence[str], protocols: Sequence
 
 
 def steps(runs: Runs) -> list[dict[str, Any]]:
-    """Measure the way from a forest on points to a network on all labels, a change at a time."""
-    path = [
-        ("the paper's kind of training: 675 points of the test scene", "paper-points", "forest_ee",
-         "start"),
-        ("all pixels of those polygons", "paper-polygons", "forest_ee", "training data"),
-        ("labels of one other date instead", "paper-one", "forest_ee", "training data"),
-        ("three dates", "paper-three", "forest_ee", "training data"),
-        ("six dates", "paper", "forest_ee", "training data"),
-        ("the paper's U-Net, same input", "paper", "paper", "architecture"),
-        ("bands standardised by scene, smaller network", "paper", "per_scene", "normalisation"),
-        ("log bands, indices, texture instead; augmentation", "paper", "augmented",
+    """Measure the way from a forest on points to networks on all labels, a change at a time.
+
+    Rows of ``branch`` main follow each other; a side row is to be compared with the row named in
+    ``against``.
+    """
+    held, six = "polygons_held_out", "six dates"
+    main = [
+        ("forest, 675 points of the test scene", "paper-points", "forest_ee", held, "start"),
+        ("all pixels of those polygons", "paper-polygons", "forest_ee", held, "training data"),
+        ("labels of one other date instead", "paper-one", "forest_ee", held, "training data"),
+        ("three dates", "paper-three", "forest_ee", held, "training data"),
+        (six, "paper", "forest_ee", held, "training data"),
+        ("log bands, indices, texture", "paper", "forest_ee_network_input", held, "normalisation"),
+        ("U-Net, same input", "paper", "augmented", held, "architecture"),
+        ("three U-Nets", "paper", "augmented:ensemble", held, "architecture"),
+        ("shipped model: three more, relative to surroundings", "paper", SHIPPED, held,
          "normalisation"),
+        ("assessed on every polygon", "paper", SHIPPED, "all", "test set"),
     ]
-    rows = []
-    for text, fold, model, kind in path:
-        rows.append(_step(runs, text, fold, model, "polygons_held_out", kind))
-    rows += [_step(runs, "assessed on every polygon", "paper", "augmented", "all", "test set"),
-             _step(runs, "only pixels never labelled in training", "paper", "augmented",
-                   "never_labelled", "leak"),
-             _step(runs, "forest: only pixels never labelled in training", "paper", "forest_ee",
-                   "never_labelled", "leak"),
-             _step(runs, "forest: assessed on every polygon", "paper", "forest_ee", "all",
-                   "test set"),
-             _step(runs, "forest on six dates, bands standardised by scene", "paper",
-                   "forest_ee_per_scene", "polygons_held_out", "normalisation"),
-             _step(runs, "forest on six dates, the network's input", "paper",
-                   "forest_ee_network_input", "polygons_held_out", "normalisation")]
-    return [r for r in rows if r]
+    side = [
+        ("forest, bands standardised by scene", "paper", "forest_ee_per_scene", held,
+         "normalisation", six),
+        ("paper's U-Net, quarter width, ten bands", "paper", "paper_narrow", held, "architecture",
+         six),
+        ("two U-Nets, bands standardised by scene", "paper", "former", held, "normalisation",
+         "three U-Nets"),
+        ("shipped model, only pixels never labelled in training", "paper", SHIPPED,
+         "never_labelled", "leak", "assessed on every polygon"),
+        ("forest, assessed on every polygon", "paper", "forest_ee", "all", "test set", six),
+        ("forest, only pixels never labelled in training", "paper", "forest_ee", "never_labelled",
+         "leak", "forest, assessed on every polygon"),
+        ("U-Net on all pixels of the points' polygons", "paper-polygons", "augmented", held,
+         "architecture", "all pixels of those polygons"),
+        ("U-Net on one other date", "paper-one", "augmented", held, "architecture",
+         "labels of one other date instead"),
+    ]
+    rows = [_step(runs, *row) | {"branch": "main"} for row in main]
+    rows += [_step(runs, *row) | {"branch": "side", "against": against} for *row, against in side]
+    return [r for r in rows if "step" in r]
 
 
 def _step(runs: Runs, text: str, fold: str, model: str, part: str, kind: str) -> dict[str, Any]:
+    """Score a step; nothing if it was not run."""
     if not runs.seeds(model, fold):
         return {}
     counts, = ranking.with_pixels(runs.by_cluster(model, [fold], part))
@@ -353,17 +370,17 @@ def matrices(runs: Runs) -> dict[str, Any]:
     return found
 
 
-def maps(runs: Runs) -> dict[str, dict[str, str]]:
-    """Return packed maps (seed 0) of folds on which models disagree: class indexes, zlib."""
-    wanted = dict.fromkeys(("july-NE", "october-SW", "paper"),
-                           ("augmented", "paper", "forest_tuned"))
-    return {fold: {m: _repacked(runs.jobs[fold, m]["map"]) for m in models
-                   if "map" in runs.jobs.get((fold, m), {})} for fold, models in wanted.items()}
-
-
-def _repacked(packed: str) -> str:
-    raw = zlib.decompress(base64.b64decode(packed))
-    return base64.b64encode(zlib.compress(raw, 9)).decode()
+def maps(runs: Runs) -> dict[str, dict[str, Any]]:
+    """Return maps (seed 0) of the first held-out date of folds, for where models disagree."""
+    grid, found = read_codes(map_path("strzegom", paths.published_dir())), {}
+    for fold in ("july-NE", "october-SW"):
+        for model in ("augmented", "paper", "forest_tuned", "svm_tuned"):
+            if packed := runs.jobs.get((fold, model), {}).get("map"):
+                raw = zlib.decompress(base64.b64decode(packed))
+                index = np.frombuffer(raw, dtype=np.uint8).reshape(grid.shape)
+                found.setdefault(fold, {})[model] = results.pack_map(
+                    on_grid(legend.to_code(index), grid))
+    return found
 
 
 def tuned(runs: Runs) -> dict[str, dict[str, Any]]:
@@ -406,14 +423,24 @@ def not_run(runs: Runs) -> list[dict[str, str]]:
     return found
 
 
-def add_published(runs: Runs, scenes: Path, test: Path) -> None:
-    """Count the published map on the test scene."""
-    data = Data(scenes, test)
-    codes = read_codes(map_path("strzegom", paths.published_dir())).values
-    index = np.where(codes > 0, legend.to_index(codes), UNMAPPED)
-    found = {p: sparse(by_cluster(index, t[TEST_DATE], data.test["polygons"]))
-             for p, t in parts(data, fold_of("paper", data.codes), "paper").items()}
-    runs.counts.setdefault("paper", {})["published"] = {"0": found}
+def add_test_maps(runs: Runs, scenes: Path, test: Path) -> None:
+    """Count the published map and the shipped model's maps (study.json) on the test scene."""
+    data, root = Data(scenes, test), paths.published_dir()
+    targets = parts(data, fold_of("paper", data.codes), "paper")
+    shipped = results.read_results("published", "study")["maps"]
+    found = {"published": {"0": read_codes(map_path("strzegom", root)).values},
+             SHIPPED: {s: results.unpack_map(m).values for s, m in shipped.items()}}
+    for model, seeds in found.items():
+        for seed, codes in seeds.items():
+            index = np.where(codes > 0, legend.to_index(codes.astype(np.uint8)), UNMAPPED)
+            runs.counts.setdefault("paper", {}).setdefault(model, {})[seed] = {
+                p: sparse(by_cluster(index, t[TEST_DATE], data.test["polygons"]))
+                for p, t in targets.items()}
+
+
+def collect_scores(runs: Runs) -> dict[str, Any]:
+    """Return scores by protocol, and what they lack."""
+    return {"scores": score_rows(runs), "not_run": not_run(runs)}
 
 
 def collect(runs: Runs) -> dict[str, Any]:
@@ -425,10 +452,10 @@ def collect(runs: Runs) -> dict[str, Any]:
                                            "estimates": p.estimates}
                                        for n, p in PROTOCOLS.items()},
         "main_models": list(MUST_MODELS), "main_protocols": list(MUST_PROTOCOLS),
-        "scores": score_rows(runs), "by_fold": by_fold, "differences": differences(runs),
+        **collect_scores(runs), "by_fold": by_fold, "differences": differences(runs),
         "ranks": ranked, "steps": steps(runs), "cost": cost(runs), "schemes": schemes(runs),
         "matrices": matrices(runs), "maps": maps(runs), "tuned": tuned(runs),
-        "replicates": REPLICATES, "cap": CAP, "not_run": not_run(runs)}
+        "replicates": REPLICATES, "cap": CAP}
 
 
 def note_in_ledger(values: Mapping[str, Any]) -> None:
@@ -457,7 +484,7 @@ def main() -> None:
     parser.add_argument("--fair", type=Path, default=Path("build/fair"))
     args = parser.parse_args()
     runs = Runs(args.fair / "jobs", args.fair / "networks", args.protocols)
-    add_published(runs, args.scenes, args.test)
+    add_test_maps(runs, args.scenes, args.test)
     values, root = collect(runs), paths.published_dir()
     used = [*Scenes(args.scenes).data, *(str(p.relative_to(root)) for p in (
         scene_path("strzegom", root), map_path("strzegom", root), polygons_path("strzegom", root)))]

@@ -200,10 +200,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="of every training, for a trial")
     parser.add_argument("--folds", nargs="+")
     parser.add_argument("--seeds", nargs="+", type=int, help="other than each job's own")
+    parser.add_argument("--models", nargs="+", choices=[*SETTINGS], metavar="NAME")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     count_shipped(args)
     jobs = [j for j in all_jobs() if not args.folds or j[0] in args.folds]
+    jobs = [j for j in jobs if not args.models or j[1] in args.models]
     if args.seeds:
         jobs = [(f, n, m, tuple(s for s in seeds if s in args.seeds)) for f, n, m, seeds in jobs]
     work = partial(run_job, args=args, deadline=time.time() + args.seconds)

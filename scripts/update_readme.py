@@ -279,8 +279,9 @@ def fair_table() -> str:
     return "\n".join([*lines, "", (
         f"Brackets: 95 % intervals, polygons redrawn. On a new season and place the highest macro "
         f"F1 is {macro[best]:.3f} ({values['models'][best]}); not told apart from it after Holm's "
-        f"adjustment: {', '.join(tied) or 'no other'}. The last column is of pixels that nearly all "
-        "were labelled in training, on another day: it says how well a known place is recognised. "
+        f"adjustment: {', '.join(tied) or 'no other'}. The last column is of pixels that nearly "
+        "all were labelled in training, on another day: it tells how well a known place is "
+        "recognised. "
         "The published map was trained on fourteen scenes. All protocols, steps and costs: "
         "[notebook 06](notebooks/06_fair_comparison.ipynb).")])
 
@@ -395,7 +396,8 @@ def coverage_line() -> str:
 
 
 BLOCKS: list[tuple[Path, str, Callable[[], str]]] = [
-    (README, "fair", fair_table), (README, "results", maps_table), (README, "notebooks", notebooks_table),
+    (README, "fair", fair_table), (README, "results", maps_table),
+    (README, "notebooks", notebooks_table),
     (README, "numbers", numbers_table), (README, "coverage", coverage_line),
     (GALLERY, "coverage", coverage_table), (GALLERY, "further", further_figures),
     (CARD, "results", card_table),

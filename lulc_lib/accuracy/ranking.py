@@ -92,7 +92,9 @@ def score_draws(by_group: NDArray[np.int64], replicates: int = 2000, seed: int =
 
 
 def interval(draws: NDArray[np.float64], confidence: float = 0.95) -> list[float]:
-    """Return the estimate, low and high end of :func:`score_draws`."""
+    """Return the estimate, low and high end of :func:`score_draws`; NaN where none is finite."""
+    if not np.isfinite(draws[1:]).any():
+        return [float(draws[0]), float("nan"), float("nan")]
     tail = (1 - confidence) / 2
     return [float(draws[0]), *np.nanquantile(draws[1:], [tail, 1 - tail]).tolist()]
 
@@ -104,6 +106,8 @@ def p_value(difference: NDArray[np.float64]) -> float:
     0.5
     """
     redrawn = difference[1:][np.isfinite(difference[1:])]
+    if not len(redrawn):
+        return 1.0
     beyond = min((redrawn <= 0).sum(), (redrawn >= 0).sum())
     return float(min(2 * (beyond + 1) / (len(redrawn) + 1), 1.0))
 

@@ -226,21 +226,21 @@ def waterfall(steps: pd.DataFrame, label: str, ends: Mapping[str, float], title:
             ax.barh(at, estimate - before, left=before, color=colour, height=0.55, alpha=0.85)
             ax.plot([before, before], [at - 1, at], color=style.QUIET, linewidth=0.8)
             style.beside(ax, f"{100 * (estimate - before):+.1f}", (max(estimate, before), at),
-                         (5, 0), va="center", fontsize=9, fontweight="bold", color=colour)
+                         (5, 2), va="bottom", fontsize=9, fontweight="bold", color=colour)
         style.interval(ax, low, high, at, style.INK, 1, 0.6)
         ax.plot(estimate, at, "|", color=style.INK, markersize=11)
         before = estimate
     for number, (name, value) in enumerate(ends.items()):
         ax.axvline(value, color=style.QUIET, linestyle=":", linewidth=1.2)
-        ax.text(value, -0.75 - 0.45 * (number % 2), f"{name} {value:.3f}", ha="center",
-                fontsize=8.5, color=style.QUIET)
+        ax.text(value, -0.75 - 0.45 * (number % 2), f" {name} {value:.3f} ",
+                ha="right" if number else "left", fontsize=8.5, color=style.QUIET)
     style.row_names(ax, list(steps.step))
     ax.set_ylim(len(steps) - 0.5, -1.6)
     ax.set_xlabel(label)
     style.light_grid(ax)
     used = {k: c for k, c in KINDS.items() if k in set(steps.kind)}
-    ax.legend(handles=[Patch(color=c, label=k) for k, c in used.items()], loc="lower left",
-              fontsize=9)
+    fig.legend(handles=[Patch(color=c, label=k) for k, c in used.items()],
+               loc="outside right upper", fontsize=9)
     return style.titled(fig, title, caption)
 
 
@@ -287,8 +287,8 @@ def disagreement(maps: Mapping[str, xr.DataArray], reference: xr.DataArray, titl
     right = [m.values == truth for m in (first, second)]
     codes = np.where(truth == 0, 0, np.select(
         [right[0] & right[1], right[0], right[1]], [1, 2, 3], 4))
-    fig, axes = plt.subplots(1, 4, figsize=(15, 4.4), layout="constrained",
-                             width_ratios=(1, 1, 1, 0.55))
+    fig, axes = plt.subplots(1, 4, figsize=(13.5, 4.9), layout="constrained",
+                             width_ratios=(1, 1, 1, 0.5))
     for ax, (name, one) in zip(axes, maps.items(), strict=False):
         style.show_classes(ax, one)
         ax.set_title(name)
@@ -299,7 +299,7 @@ def disagreement(maps: Mapping[str, xr.DataArray], reference: xr.DataArray, titl
     style.scale_bar(axes[0], 1000)
     labels = {(f"only {names[k]} right" if k in names else k): c for k, c in AGREEMENT.items()}
     shares = np.bincount(codes[codes > 0], minlength=5) / max((codes > 0).sum(), 1)
-    axes[2].legend(handles=[Patch(facecolor=c, edgecolor=style.QUIET, label=(
+    fig.legend(handles=[Patch(facecolor=c, edgecolor=style.QUIET, label=(
         n if not k else f"{n}: {shares[k]:.1%}")) for k, (n, c) in enumerate(labels.items())],
-        loc="upper center", bbox_to_anchor=(0.5, -0.02), fontsize=8)
+        loc="outside lower center", ncols=len(labels), fontsize=9)
     return style.titled(fig, title, caption)

@@ -135,7 +135,8 @@ def test_another_figure_trains_no_network_again(run_after):
     assert run_after("lulc_lib/figures/lesson.py") == ({"05"}, True)
     assert run_after("lulc_lib/sites/rules.py") == ({"07"}, True)
     assert run_after("results/published/scenes.json") == ({"04"}, True)
-    assert run_after("lulc_lib/unet/loss.py") == ({"02", "07"}, False)
+    assert run_after("lulc_lib/figures/comparison.py") == ({"06"}, True)
+    assert run_after("lulc_lib/unet/loss.py") == ({"02", "06", "07"}, False)
 
 
 def test_an_experiment_depends_on_the_code_it_imports():
