@@ -14,6 +14,7 @@ import argparse
 import base64
 import datetime
 import json
+import time
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -298,6 +299,24 @@ def _step(runs: Runs, text: str, fold: str, model: str, part: str, kind: str) ->
             **{k: _rounded(ranking.interval(draws[k])) for k in ranking.SCORES}}
 
 
+def mapping_seconds(model: str, edge: int = 256) -> float:
+    """Time a network's map on one CPU core, per megapixel; its weights do not matter."""
+    import torch
+
+    from experiments.fair_networks import SETTINGS
+    from experiments.protocol_assess import Mapper
+    from lulc_lib.unet.checkpoint import build
+
+    torch.set_num_threads(1)
+    config, best = SETTINGS[model], np.inf
+    mapper = Mapper([build(config)], config)
+    for _ in range(2):
+        start = time.perf_counter()
+        mapper.classes(np.full((1, 10, edge, edge), 0.2, dtype=np.float32))
+        best = min(best, time.perf_counter() - start)
+    return float(best / edge**2 * 1e6)
+
+
 def cost(runs: Runs) -> list[dict[str, Any]]:
     """Return seconds, parameters and where they were measured, by model."""
     rows = []
@@ -310,7 +329,7 @@ def cost(runs: Runs) -> list[dict[str, Any]]:
             each = [j["training_seconds"] / max(j["trained_together"], 1) for j in jobs]
             row = {"training_seconds": float(np.median(each)), "parameters": jobs[0]["parameters"],
                    "on": jobs[0].get("device", ""), "tuning_seconds": 0.0,
-                   "seconds_per_megapixel": None}
+                   "seconds_per_megapixel": mapping_seconds(model)}
         else:
             found = [n for j in jobs for n in j["networks"].values()]
             row = {k: float(np.median([n[k] for n in found]))
@@ -355,6 +374,26 @@ def _scheme_scores(pair: Sequence[NDArray[np.int64]], scheme: Mapping[int, int])
     row["quarry_f1_gain"] = _rounded(ranking.interval(split["quarry_f1"] - joined["quarry_f1"]))
     row["merged_overall_accuracy_gain"] = _rounded(ranking.interval(both[0] - both[1]))
     return row
+
+
+def short_budget(runs: Runs) -> dict[str, Any]:
+    """Compare how networks rank after the first steps (protocols.SHORT) and at their end.
+
+    Ensembles of all seeds, macro F1, season and place out, mean over folds.
+    """
+    rows: dict[str, dict[str, float]] = {}
+    for model in ("augmented", "per_scene", "no_augmentation", "paper", "relative",
+                  "without_leaf_off", "less_rock", "deeper"):
+        jobs = [runs.jobs[f, model] for f in PAIRS if (f, model) in runs.jobs]
+        if len(jobs) == len(PAIRS) and all(j.get("short") for j in jobs):
+            early = [ranking.score_draws(np.array([j["short"][HELD]]), 1)["macro_f1"][0]
+                     for j in jobs]
+            late = [ranking.score_draws(ranking.with_pixels(runs.by_cluster(
+                f"{model}:ensemble", [f], HELD))[0], 1)["macro_f1"][0] for f in PAIRS]
+            rows[model] = {"short": float(np.mean(early)), "full": float(np.mean(late))}
+    table = pd.DataFrame(rows).T
+    agreed = ranking.agreement(table.short, table.full) if len(table) > 2 else {}
+    return {"macro_f1": rows, "agreement": agreed}
 
 
 def matrices(runs: Runs) -> dict[str, Any]:
@@ -454,7 +493,8 @@ def collect(runs: Runs) -> dict[str, Any]:
         "main_models": list(MUST_MODELS), "main_protocols": list(MUST_PROTOCOLS),
         **collect_scores(runs), "by_fold": by_fold, "differences": differences(runs),
         "ranks": ranked, "steps": steps(runs), "cost": cost(runs), "schemes": schemes(runs),
-        "matrices": matrices(runs), "maps": maps(runs), "tuned": tuned(runs),
+        "short_budget": short_budget(runs), "matrices": matrices(runs), "maps": maps(runs),
+        "tuned": tuned(runs),
         "replicates": REPLICATES, "cap": CAP}
 
 

@@ -21,7 +21,7 @@ COLOURS = (style.OURS, ORANGE, GREEN, style.ACCENT, style.QUIET, "#7b5ea7", "#1b
 """Of classifiers, in their order."""
 
 SIDES: dict[str, str] = {"unlabelled": "#f2f2f2", "trained on": style.OURS,
-                         "assessed": ORANGE, "label left out (buffer)": "#c9c9c9"}
+                         "assessed": ORANGE, "labelled, not used": "#c9c9c9"}
 """What a labelled pixel is used for, in the order of the codes 0 … 3."""
 
 AGREEMENT: dict[str, str] = {"no reference": "#f7f7f7", "both right": "#cfd8dc",
@@ -102,7 +102,7 @@ def side_by_side(table: pd.DataFrame, score: str, label: str, title: str, captio
     ax.invert_yaxis()
     ax.set_xlabel(label)
     style.light_grid(ax)
-    ax.legend(loc="lower left", fontsize=9)
+    fig.legend(loc="outside right upper", fontsize=9)
     return style.titled(fig, title, caption)
 
 
