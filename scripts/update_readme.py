@@ -348,7 +348,8 @@ def numbers_table() -> str:
         notebook = maker.isdigit()
         how = f"`make reproduce` (notebook {maker})" if notebook else f"`make {maker}`"
         minutes = max((minutes_of(f) for f in files), key=lambda m: int(m.replace(",", "")))
-        folder, several = Path(files[0]).parent, len(files) > 2
+        folder = Path(files[0]).parent
+        several = len(files) > 2 and all(f.endswith(".csv") for f in files)
         shown = f"`{folder}/*.csv`" if several else ", ".join(f"`{f}`" for f in files)
         lines.append(f"| {shown} | {how} | {minutes} |")
     return "\n".join(lines)
