@@ -324,7 +324,7 @@ def made_by() -> dict[str, str]:
             makers[f"results/published/{name}.json"] = notebook.name[:2]
     makefile = (ROOT / "Makefile").read_text().replace("\\\n", " ").replace(
         "$(MODEL)", str(CARD.with_name("study.pt").relative_to(ROOT)))
-    for targets, name in re.findall(r"^([^\t\n#:]+): build/experiments/(\w+) ;$", makefile,
+    for targets, name in re.findall(r"^([^\t\n#:]+): +build/experiments/(\w+) ;$", makefile,
                                     re.MULTILINE):
         makers |= dict.fromkeys((t for t in targets.split() if (ROOT / t).exists()), name)
     return makers
