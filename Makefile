@@ -103,8 +103,8 @@ $(NETWORKS)/.trained_with: $(UNET) $(if $(filter synthetic,$(SOURCE)),$(LANDSCAP
 # by name: `make experiments`, or one alone, as `make sweep`. One that is done, with the same code,
 # is not run again (build/experiments/); one that was stopped goes on from its checkpoints.
 
-EXPERIMENTS := protocols fair_pixels fair_networks fair_comparison study sweep ablation ablation_roads leave_one_date_out leave_one_date_out_plain \
-  pixel_classifiers site_rules lesson_numbers landscape_spectra euromine_validation \
+EXPERIMENTS := protocols fair_pixels fair_networks fair_comparison study sweep ablation \
+  ablation_roads leave_one_date_out leave_one_date_out_plain pixel_classifiers site_rules lesson_numbers landscape_spectra euromine_validation \
   euromine_training earth_engine_at_google
 .PHONY: $(EXPERIMENTS)
 
@@ -155,7 +155,8 @@ $(EXPERIMENTS:%=build/experiments/%): | env
 	@touch $@
 	@$(AFTER)
 
-build/experiments/protocols: $(wildcard experiments/protocol*.py) $(UNET) $(ACCURACY) $(LANDSCAPE)
+build/experiments/protocols: $(wildcard experiments/protocol*.py) $(UNET) $(LANDSCAPE) \
+  $(call python,lulc_lib/accuracy)
 build/experiments/study: experiments/train_study.py experiments/held_out.py \
   build/experiments/protocols
 build/experiments/sweep: experiments/sweep.py experiments/held_out.py $(UNET)
@@ -165,7 +166,7 @@ build/experiments/leave_one_date_out: \
   experiments/leave_one_date_out.py experiments/held_out.py $(UNET)
 build/experiments/leave_one_date_out_plain: build/experiments/leave_one_date_out
 build/experiments/fair_pixels: experiments/fair_pixels.py experiments/protocol_scenes.py $(UNET) \
-  $(ACCURACY) $(LANDSCAPE) build/experiments/protocols
+  $(call python,lulc_lib/accuracy) $(LANDSCAPE) build/experiments/protocols
 build/experiments/fair_networks: experiments/fair_networks.py build/experiments/fair_pixels
 build/experiments/fair_comparison: experiments/fair_comparison.py \
   build/experiments/fair_networks build/experiments/study
