@@ -43,7 +43,7 @@ def _coded(ax: Axes, codes: NDArray[np.integer], colours: Mapping[str, str]) -> 
 def _key(fig: Figure, colours: Mapping[str, str]) -> None:
     handles = [Patch(facecolor=c, edgecolor=style.QUIET, linewidth=0.5, label=n)
                for n, c in colours.items()]
-    fig.legend(handles=handles, loc="outside right upper", fontsize=9)
+    fig.legend(handles=handles, loc="outside right center", fontsize=9)
 
 
 @style.styled
@@ -102,7 +102,7 @@ def side_by_side(table: pd.DataFrame, score: str, label: str, title: str, captio
     ax.invert_yaxis()
     ax.set_xlabel(label)
     style.light_grid(ax)
-    fig.legend(loc="outside right upper", fontsize=9)
+    fig.legend(loc="outside right center", fontsize=9)
     return style.titled(fig, title, caption)
 
 
@@ -240,7 +240,7 @@ def waterfall(steps: pd.DataFrame, label: str, ends: Mapping[str, float], title:
     style.light_grid(ax)
     used = {k: c for k, c in KINDS.items() if k in set(steps.kind)}
     fig.legend(handles=[Patch(color=c, label=k) for k, c in used.items()],
-               loc="outside right upper", fontsize=9)
+               loc="outside right center", fontsize=9)
     return style.titled(fig, title, caption)
 
 
@@ -301,5 +301,5 @@ def disagreement(maps: Mapping[str, xr.DataArray], reference: xr.DataArray, titl
     shares = np.bincount(codes[codes > 0], minlength=5) / max((codes > 0).sum(), 1)
     fig.legend(handles=[Patch(facecolor=c, edgecolor=style.QUIET, label=(
         n if not k else f"{n}: {shares[k]:.1%}")) for k, (n, c) in enumerate(labels.items())],
-        loc="outside lower center", ncols=len(labels), fontsize=9)
+        loc="outside right lower", fontsize=9)
     return style.titled(fig, title, caption)
