@@ -44,17 +44,12 @@ from lulc_lib.accuracy.splits import (
     SEASON_GROUPS,
     SEASONS,
     Fold,
-    make_fold,
-    polygons_out,
-    random_patches,
-    random_pixels,
+    fold_of,
     refuse_leak,
 )
+from lulc_lib.unet.config import STABLE_CLASSES
 
 SEEDS = (0, 1, 2)
-STABLE = ("conifer", "mixed_forest", "urban", "road")
-"""Classes whose labels are propagated to all dates, as for the networks."""
-
 TEST_DATE = "2023-07-09"
 PAPER_DATES = {"paper": 6, "paper-three": 3, "paper-one": 1}
 NEAREST = ("2022-07-19", "2022-06-19", "2021-06-19", "2022-10-12", "2023-03-01", "2023-02-09")
@@ -88,19 +83,6 @@ def all_jobs() -> list[tuple[str, str]]:
         *((f, "forest_ee_all_pixels") for f in (*SEASONS, "paper")),
     ]
     return list(dict.fromkeys(jobs))
-
-
-def fold_of(name: str, codes: Sequence[NDArray[np.uint8]]) -> Fold:
-    """Return the fold of a name; those of the paper hold none of the training dates out."""
-    codes = list(codes)
-    for start, folds in (("random-patches", partial(random_patches, patch=100, folds=3)),
-                         ("random-pixels", random_pixels), ("polygons", polygons_out)):
-        if name.startswith(start):
-            return next(f for f in folds(codes) if f.name == name)
-    if name.startswith("paper"):
-        return make_fold(codes)
-    season, _, quadrant = name.rpartition("-") if name[-2:] in QUADRANTS else (name, "", None)
-    return make_fold(codes, season or None, quadrant)
 
 
 class Data:
@@ -148,7 +130,7 @@ def training_labels(data: Data, fold: Fold, name: str) -> dict[str, NDArray[np.u
     if name in PAPER_DATES:
         kept = sorted(NEAREST[:PAPER_DATES[name]])
     stack = np.stack([fold.training_labels(data.codes[data.dates.index(d)]) for d in kept])
-    stack = agreed_labels(stack, [legend.code(k) for k in STABLE])
+    stack = agreed_labels(stack, [legend.code(k) for k in STABLE_CLASSES])
     for date, raster in zip(kept, stack, strict=True):
         refuse_leak(fold, date, raster)
     return dict(zip(kept, stack, strict=True))

@@ -38,7 +38,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from experiments.protocol_assess import Assessment, Mapper
 from experiments.protocol_scenes import Scenes, prepare
@@ -47,10 +46,7 @@ from lulc_lib.accuracy.splits import (
     QUADRANTS,
     SEASONS,
     Fold,
-    make_fold,
-    polygons_out,
-    random_patches,
-    random_pixels,
+    fold_of,
     refuse_leak,
 )
 from lulc_lib.unet.augment import AugmentConfig
@@ -145,16 +141,6 @@ def all_jobs(dates: list[str]) -> list[Job]:
         *ships["relative"],
         *(Job(("relative",), f) for f in (*SEASONS, *OTHER_PAIRS, "summer")),
     ]
-
-
-def fold_of(name: str, codes: NDArray[np.uint8]) -> Fold:
-    """Return the fold of a name."""
-    for start, folds in (("random-patches", partial(random_patches, patch=100, folds=3)),
-                         ("random-pixels", random_pixels), ("polygons", polygons_out)):
-        if name.startswith(start):
-            return next(f for f in folds(list(codes)) if f.name == name)
-    season, _, quadrant = name.rpartition("-") if name[-2:] in QUADRANTS else (name, "", None)
-    return make_fold(list(codes), None if name == "all" else season or None, quadrant)
 
 
 def training_set(data: Scenes, fold: Fold, config: TrainConfig) -> TrainingSet:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -362,3 +363,24 @@ def label_range(codes: NDArray[np.uint8], furthest: int = 60, drop: float = 0.63
         agree.append(float((first[both] == second[both]).mean()) if both.any() else chance)
     fallen = np.array(agree) <= 1 - drop * (1 - chance)
     return int(np.argmax(fallen)) + 1 if fallen.any() else furthest
+
+
+def fold_of(name: str, codes: Sequence[NDArray[np.uint8]]) -> Fold:
+    """Return the fold of a name; ``all`` and names from ``paper`` on hold nothing out.
+
+    Parameters
+    ----------
+    name : str
+        ``all``; a season, a date or a quadrant; SEASON-QUADRANT; or a random fold's own name.
+    codes : sequence of array, (row, col) uint8 legend codes
+        Labels of all training dates, on one grid.
+    """
+    codes = list(codes)
+    for start, folds in (("random-patches", partial(random_patches, patch=100, folds=3)),
+                         ("random-pixels", random_pixels), ("polygons", polygons_out)):
+        if name.startswith(start):
+            return next(f for f in folds(codes) if f.name == name)
+    if name == "all" or name.startswith("paper"):
+        return make_fold(codes)
+    season, _, quadrant = name.rpartition("-") if name[-2:] in QUADRANTS else (name, "", None)
+    return make_fold(codes, season or None, quadrant)
