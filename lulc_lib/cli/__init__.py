@@ -18,6 +18,15 @@ from lulc_lib.cli.classify import add_classify
 from lulc_lib.cli.common import BAD_INPUT, DONE, FAULT, STOPPED, Subparsers
 from lulc_lib.cli.data import add_data
 from lulc_lib.cli.earth_engine import add_earth_engine
+from lulc_lib.cli.parser import (
+    COMPLETION,
+    ENVIRONMENT,
+    Parser,
+    add_habits,
+    complete,
+    logged,
+    missing_extra,
+)
 from lulc_lib.cli.sample import add_sample
 from lulc_lib.cli.sites import add_sites
 from lulc_lib.errors import InputError
@@ -28,17 +37,20 @@ COMMANDS: tuple[Callable[[Subparsers], None], ...] = (
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of ``lulc`` with all its subcommands."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="lulc", formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Open-pit mines on Sentinel-2: the study's tools.",
         epilog="examples:\n  lulc data --list\n  lulc classify scene.tif -o map.tif\n"
         "  lulc accuracy matrix.csv --rows map\n  lulc earth-engine --port 8765\n\n"
+        f"{ENVIRONMENT}\n\n{COMPLETION}\n\n"
         "exit codes: 0 done, 2 what was given cannot be used, 1 a fault of the program",
     )
     parser.add_argument("--version", action="version", version=f"lulc {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for add in COMMANDS:
         add(commands)
+    for command in commands.choices.values():
+        add_habits(command)
     return parser
 
 
@@ -56,9 +68,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 2 bad input (one line on stderr), 1 a fault of ours (one line on
         stderr; with LULC_DEBUG=1 the traceback), 130 stopped.
     """
-    args = build_parser().parse_args(arguments)
+    parser = build_parser()
+    complete(parser)
+    args = parser.parse_args(arguments)
     try:
-        code = args.run(args)
+        with logged(args):
+            code = args.run(args)
         sys.stdout.flush()
         return code
     except InputError as error:
@@ -71,6 +86,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except Exception as error:
+        if extra := missing_extra(args.command, error):
+            print(f"lulc {args.command}: {extra}", file=sys.stderr)
+            return BAD_INPUT
         if os.environ.get("LULC_DEBUG"):
             raise
         what = " ".join(f"{type(error).__name__}: {error}".split())

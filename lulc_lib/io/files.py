@@ -31,7 +31,7 @@ def existing_folder(path: Path | str) -> Path:
 
 
 def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path] = (),
-                  suffixes: Sequence[str] = ()) -> None:
+                  suffixes: Sequence[str] = (), overwrite: bool = True) -> None:
     """Check that files can be written, before the work that makes them.
 
     Parameters
@@ -42,12 +42,14 @@ def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path] = (
         Files that must not be overwritten.
     suffixes : sequence of str
         One of them must end every output's name; none: any may.
+    overwrite : bool
+        Whether a file that is there may be replaced (an input never).
 
     Raises
     ------
     InputError
-        A wrong suffix, a folder, a folder that is missing or may not be written to, an input, or
-        the same path twice.
+        A wrong suffix, a folder, a folder that is missing or may not be written to, an input, the
+        same path twice, or a file that is there already.
     """
     taken: dict[Path, str] = {path.resolve(): "is an input" for path in inputs}
     for what, path in outputs.items():
@@ -63,6 +65,8 @@ def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path] = (
             raise InputError(f"{what} {path}: the folder {path.parent} may not be written to")
         if path.resolve() in taken:
             raise InputError(f"{what} {path}: {taken[path.resolve()]}; name another file")
+        if path.exists() and not overwrite:
+            raise InputError(f"{what} {path}: is there already; --overwrite replaces it")
         taken[path.resolve()] = f"is {what} too"
 
 
