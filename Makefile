@@ -29,14 +29,18 @@ data: env ## download and verify the published dataset
 	@$(PY) -m lulc_lib data
 
 reproduce: env ## run every notebook; make its figures and results again
-	@source=$$($(PY) -m lulc_lib data --resolve $(SOURCE)) && \
-	  $(MAKE) --no-print-directory notebooks SOURCE=$$source BUDGET=$(BUDGET)
+	@began=$$(date +%s) && source=$$($(PY) -m lulc_lib data --resolve $(SOURCE)) && \
+	  run=build/$$source-$(BUDGET) && $(PY) scripts/run_notebook.py --check $$run && \
+	  $(MAKE) --no-print-directory notebooks SOURCE=$$source BUDGET=$(BUDGET) && \
+	  $(PY) scripts/run_notebook.py --summary $$run --began $$began
 
 smoke: env ## the same with tiny trainings, into build/ only
 	@$(MAKE) --no-print-directory reproduce BUDGET=smoke
 
-lab: env ## open the notebooks in JupyterLab
-	@$(PY) -m jupyter lab notebooks
+lab: env ## open copies of the notebooks in JupyterLab; all they write goes to build/lab
+	@$(PY) scripts/run_notebook.py --copies build/lab
+	@env -u LULC_OUTPUT $(PY) -m jupyter lab build/lab \
+	  $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
 
 test: env ## run all tests
 	@$(PY) -m pytest
@@ -66,7 +70,6 @@ COMPARED := $(foreach name,sweep leave_one_date_out pixel_classifiers study prot
 
 notebooks: $(NOTEBOOKS:%=$(OUT)/%.ipynb)
 	@if [ $(SOURCE)-$(BUDGET) = published-default ]; then $(PY) scripts/update_readme.py; fi
-	@echo "Figures: $$($(PY) scripts/run_notebook.py --where figures --source $(SOURCE) --budget $(BUDGET))"
 
 $(OUT)/01_prepare_scenes.ipynb: $(DATA) $(LANDSCAPE) $(FIGURES) lulc_lib/figures/prepare.py \
   lulc_lib/figures/poland_outline.csv
@@ -148,6 +151,7 @@ build/experiments/euromine_validation build/experiments/euromine_training \
 build/experiments/earth_engine_at_google: \
   AFTER = if test -e $@.absent; then rm -f $@ $@.absent; fi
 
+$(EXPERIMENTS:%=build/experiments/%): export LULC_OUTPUT = $(CURDIR)
 $(EXPERIMENTS:%=build/experiments/%): | env
 	@mkdir -p $(@D)
 	@$(BEFORE)

@@ -27,12 +27,13 @@ def published_dir() -> Path:
 
 
 def output_root() -> Path:
-    """Return the folder above ``figures/`` and ``results/``: ``$LULC_OUTPUT``, else the root.
+    """Return the folder above ``figures/`` and ``results/``: ``$LULC_OUTPUT``, else ``build/lab``.
 
-    Smoke runs and tests set it, so that they never touch the results of a real run.
+    ``make reproduce`` and experiments set it to the root, smoke runs and tests to folders of their
+    own. Whoever only explores sets nothing and never touches the committed results.
     """
     named = os.environ.get("LULC_OUTPUT")
-    return Path(named).resolve() if named else project_root()
+    return Path(named).resolve() if named else project_root() / "build" / "lab"
 
 
 def shown(path: Path) -> str:

@@ -13,19 +13,22 @@ import json
 import math
 import platform
 import subprocess
+import sys
 import time
 import zlib
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from lulc_lib import paths
 from lulc_lib.errors import InputError
 from lulc_lib.io import written_whole
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 _PACKAGES = ("lulc_lib", "numpy", "rasterio", "scikit-learn", "torch", "xarray")
 _CODE = ("lulc_lib/*.py", "ee_local/*.py", "experiments/*.py", "scripts/*.py")
@@ -94,8 +97,9 @@ def read_results(source: str, name: str, root: Path | None = None) -> dict[str, 
     source, name : str
         See :func:`write_results`.
     root : Path, optional
-        Folder above ``results/``; None is where this run writes. The project's root gives
-        committed results whatever the run.
+        Folder above ``results/``; None is where this run writes, and where it has written none,
+        the project's, which is then said. The project's root gives committed results whatever the
+        run.
 
     Raises
     ------
@@ -103,8 +107,13 @@ def read_results(source: str, name: str, root: Path | None = None) -> dict[str, 
         They are not there, or the file is damaged.
     """
     target = results_path(source, name)
+    committed = paths.project_root() / target.relative_to(paths.output_root())
     if root is not None:
         target = root / target.relative_to(paths.output_root())
+    elif committed.exists() and not target.exists():
+        print(f"{paths.shown(committed)} is read: nothing has been computed here yet",
+              file=sys.stderr)
+        target = committed
     if not target.exists():
         raise InputError(f"{target} is not there; make reproduce writes those of notebooks, "
                          "make experiments the others")
@@ -129,6 +138,7 @@ def pack_map(class_map: xr.DataArray) -> dict[str, Any]:
 
 def unpack_map(packed: Mapping[str, Any]) -> xr.DataArray:
     """Return the class map of :func:`pack_map`: (y, x) uint8 legend codes with CRS."""
+    import xarray as xr
     from rasterio.transform import Affine
 
     rows, cols = packed["shape"]

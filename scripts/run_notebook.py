@@ -1,16 +1,26 @@
 """Execute one notebook of the study with papermill, and publish it when it is a real run.
 
     python scripts/run_notebook.py notebooks/01_prepare_scenes.ipynb --output build/01.ipynb
+    python scripts/run_notebook.py --copies build/lab             # to explore
+    python scripts/run_notebook.py --check build/published-default     # are its files still there?
+    python scripts/run_notebook.py --summary build/published-default   # what a run has written
 
 The executed notebook goes to ``--output``. Only a default or paper run on the published data also
 rewrites the committed notebook, without the machine's traces (timings, paths, progress bars).
+Beside it lie the hashes of the figures and results that it wrote: with them ``--check`` finds what
+has been changed since, and has the notebook run again.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import os
+import re
+import shutil
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -111,7 +121,78 @@ def run(notebook: Path, output: Path, source: str, budget: str) -> int:
     if source == "published" and budget != "smoke":
         write(final, notebook)
     write(final, output)
+    written = {str(p): sha256(p) for p in products(output, output_root(source, budget), source)}
+    with written_whole(hashes_beside(output)) as part:
+        part.write_text(json.dumps(written, indent=1))
     draft.unlink()
+    return 0
+
+
+def hashes_beside(output: Path) -> Path:
+    """Where the hashes of what an executed notebook wrote lie."""
+    return output.with_suffix(".sha256.json")
+
+
+def sha256(path: Path) -> str:
+    """Hash a file; '' if it is not there."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
+
+
+def products(notebook: Path, root: Path, source: str) -> list[Path]:
+    """List the figures and results that a notebook writes below ``root``: its code names them."""
+    code = "\n".join(c.source for c in nbformat.read(notebook, as_version=4).cells
+                     if c.cell_type == "code")
+    words, number = set(re.findall(r'"(\w+)"', code)), notebook.name.partition("_")[0]
+    words |= {f"nb{number}_{word}" for word in words}
+    results = re.findall(r'write_results\(\s*[\w.]+, "(\w+)"', code)
+    figures = (root / "figures" / source).glob("*.png")
+    return sorted([*(root / "results" / source / f"{name}.json" for name in results),
+                   *(f for f in figures if f.stem.removesuffix("_synthetic") in words)])
+
+
+def check(folder: Path) -> int:
+    """Have those notebooks of a run run again whose figures or results have been changed."""
+    for hashes in sorted(folder.glob("*.sha256.json")):
+        output = hashes.with_name(hashes.name.replace(".sha256.json", ".ipynb"))
+        written = json.loads(hashes.read_text())
+        changed = [Path(p) for p, digest in written.items() if sha256(Path(p)) != digest]
+        if changed and output.exists():
+            print(f"{os.path.relpath(changed[0])} is not what {output.name} wrote: it runs again",
+                  file=sys.stderr)
+            output.unlink()
+    return 0
+
+
+def copy_notebooks(folder: Path) -> int:
+    """Copy the notebooks to explore in; a copy that was worked in stays as it is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    record = folder / ".copied.json"
+    copied = json.loads(record.read_text()) if record.exists() else {}
+    for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        copy, digest = folder / notebook.name, sha256(notebook)
+        before = copied.get(notebook.name)
+        if copy.exists() and sha256(copy) != before:
+            if before != digest:
+                print(f"{copy} is yours and stays, though the study's notebook has changed; "
+                      "remove it to have the new one", file=sys.stderr)
+            continue
+        shutil.copy(notebook, copy)
+        copied[notebook.name] = digest
+    record.write_text(json.dumps(copied, indent=1))
+    return 0
+
+
+def summary(folder: Path, began: float | None) -> int:
+    """Say where notebooks, figures and results of a run lie, and how long it took."""
+    source, budget = folder.name.rsplit("-", 1)
+    root, real = output_root(source, budget), source == "published" and budget != "smoke"
+    for what, place, names in (
+            ("Notebooks", ROOT / "notebooks" if real else folder, "[0-9]*[a-z].ipynb"),
+            ("Figures", root / "figures" / source, "*.png"),
+            ("Results", root / "results" / source, "*.json")):
+        print(f"{what + ':':<11}{os.path.relpath(place)} ({len(list(place.glob(names)))} files)")
+    if began is not None:
+        print(f"{'Minutes:':<11}{(time.time() - began) / 60:.1f}")
     return 0
 
 
@@ -130,11 +211,17 @@ def main() -> int:
     parser.add_argument("--output", type=Path)
     parser.add_argument("--source", default="auto", choices=["auto", "published", "synthetic"])
     parser.add_argument("--budget", default="default", choices=["smoke", "default", "paper"])
-    parser.add_argument("--where", choices=["figures", "results"], help="print a folder and stop")
+    parser.add_argument("--check", type=Path, metavar="FOLDER")
+    parser.add_argument("--copies", type=Path, metavar="FOLDER")
+    parser.add_argument("--summary", type=Path, metavar="FOLDER")
+    parser.add_argument("--began", type=float, help="for --summary: seconds since 1970")
     args = parser.parse_args()
-    if args.where:
-        print(os.path.relpath(output_root(args.source, args.budget) / args.where / args.source))
-        return 0
+    if args.check:
+        return check(args.check)
+    if args.copies:
+        return copy_notebooks(args.copies)
+    if args.summary:
+        return summary(args.summary, args.began)
     if not (args.notebook and args.output):
         parser.error("a notebook and --output are needed")
     return run(args.notebook, args.output, args.source, args.budget)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lulc_lib import paths
 from lulc_lib.cli.common import DONE, Subparsers
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def _started(args: argparse.Namespace) -> LocalServer:
         find_site(args.site)
     with contextlib.redirect_stdout(sys.stderr):
         source = resolve_source(args.source, ensure_landscape)
-    server = assets.start_local(source.root, args.site, args.port, args.exports, args.corine)
+    exports = args.exports or paths.project_root() / "build" / "earth_engine" / "exports"
+    server = assets.start_local(source.root, args.site, args.port, exports, args.corine)
     print(f"Data: {source.name}.", file=sys.stderr, flush=True)
     return server

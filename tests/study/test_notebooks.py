@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import os
 import re
 import shutil
@@ -129,3 +131,43 @@ def test_parameters_reach_the_notebook_and_leave_no_trace(one_cell_notebook, tmp
     done = nbformat.read(tmp_path / "out" / "99_example.ipynb", as_version=4)
     assert [c.execution_count for c in done.cells] == [1, 2]
     assert done.cells[1].outputs[0].text.strip() == "synthetic"
+
+
+@pytest.fixture(scope="module")
+def runner():
+    spec = importlib.util.spec_from_file_location("run_notebook", RUNNER[1])
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_figure_and_result_is_a_product_of_one_notebook(runner):
+    made = [p for n in NOTEBOOKS for p in runner.products(n, ROOT, "published")]
+    assert len(made) == len(set(made))
+    assert {*(ROOT / "figures" / "published").glob("*.png")} == {p for p in made
+                                                                 if p.suffix == ".png"}
+    assert all(p.exists() for p in made)
+
+
+def test_a_changed_figure_has_its_notebook_run_again(runner, tmp_path, capsys):
+    figure, output = tmp_path / "nb02_x.png", tmp_path / "02_train_unet.ipynb"
+    for path in (figure, output):
+        path.write_text("as written")
+    runner.hashes_beside(output).write_text(json.dumps({str(figure): runner.sha256(figure)}))
+    runner.check(tmp_path)
+    assert output.exists() and capsys.readouterr().err == ""
+    figure.write_text("of a smoke run in JupyterLab")
+    runner.check(tmp_path)
+    assert not output.exists()
+    assert "nb02_x.png is not what 02_train_unet.ipynb wrote" in capsys.readouterr().err
+
+
+def test_a_copy_that_was_worked_in_stays(runner, tmp_path, capsys):
+    runner.copy_notebooks(tmp_path)
+    assert {p.name for p in tmp_path.glob("*.ipynb")} == {n.name for n in NOTEBOOKS}
+    (tmp_path / NOTEBOOKS[0].name).write_text("mine")
+    (tmp_path / NOTEBOOKS[1].name).unlink()
+    runner.copy_notebooks(tmp_path)
+    assert (tmp_path / NOTEBOOKS[0].name).read_text() == "mine"
+    assert (tmp_path / NOTEBOOKS[1].name).read_bytes() == NOTEBOOKS[1].read_bytes()
+    assert capsys.readouterr().err == ""

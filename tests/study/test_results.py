@@ -11,12 +11,30 @@ from lulc_lib import paths, results
 from lulc_lib.data import reference
 from lulc_lib.errors import InputError
 from lulc_lib.figures.style import figure_path, save_figure
+from tests.conftest import ROOT
 
 
 @pytest.fixture(autouse=True)
 def output(tmp_path, monkeypatch):
     monkeypatch.setenv("LULC_OUTPUT", str(tmp_path))
     return tmp_path
+
+
+def test_whoever_explores_never_touches_committed_results(monkeypatch, capsys):
+    """Without LULC_OUTPUT (JupyterLab, an editor, a script) everything goes to build/lab."""
+    monkeypatch.delenv("LULC_OUTPUT")
+    monkeypatch.chdir(ROOT / "notebooks")
+    for path in (results.results_path("published", "unet"), figure_path("nb02_x", "published")):
+        assert path.relative_to(ROOT).parts[:2] == ("build", "lab")
+
+
+def test_committed_results_are_read_where_nothing_has_been_computed(capsys):
+    committed = json.loads((ROOT / "results" / "published" / "unet.json").read_text())["values"]
+    assert results.read_results("published", "unet") == committed
+    assert "results/published/unet.json is read" in capsys.readouterr().err
+    results.write_results("published", "unet", {"x": 1}, [], ROOT)
+    assert results.read_results("published", "unet") == {"x": 1}
+    assert capsys.readouterr().err == ""
 
 
 def test_provenance(tmp_path):
