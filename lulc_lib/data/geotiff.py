@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from lulc_lib import legend
+from lulc_lib.data import raster_style
 
 BLOCK = 512
 """Pixels, edge of the blocks a file is stored in."""
@@ -121,12 +121,29 @@ class RasterWriter:
 
 def class_map_writer(path: Path, shape: tuple[int, int], crs: rasterio.CRS,
                      transform: rasterio.Affine, tags: Mapping[str, str]) -> RasterWriter:
-    """Return a writer of a class map: legend codes with colour table, and its QGIS style."""
+    """Return a writer of a class map: legend codes with colour table, names and QGIS style."""
     names = {f"class_{code}": name for code, name in legend.NAMES.items()}
     colours = {legend.NO_DATA: legend.NO_DATA_COLOUR, **legend.COLOURS}
     writer = RasterWriter(path, shape, crs, transform, ("class",), legend.NO_DATA,
                           {**names, **tags}, colours=colours)
-    writer.add(path.with_suffix(".qml"), qgis_style())
+    writer.add(path.with_suffix(".qml"), raster_style.class_style())
+    writer.add(path.with_name(f"{path.name}.aux.xml"), raster_style.class_names())
+    return writer
+
+
+def shares_writer(path: Path, shape: tuple[int, int], crs: rasterio.CRS,
+                  transform: rasterio.Affine, bands: Sequence[str], tags: Mapping[str, str]
+                  ) -> RasterWriter:
+    """Return a writer of shares 0–1, see :func:`shares`, and its QGIS style.
+
+    The style shows the band that is named after the quarry class, else the first.
+    """
+    writer = RasterWriter(path, shape, crs, transform, bands, SHARE_NO_DATA, tags, "AVERAGE",
+                          1 / SHARE_STEPS)
+    quarry = legend.code("quarry")
+    named = f"{quarry} {legend.NAMES[quarry]}"
+    shown = bands.index(named) + 1 if named in bands else 1
+    writer.add(path.with_suffix(".qml"), raster_style.share_style(shown))
     return writer
 
 
@@ -144,7 +161,7 @@ def applicability_writer(path: Path, shape: tuple[int, int], crs: rasterio.CRS,
     }
     writer = RasterWriter(path, shape, crs, transform, (APPLICABILITY,), UNKNOWN,
                           {**tags, **meaning}, "AVERAGE", 1 / INSIDE)
-    writer.add(path.with_suffix(".qml"), applicability_style())
+    writer.add(path.with_suffix(".qml"), raster_style.applicability_style())
     return writer
 
 
@@ -175,53 +192,3 @@ def shares(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     """
     steps = np.rint(np.clip(values, 0, 1) * SHARE_STEPS)
     return np.where(np.isnan(steps), SHARE_NO_DATA, steps).astype(np.uint8)
-
-
-def qgis_style() -> str:
-    """Return a QGIS layer style (.qml): the legend's codes with their names and colours."""
-    root, renderer = _style("paletted")
-    palette = ET.SubElement(renderer, "colorPalette")
-    for code, name in legend.NAMES.items():
-        ET.SubElement(palette, "paletteEntry", value=str(code), label=f"{code} {name}",
-                      color=legend.COLOURS[code], alpha="255")
-    return _text(root)
-
-
-APPLICABILITY_BANDS = ((INSIDE, "#2b7a9b", "inside the area of applicability"),
-                       (2 * INSIDE, "#f2a33a", "outside, up to twice the threshold"),
-                       (HIGHEST, "#b3261e", "far outside"))
-"""Highest value, colour and meaning of what the style tells apart."""
-
-
-def applicability_style() -> str:
-    """Return a QGIS layer style (.qml) of a dissimilarity index: inside, outside, far outside."""
-    root, renderer = _style("singlebandpseudocolor")
-    renderer.set("classificationMin", "0")
-    renderer.set("classificationMax", str(HIGHEST))
-    shader = ET.SubElement(ET.SubElement(renderer, "rastershader"), "colorrampshader",
-                           colorRampType="DISCRETE", classificationMode="1", clip="0",
-                           minimumValue="0", maximumValue=str(HIGHEST))
-    for value, colour, meaning in APPLICABILITY_BANDS:
-        ET.SubElement(shader, "item", value=str(value), color=colour, alpha="255", label=meaning)
-    return _text(root)
-
-
-def _style(kind: str) -> tuple[ET.Element, ET.Element]:
-    """Return a style's root and its renderer of band 1."""
-    root = ET.Element("qgis", version="3.34", styleCategories="Symbology")
-    renderer = ET.SubElement(ET.SubElement(root, "pipe"), "rasterrenderer", type=kind, band="1",
-                             opacity="1", alphaBand="-1", nodataColor="")
-    ET.SubElement(renderer, "rasterTransparency")
-    return root, renderer
-
-
-def _text(root: ET.Element) -> str:
-    """Return a style's text, with what every raster's style says."""
-    pipe = root.find("pipe")
-    ET.SubElement(pipe, "brightnesscontrast", brightness="0", contrast="0", gamma="1")
-    ET.SubElement(pipe, "huesaturation", saturation="0", grayscaleMode="0", colorizeOn="0")
-    ET.SubElement(pipe, "rasterresampler", maxOversampling="2")
-    ET.SubElement(root, "blendMode").text = "0"
-    ET.indent(root)
-    head = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
-    return head + ET.tostring(root, encoding="unicode") + "\n"

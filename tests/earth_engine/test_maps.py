@@ -154,7 +154,7 @@ def test_export_can_be_read_back(forest_map, tmp_path):
         assert f"#{red:02x}{green:02x}{blue:02x}" == legend.COLOURS[CLASSES[-1]]
         assert opened.tags()["classifier"] == "Random forest"
     assert file.with_suffix(".qml").exists()
-    assert {p.name for p in tmp_path.iterdir()} == {"map.tif", "map.qml"}
+    assert {p.name for p in tmp_path.iterdir()} == {"map.tif", "map.qml", "map.tif.aux.xml"}
 
 
 def test_corine_in_our_classes(engine):

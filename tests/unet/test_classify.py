@@ -178,8 +178,10 @@ def test_what_is_written(write_raster, checkpoint, tmp_path, capsys):
                for e in style.iter("paletteEntry")}
     assert entries == {c: (f"{c} {legend.NAMES[c]}", legend.COLOURS[c]) for c in legend.CODES}
     assert style.find(".//rasterrenderer").get("type") == "paletted"
+    words = [c.text for c in ET.parse(tmp_path / "map.tif.aux.xml").iter("Category")]
+    assert words == ["no data", *(f"{c} {name}" for c, name in legend.NAMES.items())]
     names = sorted(p.name for p in tmp_path.iterdir())
-    assert names == ["map.qml", "map.tif", "place_20230709.tif"]
+    assert names == ["map.qml", "map.tif", "map.tif.aux.xml", "place_20230709.tif"]
     assert os.stat(out).st_mode & 0o077 == os.stat(path).st_mode & 0o077
 
 
@@ -197,6 +199,8 @@ def test_probabilities_by_command(write_raster, checkpoint, tmp_path):
     picked = np.take_along_axis(probabilities, legend.to_index(codes).clip(0, 9)[None], axis=0)[0]
     assert (picked == probabilities.max(axis=0))[there].all()
     assert np.abs(probabilities.astype(int).sum(axis=0) - 250)[there].max() <= 5
+    shown = [ET.parse(f.with_suffix(".qml")).find(".//rasterrenderer").get("band") for f in (p, e)]
+    assert shown == [str(len(legend.CODES)), "1"]  # quarry
 
 
 def refusals(write_raster, tmp_path, checkpoint):
