@@ -38,8 +38,7 @@ from lulc_lib.io import check_outputs
 from lulc_lib.unet.applicability import Applicability, probabilities_and_features
 from lulc_lib.unet.checkpoint import StoredModel
 from lulc_lib.unet.inputs import FIXED_INPUTS, USUAL
-from lulc_lib.unet.model import Ensemble, Network
-from lulc_lib.unet.normalise import Normalisation, statistics_of
+from lulc_lib.unet.normalise import statistics_of
 from lulc_lib.unet.predict import TILE, Part, codes_of, grown, probabilities_of, tiles, within
 
 MEMORY = 800e6
@@ -119,18 +118,18 @@ def classify_file(
         parts = list(tiles(stored.model, *source.shape, tile or tile_size(stored)))
         with _bar("reading", source, progress) as bar:
             survey = source.survey(offset, bar.update)
-        reader, counts = _Reader(source, survey, stored.normalisation), np.zeros((2, 256), int)
+        classifier = Classifier(stored, survey, tta, applicability is not None)
+        counts = np.zeros((2, 256), int)
         tags = {"model": model_name, "network": f"{stored.config.network} ({stored.config.name})",
                 "offset": f"{survey.offset.used} DN ({survey.offset.source})",
                 "tta": str(tta).lower()}
         try:
             with ExitStack() as stack, _bar("classifying", source, progress) as bar:
                 writers = _writers(stack, outputs, source, tags, stored.applicability)
-                area = stored.applicability if applicability else None
-                for core, window in parts:
-                    result = _classify_tile(reader, stored.model, core, window, tta, area)
-                    counts += _write(writers, result, core)
-                    bar.update(result.steps.size)
+                for core, _ in parts:
+                    block = classifier.block(source, core)
+                    counts += write_block(writers, block, core)
+                    bar.update(block.steps.size)
                 for writer in writers.values():
                     writer.finish()
                 for writer in writers.values():
@@ -153,22 +152,86 @@ def tile_size(stored: StoredModel) -> int:
     return max(edge // step, 8) * step
 
 
-class _Reader:
-    """Network input of any part of a scene's file."""
+class Block(NamedTuple):
+    """What a network says of a part of a scene.
 
-    def __init__(self, scene: SceneFile, survey: Survey, normalisation: Normalisation) -> None:
+    Attributes
+    ----------
+    probabilities : array of float32, shape (class, row, col)
+        NaN where every band is missing.
+    steps : array of uint8, shape (row, col)
+        Dissimilarity to the training data as a file holds it; ``geotiff.UNKNOWN`` if not asked for.
+    """
+
+    probabilities: NDArray[np.float32]
+    steps: NDArray[np.uint8]
+
+
+class Classifier:
+    """All that classifying any block of a scene needs, but its pixels; can be sent to a process.
+
+    Parameters
+    ----------
+    stored : StoredModel
+        Network, normalisation and area of applicability.
+    survey : Survey
+        Of the whole scene: radiometric offset and statistics.
+    tta : bool
+        Test-time augmentation.
+    applicability : bool
+        Also work out the dissimilarity to the training data.
+    """
+
+    def __init__(self, stored: StoredModel, survey: Survey, tta: bool = False,
+                 applicability: bool = False) -> None:
         statistics = statistics_of(survey.count, survey.total, survey.squares)
-        self.scene, self.offset = scene, survey.offset.used
+        self.model, self.tta, self.offset = stored.model, tta, survey.offset.used
+        self.area = stored.applicability if applicability else None
         # (band,) reflectance where a band is missing far around
-        self.fallback = ((USUAL,) * len(BANDS) if normalisation.name in FIXED_INPUTS
+        self.fallback = ((USUAL,) * len(BANDS) if stored.normalisation.name in FIXED_INPUTS
                          else statistics[0])
-        self.normalisation = normalisation.settled(statistics)
+        self.normalisation = stored.normalisation.settled(statistics)
 
-    def reflectance(self, part: Part) -> NDArray[np.float32]:
+    @property
+    def step(self) -> int:
+        """Pixels: rows and columns of a block start on multiples of it."""
+        return 2**self.model.depth
+
+    def block(self, scene: SceneFile, core: Part) -> Block:
+        """Classify a part of a scene; what is needed around it is read, too.
+
+        Parameters
+        ----------
+        scene : SceneFile
+            Open.
+        core : tuple of slice
+            Rows and columns; they start on multiples of :attr:`step`.
+        """
+        window = grown(core, (self.model.margin,) * 2, scene.shape)
+        values = self._reflectance(scene, window)
+        inner = within(window, core)
+        missing = np.isnan(values[:, *inner]).all(axis=0)
+        steps = np.full(missing.shape, UNKNOWN, dtype=np.uint8)
+        if missing.all():
+            shape = len(legend.CODES), *missing.shape
+            return Block(np.full(shape, np.nan, np.float32), steps)
+        inputs = self._inputs(scene, values, core, window)
+        if self.area is None:
+            probabilities = probabilities_of(self.model, inputs, self.tta)[:, *inner]
+        else:
+            probabilities, features = (
+                a[:, *inner] for a in probabilities_and_features(self.model, inputs, self.tta))
+            ratio = self.area.dissimilarity(features) / self.area.threshold
+            steps = np.where(missing, UNKNOWN, applicability_steps(ratio))
+        probabilities[:, missing] = np.nan
+        return Block(probabilities, steps)
+
+    def _reflectance(self, scene: SceneFile, part: Part) -> NDArray[np.float32]:
         """Return (band, row, col) float32 reflectance, NaN where a band holds no data."""
-        return to_reflectance(self.scene.read(_window(part)), self.offset)
+        return to_reflectance(scene.read(_window(part)), self.offset)
 
-    def inputs(self, values: NDArray[np.float32], core: Part, window: Part) -> NDArray[np.float32]:
+    def _inputs(self, scene: SceneFile, values: NDArray[np.float32], core: Part, window: Part
+                ) -> NDArray[np.float32]:
         """Return network input of the reflectance of ``window`` around ``core``.
 
         A gap takes the nearest pixel's value, which may lie outside the window: half as far again
@@ -178,54 +241,29 @@ class _Reader:
             return self.normalisation.scaled(values)
         rows, cols = (max(c.start - w.start, w.stop - c.stop) * 3 // 2 + 2
                       for c, w in zip(core, window, strict=True))
-        wide = grown(window, (rows, cols), self.scene.shape)
-        values = self.reflectance(wide)
+        wide = grown(window, (rows, cols), scene.shape)
+        values = self._reflectance(scene, wide)
         for band, mean in zip(values, self.fallback, strict=True):
             if not fill_band(band):
                 band[...] = mean
         return self.normalisation.scaled(values[:, *within(wide, window)])
 
 
-class _Tile(NamedTuple):
-    probabilities: NDArray[np.float32]  # (class, row, col), NaN where every band is missing
-    steps: NDArray[np.uint8]  # (row, col) dissimilarity as a file holds it, NO_DATA if not asked
-
-
-def _classify_tile(
-    reader: _Reader, model: Network | Ensemble, core: Part, window: Part, tta: bool,
-    area: Applicability | None,
-) -> _Tile:
-    values = reader.reflectance(window)
-    inner = within(window, core)
-    missing = np.isnan(values[:, *inner]).all(axis=0)
-    steps = np.full(missing.shape, UNKNOWN, dtype=np.uint8)
-    if missing.all():
-        return _Tile(np.full((len(legend.CODES), *missing.shape), np.nan, np.float32), steps)
-    inputs = reader.inputs(values, core, window)
-    if area is None:
-        probabilities = probabilities_of(model, inputs, tta)[:, *inner]
-    else:
-        probabilities, features = (
-            a[:, *inner] for a in probabilities_and_features(model, inputs, tta))
-        ratio = area.dissimilarity(features) / area.threshold
-        steps = np.where(missing, UNKNOWN, applicability_steps(ratio))
-    probabilities[:, missing] = np.nan
-    return _Tile(probabilities, steps)
-
-
-def _write(writers: Mapping[str, RasterWriter], tile: _Tile, core: Part) -> NDArray[np.int64]:
-    """Write a tile's parts; return (2, 256) pixels of each code: all, and those outside."""
-    codes, window = codes_of(tile.probabilities), _window(core)
+def write_block(
+    writers: Mapping[str, RasterWriter], block: Block, core: Part
+) -> NDArray[np.int64]:
+    """Write a block's parts; return (2, 256) pixels of each code: all, and those outside."""
+    codes, window = codes_of(block.probabilities), _window(core)
     writers["output"].write(codes[None], window)
     if "probabilities" in writers:
-        writers["probabilities"].write(shares(tile.probabilities), window)
+        writers["probabilities"].write(shares(block.probabilities), window)
     if "entropy" in writers:
-        surprise = -np.log(np.maximum(tile.probabilities, np.finfo(np.float32).tiny))
-        entropy = (tile.probabilities * surprise).sum(axis=0) / np.log(len(legend.CODES))
+        surprise = -np.log(np.maximum(block.probabilities, np.finfo(np.float32).tiny))
+        entropy = (block.probabilities * surprise).sum(axis=0) / np.log(len(legend.CODES))
         writers["entropy"].write(shares(entropy)[None], window)
     if "applicability" in writers:
-        writers["applicability"].write(tile.steps[None], window)
-    outside = codes[(tile.steps > INSIDE) & (tile.steps != UNKNOWN)]
+        writers["applicability"].write(block.steps[None], window)
+    outside = codes[(block.steps > INSIDE) & (block.steps != UNKNOWN)]
     return np.stack([np.bincount(c.ravel(), minlength=256) for c in (codes, outside)])
 
 
