@@ -256,16 +256,21 @@ def cost(table: pd.DataFrame, title: str, caption: str) -> Figure:
     fig, axes = plt.subplots(1, 2, figsize=(11.5, 4.6), layout="constrained", sharey=True)
     columns = {"training_seconds": "seconds of training, log scale",
                "parameters": "parameters (weights, nodes, thresholds), log scale"}
+    table = table.sort_values("score", ascending=False)
     for ax, (column, label) in zip(axes, columns.items(), strict=True):
-        for name, row in table.iterrows():
+        for number, (name, row) in enumerate(table.iterrows(), 1):
             gpu = "CPU" not in row["on"].upper()
-            ax.plot(row[column], row.score, "s" if gpu else "o",
-                    color=ORANGE if gpu else style.OURS, markersize=7)
-            style.beside(ax, name, (row[column], row.score), (6, 4), fontsize=8)
+            ax.plot(row[column], row.score, "s" if gpu else "o", markersize=13, linestyle="none",
+                    color=ORANGE if gpu else style.OURS, markeredgecolor="white",
+                    label=f"{number}  {name}")
+            ax.annotate(str(number), (row[column], row.score), ha="center", va="center",
+                        color="white", fontsize=8, fontweight="bold")
         ax.set_xscale("log")
-        ax.margins(x=0.3, y=0.1)
+        ax.margins(x=0.1, y=0.1)
         ax.set_xlabel(label)
         style.light_grid(ax, "both")
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=9,
+               markerscale=0.6, labelspacing=0.6, frameon=False)
     axes[0].set_ylabel("macro F1, season and place out")
     return style.titled(fig, title, caption)
 
