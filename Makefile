@@ -23,7 +23,7 @@ help: ## list the commands
 	@echo "EE_BACKEND=auto|google|local names who answers notebook 03 (EE_PROJECT=... at Google)."
 
 env: ## build or repair the virtual environment in .venv
-	@$(PYTHON) scripts/setup_environment.py --folder $(VENV)
+	@$(PYTHON) scripts/setup_environment.py --folder $(VENV) $(if $(filter env,$(MAKECMDGOALS)),--next)
 
 data: env ## download and verify the published dataset
 	@$(PY) -m lulc_lib data
@@ -63,7 +63,7 @@ SITES := $(DATA) $(call all,lulc_lib/sites)
 MODEL := lulc_lib/unet/study.pt
 FIGURES := scripts/run_notebook.py lulc_lib/figures/__init__.py lulc_lib/figures/style.py
 NOTEBOOKS := 01_prepare_scenes 02_train_unet 03_earth_engine_classifiers 04_accuracy_metrics \
-  05_accuracy_pitfalls 06_fair_comparison 07_illegal_sites
+  05a_one_matrix 05b_samples_and_leaks 06_fair_comparison 07_illegal_sites
 RESULTS := $(if $(filter smoke,$(BUDGET)),$(OUT)/)results/$(SOURCE)
 COMPARED := $(foreach name,sweep leave_one_date_out pixel_classifiers study protocols \
   test_scene_ledger,results/published/$(name).json)
@@ -78,7 +78,7 @@ $(OUT)/03_earth_engine_classifiers.ipynb: $(EARTH_ENGINE) $(LANDSCAPE) $(ACCURAC
   $(FIGURES) lulc_lib/figures/earth_engine.py $(RESULTS)/unet.json
 $(OUT)/04_accuracy_metrics.ipynb: $(DATA) $(LANDSCAPE) $(ACCURACY) $(FIGURES) \
   lulc_lib/figures/accuracy.py $(RESULTS)/scenes.json $(RESULTS)/unet.json
-$(OUT)/05_accuracy_pitfalls.ipynb: $(ACCURACY) $(FIGURES) lulc_lib/figures/lesson.py
+$(OUT)/05a_one_matrix.ipynb $(OUT)/05b_samples_and_leaks.ipynb: $(ACCURACY) $(FIGURES) lulc_lib/figures/lesson.py
 $(OUT)/06_fair_comparison.ipynb: $(UNET) $(ACCURACY) $(LANDSCAPE) $(FIGURES) \
   lulc_lib/figures/comparison.py results/published/fair_comparison.json \
   results/published/earth_engine.json
@@ -179,7 +179,8 @@ build/experiments/pixel_classifiers: \
 build/experiments/site_rules: experiments/site_rules.py experiments/degrade.py $(SITES) \
   $(LANDSCAPE) $(MODEL)
 build/experiments/lesson_numbers: experiments/lesson_numbers.py $(DATA) $(LANDSCAPE) \
-  $(call python,lulc_lib/accuracy) results/published/protocols.json
+  $(call python,lulc_lib/accuracy) results/published/protocols.json \
+  results/published/earth_engine.json
 build/experiments/landscape_spectra: experiments/landscape_spectra.py $(DATA) \
   $(call python,lulc_lib/landscape)
 build/experiments/euromine_validation: experiments/euromine_validation.py $(UNET) $(MODEL)
@@ -203,7 +204,8 @@ results/published/leave_one_date_out_plain.json: build/experiments/leave_one_dat
 results/published/pixel_classifiers.json: build/experiments/pixel_classifiers ;
 results/synthetic/site_rules.json: build/experiments/site_rules ;
 lulc_lib/accuracy/lesson/polygons.csv lulc_lib/accuracy/lesson/map_pixels.csv \
-  lulc_lib/accuracy/lesson/matrices.csv: build/experiments/lesson_numbers ;
+  lulc_lib/accuracy/lesson/matrices.csv lulc_lib/accuracy/lesson/importance.csv: \
+  build/experiments/lesson_numbers ;
 lulc_lib/landscape/spectra.csv: build/experiments/landscape_spectra ;
 results/published/earth_engine_at_google.json: build/experiments/earth_engine_at_google ;
 else

@@ -1,6 +1,6 @@
 """Build or repair the virtual environment of the study. Needs nothing but Python ≥ 3.11.
 
-    python3 scripts/setup_environment.py [--folder .venv]
+    python3 scripts/setup_environment.py [--folder .venv] [--next]
 
 The environment is ready when its stamp says that it was completed at this very place, for these
 requirements and this Python, and every pinned package is installed in its pinned version. Anything
@@ -24,6 +24,12 @@ PACKAGES = {"lulc-lib": ROOT, "ee-local": ROOT / "ee_local"}
 """Our own distributions and where each lies; installed editable."""
 
 OLDEST = (3, 11)
+NEXT = """\
+The environment is ready. Next:
+  make lab          the notebooks in JupyterLab; nothing committed is touched
+  make reproduce    run them all: figures, results (ten minutes; needs the released data)
+  make smoke        the same with tiny trainings, into build/ only
+  ./lulc classify scene.tif -o map.tif     a map of your own scene (. .venv/bin/activate: lulc)"""
 LIST_INSTALLED = (
     "import importlib.metadata as m, json;"
     "print(json.dumps({d.metadata['Name']: d.version for d in m.distributions()}))"
@@ -82,7 +88,8 @@ def build(folder: Path) -> None:
     pip = [folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install"]
     subprocess.run([*pip, "-r", REQUIREMENTS], check=True)
     for place in PACKAGES.values():
-        subprocess.run([*pip, "--no-deps", "--editable", place], check=True)
+        subprocess.run([*pip, "--no-deps", "--no-build-isolation", "--editable", place],
+                       check=True)
     temporary = stamp.with_suffix(".tmp")
     temporary.write_text(stamp_text(folder))
     temporary.replace(stamp)
@@ -92,14 +99,16 @@ def main() -> int:
     """Make the environment ready; the exit status says whether it is."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=ROOT / ".venv")
-    folder = parser.parse_args().folder.resolve()
+    parser.add_argument("--next", action="store_true", help="say what can be done now")
+    args = parser.parse_args()
+    folder = args.folder.resolve()
     if sys.version_info < OLDEST:
         print(f"Python is {sys.version.split()[0]}; it must be 3.11 or newer "
               "(make PYTHON=python3.12 …)", file=sys.stderr)
         return 2
     why = fault(folder)
     if not why:
-        return 0
+        return _ready(args.next)
     print(f"Setting up {folder.name} ({why}); this takes a few minutes …", file=sys.stderr)
     try:
         build(folder)
@@ -111,6 +120,12 @@ def main() -> int:
     if why:
         print(f"The environment is still not right: {why}", file=sys.stderr)
         return 1
+    return _ready(args.next)
+
+
+def _ready(say_next: bool) -> int:
+    if say_next:
+        print(NEXT)
     return 0
 
 
