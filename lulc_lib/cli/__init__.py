@@ -1,8 +1,10 @@
 """The ``lulc`` command: parses arguments, calls the library, turns errors into exit codes.
 
 A subcommand is a module with a function that adds its parser (listed in ``COMMANDS``) and sets
-``run`` to a function of the parsed arguments. What it needs beyond the standard library it imports
-when it runs, so that ``lulc --help`` is quick and works without the heavy packages.
+``run`` and ``files`` to functions of the parsed arguments: what it does, and all that it reads and
+writes, which is checked before anything is opened for writing. What it needs beyond the standard
+library it imports when it runs, so that ``lulc --help`` is quick and works without the heavy
+packages.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from collections.abc import Callable, Sequence
 from lulc_lib import __version__
 from lulc_lib.cli.accuracy import add_accuracy
 from lulc_lib.cli.classify import add_classify
-from lulc_lib.cli.common import BAD_INPUT, DONE, FAULT, STOPPED, Subparsers
+from lulc_lib.cli.common import BAD_INPUT, DONE, ENDED, FAULT, STOPPED, Subparsers
 from lulc_lib.cli.data import add_data
 from lulc_lib.cli.earth_engine import add_earth_engine
 from lulc_lib.cli.parser import (
@@ -27,9 +29,12 @@ from lulc_lib.cli.parser import (
     logged,
     missing_extra,
 )
+from lulc_lib.cli.process import Ended, ended_as_stopped, streams
 from lulc_lib.cli.sample import add_sample
 from lulc_lib.cli.sites import add_sites
 from lulc_lib.errors import InputError
+from lulc_lib.io import check_outputs
+from lulc_lib.io.text import printable
 
 COMMANDS: tuple[Callable[[Subparsers], None], ...] = (
     add_data, add_classify, add_accuracy, add_sample, add_earth_engine, add_sites)
@@ -65,33 +70,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0 done, 2 bad input (one line on stderr), 1 a fault of ours (one line on
-        stderr; with LULC_DEBUG=1 the traceback), 130 stopped.
+        The exit code: 0 done, 2 what was given or the machine cannot be used (one line on stderr),
+        1 a fault of ours (one line on stderr; with LULC_DEBUG=1 the traceback), 130 stopped by
+        Ctrl-C, 143 ended by SIGTERM.
     """
-    parser = build_parser()
-    complete(parser)
-    args = parser.parse_args(arguments)
+    command = "lulc"
     try:
-        with logged(args):
-            code = args.run(args)
-        sys.stdout.flush()
-        return code
+        with streams(), ended_as_stopped():
+            parser = build_parser()
+            complete(parser)
+            args = parser.parse_args(arguments)
+            command = f"lulc {args.command}"
+            return _run(args)
     except InputError as error:
-        print(f"lulc {args.command}: {' '.join(str(error).split())}", file=sys.stderr)
-        return BAD_INPUT
-    except KeyboardInterrupt:
-        print("lulc: stopped", file=sys.stderr)
-        return STOPPED
+        return _failed(command, str(error))
+    except KeyboardInterrupt as stop:
+        _failed("lulc", "stopped")
+        return ENDED if isinstance(stop, Ended) else STOPPED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    except OSError as error:
+        where = "" if error.filename is None else f"{error.filename}: "
+        return _failed(command, f"{where}{error.strerror or error}")
+    except MemoryError as error:
+        return _failed(command, f"there is not enough memory {error}")
     except Exception as error:
-        if extra := missing_extra(args.command, error):
-            print(f"lulc {args.command}: {extra}", file=sys.stderr)
-            return BAD_INPUT
+        if extra := missing_extra(command.removeprefix("lulc "), error):
+            return _failed(command, extra)
         if os.environ.get("LULC_DEBUG"):
             raise
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        print(f"lulc {args.command}: a fault of the program, {what} "
-              "(LULC_DEBUG=1 shows the traceback)", file=sys.stderr)
+        _failed(command, f"a fault of the program, {type(error).__name__}: {error} "
+                "(LULC_DEBUG=1 shows the traceback)")
         return FAULT
+
+
+def _run(args: argparse.Namespace) -> int:
+    """Check all files of a command before the first is opened for writing, and run it."""
+    files = args.files(args)
+    check_outputs(files.outputs, filter(None, files.inputs), files.suffixes, args.overwrite,
+                  files.folders, args.log)
+    with logged(args):
+        return args.run(args)
+
+
+def _failed(command: str, why: str) -> int:
+    """Say in one line why a command could not do its work; return the exit code."""
+    print(printable(" ".join(f"{command}: {why}".split())), file=sys.stderr)
+    return BAD_INPUT

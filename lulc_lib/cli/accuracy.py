@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import glob
 import json
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lulc_lib.cli.common import DONE, Subparsers
+from lulc_lib.cli.common import DONE, Files, Subparsers, note, say
 from lulc_lib.errors import InputError
-from lulc_lib.io import check_outputs, existing_file
+from lulc_lib.io import existing_file
 
 if TYPE_CHECKING:
     from lulc_lib.accuracy.assess import Comparison
@@ -87,7 +87,7 @@ def add_accuracy(commands: Subparsers) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
     parser.add_argument("--html", type=Path, metavar="OUT",
                         help="also write a self-contained HTML report")
-    parser.set_defaults(run=run_accuracy)
+    parser.set_defaults(run=run_accuracy, files=files_accuracy)
 
 
 def _code(word: str) -> int | str:
@@ -96,13 +96,19 @@ def _code(word: str) -> int | str:
     raise argparse.ArgumentTypeError(f"{word!r} is no whole number and not 'none'")
 
 
+def files_accuracy(args: argparse.Namespace) -> Files:
+    """Name all that is read and written; what could be the reference beside the map is read."""
+    called = f"{glob.escape(args.input.stem)}_ref.*"
+    beside = [] if args.reference else args.input.parent.glob(called)
+    return Files((args.input, args.reference, args.labels, args.areas, *beside),
+                 {"--html": args.html})
+
+
 def run_accuracy(args: argparse.Namespace) -> int:
     """Assess what was given and return the exit code."""
     from lulc_lib.accuracy import assess as room
     from lulc_lib.cli.accuracy_text import text
 
-    given = (args.input, args.reference, args.labels, args.areas)
-    check_outputs({"--html": args.html}, filter(None, given))
     strata, complete = None, ()
     if args.input.suffix.lower() == ".gpkg" and args.reference is None:
         comparison, strata, complete = _read_sample(args)
@@ -121,12 +127,12 @@ def run_accuracy(args: argparse.Namespace) -> int:
                  "Class names": args.labels, "Mapped areas": args.areas}
         room.write_report(assessment, args.html, {k: path for k, path in roles.items() if path})
     if args.json:
-        for note in comparison.notes:
-            print(f"lulc accuracy: {note}", file=sys.stderr)
-        print(json.dumps(room.as_json(assessment), indent=2, ensure_ascii=False, allow_nan=False))
+        for line in comparison.notes:
+            note(line)
+        say(json.dumps(room.as_json(assessment), indent=2, ensure_ascii=False, allow_nan=False))
     else:
         report = "" if args.html is None else f"\n\nReport: {args.html}"
-        print(text(assessment) + report)
+        say(text(assessment) + report)
     return DONE
 
 
@@ -203,12 +209,11 @@ def _count_map(args: argparse.Namespace) -> Comparison:
     pairs = count_pairs(args.input, reference, confusion_from_labels, args.unmapped == "count",
                         args.nodata)
     if args.reference is None:
-        print(f"lulc accuracy: the reference is {path.name}, which lies beside the map",
-              file=sys.stderr)
+        note(f"the reference is {path.name}, which lies beside the map")
         args.reference = path
     if vector and args.column is None:
-        print(f"lulc accuracy: the class codes are taken from column {reference.column!r} of "
-              f"{path.name}, {reference.why}", file=sys.stderr)
+        note(f"the class codes are taken from column {reference.column!r} of {path.name}, "
+             f"{reference.why}")
     matrix = as_confusion(pairs.counts.to_numpy(), list(pairs.counts.index))
     return Comparison.of_matrix(matrix, pairs.kind, pairs.notes, pixels=True,
                                 dropped=pairs.dropped)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import signal
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from lulc_lib.cli.common import DONE, Subparsers
+from lulc_lib.cli.common import DONE, Files, Subparsers, note, say, warn
+from lulc_lib.io import with_siblings
 
 BESIDE = Path()
 """``--applicability`` without a file."""
@@ -72,48 +69,44 @@ def add_classify(commands: Subparsers) -> None:
                         "settings say; for the one that ships: no)")
     parser.add_argument("--offset", type=int, metavar="DN",
                         help="DN to subtract, 0 or 1000 (default: from metadata and pixels)")
-    parser.set_defaults(run=run_classify)
+    parser.set_defaults(run=run_classify, files=files_classify)
+
+
+def files_classify(args: argparse.Namespace) -> Files:
+    """Name all that is read and written."""
+    from lulc_lib.data.geotiff import SUFFIXES
+
+    rasters = {"--output": args.output, "--probabilities": args.probabilities,
+               "--entropy": args.entropy, "--applicability": _applicability(args)}
+    outputs = {what: (*with_siblings(path, [".qml"]), Path(f"{path}.aux.xml"))
+               for what, path in rasters.items() if path}
+    return Files((args.scene, args.checkpoint), outputs, dict.fromkeys(outputs, SUFFIXES))
+
+
+def _applicability(args: argparse.Namespace) -> Path | None:
+    from lulc_lib.data.geotiff import applicability_beside
+
+    return applicability_beside(args.output) if args.applicability == BESIDE else args.applicability
 
 
 def run_classify(args: argparse.Namespace) -> int:
     """Classify the scene; return the exit code."""
-    from lulc_lib.data.geotiff import SUFFIXES, applicability_beside
     from lulc_lib.data.radiometry import check_offset
-    from lulc_lib.io import check_outputs
     from lulc_lib.unet import classify_file, load_model, study_model
 
-    applicability = args.applicability
-    if applicability == BESIDE:
-        applicability = applicability_beside(args.output)
-    outputs = {"--output": args.output, "--probabilities": args.probabilities,
-               "--entropy": args.entropy, "--applicability": applicability}
-    given = [args.scene] + ([args.checkpoint] if args.checkpoint else [])
-    check_outputs(outputs, given, SUFFIXES)
     check_offset(args.offset)
-    model = args.checkpoint or study_model()
-    with _tidy_when_ended():
-        done = classify_file(args.scene, args.output, load_model(model), model_name=model.name,
-                             probabilities=args.probabilities, entropy=args.entropy, tta=args.tta,
-                             applicability=applicability, offset=args.offset)
+    model, applicability = args.checkpoint or study_model(), _applicability(args)
+    done = classify_file(args.scene, args.output, load_model(model), model_name=model.name,
+                         probabilities=args.probabilities, entropy=args.entropy, tta=args.tta,
+                         applicability=applicability, offset=args.offset)
     if done.offset.source == "pixels against metadata":
-        print(f"lulc classify: {args.scene.name} declares an offset of {done.offset.declared} DN "
-              f"but its pixels show {done.offset.used} DN, which is used; --offset overrules",
-              file=sys.stderr)
-    print(f"Map: {args.output} (offset {done.offset.used} DN, {done.offset.source})")
-    print(_areas(done.pixels, done.pixel_ha))
+        note(f"{args.scene.name} declares an offset of {done.offset.declared} DN but its pixels "
+             f"show {done.offset.used} DN, which is used; --offset overrules")
+    say(f"Map: {args.output} (offset {done.offset.used} DN, {done.offset.source})")
+    say(_areas(done.pixels, done.pixel_ha))
     if done.outside is not None:
-        print(_outside(done.pixels, done.outside, applicability))
+        say(_outside(done.pixels, done.outside, applicability))
     return DONE
-
-
-@contextmanager
-def _tidy_when_ended() -> Iterator[None]:
-    """Let no temporary files stay: inside, a request to end (SIGTERM) ends as Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _areas(pixels: dict[int, int], hectares: float | None) -> str:
@@ -141,8 +134,7 @@ def _outside(pixels: dict[int, int], outside: dict[int, int], path: Path) -> str
                  if pixels[c] and outside[c] / pixels[c] >= max(share, 0.01)]
     classes = ", ".join(f"{name} {part:.0%}" for part, name in sorted(concerned, reverse=True)[:4])
     if share >= LARGE:
-        print(f"lulc classify: warning: {share:.0%} of the scene is unlike the data that the model "
-              "was assessed on (sea, cloud, snow, another landscape?); no accuracy number holds "
-              "there", file=sys.stderr)
+        warn(f"{share:.0%} of the scene is unlike the data that the model was assessed on (sea, "
+             "cloud, snow, another landscape?); no accuracy number holds there")
     return (f"Applicability: {path} ({share:.1%} of the scene lies outside the area of "
             f"applicability{'; of the classes: ' + classes if classes else ''})")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lulc_lib import paths
-from lulc_lib.cli.common import DONE, Subparsers
+from lulc_lib.cli.common import DONE, Files, Subparsers, say
 from lulc_lib.errors import InputError
 
 MARGIN_M = 5000.0
@@ -56,7 +56,18 @@ def add_data(commands: Subparsers) -> None:
                         help="GeoTIFF written by --stac (default: stac/SITE_YYYYMMDD.tif in the "
                         "data folder), or folder of --registries (default: registries in it) "
                         "or --euromine (euromine in it)")
-    parser.set_defaults(run=run_data)
+    parser.set_defaults(run=run_data, files=files_data)
+
+
+def files_data(args: argparse.Namespace) -> Files:
+    """Name what is written by name; the folders of ``lulc data`` are its own."""
+    if args.stac is None:
+        return Files(folders={"--output": args.output})
+    from lulc_lib.data.stac import scene_paths
+
+    targets = scene_paths(*_request(args.stac), args.output)
+    there = tuple(path for path in targets if path.exists())
+    return Files(outputs={"--output": there or None}, folders={"--output": targets[0].parent})
 
 
 def run_data(args: argparse.Namespace) -> int:
@@ -91,13 +102,13 @@ def _fetch_all() -> int:
     files = published_files()
     before = sum(local_state(file, root).state == "present" for file in files)
     if before == len(files):
-        print(f"Nothing is missing: all {len(files)} files in {root} are verified.")
+        say(f"Nothing is missing: all {len(files)} files in {root} are verified.")
         return DONE
     states = fetch(files, root)
     present = sum(s.state == "present" for s in states)
-    print(f"{root}: {present} of {len(files)} files verified, {present - before} of them just "
+    say(f"{root}: {present} of {len(files)} files verified, {present - before} of them just "
           "downloaded or replaced.")
-    print(TERMS)
+    say(TERMS)
     require(states)
     return DONE
 
@@ -109,32 +120,37 @@ def _list_files() -> int:
     root = paths.published_dir()
     states = file_states(published_files(), root)
     row = "{:<17}  {:<13}  {:<10}  {:<10}  {:>9}  {}"
-    print(row.format("state", "role", "site", "date", "bytes", "path"))
+    say(row.format("state", "role", "site", "date", "bytes", "path"))
     for s in states:
         f = s.file
-        print(row.format(s.state, f.role, f.site, f.date, f.size or "unknown", f.path))
+        say(row.format(s.state, f.role, f.site, f.date, f.size or "unknown", f.path))
     counts = Counter(s.state for s in states)
     reasons = [s.reason for s in states if s.state == "unavailable"]
-    print(f"\n{len(states)} files in {root}: "
+    say(f"\n{len(states)} files in {root}: "
           + ", ".join(f"{n} {state}" for state, n in counts.items()) + ".")
     if reasons:
-        print(f"First unavailable: {reasons[0]}.")
-    print(TERMS)
+        say(f"First unavailable: {reasons[0]}.")
+    say(TERMS)
     mines = [path for path in (root / "euromine").glob("*_[0-9]*") if path.is_dir()]
     if mines:
-        print(f"{root / 'euromine'}: {len(mines)} sites. {EUROMINE_TERMS}")
+        say(f"{root / 'euromine'}: {len(mines)} sites. {EUROMINE_TERMS}")
     return DONE
 
 
 def _fetch_by_stac(request: str, service: str | None, output: Path | None) -> int:
     from lulc_lib.data.stac import fetch_scene
 
-    site, colon, date = request.partition(":")
-    if not colon:
-        raise InputError(f"--stac is {request!r}; it must be SITE:DATE, such as "
-                         "kolbuszowa:2021-07-25")
-    print(fetch_scene(site, date, service or "earth-search", output))
+    say(fetch_scene(*_request(request), service or "earth-search", output))
     return DONE
+
+
+def _request(text: str) -> tuple[str, str]:
+    """Read ``SITE:DATE``."""
+    site, colon, date = text.partition(":")
+    if not colon:
+        raise InputError(f"--stac is {text!r}; it must be SITE:DATE, such as "
+                         "kolbuszowa:2021-07-25")
+    return site, date
 
 
 def _fetch_mines(output: Path | None, sites: Sequence[str]) -> int:
@@ -143,8 +159,8 @@ def _fetch_mines(output: Path | None, sites: Sequence[str]) -> int:
 
     folder = output or euromine_dir()
     there = download_sites(folder, sites)
-    print(f"{folder}: {len(there)} site{'' if len(there) == 1 else 's'}, {', '.join(there)}.")
-    print(EUROMINE_TERMS)
+    say(f"{folder}: {len(there)} site{'' if len(there) == 1 else 's'}, {', '.join(there)}.")
+    say(EUROMINE_TERMS)
     return DONE
 
 
@@ -155,15 +171,15 @@ def _fetch_layers(args: argparse.Namespace) -> int:
     bounds = _area(args.registries)
     folder = args.output or paths.published_dir() / "registries"
     outcomes = fetch_registries(bounds, folder, services=SERVICES, names=_names(args.layer or ()))
-    print(f"{folder}: west, south, east, north = {', '.join(f'{b:.4f}' for b in bounds)}")
+    say(f"{folder}: west, south, east, north = {', '.join(f'{b:.4f}' for b in bounds)}")
     for o in outcomes:
         count = "" if o.count is None else o.count
-        print(f"{o.state:<7}  {o.layer:<15}  {count:>6}  {o.path.name if o.path else '-'}"
+        say(f"{o.state:<7}  {o.layer:<15}  {count:>6}  {o.path.name if o.path else '-'}"
               + (f"  ({o.reason})" if o.reason and o.state != "failed" else ""))
-    print("Monitoring points (MOEK) have no service: put monitoring_points.csv, .geojson, .gpkg or "
+    say("Monitoring points (MOEK) have no service: put monitoring_points.csv, .geojson, .gpkg or "
           ".shp into the folder.")
     for terms in dict.fromkeys(f"{s.attribution}: {s.licence}." for s in SERVICES.values()):
-        print(terms)
+        say(terms)
     require_layers(outcomes)
     return DONE
 
@@ -218,7 +234,7 @@ def _resolve(choice: str) -> int:
     with contextlib.redirect_stdout(sys.stderr):
         source = resolve_source(choice, ensure_landscape)
         if source.note:
-            print(source.note)
-        print(f"Data: {source.name}, {source.root}")
-    print(source.name)
+            say(source.note)
+        say(f"Data: {source.name}, {source.root}")
+    say(source.name)
     return DONE

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lulc_lib import paths
-from lulc_lib.cli.common import DONE, Subparsers
+from lulc_lib.cli.common import DONE, Files, Subparsers, note
 
 if TYPE_CHECKING:
     from ee_local import LocalServer
@@ -47,7 +47,12 @@ def add_earth_engine(commands: Subparsers) -> None:
     parser.add_argument("--corine", type=Path, metavar="FILE",
                         help="CORINE Land Cover 2018, polygons or raster (default: the data "
                         "folder's registries/corine.*, if there is one)")
-    parser.set_defaults(run=run_earth_engine)
+    parser.set_defaults(run=run_earth_engine, files=files_earth_engine)
+
+
+def files_earth_engine(args: argparse.Namespace) -> Files:
+    """Name all that is read and written."""
+    return Files((args.corine, paths.published_dir()), folders={"--exports": args.exports})
 
 
 def run_earth_engine(args: argparse.Namespace) -> int:
@@ -70,5 +75,5 @@ def _started(args: argparse.Namespace) -> LocalServer:
         source = resolve_source(args.source, ensure_landscape)
     exports = args.exports or paths.project_root() / "build" / "earth_engine" / "exports"
     server = assets.start_local(source.root, args.site, args.port, exports, args.corine)
-    print(f"Data: {source.name}.", file=sys.stderr, flush=True)
+    note(f"data: {source.name}")
     return server

@@ -18,10 +18,11 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 from lulc_lib import __version__
-from lulc_lib.io import check_outputs
+from lulc_lib.cli.common import LOG, NOTE
+from lulc_lib.io.text import printable
 
 ENVIRONMENT = """\
 environment variables:
@@ -41,10 +42,6 @@ EXTRAS = {"accuracy": "accuracy", "classify": "classify", "data": "data", "sampl
           "sites": "sites", "earth-engine": "earth-engine"}
 """Command to the extra of the distribution that brings what it needs."""
 
-LOG = logging.getLogger("lulc_lib")
-NOTE = logging.INFO + 1
-"""Level of what people should read; below it is what only a log wants."""
-
 TIMED = "%(asctime)s %(levelname)s %(message)s"
 
 
@@ -59,6 +56,9 @@ class Parser(argparse.ArgumentParser):
         if unknown and self._subparsers is None:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return namespace, unknown
+
+    def _print_message(self, message: str, file: IO[str] | None = None) -> None:
+        super()._print_message(printable(message), file)
 
     def error(self, message: str) -> NoReturn:
         """Print one line, with what was probably meant, and exit with 2."""
@@ -109,7 +109,6 @@ def logged(args: argparse.Namespace) -> Iterator[None]:
                 _handler(logging.StreamHandler(), logging.WARNING if args.quiet else NOTE,
                          f"lulc {args.command}: %(message)s")]
     if args.log is not None:
-        check_outputs({"--log": args.log}, overwrite=True)
         handlers.append(_handler(logging.FileHandler(args.log, encoding="utf-8"), logging.DEBUG,
                                  TIMED))
     began, level = time.perf_counter(), LOG.level
@@ -133,8 +132,14 @@ def logged(args: argparse.Namespace) -> Iterator[None]:
 
 def _handler(handler: logging.Handler, level: int, form: str) -> logging.Handler:
     handler.setLevel(level)
-    handler.setFormatter(logging.Formatter(form))
+    handler.setFormatter(_Printable(form))
     return handler
+
+
+class _Printable(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line with its control characters made visible."""
+        return printable(super().format(record))
 
 
 def _show(message: Warning | str, category: type[Warning], filename: str, lineno: int,

@@ -8,9 +8,9 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lulc_lib.cli.common import DONE, Subparsers
+from lulc_lib.cli.common import DONE, Files, Subparsers, say
 from lulc_lib.errors import InputError
-from lulc_lib.io import check_outputs, existing_file
+from lulc_lib.io import existing_file, with_siblings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,7 +86,13 @@ def add_sample(commands: Subparsers) -> None:
     parser.add_argument("--labels", type=Path, metavar="JSON", help='names of the classes, which '
                         'are the allowed labels: {"1": "water", …} (default: those in the map '
                         "file's tags)")
-    parser.set_defaults(run=run_sample)
+    parser.set_defaults(run=run_sample, files=files_sample)
+
+
+def files_sample(args: argparse.Namespace) -> Files:
+    """Name all that is read and written."""
+    return Files((args.map, args.labels), {"--output": with_siblings(args.output, [".qml"])},
+                 {"--output": [".gpkg"]})
 
 
 def run_sample(args: argparse.Namespace) -> int:
@@ -95,7 +101,6 @@ def run_sample(args: argparse.Namespace) -> int:
     from lulc_lib.accuracy import sampling
     from lulc_lib.data import sample_file
 
-    check_outputs({"--output": args.output}, [args.map], [".gpkg"])
     if args.plot < 1 or args.plot % 2 == 0:
         raise InputError(f"--plot {args.plot}: the plot is centred on a pixel, so 1, 3, 5, …")
     if args.seed < 0:
@@ -120,8 +125,8 @@ def run_sample(args: argparse.Namespace) -> int:
     facts |= {what: rule.format(unit=unit) for what, rule in RESPONSE_DESIGN.items()}
     labels = names | {sampling.CANNOT_TELL: "cannot tell"}
     sample_file.write_sample(args.output, points, table, labels, facts, args.plot * strata.side)
-    print(table.round(4).to_string())
-    print("\n".join(f"{k}: {v}" for k, v in facts.items()))
+    say(table.round(4).to_string())
+    say("\n".join(f"{k}: {v}" for k, v in facts.items()))
     return DONE
 
 

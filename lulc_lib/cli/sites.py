@@ -7,9 +7,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lulc_lib.cli.common import DONE, Subparsers
+from lulc_lib.cli.common import DONE, Files, Subparsers, say
 from lulc_lib.errors import InputError
-from lulc_lib.io import check_outputs
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -76,7 +75,19 @@ def add_sites(commands: Subparsers) -> None:
     parser.add_argument("--tolerance", type=float, metavar="M", default=Settings.tolerance_m,
                         help="by how much boundaries of registries and maps may differ, metres "
                         "(default: %(default)s)")
-    parser.set_defaults(run=run_sites)
+    parser.set_defaults(run=run_sites, files=files_sites)
+
+
+def files_sites(args: argparse.Namespace) -> Files:
+    """Name all that is read and written."""
+    from lulc_lib.data.geotiff import applicability_beside
+    from lulc_lib.sites import output_paths
+
+    outside = args.applicability or map(applicability_beside, args.maps)
+    return Files((*args.maps, *(args.scenes or []), *(args.probabilities or []), *outside,
+                  args.registries),
+                 {"--output": tuple(output_paths(args.output).values()), "--html": args.html},
+                 {"--output": [".gpkg"]}, {"--sheets": args.sheets})
 
 
 def run_sites(args: argparse.Namespace) -> int:
@@ -84,7 +95,6 @@ def run_sites(args: argparse.Namespace) -> int:
     from lulc_lib import sites as room
 
     settings = room.Settings(min_area_ha=args.min_area, tolerance_m=args.tolerance)
-    _check_places(args)
     maps = room.read_maps(args.maps, args.dates)
     grid = next(iter(maps.values()))
     probabilities, scenes = _probabilities(args, grid), _scenes(args.scenes or [], maps)
@@ -101,25 +111,13 @@ def run_sites(args: argparse.Namespace) -> int:
         written.append(args.sheets)
     if args.html:
         written.append(room.write_web_map(args.html, sites, registries))
-    print(_summary(sites, tracks, registries))
+    say(_summary(sites, tracks, registries))
     if outside:
         lying = (sites.category == room.NOT_APPLICABLE).sum()
-        print(f"Area of applicability: read for {len(outside)} of {len(maps)} maps; {lying} sites "
+        say(f"Area of applicability: read for {len(outside)} of {len(maps)} maps; {lying} sites "
               "lie outside it and are undetermined")
-    print("Written: " + ", ".join(str(p) for p in written))
+    say("Written: " + ", ".join(str(p) for p in written))
     return DONE
-
-
-def _check_places(args: argparse.Namespace) -> None:
-    from lulc_lib.sites import output_paths
-
-    inputs = [*args.maps, *(args.scenes or []), *(args.probabilities or []),
-              *(args.applicability or [])]
-    check_outputs({"--output": args.output}, suffixes=[".gpkg"])
-    check_outputs({"--html": args.html} | output_paths(args.output), inputs)
-    sheets = args.sheets
-    if sheets is not None and any(p.exists() and not p.is_dir() for p in (sheets, *sheets.parents)):
-        raise InputError(f"--sheets {sheets}: is no folder; name one for the sheets")
 
 
 def _probabilities(args: argparse.Namespace, grid: xr.DataArray) -> dict[date, xr.DataArray]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -16,6 +16,7 @@ from rasterio.windows import Window
 
 from lulc_lib import legend
 from lulc_lib.data import raster_style
+from lulc_lib.io import unfinished, writing
 
 BLOCK = 512
 """Pixels, edge of the blocks a file is stored in."""
@@ -56,6 +57,8 @@ class RasterWriter:
         What one step of a value means; None for codes.
     colours : mapping of int to str, optional
         Value to #rrggbb for a file with a colour table.
+
+    All methods raise InputError where the disk is full or the file cannot be written.
     """
 
     def __init__(self, path: Path, shape: tuple[int, int], crs: rasterio.CRS,
@@ -64,10 +67,10 @@ class RasterWriter:
                  colours: Mapping[int, str] | None = None) -> None:
         self.path, self.resampling, self.bands = Path(path), resampling, tuple(bands)
         self._extra: dict[Path, Path] = {}
-        self._folder = tempfile.TemporaryDirectory(
-            dir=self.path.parent, prefix=f".{self.path.stem}.")
-        self._plain, self._whole = (Path(self._folder.name) / n for n in ("plain.tif", "whole.tif"))
-        try:
+        with ExitStack() as stack:
+            stack.enter_context(writing(self.path))
+            self._folder = stack.enter_context(unfinished(self.path))
+            self._plain, self._whole = (self._folder / n for n in ("plain.tif", "whole.tif"))
             self._out = rasterio.open(
                 self._plain, "w", driver="GTiff", dtype="uint8", count=len(self.bands),
                 height=shape[0], width=shape[1], crs=crs, transform=transform, nodata=nodata,
@@ -80,9 +83,7 @@ class RasterWriter:
             if scale is not None:
                 self._out.scales = (scale,) * len(self.bands)
             self._out.update_tags(**tags)
-        except BaseException:
-            self._folder.cleanup()
-            raise
+            self._stack = stack.pop_all()
 
     def __enter__(self) -> RasterWriter:
         """Return the writer itself."""
@@ -91,32 +92,34 @@ class RasterWriter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
         """Close the file and remove what was not published."""
-        try:
+        with self._stack, suppress(*(() if error is None else (Exception,))):
             self._out.close()
-        finally:
-            self._folder.cleanup()
 
     def write(self, values: NDArray[np.uint8], window: Window) -> None:
         """Write a part, (band, row, col)."""
-        self._out.write(values, window=window)
+        with writing(self.path):
+            self._out.write(values, window=window)
 
     def finish(self) -> None:
         """Make the file as it will be, with overviews, still under its temporary name."""
-        self._out.close()
-        rasterio.shutil.copy(
-            self._plain, self._whole, driver="COG", compress="DEFLATE", blocksize=BLOCK,
-            overview_resampling=self.resampling, bigtiff="IF_SAFER")
+        with writing(self.path):
+            self._out.close()
+            rasterio.shutil.copy(
+                self._plain, self._whole, driver="COG", compress="DEFLATE", blocksize=BLOCK,
+                overview_resampling=self.resampling, bigtiff="IF_SAFER")
 
     def add(self, path: Path, text: str) -> None:
         """Add a small text file that is published together with the raster."""
-        part = Path(self._folder.name) / path.name
-        part.write_text(text, encoding="utf-8")
+        part = self._folder / path.name
+        with writing(path):
+            part.write_text(text, encoding="utf-8")
         self._extra[part] = path
 
     def publish(self) -> None:
         """Give the finished files their names."""
         for part, path in {**self._extra, self._whole: self.path}.items():
-            os.replace(part, path)
+            with writing(path):
+                os.replace(part, path)
 
 
 def class_map_writer(path: Path, shape: tuple[int, int], crs: rasterio.CRS,

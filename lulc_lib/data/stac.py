@@ -112,10 +112,7 @@ def fetch_scene(site: str, date: str, service: str = "earth-search",
         asset, a service that cannot be reached, or a file that cannot be written.
     """
     place, provider = find_site(site), find_service(service)
-    try:
-        day = dt.date.fromisoformat(date)
-    except ValueError:
-        raise InputError(f"date is {date!r}; it must be a day, YYYY-MM-DD") from None
+    (target, scl), day = scene_paths(site, date, output), _day(date)
     url = (catalogue_url or provider.url).rstrip("/")
     item = _find_item(place, day, provider, url, policy)
     token = _token(url, provider, policy) if provider.signed else ""
@@ -131,16 +128,26 @@ def fetch_scene(site: str, date: str, service: str = "earth-search",
     if not any(layers[band].any() for band in BANDS):
         raise InputError(f"item {item['id']} of {service} holds no data at site {site}; "
                          "try another day or service")
-    target = Path(output) if output else default_output(site, day)
-    scl = target.with_name(f"{target.stem}_scl.tif")
     _write(scl, {SCL: layers.pop(SCL)}, place, tags)
     _write(target, layers, place, tags)
     return target
 
 
-def default_output(site: str, day: dt.date) -> Path:
-    """Return where a fetched scene goes unless stated otherwise."""
-    return paths.published_dir() / "stac" / f"{site}_{day:%Y%m%d}.tif"
+def scene_paths(site: str, date: str, output: str | Path | None = None) -> tuple[Path, Path]:
+    """Return where a fetched scene goes, and its scene classification beside it.
+
+    Unless stated otherwise that is ``stac/<site>_<YYYYMMDD>.tif`` in the data folder.
+    """
+    target = (Path(output) if output else
+              paths.published_dir() / "stac" / f"{site}_{_day(date):%Y%m%d}.tif")
+    return target, target.parent / f"{target.stem}_scl.tif"
+
+
+def _day(date: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(date)
+    except ValueError:
+        raise InputError(f"date is {date!r}; it must be a day, YYYY-MM-DD") from None
 
 
 def find_service(name: str) -> Service:

@@ -32,7 +32,7 @@ from lulc_lib.data.geotiff import (
     shares_writer,
 )
 from lulc_lib.data.radiometry import Offset, to_reflectance
-from lulc_lib.data.scenes import SceneFile, Survey, fill_band
+from lulc_lib.data.scenes import Scene, Survey, fill_band, open_scene
 from lulc_lib.errors import InputError
 from lulc_lib.io import check_outputs
 from lulc_lib.unet.applicability import Applicability, probabilities_and_features
@@ -61,20 +61,20 @@ class Classified:
 
 
 def classify_file(
-    scene: Path | str, output: Path | str, stored: StoredModel, *,
+    scene: Path | str | Scene, output: Path | str, stored: StoredModel, *,
     probabilities: Path | None = None, entropy: Path | None = None,
     applicability: Path | None = None, tta: bool | None = None, offset: int | None = None,
     tile: int | None = None, model_name: str = "", progress: bool | None = None,
 ) -> Classified:
-    """Classify a GeoTIFF of any size into a Cloud-Optimised GeoTIFF of legend codes.
+    """Classify a scene of any form and size into a Cloud-Optimised GeoTIFF of legend codes.
 
     The file is read twice: once for the radiometric offset and the scene's statistics, then tile by
     tile.
 
     Parameters
     ----------
-    scene : Path or str
-        See :class:`lulc_lib.data.scenes.SceneFile`.
+    scene : Path, str or Scene
+        What :func:`lulc_lib.data.scenes.open_scene` opens, or has opened.
     output : Path or str
         uint8 legend codes on the scene's grid, NO_DATA where every band is missing, with a colour
         table; a QGIS style of the same name ending in .qml is written beside it.
@@ -113,8 +113,9 @@ def classify_file(
     tta = stored.config.tta if tta is None else tta
     outputs = {"output": Path(output), "probabilities": probabilities, "entropy": entropy,
                "applicability": applicability}
-    check_outputs(outputs, [Path(scene)], SUFFIXES)
-    with rasterio.Env(GDAL_CACHEMAX=CACHE), SceneFile(scene) as source:
+    opened = scene if isinstance(scene, Scene) else open_scene(scene)
+    check_outputs(outputs, [opened.path], dict.fromkeys(outputs, SUFFIXES))
+    with rasterio.Env(GDAL_CACHEMAX=CACHE), opened as source:
         parts = list(tiles(stored.model, *source.shape, tile or tile_size(stored)))
         with _bar("reading", source, progress) as bar:
             survey = source.survey(offset, bar.update)
@@ -123,20 +124,16 @@ def classify_file(
         tags = {"model": model_name, "network": f"{stored.config.network} ({stored.config.name})",
                 "offset": f"{survey.offset.used} DN ({survey.offset.source})",
                 "tta": str(tta).lower()}
-        try:
-            with ExitStack() as stack, _bar("classifying", source, progress) as bar:
-                writers = _writers(stack, outputs, source, tags, stored.applicability)
-                for core, _ in parts:
-                    block = classifier.block(source, core)
-                    counts += write_block(writers, block, core)
-                    bar.update(block.steps.size)
-                for writer in writers.values():
-                    writer.finish()
-                for writer in writers.values():
-                    writer.publish()
-        except (rasterio.errors.RasterioError, OSError) as error:
-            raise InputError(f"{output}: cannot be written; is there room on the disk? "
-                             f"({error})") from error
+        with ExitStack() as stack, _bar("classifying", source, progress) as bar:
+            writers = _writers(stack, outputs, source, tags, stored.applicability)
+            for core, _ in parts:
+                block = classifier.block(source, core)
+                counts += write_block(writers, block, core)
+                bar.update(block.steps.size)
+            for writer in writers.values():
+                writer.finish()
+            for writer in writers.values():
+                writer.publish()
     t = source.transform
     pixels, outside = ({c: int(n[c]) for c in (legend.NO_DATA, *legend.CODES)} for n in counts)
     return Classified(survey.offset, pixels,
@@ -197,12 +194,12 @@ class Classifier:
         """Pixels: rows and columns of a block start on multiples of it."""
         return 2**self.model.depth
 
-    def block(self, scene: SceneFile, core: Part) -> Block:
+    def block(self, scene: Scene, core: Part) -> Block:
         """Classify a part of a scene; what is needed around it is read, too.
 
         Parameters
         ----------
-        scene : SceneFile
+        scene : Scene
             Open.
         core : tuple of slice
             Rows and columns; they start on multiples of :attr:`step`.
@@ -226,11 +223,11 @@ class Classifier:
         probabilities[:, missing] = np.nan
         return Block(probabilities, steps)
 
-    def _reflectance(self, scene: SceneFile, part: Part) -> NDArray[np.float32]:
+    def _reflectance(self, scene: Scene, part: Part) -> NDArray[np.float32]:
         """Return (band, row, col) float32 reflectance, NaN where a band holds no data."""
         return to_reflectance(scene.read(_window(part)), self.offset)
 
-    def _inputs(self, scene: SceneFile, values: NDArray[np.float32], core: Part, window: Part
+    def _inputs(self, scene: Scene, values: NDArray[np.float32], core: Part, window: Part
                 ) -> NDArray[np.float32]:
         """Return network input of the reflectance of ``window`` around ``core``.
 
@@ -268,11 +265,12 @@ def write_block(
 
 
 def _writers(
-    stack: ExitStack, outputs: Mapping[str, Path | None], source: SceneFile, tags: dict[str, str],
+    stack: ExitStack, outputs: Mapping[str, Path | None], source: Scene, tags: dict[str, str],
     area: Applicability | None,
 ) -> dict[str, RasterWriter]:
     grid = source.shape, source.crs, source.transform
-    tags |= {"scene": source.path.stem, "date": source.date, "version": f"lulc_lib {__version__}"}
+    tags |= {"scene": source.path.stem, "date": source.date, "sensor": source.sensor,
+             "baseline": source.baseline, "version": f"lulc_lib {__version__}"}
     tags = {key: value for key, value in tags.items() if value}
     writers = {"output": stack.enter_context(class_map_writer(outputs["output"], *grid, tags))}
     bands = {"probabilities": [f"{c} {name}" for c, name in legend.NAMES.items()],
@@ -291,6 +289,6 @@ def _window(part: Part) -> Window:
     return Window.from_slices(*part)
 
 
-def _bar(what: str, scene: SceneFile, progress: bool | None) -> tqdm:
+def _bar(what: str, scene: Scene, progress: bool | None) -> tqdm:
     return tqdm(total=scene.shape[0] * scene.shape[1], desc=what, unit="px", unit_scale=True,
                 file=sys.stderr, disable=None if progress is None else not progress, leave=False)

@@ -342,5 +342,5 @@ def test_what_items_say():
 
 def test_default_output_is_in_the_data_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("LULC_DATA", str(tmp_path))
-    name = stac.default_output("kolbuszowa", dt.date(2021, 7, 25))
+    name, _ = stac.scene_paths("kolbuszowa", "2021-07-25")
     assert name == tmp_path / "stac" / "kolbuszowa_20210725.tif"
