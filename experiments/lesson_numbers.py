@@ -1,4 +1,4 @@
-"""The counts that the lesson (notebook 05) teaches with, made from the released rasters.
+"""The numbers that the lessons (notebooks 05a, 05b) teach with, most from the released rasters.
 
 ``python -m experiments.lesson_numbers`` writes them to ``lulc_lib/accuracy/lesson/*.csv``; a test
 makes them again and compares. The lesson itself then needs no raster and no network.
@@ -178,7 +178,24 @@ def hold_outs(root: Path) -> Iterator[tuple[str, pd.DataFrame]]:
         yield f"{name}_whole_polygons", counts(by_polygon, codes)
 
 
-TABLES = {"polygons": polygon_counts, "map_pixels": map_pixels, "matrices": matrices}
+def importance(root: Path) -> pd.DataFrame:
+    """Summarise how the trees rank the bands, from the results of notebook 03 over its draws."""
+    values, rows = results.read_results("published", "earth_engine", root=paths.project_root()), []
+    for measure in ("importance", "permutation_importance"):
+        for classifier, orders in values[measure].items():
+            for order, by_band in orders.items():
+                draws = pd.DataFrame(by_band)
+                if measure == "importance":
+                    draws = draws.div(draws.sum(axis=1), axis=0)
+                first = draws.idxmax(axis=1)
+                rows += [(classifier, order, measure, band, one.mean(), one.quantile(0.1),
+                          one.quantile(0.9), (first == band).mean()) for band, one in draws.items()]
+    names = ["classifier", "order", "measure", "band", "mean", "low", "high", "leads"]
+    return pd.DataFrame(rows, columns=names).round(4)
+
+
+TABLES = {"polygons": polygon_counts, "map_pixels": map_pixels, "matrices": matrices,
+          "importance": importance}
 
 
 def main(root: Path | None = None, folder: Path = FOLDER) -> None:

@@ -304,6 +304,11 @@ def notebooks() -> list[Path]:
     return sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 
 
+def number(notebook: Path) -> str:
+    """Take a notebook's number from its name, as 04 or 05a."""
+    return notebook.name.partition("_")[0]
+
+
 def notebooks_table() -> str:
     """Markdown: one row per notebook with its question and minutes, from its first cell."""
     lines = ["| | Question | Minutes |", "|---|---|---|"]
@@ -311,7 +316,7 @@ def notebooks_table() -> str:
         opening = cells_of(notebook)[0]
         minutes = re.search(r"\*\*Minutes\*\* \| (\d+)", opening)[1]
         question = opening.splitlines()[0].removeprefix("# ")
-        link = f"[{notebook.name[:2]}](notebooks/{notebook.name})"
+        link = f"[{number(notebook)}](notebooks/{notebook.name})"
         lines.append(f"| {link} | {question} | {minutes} |")
     return "\n".join(lines)
 
@@ -322,7 +327,7 @@ def made_by() -> dict[str, str]:
     for notebook in notebooks():
         for name in re.findall(r'write_results\(\s*[\w.]+, "(\w+)"',
                                "\n".join(cells_of(notebook))):
-            makers[f"results/published/{name}.json"] = notebook.name[:2]
+            makers[f"results/published/{name}.json"] = number(notebook)
     makefile = (ROOT / "Makefile").read_text().replace("\\\n", " ").replace(
         "$(MODEL)", str(CARD.with_name("study.pt").relative_to(ROOT)))
     for targets, name in re.findall(r"^([^\t\n#:]+): +build/experiments/(\w+) ;$", makefile,
@@ -346,7 +351,7 @@ def numbers_table() -> str:
         rows.setdefault(maker, []).append(file)
     lines = ["| Committed numbers | Made by | Minutes |", "|---|---|---|"]
     for maker, files in rows.items():
-        notebook = maker.isdigit()
+        notebook = maker[0].isdigit()
         how = f"`make reproduce` (notebook {maker})" if notebook else f"`make {maker}`"
         minutes = max((minutes_of(f) for f in files), key=lambda m: int(m.replace(",", "")))
         folder = Path(files[0]).parent
@@ -364,7 +369,7 @@ def coverage() -> list[dict[str, str]]:
 
 def coverage_table() -> str:
     """Markdown: every figure and table of the paper, what answers it, and why in that form."""
-    links = {n.name[:2]: f"[notebook {n.name[:2]}](../notebooks/{n.name})" for n in notebooks()}
+    links = {number(n): f"[notebook {number(n)}](../notebooks/{n.name})" for n in notebooks()}
     lines = ["| In the paper | | Here | By | Why so |", "|---|---|---|---|---|"]
     words = {"remade": "remade", "extended": "remade and extended", "not": "not remade",
              "synthetic": "remade on a synthetic landscape"}
@@ -378,9 +383,11 @@ def coverage_table() -> str:
 def further_figures() -> str:
     """Markdown: the figures that answer none of the paper's, by notebook."""
     names = sorted(p.stem for p in (GALLERY.parent / "published").glob("nb*.png"))
-    return "\n".join(f"- Notebook {number}: " + ", ".join(
-        f"[{n[5:]}](published/{n}.png)" for n in names if n[2:4] == number)
-        for number in sorted({n[2:4] for n in names}))
+    by_notebook: dict[str, list[str]] = {}
+    for name in names:
+        made_in, _, slug = name.removeprefix("nb").partition("_")
+        by_notebook.setdefault(made_in, []).append(f"[{slug}](published/{name}.png)")
+    return "\n".join(f"- Notebook {n}: {', '.join(links)}" for n, links in by_notebook.items())
 
 
 def coverage_line() -> str:

@@ -1,4 +1,4 @@
-"""Figures of the lesson (notebook 05): plain charts, each used for several pitfalls, and sliders.
+"""Figures of the lessons (05a, 05b): plain charts, each used for several pitfalls, and sliders.
 
 A title that begins with "Wrong:" is drawn in red, one that begins with "Right:" in blue, so that a
 figure taken out of the notebook still says which of the two it is. Values are shares (0–1), written
@@ -7,8 +7,9 @@ as per cent; labels named in ``accent`` are drawn in red.
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -20,6 +21,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from lulc_lib.figures import style
+from lulc_lib.labels import label
 
 SECOND = "#e69f00"
 WIDTH = 9.0
@@ -39,6 +41,13 @@ def bars(values: Mapping[str, float], title: str, caption: str, xlabel: str,
          accent: Sequence[str] = (), limit: float = 1.0, digits: int = 1) -> Figure:
     """Draw horizontal bars from zero to ``limit``, each with its value at its end."""
     fig, ax = plt.subplots(figsize=(WIDTH, 0.55 * len(values) + 1.5), layout="constrained")
+    bars_on(ax, values, xlabel, accent, limit, digits)
+    return verdict(fig, title, caption)
+
+
+def bars_on(ax: Axes, values: Mapping[str, float], xlabel: str, accent: Sequence[str] = (),
+            limit: float = 1.0, digits: int = 1) -> None:
+    """Draw what :func:`bars` draws on axes that are there."""
     colours = [style.ACCENT if name in accent else style.PUBLISHED for name in values]
     ax.barh(list(values), list(values.values()), color=colours, height=0.62)
     for row, value in enumerate(values.values()):
@@ -47,7 +56,6 @@ def bars(values: Mapping[str, float], title: str, caption: str, xlabel: str,
     ax.set(xlim=(0, limit * 1.08), xlabel=xlabel)
     _shares_along(ax)
     ax.invert_yaxis()
-    return verdict(fig, title, caption)
 
 
 @style.styled
@@ -228,52 +236,93 @@ def shares(table: pd.DataFrame, title: str, caption: str, xlabel: str) -> Figure
     return verdict(fig, title, caption)
 
 
-def play(draw: Callable[..., Figure], **sliders: Any) -> None:
-    """Show a figure with ``ipywidgets.interact`` where a person sits there, else a line of text.
+@style.styled
+def states(draw: Callable[..., None], values: Sequence[Mapping[str, float]], title: str,
+           caption: str) -> Figure:
+    """Draw some states of a figure with sliders side by side: what is seen where nothing moves.
 
-    An unattended run cannot be asked anything, so a committed notebook holds no widget.
+    Parameters
+    ----------
+    draw : callable
+        Draws on axes, given first, and names what it shows in their title (see :func:`play`).
+    values : sequence of mapping of str to float
+        The sliders' values in each state.
     """
-    from IPython.core.getipython import get_ipython
+    fig, axes = plt.subplots(1, len(values), figsize=(1.3 * WIDTH, 3.4), layout="constrained",
+                             sharex=True, sharey=True)
+    for ax, state in zip(axes, values, strict=True):
+        draw(ax, **state)
+        ax.set_title("\n".join(f"{label(k)}: {v:g}" for k, v in state.items())
+                     + f"\n{ax.get_title(loc='left')}", fontsize=9.5)
+    return verdict(fig, title, caption)
 
-    kernel = getattr(get_ipython(), "kernel", None)
-    if not getattr(kernel, "_allow_stdin", False):
-        print(f"Run this cell in JupyterLab to move: {', '.join(sliders)}.")
+
+def play(draw: Callable[..., None], **sliders: tuple[float, float, float]) -> None:
+    """Show sliders, named in words, below what they draw.
+
+    Needs ipywidgets and somebody to move them: a run of ``make reproduce`` (``LULC_OUTPUT`` is
+    set) leaves them out, and the picture of :func:`states` stands for them.
+
+    Parameters
+    ----------
+    draw : callable
+        Draws on axes, given first; the others are the sliders' values.
+    **sliders : tuple of three floats
+        Lowest and highest value, and the step; whole numbers give whole numbers.
+    """
+    if "LULC_OUTPUT" in os.environ:
         return
-    from ipywidgets import interact
+    from IPython.display import Image, display
+    from ipywidgets import FloatSlider, IntSlider, Layout, VBox, interactive_output
 
-    def drawn(**values: Any) -> None:
-        draw(**values)
-        plt.show()
+    controls = {}
+    for key, (low, high, step) in sliders.items():
+        kind = IntSlider if all(isinstance(v, int) for v in (low, high, step)) else FloatSlider
+        controls[key] = kind(
+            value=low + (high - low) // step // 2 * step, min=low, max=high, step=step,
+            description=label(key), layout=Layout(width="min(95%, 34em)"),
+            style={"description_width": "initial"})
 
-    interact(drawn, **sliders)
+    def drawn(**values: float) -> None:
+        display(Image(_png(draw, values)))
 
-
-def play_mean_acc(overall_accuracy: float, classes: int) -> Figure:
-    """Draw overall accuracy and mean per-class ACC of a map with any number of classes."""
-    mean = 1 - 2 * (1 - overall_accuracy) / classes
-    return bars({"overall accuracy": overall_accuracy, "mean per-class ACC": mean},
-                f"{classes} classes: mean ACC is {mean - overall_accuracy:.0%} above OA",
-                "Mean ACC = 1 − 2 (1 − OA) / K.", "share", accent=["mean per-class ACC"])
+    display(VBox([*controls.values(), interactive_output(drawn, controls)]))
 
 
 @style.styled
-def play_clusters(pixels_per_polygon: int, similarity: float) -> Figure:
+def _png(draw: Callable[..., None], values: Mapping[str, float]) -> bytes:
+    """Draw one state of a figure with sliders."""
+    fig, ax = plt.subplots(figsize=(WIDTH, 3.2), layout="constrained")
+    draw(ax, **values)
+    buffer = io.BytesIO()
+    fig.savefig(buffer, dpi=style.SCREEN_DPI)
+    plt.close(fig)
+    return buffer.getvalue()
+
+
+def play_mean_acc(ax: Axes, overall_accuracy: float, classes: int) -> None:
+    """Draw overall accuracy and mean per-class ACC of a map with any number of classes."""
+    mean = 1 - 2 * (1 - overall_accuracy) / classes
+    bars_on(ax, {"overall accuracy": overall_accuracy, "mean per-class ACC": mean}, "share",
+            accent=["mean per-class ACC"])
+    ax.set_title(f"mean ACC is {100 * (mean - overall_accuracy):.0f} points above OA")
+
+
+def play_clusters(ax: Axes, pixels_per_polygon: int, similarity: float) -> None:
     """Draw the width of OA's 95 % interval by the size of the polygons (1–400 pixels).
 
-    ``similarity`` is the correlation of right and wrong between two pixels of one polygon.
+    ``similarity`` is the correlation of right and wrong between two pixels of one polygon; the
+    design effect is 1 + (pixels per polygon − 1) × similarity (Kish 1965).
     """
     sizes = np.arange(1, 401)
     half = 1.96 * np.sqrt(OA * (1 - OA) / PIXELS * (1 + (sizes - 1) * similarity))
-    fig, ax = plt.subplots(figsize=(WIDTH, 3.4), layout="constrained")
-    ax.plot(sizes, half, color=style.OURS)
     here = half[pixels_per_polygon - 1]
+    ax.plot(sizes, half, color=style.OURS)
     ax.plot(pixels_per_polygon, here, "o", color=style.ACCENT, markersize=9)
     ax.set(xlim=(0, 400), ylim=(0, 0.05), xlabel="pixels per polygon", ylabel="± of the OA")
     _per_cent(ax.yaxis)
     worth = PIXELS / (1 + (pixels_per_polygon - 1) * similarity)
-    return verdict(fig, f"OA {OA:.0%} ± {here:.1%}: {PIXELS:,} pixels are worth "
-                   f"{worth:,.0f} points",
-                   "Design effect = 1 + (pixels per polygon − 1) × similarity (Kish 1965).")
+    ax.set_title(f"OA ± {100 * here:.1f} points, as from {worth:,.0f} pixels apart")
 
 
 def _spot(ax: Axes, x: float, y: float, text: str, colour: str) -> None:

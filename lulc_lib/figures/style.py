@@ -112,7 +112,7 @@ def save_figure(fig: Figure, name: str, source: str, synthetic: bool | None = No
     """
     if source not in ("published", "synthetic"):
         raise InputError(f"source is {source!r}; it must be 'published' or 'synthetic'")
-    if not re.fullmatch(r"(paper_fig|nb)\d\d_[a-z0-9_]+", name):
+    if not re.fullmatch(r"(paper_fig\d\d|nb\d\d[ab]?)_[a-z0-9_]+", name):
         raise InputError(f"a figure's name is {name!r}; it must be paper_figNN_… or nbNN_…")
     if synthetic if synthetic is not None else source == "synthetic":
         fig.text(0.995, 0.006, "SYNTHETIC landscape", ha="right", va="bottom", color=ACCENT,
@@ -189,15 +189,20 @@ def shown_classes(ax: Axes) -> list[int]:
     return sorted({int(code) for codes in drawn for code in codes} - {legend.NO_DATA})
 
 
-def show_false_colour(ax: Axes, scene: xr.DataArray) -> None:
-    """Draw near infrared, red and green of a scene as red, green, blue.
+def false_colour(scene: xr.DataArray) -> xr.DataArray:
+    """Return near infrared, red and green of a scene as red, green, blue: (band, y, x), 0–1.
 
     The stretch is fixed (NIR 0–0.5; red and green 0–0.28 reflectance, square root): dates compare.
+    NaN stays NaN.
     """
-    top = np.array([0.50, 0.28, 0.28])[:, None, None]
-    rgb = scene.sel(band=list(FALSE_COLOUR)).values / top
-    rgb = np.sqrt(np.clip(np.nan_to_num(rgb), 0, 1)).transpose(1, 2, 0)
-    ax.imshow(rgb, extent=extent_km(scene))
+    shown = scene.sel(band=list(FALSE_COLOUR))
+    top = np.array([0.50, 0.28, 0.28], np.float32)[:, None, None]
+    return shown.copy(data=np.sqrt(np.clip(shown.values / top, 0, 1)))
+
+
+def show_false_colour(ax: Axes, scene: xr.DataArray) -> None:
+    """Draw near infrared, red and green of a scene, see :func:`false_colour`."""
+    ax.imshow(np.nan_to_num(false_colour(scene).values).transpose(1, 2, 0), extent=extent_km(scene))
     frame(ax)
 
 

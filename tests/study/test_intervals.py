@@ -18,7 +18,7 @@ ALLOWED = {
     "notebooks/04_accuracy_metrics.ipynb": {
         "accuracy.wilson(int(c.tp.sum()), points[n])": POINTS,
         "accuracy.wilson(int(r.tp), int(r.support))": POINTS},
-    "notebooks/05_accuracy_pitfalls.ipynb": {
+    "notebooks/05b_samples_and_leaks.ipynb": {
         "accuracy.wilson(hits, n_full, confidence)": "pitfall 12: titled Wrong",
         "accuracy.wilson(int(parts['RF'].tp.sum()), audit.TEST_POINTS, confidence)": POINTS,
         "np.sqrt(oa_full * (1 - oa_full) / n_full)": "pitfall 12: the clusters' must be far wider"},
@@ -85,13 +85,13 @@ def test_what_is_allowed_is_still_there():
 
 
 def test_one_that_comes_back_is_found():
-    """The two that were there: U-Nets in notebook 04, an accuracy on another mix in notebook 05."""
+    """The two that were there: U-Nets in notebook 04, an accuracy on another mix in 05b."""
     for line in ("_, low, high = wilson(right, pixels)",
                  "expected = accuracy.wilson((pa * mix).sum(), audit.TEST_POINTS, confidence)",
                  "half = 1.96 * np.sqrt(oa * (1 - oa) / n)",
                  "ci = stats.binomtest(right, n).proportion_ci(method='wilson')"):
         assert binomial_intervals(line)
-        assert binomial_intervals(line)[0] not in ALLOWED["notebooks/05_accuracy_pitfalls.ipynb"]
+        assert binomial_intervals(line)[0] not in ALLOWED["notebooks/05b_samples_and_leaks.ipynb"]
 
 
 def test_stored_intervals_of_unets_are_as_wide_as_polygons_make_them():

@@ -104,11 +104,11 @@ def test_what_is_said_to_be_remade_is_there():
 
 def test_every_figure_is_named_after_what_it_answers_and_made_by_its_notebook():
     listed = {made for row in readme.coverage() for made in row["made"].split()}
-    sources = {n.name[:2]: n.read_text() for n in readme.notebooks()}
+    sources = {readme.number(n): n.read_text() for n in readme.notebooks()}
     for path in (ROOT / "figures" / "published").glob("*.png"):
-        kind, number = re.fullmatch(r"(paper_fig|nb)(\d\d)_\w+", path.stem).groups()
+        kind, number, slug = re.fullmatch(r"(paper_fig|nb)(\d\d[ab]?)_(\w+)", path.stem).groups()
         assert (path.stem in listed) == (kind == "paper_fig"), path.stem
         stem = path.stem.removesuffix("_synthetic")
         makers = [n for n, source in sources.items() if f'\\"{stem}\\"' in source
-                  or (n == "05" and f'keep(fig, \\"{stem[5:]}\\")' in source)]
+                  or (n == number and f'keep(fig, \\"{slug}\\")' in source)]
         assert len(makers) == 1 and (kind == "paper_fig" or makers == [number]), path.stem

@@ -1,8 +1,12 @@
-"""Counts of pixels for notebook 05, so that it needs no raster (``experiments.lesson_numbers``)."""
+"""Counts for notebooks 05a and 05b, so that they need no raster, and the check of an exercise.
+
+``experiments.lesson_numbers`` makes the counts.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -67,6 +71,46 @@ def peers() -> pd.DataFrame:
     was not noted.
     """
     return _read("peers")
+
+
+def importance() -> pd.DataFrame:
+    """Read how Earth Engine's trees rank the bands (offline emulation, notebook 03).
+
+    Columns ``classifier``, ``order`` of the list of bands, ``measure`` (share of the importance,
+    or accuracy lost by shuffling the band), ``band``, and over the draws of points ``mean``,
+    ``low``, ``high`` (10 and 90 %) and ``leads``, the share of draws in which the band is first.
+    """
+    return _read("importance")
+
+
+def check(name: str, given: Any, right: Any, within: float = 0.005) -> None:
+    """Say that an exercise is solved, or raise.
+
+    Parameters
+    ----------
+    name : str
+        What the exercise calls its result.
+    given, right : number, or any value that can be compared
+        The student's result, and the one that a second route gives.
+    within : float
+        How far a number may be off.
+
+    Raises
+    ------
+    AssertionError
+        There is no result yet, or it is another one.
+
+    Examples
+    --------
+    >>> check("share", 0.334, 1 / 3)
+    share: right.
+    """
+    if given is ...:
+        raise AssertionError(f"{name} is not there yet: put your result in place of the dots")
+    number = isinstance(right, (float, np.floating)) and isinstance(given, (int, float, np.number))
+    if not (abs(given - right) <= within if number else given == right):
+        raise AssertionError(f"{name} is {given}, and a second route gives something else")
+    print(f"{name}: right.")
 
 
 def _read(name: str) -> pd.DataFrame:
