@@ -63,6 +63,7 @@ SHORT = 200
 """Steps after which a look is taken at how far a training is."""
 
 RELATIVE = RECIPE.with_(normalisation="relative_indices_texture")
+WIDE = RECIPE.with_(normalisation="wide_relative_indices_texture")
 PER_SCENE = RECIPE.with_(
     normalisation="per_scene", depth=4, convolutions=3, augment=None, statistics_augmentation=0.1,
     learning_rate=0.003)
@@ -72,6 +73,7 @@ PAPER = get_config("paper")
 CANDIDATES: dict[str, TrainConfig] = {
     "augmented": RECIPE,
     "relative": RELATIVE,
+    "wide": WIDE,
     "without_leaf_off": RECIPE.with_(augment=AugmentConfig(leaf=0.0)),
     "less_rock": RECIPE.with_(augment=AugmentConfig(rock=0.25)),
     "deeper": RECIPE.with_(depth=4, convolutions=3),
@@ -81,7 +83,8 @@ CANDIDATES: dict[str, TrainConfig] = {
     "unet_plus_plus": PAPER.with_(network="unet_plus_plus", base_channels=32, convolutions=2),
     "fcn": PAPER.with_(network="fcn", convolutions=2),
 }
-TOGETHER = {"augmented_and_relative": ("augmented", "relative")}
+TOGETHER = {"augmented_and_relative": ("augmented", "relative"),
+            "augmented_and_wide": ("augmented", "wide")}
 """Candidates that are ensembles of others' networks."""
 
 
@@ -121,16 +124,17 @@ OTHER_PAIRS = [f"{s}-{QUADRANTS[(n + 2) % 4]}" for n, s in enumerate(SEASONS)]
 def all_jobs(dates: list[str]) -> list[Job]:
     """Return every job, the most important first."""
     ships = {name: [Job((name,), "all", (s,), ship=3) for s in SEEDS] for name in
-             ("augmented", "relative")}
+             ("augmented", "wide")}
     patches = "random-patches-1"
     return [
         *ships["augmented"],
-        *(Job(("augmented", "relative"), f) for f in PAIRS),
-        *(Job(("augmented",), f) for f in (*SEASONS, *OTHER_PAIRS, "summer")),
+        *ships["wide"],
+        *(Job(("augmented", "relative", "wide"), f) for f in PAIRS),
+        *(Job(("augmented", "wide"), f) for f in (*SEASONS, *OTHER_PAIRS, "summer")),
         *(Job((name,), f) for name in ("without_leaf_off", "per_scene", "no_augmentation")
           for f in PAIRS),
         *(Job(("paper",), f) for f in PAIRS),
-        *(Job((name,), f, (0,)) for name in ("augmented", "per_scene") for f in dates),
+        *(Job((name,), f, (0,)) for name in ("augmented", "wide", "per_scene") for f in dates),
         *(Job((name,), patches) for name in ("paper", "augmented", "per_scene")),
         *(Job((name,), f) for name in ("less_rock", "deeper") for f in PAIRS),
         *(Job(("per_scene",), f) for f in SEASONS),
@@ -138,8 +142,6 @@ def all_jobs(dates: list[str]) -> list[Job]:
         *(Job((name,), f, (0,)) for f in ("random-pixels-1", "polygons-1", "NW")
           for name in ("augmented", "per_scene", "paper")),
         *(Job(("paper",), f, (0,)) for f in dates),
-        *ships["relative"],
-        *(Job(("relative",), f) for f in (*SEASONS, *OTHER_PAIRS, "summer")),
     ]
 
 

@@ -84,7 +84,8 @@ class Augment:
         Parameters
         ----------
         x, target : Tensor
-            (N, 10, H, W) reflectance, (N, H, W) int64 class indexes.
+            (N, 10, H, W) reflectance, (N, H, W) int64 class indexes. Ten more channels of x, if
+            there are any, tell of the surroundings: light changes there as well, nothing else.
         rock, rock_mean : Tensor
             (N, 1, H, W) share of open rock of a quarry, (N, 10) its mean in the patch's scene.
 
@@ -93,20 +94,21 @@ class Augment:
         x, target, cover : Tensor
             The last is (N, 1, H, W): 1 where a cover of no class lies, which is not quarry.
         """
-        config = self.config
+        config, (x, around) = self.config, x.split([len(BANDS), x.shape[1] - len(BANDS)], dim=1)
         if config.rock:
             x = self.another_rock(x, rock, rock_mean)
         if config.roof:
             x = self.roofs(x, target)
         if config.leaf:
             x = self.forests(x, target)
-        x = self.light(x)
+        x, around = self.light(x, around)
         if config.sea:
             x, target = self.paste_sea(x, target)
         cover = torch.zeros_like(x[:, :1])
         if config.cover:
             x, target, cover = self.paste_cover(x, target)
-        return x + config.noise * self.normal(*x.shape), target, cover
+        x = x + config.noise * self.normal(*x.shape)
+        return torch.cat([x, around], dim=1), target, cover
 
     # random numbers
     def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
@@ -192,14 +194,15 @@ class Augment:
         shade = 0.6 * self.chosen(count, self.config.leaf) * self.uniform(count, 1, 1, 1)
         return x * torch.exp(-forest * shade)
 
-    def light(self, x: Tensor) -> Tensor:
-        """Change sun, calibration and haze over the whole patch."""
+    def light(self, x: Tensor, around: Tensor) -> tuple[Tensor, Tensor]:
+        """Change sun, calibration and haze over the whole patch, and around it."""
         config, count = self.config, len(x)
         change = (config.gain * self.normal(count, 1) + config.band * self.normal(count, 10)
                   + config.slope * self.normal(count, 1) * self.place)
         haze = (config.haze * self.uniform(count, 1, low=-0.3) * self.scattering
                 + 0.15 * config.haze * self.normal(count, 1))
-        return x * torch.exp(change)[:, :, None, None] + haze[:, :, None, None]
+        gain, haze = torch.exp(change)[:, :, None, None], haze[:, :, None, None]
+        return x * gain + haze, around * gain + haze if around.shape[1] else around
 
     # covers pasted in
     def regions(self, count: int, size: int, share: float) -> Tensor:

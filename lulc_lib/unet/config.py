@@ -137,7 +137,7 @@ CONFIGS: dict[str, TrainConfig] = {
                     steps_per_epoch=10, block_size=16, learning_rate=0.02),
         RECIPE.with_(name="default", validation_share=0.1, epochs=10, steps_per_epoch=100),
         RECIPE.with_(name="study", epochs=12, steps_per_epoch=100,
-                     members=tuple(name for name in FIXED_INPUTS for _ in range(3))),
+                     members=("log_indices_texture",) * 3 + ("wide_relative_indices_texture",) * 3),
         TrainConfig("paper", base_channels=64, normalisation="reflectance", patch_size=100,
                     batch_size=4, class_balanced_sampling=0.0, class_weight_power=1.0, epochs=25,
                     steps_per_epoch=None, learning_rate=0.001, schedule="constant",

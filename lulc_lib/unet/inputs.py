@@ -6,6 +6,8 @@ texture tells a forest from a field of the same colour.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -23,8 +25,38 @@ TEXTURE_BANDS: tuple[int, ...] = tuple(BANDS.index(b) for b in ("B02", "B04", "B
 TEXTURE_WINDOW = 5
 """Pixels, edge of the window of the local standard deviation."""
 
-SURROUNDINGS = 129
-"""Pixels, edge of the window whose mean log reflectance the relative input subtracts."""
+
+class Window(NamedTuple):
+    """A square window of blocks of pixels, centred on the block that a pixel lies in.
+
+    Attributes
+    ----------
+    blocks : int
+        Blocks along an edge, odd.
+    size : int, pixels
+        Edge of a block. Blocks start at the upper-left corner.
+    """
+
+    blocks: int
+    size: int = 1
+
+    @property
+    def radius(self) -> int:
+        """Pixels from a pixel to the farthest that it depends on."""
+        return self.blocks // 2 * self.size + self.size - 1
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Return (N, C, block row, block column) means over the window around each block."""
+        if self.size > 1:
+            values = functional.avg_pool2d(values, self.size, ceil_mode=True,
+                                           count_include_pad=False)
+        return window_mean(values, self.blocks)
+
+    def at_pixels(self, means: Tensor, rows: int, cols: int) -> Tensor:
+        """Return (N, C, rows, cols): to each pixel the mean of its block."""
+        if self.size > 1:
+            means = means.repeat_interleave(self.size, 2).repeat_interleave(self.size, 3)
+        return means[..., :rows, :cols]
 
 
 class FixedInput(nn.Module):
@@ -35,36 +67,62 @@ class FixedInput(nn.Module):
 
     Parameters
     ----------
-    relative : bool
-        Log reflectance against its mean over the surroundings instead of as it is: a crop is then
-        bright or dark for its season and light, as far as a window reaches.
+    surroundings : Window, optional
+        Log reflectance counts against its mean over this window, instead of as it is: a crop is
+        then bright or dark for its season and light, as far as the window reaches.
     """
 
     channels = len(BANDS) + len(INDICES) + len(TEXTURE_BANDS)
 
-    def __init__(self, relative: bool = False) -> None:
+    def __init__(self, surroundings: Window | None = None) -> None:
         super().__init__()
-        self.relative = relative
+        self.surroundings = surroundings
 
     @property
     def radius(self) -> int:
         """Radius in pixels of what a channel depends on."""
-        return (SURROUNDINGS if self.relative else TEXTURE_WINDOW) // 2
+        return self.surroundings.radius if self.surroundings else TEXTURE_WINDOW // 2
 
     def forward(self, reflectance: Tensor) -> Tensor:
-        """Return (N, 18, H, W) of (N, 10, H, W) float32 reflectance without gaps."""
-        logs = torch.log(reflectance.clamp_min(0) + DARKEST)
+        """Return (N, 18, H, W) of (N, 10, H, W) float32 reflectance without gaps.
+
+        Of (N, 20, H, W) the last ten are what the surroundings are like (see
+        :func:`surroundings_of`), for patches that are too small to show them.
+        """
+        reflectance, around = reflectance[:, :len(BANDS)], reflectance[:, len(BANDS):]
+        logs = log(reflectance)
         bands = torch.stack([logs[:, band] for band in TEXTURE_BANDS], dim=1)
         mean = window_mean(bands, TEXTURE_WINDOW)
         spread = (window_mean(bands * bands, TEXTURE_WINDOW) - mean * mean).clamp_min(0).sqrt()
         texture = (torch.log(spread + 0.01) + 3.0) / 0.7
-        level = ((logs - window_mean(logs, SURROUNDINGS)) / 0.5 if self.relative
-                 else (logs + 1.9) / 0.7)
+        if self.surroundings is None:
+            level = (logs + 1.9) / 0.7
+        else:
+            means = log(around) if around.shape[1] else self.surroundings.at_pixels(
+                self.surroundings.mean(logs), *logs.shape[2:])
+            level = (logs - means) / 0.5
         return torch.cat([level, differences(reflectance) / 0.3, texture], dim=1)
 
 
-FIXED_INPUTS: dict[str, bool] = {"log_indices_texture": False, "relative_indices_texture": True}
-"""Name of a normalisation that the network itself makes of reflectance to ``relative``."""
+FIXED_INPUTS: dict[str, Window | None] = {
+    "log_indices_texture": None,
+    "relative_indices_texture": Window(129),
+    "wide_relative_indices_texture": Window(17, 8),
+}
+"""Name of a normalisation that the network itself makes of reflectance to its surroundings."""
+
+
+def log(reflectance: Tensor) -> Tensor:
+    """Return the logarithm of reflectance of which the darkest hardly counts."""
+    return torch.log(reflectance.clamp_min(0) + DARKEST)
+
+
+def surroundings_of(scenes: Tensor, window: Window) -> Tensor:
+    """Return (N, 10, block row, block column): what reflectance usually is around each block.
+
+    That is the geometric mean over the window, of (N, 10, H, W) reflectance plus ``DARKEST``.
+    """
+    return torch.exp(window.mean(log(scenes))) - DARKEST
 
 
 def differences(reflectance: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from lulc_lib.unet.checkpoint import build
 from lulc_lib.unet.config import TrainConfig
 from lulc_lib.unet.dataset import CLASSES, PLACES, TrainingSet, patch_places, rock_means
 from lulc_lib.unet.device import LAYOUT, autocast, pick_precision
+from lulc_lib.unet.inputs import DARKEST, Window, log, surroundings_of
 from lulc_lib.unet.loss import FocalLoss, class_weights, not_quarry
 from lulc_lib.unet.model import Network
 
@@ -69,9 +70,36 @@ class Learner:
         weight = torch.from_numpy(class_weights(counts, config.class_weight_power))
         self.loss = FocalLoss(config.focal_gamma, weight).to(device)
         self.model = build(config, seed).to(device, memory_format=LAYOUT).train()
+        self._surroundings()
         self.live = self._numbers(self.model)
         self.mean = [p.detach().clone() for p in self.live]
         self._schedules()
+
+    def _surroundings(self) -> None:
+        """Keep what lies around, if the network needs to know it beyond the edges of a patch.
+
+        Two windows: that of the network and one half as large, so that it learns to do with less.
+        """
+        stage, self.around = self.model.stage, None
+        window = stage.surroundings if stage is not None else None
+        if window is not None and window.size > 1:
+            scenes = self.inputs.permute(0, 3, 1, 2)
+            half = Window(window.blocks // 4 * 2 + 1, window.size)
+            means = torch.stack([surroundings_of(scenes, w) for w in (window, half)])
+            self.around = means.permute(0, 1, 3, 4, 2).contiguous()
+            self.block = window.size
+
+    def _with_surroundings(self, x: Tensor, scene: Tensor, rows: Tensor, cols: Tensor) -> Tensor:
+        """Return patches with ten more channels: the surroundings in one of three extents.
+
+        The third is the patch alone, as where a scene is no larger.
+        """
+        extent = torch.randint(3, (len(x), 1, 1), device=self.device, generator=self.generator)
+        around = self.around[extent.clamp(max=1), scene[:, None, None],
+                             rows // self.block, cols // self.block].permute(0, 3, 1, 2)
+        own = torch.exp(log(x).mean((2, 3), keepdim=True)) - DARKEST
+        around = torch.where(extent[:, None] == 2, own, around)
+        return torch.cat([x, around], dim=1)
 
     def _schedules(self) -> None:
         """Make the optimiser, learning rates, shares of the moving average, and room for losses."""
@@ -99,7 +127,8 @@ class Learner:
         Returns
         -------
         x, target, rock : Tensor
-            (N, channel, H, W), (N, H, W) int64 class indexes, (N, 1, H, W).
+            (N, channel, H, W), with ten more channels for surroundings; (N, H, W) int64 class
+            indexes; (N, 1, H, W).
         scene : Tensor, (N,)
             Number of each patch's scene.
         """
@@ -118,8 +147,10 @@ class Learner:
         rows = torch.where(turn & 2 > 0, size - 1 - rows, rows) + top[:, None, None]
         cols = torch.where(turn & 4 > 0, size - 1 - cols, cols) + left[:, None, None]
         at = (scene[:, None, None], rows, cols)
-        return (self.inputs[at].permute(0, 3, 1, 2), self.targets[at].long(),
-                self.rock[at][:, None], scene)
+        x = self.inputs[at].permute(0, 3, 1, 2)
+        if self.around is not None:
+            x = self._with_surroundings(x, scene, rows, cols)
+        return x, self.targets[at].long(), self.rock[at][:, None], scene
 
     def step(self) -> None:
         """Learn from one batch; makes no decision on the host."""
