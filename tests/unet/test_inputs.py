@@ -20,14 +20,17 @@ from lulc_lib.unet import (
     save_model,
     study_model,
 )
+from lulc_lib.unet.augment import Augment
 from lulc_lib.unet.checkpoint import build
-from lulc_lib.unet.inputs import DARKEST, FIXED_INPUTS, FixedInput
+from lulc_lib.unet.dataset import TrainingSet
+from lulc_lib.unet.inputs import DARKEST, FIXED_INPUTS, FixedInput, Window, surroundings_of
+from lulc_lib.unet.learner import Learner
 from lulc_lib.unet.predict import probabilities_of
 from tests.unet.conftest import landscape
 
 FORMER = (0.101947, 0.09773, 0.15819, 0.080302, 0.128134, 0.111989, 0.069702, 0.064399, 0.094457,
           0.093149)
-ABSOLUTE, RELATIVE = FIXED_INPUTS
+ABSOLUTE, RELATIVE, WIDE = FIXED_INPUTS
 QUARRY, WATER = (legend.CODES.index(legend.code(k)) for k in ("quarry", "water"))
 TINY = TrainConfig("tiny", base_channels=3, depth=2, convolutions=1, patch_size=32,
                    normalisation=ABSOLUTE)
@@ -41,7 +44,7 @@ def made_scene(size=160, seed=0):
 
 def test_channels_by_hand():
     x = torch.from_numpy(made_scene(40))[None]
-    absolute, relative = (FixedInput(r)(x) for r in (False, True))
+    absolute, relative = (FixedInput(w)(x) for w in (None, Window(129)))
     assert absolute.shape == (1, 18, 40, 40)
     logs = np.log(x[0].numpy().clip(0) + DARKEST)
     np.testing.assert_allclose(absolute[0, :10], (logs + 1.9) / 0.7, atol=1e-5)
@@ -55,17 +58,65 @@ def test_channels_by_hand():
     assert torch.equal(absolute[:, 10:], relative[:, 10:])
 
 
-@pytest.mark.parametrize("name", [ABSOLUTE, RELATIVE])
+def test_surroundings_are_the_mean_over_a_window_of_blocks():
+    x = torch.from_numpy(made_scene(48)[:, :44, :44])[None]
+    window = Window(3, 8)
+    level = FixedInput(window)(x)[0, :10].numpy()
+    logs = np.log(x[0].numpy().clip(0) + DARKEST)
+    for row, col, rows, cols in ((17, 25, slice(8, 32), slice(16, 40)),
+                                 (3, 43, slice(0, 16), slice(32, 44))):
+        blocks = [logs[:, r:r + 8, c:c + 8].mean((1, 2))  # every block counts the same
+                  for r in range(rows.start, rows.stop, 8) for c in range(cols.start, cols.stop, 8)]
+        around = np.mean(blocks, axis=0)
+        np.testing.assert_allclose(level[:, row, col], (logs[:, row, col] - around) / 0.5,
+                                   atol=1e-4)
+    given = window.at_pixels(surroundings_of(x, window), 44, 44)
+    np.testing.assert_allclose(FixedInput(window)(torch.cat([x, given], dim=1))[0, :10], level,
+                               atol=1e-4)
+
+
+def test_a_change_of_light_reaches_the_surroundings_too():
+    """A relative level stays the same however bright the day is."""
+    x = torch.from_numpy(made_scene(64))[None] + 0.1
+    around = surroundings_of(x, Window(17, 8)).mean((2, 3), keepdim=True).expand_as(x)
+    config = AugmentConfig(gain=0.3, band=0, slope=0, haze=0, noise=0, rock=0, roof=0, leaf=0,
+                           sea=0, cover=0)
+    target = torch.zeros(1, 64, 64, dtype=torch.long)
+    vary = Augment(config, torch.Generator().manual_seed(1))
+    lit, _, _ = vary(torch.cat([x, around], dim=1), target, x[:, :1] * 0, x[:, :, 0, 0])
+    assert (lit[:, :10] / x - 1).abs().min() > 0.01
+    np.testing.assert_allclose(lit[:, 10:] / around, lit[:, :10] / x, rtol=1e-4)
+
+
+def test_training_patches_know_the_surroundings_beyond_their_edges():
+    scene = made_scene(96)
+    labels = np.full((96, 96), legend.code("quarry"), dtype=np.uint8)
+    config = TINY.with_(normalisation=WIDE, augment=AugmentConfig(), batch_size=60)
+    learner = Learner(TrainingSet.of([scene], [labels], 32, rock=True), config, 0,
+                      torch.device("cpu"), 2)
+    x = learner.draw()[0]
+    assert x.shape == (60, 20, 32, 32)
+    alone = torch.exp(torch.log(x[:, :10] + DARKEST).mean((2, 3))) - DARKEST
+    own = torch.isclose(x[:, 10:], alone[:, :, None, None], rtol=1e-4).all(3).all(2).all(1)
+    assert 10 <= int(own.sum()) <= 30  # a third: patches whose scene ends at their edge
+    wide = surroundings_of(torch.from_numpy(scene)[None], Window(17, 8)).mean((2, 3))
+    seen = x[~own, 10:, 0, 0]
+    assert ((seen - wide).abs().amax(1) < 0.05).float().mean() > 0.3
+    learner.advance()
+    assert torch.isfinite(learner.losses[0])
+
+
+@pytest.mark.parametrize("name", [ABSOLUTE, RELATIVE, WIDE])
 def test_the_margin_counts_the_input_in(name):
     """A change further away than the margin changes nothing; one just inside does, at its edge."""
     model = build(TINY.with_(normalisation=name)).eval()
     size = 2 * model.margin + 41
     x = torch.rand(1, 10, 16, size, generator=torch.Generator().manual_seed(0))
     moved = x.clone()
-    moved[..., 20] = 0.9
+    moved[..., 24] = 0.9
     with torch.no_grad():
         change = (model(x) - model(moved)).abs().sum((0, 1, 2))
-    far = change.nonzero().max() - 20
+    far = change.nonzero().max() - 24
     assert far <= model.margin
     assert far >= model.margin - 2**model.depth - 2
 
@@ -74,9 +125,18 @@ def test_the_margin_counts_the_input_in(name):
 def test_a_clip_maps_bit_for_bit_as_in_the_whole_scene(tta):
     """Its corner lies on a multiple of 2**depth, and its edge a margin away."""
     model = Ensemble([build(TINY, seed) for seed in (0, 1)]).eval()
-    scene, margin = made_scene(), model.margin
+    _same_in_clips(model, made_scene(), tta, ((16, 32, 96, 80), (4, 60, 64, 64)))
+
+
+def test_a_clip_with_wide_surroundings_maps_as_in_the_whole_scene():
+    model = Ensemble([build(TINY), build(TINY, normalisation=WIDE)]).eval()
+    _same_in_clips(model, made_scene(304), False, ((16, 32, 240, 256), (64, 16, 192, 208)))
+
+
+def _same_in_clips(model, scene, tta, clips):
+    margin = model.margin
     whole = probabilities_of(model, scene, tta)
-    for top, left, rows, cols in ((16, 32, 96, 80), (4, 60, 64, 64)):
+    for top, left, rows, cols in clips:
         clip = scene[:, top:top + rows, left:left + cols]
         alone = probabilities_of(model, clip, tta)
         inner = np.s_[:, margin:rows - margin, margin:cols - margin]
@@ -107,7 +167,7 @@ def test_reflectance_is_handed_on_and_the_file_keeps_the_stage(tmp_path):
     model = Ensemble([build(config, normalisation=n) for n in config.members]).eval()
     save_model(tmp_path / "m.pt", model, normalisation, config)
     stored = load_model(tmp_path / "m.pt", torch.device("cpu"))
-    assert [m.stage.relative for m in stored.model.members] == [False, True]
+    assert [m.stage.surroundings for m in stored.model.members] == [None, Window(129)]
     x = torch.rand(1, 10, 20, 20)
     assert torch.equal(stored.model(x), model(x))
     with pytest.raises(InputError, match="augment changes reflectance"):
