@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 
@@ -61,6 +62,7 @@ class Facts:
     osm: Place | None
     monitoring_m: float | None  # metres to the nearest monitoring point; inf: none
     monitoring_name: str = ""  # what that point is called
+    unplaced: Mapping[str, int] = field(default_factory=dict)  # see Registries
 
 
 def gather_facts(tracks: Tracks, registries: Registries, settings: Settings) -> dict[int, Facts]:
@@ -81,7 +83,7 @@ def gather_facts(tracks: Tracks, registries: Registries, settings: Settings) -> 
             _place(site.geometry, registries.deposits, settings.tolerance_m, detail="mineral"),
             _place(site.geometry, registries.corine, 0.0, name="code"),
             _place(site.geometry, registries.osm_quarries, settings.tolerance_m),
-            distance, name)
+            distance, name, registries.unplaced)
     return out
 
 

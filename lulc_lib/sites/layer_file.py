@@ -6,6 +6,7 @@ import csv
 import io
 import warnings
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import geopandas as gpd
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pyogrio
 import shapely
+from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
@@ -67,7 +69,8 @@ def read_layer_file(path: Path, map_crs: CRS, bounds: Bounds | None, note: Note
     """Read the file's rows with all their fields, in the file's own CRS.
 
     ``map_crs`` is that of ``bounds`` (left, bottom, right, top; rows that cannot lie there may be
-    left out) and of x and y of a CSV that states none. ``note`` is told what the user should know.
+    left out, but none that state no place) and of x and y of a CSV that states none. ``note`` is
+    told what the user should know.
 
     Raises
     ------
@@ -93,13 +96,28 @@ def read_layer_file(path: Path, map_crs: CRS, bounds: Bounds | None, note: Note
                                    crs, path.name, note)
             near = None if bounds is None else tuple(
                 gpd.GeoSeries([outline(bounds)], crs=map_crs).to_crs(crs).total_bounds)
-            return pyogrio.read_dataframe(path, layer=name, encoding=encoding, bbox=near,
-                                          datetime_as_string=True)
+            read = partial(pyogrio.read_dataframe, path, layer=name, encoding=encoding,
+                           datetime_as_string=True)
+            if near is None:
+                return read()
+            numbers, boxes = pyogrio.read_bounds(path, layer=name)
+            nowhere = numbers[~placed(boxes.T)]  # a reading by place leaves them out
+            return pd.concat([read(bbox=near), *([read(fids=nowhere)] if len(nowhere) else [])],
+                             ignore_index=True)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, RuntimeError, OSError,
             UnicodeDecodeError) as error:
         parts = (" (a shapefile is at least .shp, .shx and .dbf; copy them all)"
                  if path.suffix.casefold() == ".shp" else "")
         raise InputError(f"{path}: cannot be read as a vector file ({error}){parts}") from error
+
+
+def placed(boxes: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Tell which bounds (row, 4) are of a place: not those of no shape, nor 0, 0, as tools write.
+
+    >>> placed(np.array([[1, 1, 2, 2], [np.nan] * 4, [0, 0, 0, 0]])).tolist()
+    [True, False, False]
+    """
+    return np.isfinite(boxes).all(axis=1) & (boxes != 0).any(axis=1)
 
 
 def _layer_name(path: Path) -> str:

@@ -11,8 +11,8 @@ import datetime as dt
 import hashlib
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import geopandas as gpd
@@ -26,7 +26,15 @@ from shapely.geometry.base import BaseGeometry
 
 from lulc_lib.errors import InputError
 from lulc_lib.io import existing_folder
-from lulc_lib.sites.layer_file import Bounds, Note, find_layer_file, outline, read_layer_file
+from lulc_lib.io.text import printable
+from lulc_lib.sites.layer_file import (
+    Bounds,
+    Note,
+    find_layer_file,
+    outline,
+    placed,
+    read_layer_file,
+)
 from lulc_lib.sites.layers import (
     EMPTY_WORDS,
     LAYERS,
@@ -51,7 +59,9 @@ class Registries:
     registry states no day) and ``status`` (text or None); ``deposits`` ``mineral``; ``corine``
     ``code`` (three digits as text); ``monitoring_points`` ``date`` and ``category``. Areas are
     valid (multi)polygons, points are points. A table may be empty: the layer was read, and there
-    is nothing. ``notes`` say in words what was repaired, dropped or taken for granted.
+    is nothing. ``unplaced`` counts the rows of a layer that state no place: it clears the sites
+    that it covers, but that it has nothing at a site says nothing. ``notes`` say in words what was
+    repaired, dropped or taken for granted.
     """
 
     deposits: gpd.GeoDataFrame | None = None
@@ -60,6 +70,7 @@ class Registries:
     corine: gpd.GeoDataFrame | None = None
     osm_quarries: gpd.GeoDataFrame | None = None
     monitoring_points: gpd.GeoDataFrame | None = None
+    unplaced: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property
@@ -133,10 +144,10 @@ def read_registries(
         column that its layer is about.
     """
     folder = existing_folder(folder)
-    crs, notes = _metric(crs), []
-    tables = {name: _read_layer(folder, layer, crs, bounds, coverage_m, notes)
+    crs, notes, unplaced = _metric(crs), [], {}
+    tables = {name: _read_layer(folder, layer, crs, bounds, coverage_m, notes, unplaced)
               for name, layer in LAYERS.items()}
-    return Registries(**tables, notes=tuple(notes))
+    return Registries(**tables, unplaced=unplaced, notes=tuple(notes))
 
 
 def valid_on(areas: gpd.GeoDataFrame, date: dt.date) -> gpd.GeoDataFrame:
@@ -240,8 +251,11 @@ def _metric(crs: object) -> CRS:
 
 
 def _read_layer(folder: Path, layer: Layer, crs: CRS, bounds: Bounds | None, coverage_m: float,
-                notes: list[str]) -> gpd.GeoDataFrame | None:
-    """Read the layer's table; None if the folder lacks it or it does not cover the map."""
+                notes: list[str], unplaced: dict[str, int]) -> gpd.GeoDataFrame | None:
+    """Read the layer's table; None if the folder lacks it or it does not cover the map.
+
+    ``notes`` and ``unplaced`` are added to: see :class:`Registries`.
+    """
     path = find_layer_file(folder, layer, notes.append)
     if path is None:
         return None
@@ -258,7 +272,12 @@ def _read_layer(folder: Path, layer: Layer, crs: CRS, bounds: Bounds | None, cov
             return None
         if not _covers(fetched.bounds, crs, around):
             around, coverage_m = bounds, 0.0
-    table = normalise(read_layer_file(path, crs, around, note), layer, path.name, crs, note)
+    raw = read_layer_file(path, crs, around, note)
+    if nowhere := int((~placed(shapely.bounds(raw.geometry.to_numpy()))).sum()):
+        unplaced[layer.name] = nowhere
+        note(f"{_rows(nowhere)} may lie anywhere, as no place is stated: no site is a candidate "
+             "for lying outside this layer")
+    table = normalise(raw, layer, path.name, crs, note)
     table["source"] = fetched.source if fetched else path.name
     if bounds:
         table = table[table.intersects(shapely.box(*around))]
@@ -294,7 +313,7 @@ def _right_shapes(table: gpd.GeoDataFrame, layer: Layer, name: str, note: Note
     if layer.geometry == "Point":
         table = table.explode(ignore_index=True)
     shapes = shapely.force_2d(table.geometry.to_numpy())
-    there = np.isfinite(shapely.bounds(shapes)).all(axis=1)  # NaN for None and for empty ones
+    there = placed(shapely.bounds(shapes))
     if not there.all():
         note(f"{_rows(~there)} without a shape dropped")
     before = sorted(set(table.geometry.geom_type[there]))
@@ -350,12 +369,15 @@ def _fields(table: gpd.GeoDataFrame, layer: Layer, name: str, note: Note) -> dic
 
 
 def _text(value: object) -> str | None:
-    """Read text without the words that stand for nothing; whole numbers lose the decimal point."""
+    """Read text without the words that stand for nothing; whole numbers lose the decimal point.
+
+    Control characters are made visible: a name is shown in terminals, tables and pages.
+    """
     if value is None or value is pd.NA or value is pd.NaT or value != value:
         return None
     if isinstance(value, float | np.floating) and value == int(value):
         value = int(value)
-    text = " ".join(str(value).split())
+    text = printable(" ".join(str(value).split()))
     return None if fold(text) in EMPTY_WORDS else text
 
 

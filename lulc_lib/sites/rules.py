@@ -57,7 +57,7 @@ CATEGORIES: dict[str, Category] = {
     RECLAIMED: Category(OTHER, "closed with its concession, no longer open", None, "#4d8a3a"),
     OTHER: Category(OTHER, "bare ground of another kind", None, "#7a7a7a"),
     UNDETERMINED: Category(
-        UNDETERMINED, "cannot be assessed: a layer is missing", None, "#d9a400"),
+        UNDETERMINED, "cannot be assessed: a layer is missing or incomplete", None, "#d9a400"),
     NOT_APPLICABLE: Category(
         UNDETERMINED, "cannot be assessed: outside the maps' area of applicability", None,
         "#a89060"),
@@ -91,7 +91,7 @@ class Assessment(NamedTuple):
 
     category: str  # a key of CATEGORIES
     score: float  # 0–1, how strongly the evidence points to a candidate; 0 for all others
-    needed: tuple[str, ...] = ()  # missing layers without which it cannot be assessed
+    needed: tuple[str, ...] = ()  # layers without which it cannot be assessed, or rows of them
 
     @property
     def status(self) -> str:
@@ -141,6 +141,10 @@ def assess(facts: Facts, settings: Settings) -> Assessment:
         category, needed = _with_permit(facts, settings), ()
     else:
         category, needed = _without_permit(facts, settings)
+    if CATEGORIES[category].programme:
+        accusing = ("mining_areas", *(["deposits"] if category == OUTSIDE_DEPOSIT else []))
+        if needed := tuple(layer for layer in accusing if layer in facts.unplaced):
+            category = UNDETERMINED
     score = _score(facts, category, settings) if CATEGORIES[category].programme else 0.0
     return Assessment(category, score, needed)
 
@@ -150,9 +154,10 @@ def reasons(
 ) -> list[str]:
     """Say why a site is assessed as it is, one short statement each, the result first."""
     said = [CATEGORIES[assessment.category].label, *_sightings(facts, settings)]
-    if assessment.needed:
-        layers = " and ".join(_words(n) for n in assessment.needed)
-        said.append(f"cannot be assessed without {layers}")
+    for layer in assessment.needed:
+        rows = facts.unplaced.get(layer, 0)
+        said.append(f"cannot be assessed without {_words(layer)}" if not rows else "cannot be "
+                    f"assessed: rows of {_words(layer)} that state no place, {rows}, may be here")
     if not_applicable(facts):
         said.append(f"{facts.history.outside_share:.0%} of it lies outside the area of "
                     "applicability: to the network such ground is unlike all that it was assessed "
@@ -347,7 +352,9 @@ def _ground_reasons(facts: Facts, settings: Settings) -> list[str]:
     if facts.monitoring_m is not None:
         name = f" ({facts.monitoring_name})" if facts.monitoring_name else ""
         if not near_monitoring(facts, settings):
-            said.append("unknown to the monitoring programme: no point within "
+            said.append(f"no monitoring point that states its place within {settings.near_m:g} m"
+                        if "monitoring_points" in facts.unplaced else
+                        "unknown to the monitoring programme: no point within "
                         f"{settings.near_m:g} m")
         elif facts.monitoring_m > 0:
             said.append(f"monitoring point{name} {facts.monitoring_m:.0f} m away")

@@ -228,6 +228,20 @@ def test_bad_shapes_are_repaired_or_dropped_and_told(tmp_path):
     assert "1 row with an invalid shape repaired (Self-intersection)" in told
     assert "2 rows without a shape dropped" in told
     assert "1 row dropped: not a polygon" in told
+    assert registries.unplaced == {"deposits": 2}
+
+
+@pytest.mark.parametrize("ending", ["gpkg", "geojson", "shp"])
+def test_rows_that_state_no_place_are_counted_whatever_the_map_shows(tmp_path, ending):
+    """Neither a null shape, nor an empty one, nor 0, 0 lies in a map's bounds."""
+    shapes = [square(), None, Polygon(), Polygon([(0, 0)] * 4), square(90_000)]
+    write(tmp_path / f"mining_areas.{ending}", areas(shapes, NAZWA_OBSZARU=list("abcde")))
+    bounds = (X - 100, Y - 100, X + 1000, Y + 1000)
+    registries = read(tmp_path, bounds=bounds, coverage_m=1000)
+    assert registries.mining_areas.name.tolist() == ["a"]
+    assert registries.unplaced == {"mining_areas": 3}
+    assert "mining_areas: 3 rows may lie anywhere" in " | ".join(registries.notes)
+
 
 
 def test_repair_merges_what_overlaps_and_does_not_cut_it_out(tmp_path):

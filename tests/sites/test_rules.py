@@ -102,6 +102,23 @@ def test_case_b_in_a_deposit_on_urban_fabric_unknown_to_monitoring():
         assert words in site.reasons
 
 
+@pytest.mark.parametrize(("layer", "permits", "deposits", "category"), [
+    ("deposits", None, None, "undetermined"),
+    ("deposits", None, PIT.buffer(60), "in_deposit_unlicensed"),
+    ("mining_areas", None, PIT.buffer(60), "undetermined"),
+    ("mining_areas", box(600_150, 5_599_550, 600_300, 5_599_850), None, "undetermined"),
+    ("mining_areas", PIT.buffer(20), None, "licensed")])
+def test_a_layer_whose_rows_may_lie_anywhere_clears_but_cannot_accuse(layer, permits, deposits,
+                                                                      category):
+    given = {"unplaced": {layer: 3}}
+    given |= {} if permits is None else {"mining_areas": areas(permits)}
+    given |= {} if deposits is None else {"deposits": table(deposits, mineral="granity")}
+    site = assessed(**given)
+    assert site.category == category
+    told = f"rows of {layer.replace('_', ' ')} that state no place, 3, may be here"
+    assert (told in site.reasons) == (category == "undetermined")
+
+
 # --- permits --------------------------------------------------------------------------------
 
 def test_inside_a_valid_mining_area_it_is_licensed():
