@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from lulc_lib.errors import InputError
 if TYPE_CHECKING:
     import geopandas as gpd
     import xarray as xr
+    from pyproj import CRS
 
     from lulc_lib.sites import Registries, Tracks
 
@@ -39,7 +41,15 @@ examples:
       --sheets sheets --html sites.html
 
 Beside OUT.gpkg (layers sites and observations, with QGIS style) the sites are written as .geojson
-(degrees), .csv and .qml."""
+(degrees), .csv with .csvt, and .qml. The interactive map is one file that needs no network; only
+with --background does it ask OpenStreetMap for the surroundings when it is opened.
+
+columns that are read of each registry layer, the first that is there (case and diacritics do not
+count, and ten characters of a name are enough):
+"""
+
+CACHE = 128
+"""MB of blocks that GDAL keeps."""
 
 
 def add_sites(commands: Subparsers) -> None:
@@ -64,11 +74,17 @@ def add_sites(commands: Subparsers) -> None:
                         help="what `lulc classify --applicability` wrote, one for each map "
                         "(default: MAP_applicability.tif beside each map, where there is one)")
     parser.add_argument("--scenes", type=Path, nargs="+", metavar="FILE",
-                        help="the scenes of the maps, for the sheets; matched by date")
+                        help="the scenes of the maps, for sheets and map; matched by date")
     parser.add_argument("--sheets", type=Path, metavar="FOLDER",
                         help="write an evidence sheet (.png) of every candidate and undetermined "
                         "site")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write an interactive map")
+    parser.add_argument("--html", type=Path, metavar="FILE",
+                        help="write an interactive map: one file, which needs no network")
+    parser.add_argument("--background", action="store_true",
+                        help="let the interactive map show OpenStreetMap, from the network")
+    parser.add_argument("--grid", metavar="CRS",
+                        help="coordinates on sheets and map besides WGS 84 (default: EPSG:2180 in "
+                        "Poland, else the maps' own)")
     parser.add_argument("--min-area", type=float, metavar="HA", default=Settings.min_area_ha,
                         help="minimum mapping unit: the smallest site, hectares (default: "
                         "%(default)s)")
@@ -76,6 +92,19 @@ def add_sites(commands: Subparsers) -> None:
                         help="by how much boundaries of registries and maps may differ, metres "
                         "(default: %(default)s)")
     parser.set_defaults(run=run_sites, files=files_sites)
+    parser.format_help = lambda: _help(parser)
+
+
+def _help(parser: argparse.ArgumentParser) -> str:
+    """Add the registries' columns to the help, where it is asked for."""
+    from lulc_lib.sites.layers import LAYERS
+
+    lines = []
+    for layer in LAYERS.values():
+        names = [f"{ours + ':':12}{', '.join(theirs)}" for ours, theirs in layer.fields.items()]
+        lines += [f"  {layer.name:18}{names[0]}", *(" " * 20 + line for line in names[1:])]
+    parser.epilog = EXAMPLES + "\n".join(lines)
+    return type(parser).format_help(parser)
 
 
 def files_sites(args: argparse.Namespace) -> Files:
@@ -92,11 +121,20 @@ def files_sites(args: argparse.Namespace) -> Files:
 
 def run_sites(args: argparse.Namespace) -> int:
     """Track, assess and write the sites; return the exit code."""
+    import rasterio
+
+    with rasterio.Env(GDAL_CACHEMAX=CACHE):
+        return _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
     from lulc_lib import sites as room
 
     settings = room.Settings(min_area_ha=args.min_area, tolerance_m=args.tolerance)
+    former = _former_sheets(args)
     maps = room.read_maps(args.maps, args.dates)
     grid = next(iter(maps.values()))
+    crs = room.grid_of(grid.rio.crs, grid.rio.transform_bounds(4326), args.grid)
     probabilities, scenes = _probabilities(args, grid), _scenes(args.scenes or [], maps)
     registries = room.Registries()
     if args.registries:
@@ -107,17 +145,40 @@ def run_sites(args: argparse.Namespace) -> int:
     sites = room.assess_sites(tracks, registries, settings)
     written = list(room.write_sites(args.output, sites, tracks.observations).values())
     if args.sheets:
-        _write_sheets(args.sheets, sites, tracks, maps, registries, scenes, probabilities)
+        sheets = _write_sheets(args.sheets, sites, tracks, maps, registries, scenes,
+                               probabilities, crs, args.quiet)
+        for stale in former - sheets:
+            stale.unlink(missing_ok=True)
         written.append(args.sheets)
     if args.html:
-        written.append(room.write_web_map(args.html, sites, registries))
+        written.append(room.write_web_map(
+            args.html, sites, registries, images=_images(maps, scenes), sheets=args.sheets,
+            grid=crs.to_string(), background=args.background))
     say(_summary(sites, tracks, registries))
     if outside:
         lying = (sites.category == room.NOT_APPLICABLE).sum()
         say(f"Area of applicability: read for {len(outside)} of {len(maps)} maps; {lying} sites "
-              "lie outside it and are undetermined")
+            "lie outside it and are undetermined")
     say("Written: " + ", ".join(str(p) for p in written))
     return DONE
+
+
+def _former_sheets(args: argparse.Namespace) -> set[Path]:
+    """Find the sheets of an earlier run, which the new ones replace."""
+    there = set(args.sheets.glob("site_[0-9][0-9][0-9]*.png")) if args.sheets else set()
+    if there and not args.overwrite:
+        raise InputError(f"--sheets {args.sheets}: holds {len(there)} sheets already; --overwrite "
+                         "replaces them")
+    return there
+
+
+def _images(maps: dict[date, xr.DataArray], scenes: dict[date, xr.DataArray]
+            ) -> dict[str, xr.DataArray]:
+    """Name what the interactive map shows below the sites: the last scene and class map."""
+    from lulc_lib.figures import false_colour
+
+    shown = {f"False colour, {day}": false_colour(scenes[day]) for day in sorted(scenes)[-1:]}
+    return shown | {f"Class map, {day}": maps[day] for day in sorted(maps)[-1:]}
 
 
 def _probabilities(args: argparse.Namespace, grid: xr.DataArray) -> dict[date, xr.DataArray]:
@@ -167,24 +228,31 @@ def _scenes(paths: list[Path], maps: dict[date, xr.DataArray]) -> dict[date, xr.
 def _write_sheets(
     folder: Path, sites: gpd.GeoDataFrame, tracks: Tracks, maps: dict[date, xr.DataArray],
     registries: Registries, scenes: dict[date, xr.DataArray],
-    probabilities: dict[date, xr.DataArray],
-) -> None:
-    """Write an evidence sheet for every site that an inspector should look at."""
+    probabilities: dict[date, xr.DataArray], grid: CRS, quiet: bool,
+) -> set[Path]:
+    """Write an evidence sheet for every site that an inspector should look at; their paths."""
+    from tqdm import tqdm
+
     from lulc_lib.figures import write_figure
     from lulc_lib.figures.sites import evidence_sheet
-    from lulc_lib.sites import CANDIDATE, CATEGORIES, UNDETERMINED
+    from lulc_lib.sites import CANDIDATE, CATEGORIES, UNDETERMINED, places, sheet_name
 
     folder.mkdir(parents=True, exist_ok=True)
-    for number, site in sites[sites.status.isin([CANDIDATE, UNDETERMINED])].iterrows():
+    chosen = sites[sites.status.isin([CANDIDATE, UNDETERMINED])]
+    where = dict(zip(chosen.index, places(chosen.geometry, grid), strict=True))
+    observations = dict(list(tracks.observations.groupby("site_id")))
+    written = set()
+    for number, site in tqdm(chosen.iterrows(), "sheets", len(chosen), file=sys.stderr,
+                             disable=quiet or None, leave=False):
         category = CATEGORIES[site.category]
-        seen = tracks.observations[tracks.observations.site_id == number]
         fig = evidence_sheet(
-            site, seen, maps, registries.present, category.colour,
+            site, observations[number], maps, registries.present, category.colour,
             f"{site.status.capitalize()} site {number}: {category.meaning}",
-            "A lead for an inspector, not a finding. Sentinel-2 class maps of "
-            f"{len(maps)} dates; layers missing: {', '.join(registries.missing) or 'none'}.",
-            scenes, probabilities)
-        write_figure(fig, folder / f"site_{number:03d}.png")
+            f"{'; '.join(where[number])}. A lead for an inspector, not a finding. Sentinel-2 class "
+            f"maps of {len(maps)} dates; layers missing: {', '.join(registries.missing) or 'none'}"
+            ".", scenes, probabilities)
+        written.add(write_figure(fig, folder / sheet_name(number)).path)
+    return written
 
 
 def _summary(sites: gpd.GeoDataFrame, tracks: Tracks, registries: Registries) -> str:

@@ -10,10 +10,17 @@ A module for each notebook (``prepare`` for 01, then ``unet``, ``earth_engine``,
 the writer: ``from lulc_lib.figures import lesson, save_figure``.
 """
 
-from lulc_lib.figures.style import SavedFigure, figure_path, save_figure, write_figure
+from lulc_lib.figures.style import (
+    SavedFigure,
+    false_colour,
+    figure_path,
+    save_figure,
+    write_figure,
+)
 
 __all__ = [
     "SavedFigure",   # a PNG on disk, as a notebook shows it
+    "false_colour",  # near infrared, red and green of a scene, to be shown
     "figure_path",   # where figures/<source>/<name>.png lies
     "save_figure",   # the only writer under figures/
     "write_figure",  # to any PNG file

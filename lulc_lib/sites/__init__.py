@@ -47,7 +47,10 @@ _MODULES = {
     "expected_precision": "evaluate",    # where sites are as common as said
     "output_paths": "output",            # the files beside a GeoPackage
     "write_sites": "output",             # GeoPackage, GeoJSON, CSV and QGIS style
-    "write_web_map": "output",           # interactive map, one HTML file
+    "write_web_map": "web_map",          # interactive map, one HTML file
+    "sheet_name": "web_map",             # file of a site's evidence sheet
+    "grid_of": "coordinates",            # national grid, or the one stated
+    "places": "coordinates",             # where sites lie, in words
 }
 """Public name to module. Each is imported when first used: the command's help needs no GIS."""
 

@@ -14,7 +14,6 @@ import pyogrio
 import shapely
 from numpy.typing import NDArray
 
-from lulc_lib.errors import InputError
 from lulc_lib.io import check_outputs, written_whole
 from lulc_lib.sites.layer_style import observations_style, sites_style
 
@@ -52,7 +51,8 @@ def output_paths(path: Path) -> dict[str, Path]:
     >>> [p.name for p in output_paths(Path("sites.gpkg")).values()]
     ['sites.gpkg', 'sites.geojson', 'sites.csv', 'sites.csvt', 'sites.qml']
     """
-    return {kind: path.with_suffix(f".{kind}") for kind in ("gpkg", "geojson", "csv", "csvt", "qml")}
+    kinds = ("gpkg", "geojson", "csv", "csvt", "qml")
+    return {kind: path.with_suffix(f".{kind}") for kind in kinds}
 
 
 def write_sites(
@@ -86,20 +86,17 @@ def write_sites(
     check_outputs({"output": path}, suffixes={"output": [".gpkg"]})
     flat = sites.reset_index()
     targets = output_paths(path)
-    try:
-        with ExitStack() as stack:
-            parts = {k: stack.enter_context(written_whole(p)) for k, p in targets.items()}
-            _geopackage(parts["gpkg"], flat, observations)
-            degrees = flat.to_crs(4326)
-            degrees.to_file(parts["geojson"], driver="GeoJSON", layer=path.stem,
-                            COORDINATE_PRECISION=7)
-            rows = _csv_rows(degrees)
-            rows.to_csv(parts["csv"], index=False, float_format="%.6g")
-            types = ",".join(f'"{_kind(column)}"' for column in rows)
-            parts["csvt"].write_text(types + "\n", encoding="utf-8")
-            parts["qml"].write_text(sites_style(), encoding="utf-8")
-    except pyogrio.errors.DataSourceError as error:
-        raise InputError(f"{path}: cannot be written ({error})") from error
+    with ExitStack() as stack:
+        parts = {k: stack.enter_context(written_whole(p)) for k, p in targets.items()}
+        _geopackage(parts["gpkg"], flat, observations)
+        degrees = flat.to_crs(4326)
+        degrees.to_file(parts["geojson"], driver="GeoJSON", layer=path.stem,
+                        COORDINATE_PRECISION=7)
+        rows = _csv_rows(degrees)
+        rows.to_csv(parts["csv"], index=False, float_format="%.6g")
+        types = ",".join(f'"{_kind(column)}"' for column in rows)
+        parts["csvt"].write_text(types + "\n", encoding="utf-8")
+        parts["qml"].write_text(sites_style(), encoding="utf-8")
     return targets
 
 

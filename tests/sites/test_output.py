@@ -1,13 +1,16 @@
-"""What is written: GeoPackage with style, GeoJSON, CSV, interactive map, sheets, overview."""
+"""What is written: GeoPackage with styles, GeoJSON, CSV, sheets, overview."""
 
 import json
+import re
 import sqlite3
 import xml.etree.ElementTree as ET
+from contextlib import closing
 from datetime import date
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyogrio
 import pytest
 import xarray as xr
 from matplotlib.figure import Figure
@@ -17,7 +20,8 @@ from lulc_lib.data.scenes import BANDS
 from lulc_lib.errors import InputError
 from lulc_lib.figures import sites as draw
 from lulc_lib.figures.sites import MOST_VIEWS, evidence_sheet
-from lulc_lib.sites.output import output_paths, qgis_style, write_sites, write_web_map
+from lulc_lib.sites.layer_style import ALIASES, observations_style, sites_style
+from lulc_lib.sites.output import output_paths, write_sites
 from lulc_lib.sites.registries import Registries
 from lulc_lib.sites.rules import CATEGORIES, COLUMNS, assess_sites
 from lulc_lib.sites.tracking import track_sites
@@ -32,7 +36,7 @@ def assessed():
     return tracked, layers, assess_sites(tracked, layers)
 
 
-def test_geopackage_holds_sites_observations_and_style(assessed, tmp_path):
+def test_geopackage_holds_sites_observations_and_styles(assessed, tmp_path):
     tracked, _, sites = assessed
     paths = write_sites(tmp_path / "out.gpkg", sites, tracked.observations)
     assert paths == output_paths(tmp_path / "out.gpkg")
@@ -42,14 +46,42 @@ def test_geopackage_holds_sites_observations_and_style(assessed, tmp_path):
     assert read.reasons[0] == sites.reasons[1] and read.area_ha[0] == pytest.approx(4)
     assert read.geometry[0].equals(sites.geometry[1])
     views = gpd.read_file(paths["gpkg"], layer="observations")
-    assert views.date.tolist() == [d.isoformat() for d in DAYS] and len(views) == 4
-    base = sqlite3.connect(paths["gpkg"])
-    (name, style, default), = base.execute(
-        "SELECT f_table_name, styleQML, useAsDefault FROM layer_styles")
-    base.close()
-    assert (name, style, default) == ("sites", qgis_style(), 1)
+    assert views.date.dt.date.tolist() == DAYS and len(views) == 4
+    with closing(sqlite3.connect(paths["gpkg"])) as base:
+        styles = base.execute("SELECT f_table_name, styleQML, useAsDefault FROM layer_styles")
+        assert styles.fetchall() == [("sites", sites_style(), 1),
+                                     ("observations", observations_style(d.year for d in DAYS), 1)]
     assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "out.csv", "out.geojson", "out.gpkg", "out.qml"]
+        "out.csv", "out.csvt", "out.geojson", "out.gpkg", "out.qml"]
+
+
+def test_the_types_of_columns_do_not_hang_on_what_they_hold(assessed, tmp_path):
+    """Days are dates, not text; a column without a value has the type that it always has."""
+    tracked, _, sites = assessed
+    bare = assess_sites(tracked, Registries())
+    kinds = []
+    for table in (sites, bare, bare.iloc[:0]):
+        path = write_sites(tmp_path / "out.gpkg", table, tracked.observations)["gpkg"]
+        info = pyogrio.read_info(path, layer="sites")
+        kinds.append(dict(zip(info["fields"], info["ogr_types"], strict=True)))
+    assert kinds[0] == kinds[1] == kinds[2]
+    assert {kinds[0][c] for c in ("first_seen", "last_seen")} == {"OFTDate"}
+    assert {kinds[0][c] for c in ("deposit", "mineral", "corine_code")} == {"OFTString"}
+    assert kinds[0]["programme_category"] == "OFTInteger64"
+    types = (tmp_path / "out.csvt").read_text().strip().replace('"', "").split(",")
+    columns = pd.read_csv(tmp_path / "out.csv").columns
+    assert dict(zip(columns, types, strict=True)) | {
+        "first_seen": "Date", "seen_dates": "Integer", "lon": "CoordX", "lat": "CoordY",
+        "area_ha": "Real", "deposit": "String"} == dict(zip(columns, types, strict=True))
+
+
+def test_older_gdal_reads_the_geopackage_without_a_warning(assessed, tmp_path):
+    """Its version, and a time stamp of the form that the standard asks for."""
+    path = write_sites(tmp_path / "out.gpkg", assessed[2], assessed[0].observations)["gpkg"]
+    with closing(sqlite3.connect(path)) as base:
+        assert base.execute("PRAGMA user_version").fetchone() == (10200,)
+        for (stamp,) in base.execute("SELECT update_time FROM layer_styles"):
+            assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", stamp)
 
 
 def test_geojson_is_in_degrees_and_csv_has_a_point_inside(assessed, tmp_path):
@@ -61,17 +93,35 @@ def test_geojson_is_in_degrees_and_csv_has_a_point_inside(assessed, tmp_path):
     rows = pd.read_csv(paths["csv"], dtype={"corine_code": str})
     point = gpd.GeoSeries(gpd.points_from_xy(rows.lon, rows.lat), crs=4326).to_crs(sites.crs)
     assert point.within(sites.geometry.iloc[0]).all()
+    exact = sites.to_crs(4326).geometry.representative_point().to_crs(sites.crs)
+    assert point.distance(exact.iloc[0])[0] < 0.05  # metres
     assert rows.corine_code[0] == "211" and rows.status[0] == "candidate"
 
 
-def test_style_has_a_symbol_for_every_category():
-    root = ET.fromstring(qgis_style().split("\n", 1)[1])
+@pytest.mark.parametrize("start", ["=1+1", "+1", "-1", "@a", "＝1"])
+def test_no_text_of_the_csv_is_a_formula_to_a_spreadsheet(assessed, tmp_path, start):
+    tracked, _, sites = assessed
+    sites = sites.assign(deposit=start, mining_area=f"a{start}", growth_low=-1.5)
+    write_sites(tmp_path / "out.gpkg", sites, tracked.observations)
+    row = pd.read_csv(tmp_path / "out.csv").iloc[0]
+    assert (row.deposit, row.mining_area, row.growth_low) == (f"'{start}", f"a{start}", -1.5)
+    assert gpd.read_file(tmp_path / "out.gpkg", layer="sites").deposit[0] == start
+
+
+def test_styles_have_a_symbol_for_every_value_and_words_for_every_column():
+    root = ET.fromstring(sites_style().split("\n", 1)[1])
     given = {c.get("value"): c.get("symbol") for c in root.iter("category")}
     drawn = {s.get("name") for s in root.find("renderer-v2").find("symbols")}
     assert set(given) == set(CATEGORIES) and set(given.values()) == drawn
-    colour = root.find(".//symbol[@name='0']//Option[@name='outline_color']").get("value")
+    casing, line = [option.get("value") for option in
+                    root.findall(".//symbol[@name='0']//Option[@name='outline_color']")]
     first = next(iter(CATEGORIES.values())).colour
-    assert "#{:02x}{:02x}{:02x}".format(*map(int, colour.split(",")[:3])) == first
+    assert "#{:02x}{:02x}{:02x}".format(*map(int, line.split(",")[:3])) == first
+    assert casing.startswith("255,255,255")
+    assert {a.get("field") for a in root.iter("alias")} >= {"site_id", *COLUMNS}
+    assert not any("_" in words for words in ALIASES.values())
+    years = ET.fromstring(observations_style([2023, 2021, 2023]).split("\n", 1)[1])
+    assert [c.get("value") for c in years.iter("category")] == ["2021", "2023"]
 
 
 def test_no_site_is_written_as_empty_layers(tmp_path):
@@ -95,22 +145,10 @@ def test_a_failed_write_leaves_the_old_files(assessed, tmp_path, monkeypatch):
     tracked, _, sites = assessed
     old = tmp_path / "out.gpkg"
     old.write_text("old")
-    monkeypatch.setattr("lulc_lib.sites.output.qgis_style", lambda: 1 / 0)
+    monkeypatch.setattr("lulc_lib.sites.output.sites_style", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_sites(old, sites, tracked.observations)
     assert old.read_text() == "old" and list(tmp_path.iterdir()) == [old]
-
-
-def test_interactive_map_has_the_layers_and_escapes_what_registries_say(assessed, tmp_path):
-    _, layers, sites = assessed
-    page = write_web_map(tmp_path / "map.html", sites, layers).read_text()
-    for words in ("Mining areas", "CORINE land cover", "OSM quarries", "Monitoring points",
-                  "candidate: extraction without a concession", "A lead for an inspector"):
-        assert words in page
-    assert "<Nowa>" not in page.replace("\\u003cNowa\\u003e", "")
-    assert [p.name for p in tmp_path.iterdir()] == ["map.html"]
-    assert "Mining areas" not in write_web_map(
-        tmp_path / "map.html", sites, Registries()).read_text()
 
 
 def scene(day):

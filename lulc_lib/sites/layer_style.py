@@ -1,0 +1,113 @@
+"""How QGIS shows the vector layers: symbols, labels, words for the columns (.qml)."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable
+
+from lulc_lib.data.raster_style import HEAD, RAMP
+from lulc_lib.sites.rules import CATEGORIES
+
+FILL_ALPHA = 70
+"""Opacity of a site's fill, of 255."""
+LINE, CASING = 0.5, 1.3
+"""Width of an outline and of the white line below it, which sets it off from red and from dark
+ground; millimetres."""
+POLYGON = 2
+"""QGIS's number for the geometry: the style is not for points of the same name (.csv)."""
+
+ALIASES = {
+    "site_id": "site", "status": "status", "category": "category", "score": "score, 0–1",
+    "reasons": "reasons", "area_ha": "area, ha", "first_seen": "first seen",
+    "last_seen": "last seen", "seen_share": "share of clear dates on which it was seen",
+    "share_in_mining_area": "share in a valid mining area",
+    "share_in_deposit": "share in a deposit", "overrun_ha": "overrun of the mining area, ha",
+    "corine_code": "CORINE code", "monitoring_distance_m": "to the nearest monitoring point, m",
+    "programme_category": "category of the monitoring programme", "seen_dates": "dates seen",
+    "clear_dates": "clear dates", "cut_dates": "dates on which the map's edge or a gap cuts it",
+    "persistence": "share of clear dates seen between first and last",
+    "growth_ha_per_year": "growth, ha a year", "growth_low": "growth, lower end of 95 %",
+    "growth_high": "growth, upper end of 95 %", "perimeter_m": "perimeter, m",
+    "compactness": "compactness, 1 a circle", "elongation": "elongation, 1 a square",
+    "water_share": "share of water", "mean_probability": "mean quarry probability",
+    "mining_area": "mining area", "mining_area_distance_m": "to the nearest valid mining area, m",
+    "share_in_mining_terrain": "share in a valid mining terrain", "deposit": "deposit",
+    "mineral": "mineral", "deposit_distance_m": "to the nearest deposit, m",
+    "corine_share": "share in that CORINE class", "osm_distance_m": "to the nearest OSM quarry, m",
+    "outside_share": "share outside the area of applicability", "lon": "longitude (WGS 84)",
+    "lat": "latitude (WGS 84)", "date": "date", "clear": "clear on that date",
+    "seen": "seen on that date", "name": "name", "code": "code", "valid_from": "valid from",
+    "valid_to": "valid to",
+}
+"""Words for the columns of sites, observations and registries."""
+
+
+def sites_style() -> str:
+    """Return a style of sites: coloured by category, labelled with their number."""
+    root = _style()
+    _categories(root, "category", [(n, c.label, c.colour) for n, c in CATEGORIES.items()],
+                FILL_ALPHA)
+    settings = ET.SubElement(ET.SubElement(root, "labeling", type="simple"), "settings",
+                             calloutType="simple")
+    text = ET.SubElement(settings, "text-style", fieldName="site_id", fontSize="9",
+                         textColor="34,34,34,255", fontWeight="75")
+    ET.SubElement(text, "text-buffer", bufferDraw="1", bufferSize="0.8",
+                  bufferColor="255,255,255,255")
+    root.set("labelsEnabled", "1")
+    return _text(root)
+
+
+def observations_style(years: Iterable[int]) -> str:
+    """Return a style of observations: outlines coloured by year."""
+    root = _style()
+    years = sorted(set(years))
+    colours = [RAMP[round(n * (len(RAMP) - 2) / max(len(years) - 1, 1))][1]
+               for n in range(len(years))]
+    rows = [(str(y), str(y), colour) for y, colour in zip(years, colours, strict=True)]
+    _categories(root, 'to_string(year("date"))', rows, 0)
+    return _text(root)
+
+
+def _style() -> ET.Element:
+    """Return a style's root with words for the columns and what a feature is called."""
+    root = ET.Element("qgis", version="3.34", labelsEnabled="0",
+                      styleCategories="Symbology|Labeling|Fields")
+    aliases = ET.SubElement(root, "aliases")
+    for number, (name, words) in enumerate(ALIASES.items()):
+        ET.SubElement(aliases, "alias", field=name, index=str(number), name=words)
+    ET.SubElement(root, "previewExpression").text = "'Site ' || \"site_id\""
+    ET.SubElement(root, "layerGeometryType").text = str(POLYGON)
+    return root
+
+
+def _categories(root: ET.Element, expression: str, rows: Iterable[tuple[str, str, str]],
+                fill: int) -> None:
+    """Add a renderer with a symbol for each value, label and colour; ``fill``: opacity of 255."""
+    renderer = ET.SubElement(root, "renderer-v2", type="categorizedSymbol", attr=expression,
+                             symbollevels="1", enableorderby="0", forceraster="0")
+    categories = ET.SubElement(renderer, "categories")
+    symbols = ET.SubElement(renderer, "symbols")
+    for number, (value, label, colour) in enumerate(rows):
+        ET.SubElement(categories, "category", value=value, symbol=str(number), label=label,
+                      render="true", type="string")
+        symbol = ET.SubElement(symbols, "symbol", type="fill", name=str(number), alpha="1",
+                               clip_to_extent="1", force_rhr="0")
+        rgb = ",".join(str(v) for v in bytes.fromhex(colour.removeprefix("#")))
+        _line(symbol, "0", "255,255,255,0", "255,255,255,230", CASING)
+        _line(symbol, "1", f"{rgb},{fill}", f"{rgb},255", LINE)
+
+
+def _line(symbol: ET.Element, level: str, fill: str, line: str, width: float) -> None:
+    """Add a filled outline; all of a lower level are drawn before any of a higher one."""
+    layer = ET.SubElement(symbol, "layer", {"class": "SimpleFill", "enabled": "1", "pass": level,
+                                            "locked": "0"})
+    options = ET.SubElement(layer, "Option", type="Map")
+    for key, value in (("color", fill), ("style", "solid"), ("outline_color", line),
+                       ("outline_style", "solid"), ("outline_width", f"{width:g}"),
+                       ("outline_width_unit", "MM"), ("joinstyle", "round")):
+        ET.SubElement(options, "Option", type="QString", name=key, value=value)
+
+
+def _text(root: ET.Element) -> str:
+    ET.indent(root)
+    return HEAD + ET.tostring(root, encoding="unicode") + "\n"
