@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
-from math import log
+from math import inf, log
 
 import torch
 from torch import Tensor, nn
@@ -127,6 +127,18 @@ class Network(nn.Module):
         """Return the radius in pixels of the receptive field of a pixel's logits."""
         raise NotImplementedError
 
+    def features(self, x: Tensor) -> Tensor:
+        """Return what the last layer sees of normalised input: (N, feature, H, W)."""
+        raise NotImplementedError
+
+    def scores(self, features: Tensor) -> Tensor:
+        """Return logits (N, classes, H, W) of :meth:`features`."""
+        return self.head(features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits (N, classes, H, W) of normalised input (N, in_channels, H, W)."""
+        return self.scores(self.features(x))
+
     @property
     def margin(self) -> int:
         """Radius of the receptive field in pixels, rounded up to a multiple of 2**depth.
@@ -156,13 +168,13 @@ class UNet(Network):
         decoder = sum(self.convolutions * 2**level for level in range(self.depth))
         return self._encoder_radii()[-1] + decoder
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return logits (N, classes, H, W) of normalised input (N, in_channels, H, W)."""
+    def features(self, x: Tensor) -> Tensor:
+        """Return what the last layer sees of normalised input: (N, base, H, W)."""
         *skips, x = self.encode(x)                          # (N, base·2^depth, H/2^depth, …)
         for up, block in zip(self.up, self.decoder, strict=True):
             skip = skips.pop()                              # (N, base·2^level, H/2^level, …)
             x = block(torch.cat([skip, pad_to(up(x), skip)], dim=1))
-        return self.head(x)                                 # (N, classes, H, W)
+        return x                                            # (N, base, H, W)
 
 
 class OriginalUNet(UNet):
@@ -222,14 +234,14 @@ class UNetPlusPlus(Network):
             radii[level, step] = max(before) + self.convolutions * 2**level
         return radii[0, self.depth]
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return logits (N, classes, H, W) of normalised input (N, in_channels, H, W)."""
+    def features(self, x: Tensor) -> Tensor:
+        """Return what the last layer sees of normalised input: (N, base, H, W)."""
         nodes = [[features] for features in self.encode(x)]  # level → nodes so far
         for level, step in self._order():
             key = f"{level}_{step}"
             below = pad_to(self.up[key](nodes[level + 1][step - 1]), nodes[level][0])
             nodes[level].append(self.nodes[key](torch.cat([*nodes[level], below], dim=1)))
-        return self.head(nodes[0][-1])
+        return nodes[0][-1]
 
 
 class FCN(Network):
@@ -260,8 +272,8 @@ class FCN(Network):
         last = 2**self.finest if self.finest else 0
         return self._encoder_radii()[-1] + enlarging + last
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return logits (N, classes, H, W) of normalised input (N, in_channels, H, W)."""
+    def features(self, x: Tensor) -> Tensor:
+        """Return the logits themselves: no layer of this network sees full resolution."""
         features = self.encode(x)
         total = self.scores[0](features.pop())              # (N, classes, H/2^depth, …)
         for score, up in zip(self.scores[1:], self.up, strict=True):
@@ -272,6 +284,10 @@ class FCN(Network):
                 total, scale_factor=float(2**self.finest), mode="bilinear", align_corners=False
             )
         return pad_to(total, x)                             # (N, classes, H, W)
+
+    def scores(self, features: Tensor) -> Tensor:
+        """Return the logits."""
+        return features
 
 
 def _doubling(channels: int) -> nn.ConvTranspose2d:
@@ -336,7 +352,7 @@ class Ensemble(nn.Module):
         if not len(members):
             raise InputError("an ensemble of 0 networks was asked for; it needs at least one")
         weights = tuple(weights or [1.0] * len(members))
-        if len(weights) != len(members) or min(weights) <= 0:
+        if len(weights) != len(members) or not all(0 < w < inf for w in weights):
             raise InputError(f"member weights are {weights}; there must be one above 0 for each of "
                              f"the {len(members)} networks")
         self.shares = [w / sum(weights) for w in weights]
