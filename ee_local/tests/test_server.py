@@ -28,6 +28,7 @@ from ee_local import InputError, models
 from ee_local import engine as engine_module
 
 COMPUTE = "/v1/projects/offline/value:compute"
+AS_JSON = {"Content-Type": "application/json"}
 
 
 def expression(value):
@@ -142,7 +143,7 @@ def test_head_is_a_get_without_the_body(engine):
                                   b'{"expression": {"result": "0", "values": []}}',
                                   b"[" * 100_000])
 def test_bodies_that_are_no_expression(engine, body):
-    answer = engine.post(COMPUTE, data=body)
+    answer = engine.post(COMPUTE, data=body, headers=AS_JSON)
     assert answer.status_code == 400 and answer.json()["error"]["status"] == "INVALID_ARGUMENT"
 
 
@@ -188,7 +189,7 @@ def test_nests_too_deep_are_refused(engine):
     start, end = json.dumps(call("Number.abs", input=0)).split("0}")
     inner = start * 20_000 + '{"constantValue": 1}' + ("}" + end) * 20_000
     body = '{"expression": {"result": "0", "values": {"0": ' + inner + "}}}"
-    answer = engine.post(COMPUTE, data=body)
+    answer = engine.post(COMPUTE, data=body, headers=AS_JSON)
     assert answer.status_code == 400 and re.search("recursion|nested",
                                                    answer.json()["error"]["message"])
     values = {str(k): call("Number.abs", input={"valueReference": str(k + 1)})
@@ -226,7 +227,7 @@ def test_bodies_too_large_or_without_an_end(engine):
 
 def test_gzip_bodies(engine):
     body = gzip.compress(json.dumps(expression({"constantValue": 4})).encode())
-    options = {"headers": {"Content-Encoding": "gzip"}}
+    options = {"headers": {**AS_JSON, "Content-Encoding": "gzip"}}
     assert engine.post(COMPUTE, data=body, **options).json() == {"result": 4}
     assert engine.post(COMPUTE, data=b"no gzip", **options).status_code == 400
     bomb = gzip.compress(b" " * 50_000_000)

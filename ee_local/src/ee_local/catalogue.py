@@ -6,6 +6,7 @@ import math
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 from ee_local.elements import Collection
 from ee_local.errors import missing_asset
@@ -45,6 +46,10 @@ class Catalogue:
         single = [name for name in self._images if "/" not in name]
         return ", ".join([*(f"{name} ({_counted(len(c.elements))})"
                             for name, c in self._collections.items()), *single, *self._later])
+
+    def files(self) -> frozenset[Path]:
+        """Return the files that are served, by their real paths."""
+        return frozenset(i.file.resolve() for i in self._images.values() if i.file is not None)
 
     def find(self, identifier: str) -> Image | Collection | None:
         """Return the image or collection of this id; None if there is none."""

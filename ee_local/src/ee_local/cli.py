@@ -9,11 +9,14 @@ import threading
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
+from types import FrameType
 
 from ee_local.errors import InputError
+from ee_local.graph import CACHE_BYTES
 from ee_local.registry import functions
 from ee_local.server import LocalServer, start
 
+MB = 1024 * 1024
 DESCRIPTION = """\
 Serve a folder of GeoTIFFs to Google's own Earth Engine clients and to geemap, on this machine,
 without an account. The first line on standard output is the address. Ctrl-C stops it."""
@@ -41,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                         help="port of 127.0.0.1 (default: any that is free)")
     parser.add_argument("--exports", type=Path, metavar="F",
                         help="folder for ee.batch.Export (default: ee_local_exports)")
+    parser.add_argument("--cache", type=int, default=CACHE_BYTES // MB, metavar="MB",
+                        help="memory for results that may be asked for again (default: 512)")
     parser.add_argument("--functions", action="store_true",
                         help="list the functions of Earth Engine that are implemented, and end")
     given = parser.parse_args(arguments)
@@ -50,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.folder is None:
         parser.error("the folder of GeoTIFFs is missing")
     try:
-        serve(lambda: start(given.folder, given.port, given.exports, given.collection))
+        serve(lambda: start(given.folder, given.port, given.exports, given.collection,
+                            given.cache * MB))
     except InputError as error:
         print(f"ee-local: {error}", file=sys.stderr)
         return 2
@@ -65,14 +71,16 @@ def serve(begin: Callable[[], LocalServer]) -> None:
     begin : callable
         Starts the server.
     """
-    ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda number, frame: ended.set())
+    def end(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, end)
     try:
         with begin() as server:
             print(server.address, flush=True)
             print(f"It holds {server.engine.catalogue.held()}. Exports come to {server.exports}. "
                   "Ctrl-C stops.", file=sys.stderr, flush=True)
-            ended.wait()
+            threading.Event().wait()
     except KeyboardInterrupt:
         pass
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 STATUS = {
     400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
     405: "METHOD_NOT_ALLOWED", 411: "INVALID_ARGUMENT", 413: "INVALID_ARGUMENT",
-    421: "PERMISSION_DENIED",
+    415: "INVALID_ARGUMENT", 421: "PERMISSION_DENIED",
 }
 """Google's word for an HTTP code, as it stands in an error's JSON."""
 

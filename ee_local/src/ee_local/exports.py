@@ -12,12 +12,12 @@ import queue
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ee_local.errors import EngineError
+from ee_local.errors import EngineError, InputError
 from ee_local.notices import logged
 from ee_local.rasters import plain_name
 
@@ -74,10 +74,17 @@ class Exports:
     ----------
     folder : Path
         Where the files come; made when the first does.
+    served : collection of Path
+        Files that no export may replace.
+
+    Raises
+    ------
+    InputError
+        The folder is a file, or cannot be made or written.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = Path(folder).resolve()
+    def __init__(self, folder: Path, served: Collection[Path] = ()) -> None:
+        self.folder, self._served = usable(folder), served
         self._operations: dict[str, Operation] = {}
         self._requests: dict[str, str] = {}
         self._todo: queue.Queue[Operation | None] = queue.Queue()
@@ -91,9 +98,12 @@ class Exports:
         Raises
         ------
         EngineError
-            The destination is no file.
+            The destination is no file, or a scene that is served.
         """
         path = self.folder / destination(request, ending)
+        if path.resolve() in self._served:
+            raise EngineError(f"The export would replace {path}, a scene that is served; give it "
+                              "another name.")
         identifier = str(request.get("requestId") or "")
         with self._lock:
             if identifier and identifier in self._requests:
@@ -165,6 +175,27 @@ class Exports:
             if operation.state == "PENDING":
                 self.cancel(operation.name)
         self._todo.put(None)
+
+
+def usable(folder: Path) -> Path:
+    """Return the full path of a folder that can be written, or made.
+
+    Raises
+    ------
+    InputError
+        It cannot.
+    """
+    try:
+        full = Path(folder).resolve()
+        there = next(p for p in (full, *full.parents) if p.exists())
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(f"exports is {str(folder)[:200]!r}; it is no path of a folder "
+                         f"({str(error)[:100]})") from None
+    if not there.is_dir():
+        raise InputError(f"exports is {folder}; {there} is a file, and a folder is needed")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"exports is {folder}; {there} may not be written; name another folder")
+    return full
 
 
 def destination(request: Mapping[str, Any], ending: str) -> Path:

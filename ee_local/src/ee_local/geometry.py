@@ -110,8 +110,26 @@ def inside(geometry: Geometry, grid: Grid) -> NDArray[np.bool_]:
                      dtype="uint8").astype(bool)
 
 
-def from_geojson(value: Any, crs: str | None = None, geodesic: bool | None = None) -> Geometry:
-    """Return a geometry from its GeoJSON dictionary.
+def repaired(shape: BaseGeometry, even_odd: bool = True) -> BaseGeometry:
+    """Return polygons without edges that cross or run back on themselves; others as they are.
+
+    What has no area (a spike) is left out. By the even-odd rule, which is Earth Engine's default,
+    what a ring goes around twice lies outside; else inside.
+    """
+    if shape.geom_type == "GeometryCollection":
+        return shapely.GeometryCollection([repaired(p, even_odd) for p in shape.geoms])
+    if shape.geom_type not in ("Polygon", "MultiPolygon") or shape.is_valid:
+        return shape
+    if not even_odd:
+        return shapely.make_valid(shape, method="structure", keep_collapsed=False)
+    parts = shapely.get_parts(shapely.get_parts(shapely.make_valid(shape)))
+    flat = parts[shapely.get_dimensions(parts) == 2]
+    return flat[0] if len(flat) == 1 else shapely.MultiPolygon(list(flat))
+
+
+def from_geojson(value: Any, crs: str | None = None, geodesic: bool | None = None,
+                 even_odd: bool = True) -> Geometry:
+    """Return a geometry from its GeoJSON dictionary, its polygons repaired.
 
     Raises
     ------
@@ -132,7 +150,7 @@ def from_geojson(value: Any, crs: str | None = None, geodesic: bool | None = Non
         raise EngineError(f"Invalid GeoJSON geometry: {error}.") from None
     if not np.isfinite(shapely.get_coordinates(shape)).all():
         raise EngineError("Invalid GeoJSON geometry: a coordinate is not a number.")
-    return Geometry(shape, crs or WGS84, bool(geodesic))
+    return Geometry(repaired(shape, even_odd), crs or WGS84, bool(geodesic))
 
 
 def to_geojson(geometry: Geometry) -> dict[str, Any]:

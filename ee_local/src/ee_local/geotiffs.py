@@ -82,7 +82,7 @@ def raster_image(path: Path | str, identifier: str, properties: Mapping[str, Any
         for name, kind, load in zip(named, types, loads, strict=True))
     own = {"system:index": identifier.rsplit("/", 1)[-1], "system:asset_size": path.stat().st_size}
     return Image(bands, own | _class_properties(tables) | dict(properties or {}),
-                 outline(projection, shape), identifier, 1)
+                 outline(projection, shape), identifier, 1, file=path)
 
 
 def read_tags(path: Path) -> dict[str, str]:

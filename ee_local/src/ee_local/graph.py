@@ -13,8 +13,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ee_local import notices, registry
-from ee_local.cache import OnceCache
+from ee_local import limits, notices, registry
+from ee_local.cache import OnceCache, weight
 from ee_local.elements import Algorithm
 from ee_local.errors import EngineError
 
@@ -22,7 +22,11 @@ KINDS = ("constantValue", "integerValue", "bytesValue", "arrayValue", "dictionar
          "valueReference", "argumentReference", "functionInvocationValue",
          "functionDefinitionValue")
 MOST_NODES = 200_000
-"""Most nodes of one expression."""
+"""Most nodes of one expression; the body of a function counts once for each set of arguments that
+it is read under."""
+
+CACHE_BYTES = 512 * 1024 * 1024
+"""Memory for results that may be asked for again."""
 
 CHEAP = frozenset(("GeometryConstructors", "Feature", "Element", "ErrorMargin", "Projection",
                    "Number", "String", "Date", "DateRange", "Filter", "Reducer", "PixelType"))
@@ -83,10 +87,7 @@ class Expression:
         return self._known[key]
 
     def _hash(self, node: Any) -> str | None:
-        kind, value = split(node)
-        self._nodes += 1
-        if self._nodes > MOST_NODES:
-            raise EngineError(f"The expression has more than {MOST_NODES:,} parts.")
+        kind, value = self._split(node)
         if kind == "valueReference":
             return self._hash_reference(value)
         if kind == "argumentReference":
@@ -99,6 +100,13 @@ class Expression:
             return None
         return _digest(kind, value.get("functionName") if kind == "functionInvocationValue"
                        else None if parts else value, sorted(hashes))
+
+    def _split(self, node: Any) -> tuple[str, Any]:
+        """Count a node, and return its kind and content."""
+        self._nodes += 1
+        if self._nodes > MOST_NODES:
+            raise EngineError(f"The expression has more than {MOST_NODES:,} parts.")
+        return split(node)
 
     def _hash_reference(self, name: Any) -> str | None:
         node = self.node(name)
@@ -121,7 +129,7 @@ class Expression:
 
     def _text(self, node: Any, bound: tuple[str, ...]) -> tuple[str, bool]:
         """Hash a function's body, and say whether it uses arguments that are not its own."""
-        kind, value = split(node)
+        kind, value = self._split(node)
         if kind == "valueReference":
             if self._hashes.get(value):
                 return self._hashes[value], False
@@ -190,12 +198,12 @@ class Evaluator:
     engine : Engine
         Handed to the functions that ask for it.
     limit : int
-        Most results that are kept.
+        Most bytes of the results that are kept, by estimate.
     """
 
-    def __init__(self, engine: Any, limit: int = 4096) -> None:
+    def __init__(self, engine: Any, limit: int = CACHE_BYTES) -> None:
         self._engine = engine
-        self.cache = OnceCache(limit)
+        self.cache = OnceCache(limit, weight)
 
     def evaluate(self, body: Any) -> Any:
         """Return the value of an expression.
@@ -203,7 +211,7 @@ class Evaluator:
         Raises
         ------
         EngineError
-            It is malformed, nested too deeply, or a function in it fails.
+            It is malformed, nested too deeply or too large, or a function in it fails.
         """
         try:
             expression = Expression(body)
@@ -230,9 +238,11 @@ class Evaluator:
                 raise EngineError(f"Invalid expression: the argument {value!r} has no value here.")
             return scope.arguments[value]
         if kind == "arrayValue":
-            return [self._value(expression, n, scope) for _, n in children(kind, value)]
+            return limits.check_size([self._value(expression, n, scope)
+                                      for _, n in children(kind, value)], "List")
         if kind == "dictionaryValue":
-            return {k: self._value(expression, n, scope) for k, n in children(kind, value)}
+            return limits.check_size({k: self._value(expression, n, scope)
+                                      for k, n in children(kind, value)}, "Dictionary")
         if kind == "functionDefinitionValue":
             return self._define(expression, value, scope)
         if kind == "integerValue":
@@ -289,12 +299,13 @@ class Evaluator:
         """
         if not isinstance(name, str):
             raise EngineError("Invalid expression: a call needs 'functionName'.")
+        limits.spend()
         found = registry.find(name)
         arguments = registry.bind(found.signature, given)
         if found.engine:
             arguments = [self._engine, *arguments]
         try:
-            return found.compute(*arguments)
+            return limits.check_size(found.compute(*arguments), name)
         except EngineError as error:
             if str(error).startswith(name.split(".")[0]):
                 raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -120,6 +121,7 @@ class Image:
     """Bands in order, properties, and the footprint (None: everywhere).
 
     ``output`` is the grid to be written where no other is asked for; None: that of the first band.
+    ``file`` is where the pixels are read from.
     """
 
     bands: tuple[Band, ...]
@@ -128,6 +130,7 @@ class Image:
     identifier: str | None = None
     version: int | None = None
     output: Grid | None = None
+    file: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse two bands of one name."""

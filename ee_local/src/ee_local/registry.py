@@ -43,6 +43,29 @@ def function(*names: str, engine: bool = False) -> Callable[[Callable[..., Any]]
     return register
 
 
+def untrained(kind: Callable[..., Any], name: str, fit: Callable[..., Any], text: str) -> None:
+    """Register a constructor of a classifier or clusterer with the options of its signature.
+
+    Parameters
+    ----------
+    kind : callable
+        Makes it from its name, its options and what trains it.
+    name : str
+        As the client sends it.
+    fit : callable
+        What trains it.
+    text : str
+        What it is, in a sentence.
+    """
+    options = [a.name for a in signatures()[name].arguments]
+
+    def build(*values: Any) -> Any:
+        return kind(name, dict(zip(options, values, strict=True)), fit)
+
+    build.__doc__ = text
+    function(name)(build)
+
+
 def add_old_names() -> None:
     """Register functions also under names of the kind ``Image.focal_max``, which scripts still use.
 

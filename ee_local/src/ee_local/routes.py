@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from ee_local import discovery, notices
+from ee_local import discovery, limits, notices
 from ee_local import elements as el
 from ee_local.algorithms.images import default_grid, select
 from ee_local.algorithms.mosaics import mosaic
@@ -33,12 +33,13 @@ PROJECTS = ("offline", "earthengine-public", "earthengine-legacy")
 
 
 class Request(NamedTuple):
-    """A request: verb, path without escapes, query, and body."""
+    """A request: verb, path without escapes, query, body, and whether a foreign page sent it."""
 
     verb: str
     path: str
     query: Mapping[str, str]
     body: bytes
+    foreign: bool = False
 
     def json(self) -> dict[str, Any]:
         """Return the body as a JSON object.
@@ -82,16 +83,20 @@ class Call(NamedTuple):
 
 
 Action = Callable[[Call], Answer]
-_ROUTES: list[tuple[str, re.Pattern[str], Action]] = []
+_ROUTES: list[tuple[str, re.Pattern[str], Action, bool]] = []
 
 
-def route(verb: str, pattern: str) -> Callable[[Action], Action]:
-    """Register an action for an address below ``/v1/projects/<project>/``."""
+def route(verb: str, pattern: str, shared: bool = False) -> Callable[[Action], Action]:
+    """Register an action for an address below ``/v1/projects/<project>/``.
+
+    ``shared``: any page may show what it gives (a picture by its unguessable name); every other
+    action answers this machine's programs alone.
+    """
     between = "" if pattern.startswith(":") else "/"
     whole = re.compile(rf"/v1/projects/(?P<project>[^/:]+){between}{pattern}")
 
     def register(action: Action) -> Action:
-        _ROUTES.append((verb, whole, action))
+        _ROUTES.append((verb, whole, action, shared))
         return action
     return register
 
@@ -102,12 +107,13 @@ def respond(engine: Engine, address: str, request: Request) -> Answer:
     Raises
     ------
     EngineError
-        Unknown address (404), wrong verb (405), unknown project (403), or what the action raises.
+        Unknown address (404), wrong verb (405), unknown project (403), another site's page (403),
+        or what the action raises.
     """
     if request.path == "/$discovery/rest":
         return Answer(discovery.document(address))
     verbs = set()
-    for verb, pattern, action in _ROUTES:
+    for verb, pattern, action, shared in _ROUTES:
         found = pattern.fullmatch(request.path)
         if found is None:
             continue
@@ -117,8 +123,11 @@ def respond(engine: Engine, address: str, request: Request) -> Answer:
             if parts["project"] not in PROJECTS:
                 raise EngineError(f"Project {parts['project']!r} is not known here; the local "
                                   f"Earth Engine has one project, {PROJECTS[0]!r}.", 403)
-            with engine.turn:
-                return _warned(action, Call(engine, request, parts))
+            if request.foreign and not shared:
+                raise EngineError("A page of another site may show pictures of the local Earth "
+                                  "Engine and nothing else.", 403)
+            with engine.turn, limits.request():
+                return replace(_warned(action, Call(engine, request, parts)), shared=shared)
     if verbs:
         raise EngineError(f"{request.verb} is not possible at {request.path}; it takes "
                           f"{', '.join(sorted(verbs))}.", 405)
@@ -167,6 +176,7 @@ def get_config(call: Call) -> Answer:
 def compute_value(call: Call) -> Answer:
     """Return the value of an expression: ``getInfo()``."""
     value = call.engine.evaluate(call.request.json().get("expression"))
+    limits.check_written(value, "The answer")
     return as_json({"result": encode(value)})
 
 
@@ -205,7 +215,7 @@ def create_thumbnail(call: Call) -> Answer:
     return as_json({"name": name})
 
 
-@route("GET", r"thumbnails/(?P<name>\w+):getPixels")
+@route("GET", r"thumbnails/(?P<name>\w+):getPixels", shared=True)
 def thumbnail_pixels(call: Call) -> Answer:
     """Return the file of a thumbnail."""
     image, request = call.engine.kept(
@@ -216,7 +226,7 @@ def thumbnail_pixels(call: Call) -> Answer:
     if kind in end:
         name = plain_name(request.get("filenamePrefix") or "download")
         headers["Content-Disposition"] = f'attachment; filename="{name}.{end[kind]}"'
-    return Answer(body, kind, headers=headers, shared=True)
+    return Answer(body, kind, headers=headers)
 
 
 @route("POST", r"assets/(?P<asset>.+):getPixels")
@@ -241,13 +251,14 @@ def create_map(call: Call) -> Answer:
     return as_json({"name": name})
 
 
-@route("GET", r"maps/(?P<name>\w+)/tiles/(?P<zoom>\d{1,2})/(?P<col>\d{1,9})/(?P<row>\d{1,9})")
+@route("GET", r"maps/(?P<name>\w+)/tiles/(?P<zoom>\d{1,2})/(?P<col>\d{1,9})/(?P<row>\d{1,9})",
+       shared=True)
 def map_tile(call: Call) -> Answer:
     """Return a tile of a map; transparent outside the image."""
     image, kind = call.engine.kept(f"projects/{call.parts['project']}/maps/{call.parts['name']}")
     grid = tile_grid(*(int(call.parts[k]) for k in ("zoom", "col", "row")))
     body, media = encode_picture(rgba(image, grid), kind)
-    return Answer(body, media, headers={"Cache-Control": "private, max-age=3600"}, shared=True)
+    return Answer(body, media, headers={"Cache-Control": "private, max-age=3600"})
 
 
 PAGE = 1000
@@ -283,6 +294,7 @@ def compute_features(call: Call) -> Answer:
     request = call.request.json()
     items = _collection(call, request, "computeFeatures")
     page, rest = page_of(request, items.elements)
+    limits.check_written(list(page), "The answer")
     return as_json({"type": "FeatureCollection", "features": [plain_feature(e) for e in page],
                     **rest})
 
@@ -298,12 +310,12 @@ def create_table(call: Call) -> Answer:
                                              (found, name))})
 
 
-@route("GET", r"tables/(?P<name>\w+):getFeatures")
+@route("GET", r"tables/(?P<name>\w+):getFeatures", shared=True)
 def table_features(call: Call) -> Answer:
     """Return the file of a table."""
     (body, media, ending), name = call.engine.kept(
         f"projects/{call.parts['project']}/tables/{call.parts['name']}")
-    return Answer(body, media, shared=True, headers={
+    return Answer(body, media, headers={
         "Content-Disposition": f'attachment; filename="{name}.{ending}"'})
 
 

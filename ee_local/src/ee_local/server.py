@@ -2,6 +2,8 @@
 
 Only a client on this machine that names this machine is served: the socket is on loopback, and the
 ``Host`` header must be loopback's name, so that no web page can reach it under a name of its own.
+A page that a browser says to be of another site (``Origin``, ``Sec-Fetch-Site``) may show pictures
+whose names it has been told, and can ask for nothing; what is asked must be JSON.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from ee_local.catalogue import Catalogue
 from ee_local.engine import Engine
 from ee_local.errors import EngineError, InputError
 from ee_local.folder import read_folder
+from ee_local.graph import CACHE_BYTES
 from ee_local.routes import Answer, Request, respond
 
 LOOPBACK = ("127.0.0.1", "localhost")
@@ -41,6 +44,7 @@ class Handler(BaseHTTPRequestHandler):
     server_version = "ee-local"
     sys_version = ""
     timeout = SECONDS
+    disable_nagle_algorithm = True  # else the end of an answer waits 40 ms for an acknowledgement
 
     def do_GET(self) -> None:
         """Answer a GET, or a HEAD without the body."""
@@ -68,11 +72,14 @@ class Handler(BaseHTTPRequestHandler):
         try:
             body = self._body()
             self._check_host()
+            foreign = self._is_foreign()
+            if body and not foreign:
+                self._check_kind()
             parts = urlsplit(self.path)
             verb = "GET" if self.command == "HEAD" else self.command
             query = {k: v[-1] for k, v in parse_qs(parts.query).items()}
             return respond(self.server.engine, self.server.address,
-                           Request(verb, unquote(parts.path), query, body))
+                           Request(verb, unquote(parts.path), query, body, foreign))
         except EngineError as error:
             return _failure(error)
         except InputError as error:
@@ -89,6 +96,18 @@ class Handler(BaseHTTPRequestHandler):
         if host.rsplit(":", 1)[0] not in LOOPBACK:
             self.close_connection = True
             raise EngineError(f"The host {host!r} is not this machine's; use {LOOPBACK[0]}.", 421)
+
+    def _is_foreign(self) -> bool:
+        """Whether a browser says that a page which is not this server's sends the request."""
+        origin, site = self.headers.get("Origin"), self.headers.get("Sec-Fetch-Site")
+        return origin not in (None, self.server.address) or site not in (
+            None, "none", "same-origin")
+
+    def _check_kind(self) -> None:
+        kind = self.headers.get("Content-Type", "").split(";")[0].strip().lower()
+        if kind != "application/json":
+            raise EngineError(f"The body's Content-Type is {kind[:60]!r}; it must be "
+                              "application/json.", 415)
 
     def _body(self) -> bytes:
         """Return the request's body; the connection is closed where its end cannot be known."""
@@ -235,7 +254,7 @@ class LocalServer:
 
 
 def start(source: Catalogue | Path | str, port: int = 0, exports: Path | None = None,
-          collection: str | None = None) -> LocalServer:
+          collection: str | None = None, cache: int = CACHE_BYTES) -> LocalServer:
     """Start the local Earth Engine; it is ready when this returns.
 
     It runs in a thread of this process, whose recursion limit is raised to :data:`FRAMES`. The
@@ -251,15 +270,18 @@ def start(source: Catalogue | Path | str, port: int = 0, exports: Path | None = 
     port : int
         Of 127.0.0.1; 0 takes one that is free.
     exports : Path
-        Path Folder for ``ee.batch.Export``; None: ``ee_local_exports`` in the working directory.
+        Folder for ``ee.batch.Export``; None: ``ee_local_exports`` in the working directory.
     collection : str
         Asset id of a folder's image collection; None: the folder's name.
+    cache : int, bytes
+        Memory for results that may be asked for again.
 
     Raises
     ------
     InputError
-        The folder cannot be served, or the port is taken.
+        The folder cannot be served, the one for exports cannot be written, the cache has no size,
+        or the port is taken.
     """
     catalogue = source if isinstance(source, Catalogue) else read_folder(source, collection)
     sys.setrecursionlimit(max(sys.getrecursionlimit(), FRAMES))
-    return LocalServer(Engine(catalogue, exports), port)
+    return LocalServer(Engine(catalogue, exports, cache), port)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 
 from ee_local import elements as el
 from ee_local.confusion import ConfusionMatrix
-from ee_local.discovery import signatures
 from ee_local.errors import EngineError
 from ee_local.grid import Grid
 from ee_local.learners import (
@@ -28,7 +26,6 @@ from ee_local.learners import (
 from ee_local.models import (
     MODES,
     Classifier,
-    Fit,
     fit_cart,
     fit_forest,
     fit_svm,
@@ -42,29 +39,20 @@ from ee_local.pixels import (
     integer_type,
     read_all,
 )
-from ee_local.registry import function
+from ee_local.registry import function, untrained
 from ee_local.tree_text import TextTree, split_trees
 
-
-def _untrained(name: str, fit: Fit, text: str) -> Callable[..., Classifier]:
-    """Return a constructor of a classifier with the options of its signature."""
-    options = [a.name for a in signatures()[name].arguments]
-
-    def build(*values: Any) -> Classifier:
-        return Classifier(name, dict(zip(options, values, strict=True)), fit)
-
-    build.__doc__ = text
-    return function(name)(build)
-
-
-_untrained("Classifier.smileCart", fit_cart, "One decision tree, grown by Gini impurity.")
-_untrained("Classifier.smileRandomForest", fit_forest,
-           "A forest of trees, each on a half of every class; the trees vote.")
-_untrained("Classifier.libsvm", fit_svm, "libsvm's support vector classifier, linear by default.")
-_untrained("Classifier.smileKNN", fit_neighbours, "The most common class of the nearest samples.")
-_untrained("Classifier.minimumDistance", fit_means, "The class with the nearest mean.")
-_untrained("Classifier.smileNaiveBayes", fit_bayes, "Naive Bayes of counts (multinomial).")
-_untrained("Classifier.smileGradientTreeBoost", fit_boosted, "Boosted regression trees.")
+for _name, _fit, _text in (
+    ("smileCart", fit_cart, "One decision tree, grown by Gini impurity."),
+    ("smileRandomForest", fit_forest,
+     "A forest of trees, each on a half of every class; the trees vote."),
+    ("libsvm", fit_svm, "libsvm's support vector classifier, linear by default."),
+    ("smileKNN", fit_neighbours, "The most common class of the nearest samples."),
+    ("minimumDistance", fit_means, "The class with the nearest mean."),
+    ("smileNaiveBayes", fit_bayes, "Naive Bayes of counts (multinomial)."),
+    ("smileGradientTreeBoost", fit_boosted, "Boosted regression trees."),
+):
+    untrained(Classifier, f"Classifier.{_name}", _fit, _text)
 
 
 @function("Classifier.spectralRegion")

@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 
 from ee_local import elements as el
 from ee_local.algorithms.classifiers import chosen_inputs, training_table
-from ee_local.discovery import signatures
 from ee_local.grid import Grid
-from ee_local.kmeans import Clusterer, Fit, fit_cascade, fit_k_means
+from ee_local.kmeans import Clusterer, fit_cascade, fit_k_means
 from ee_local.pixels import Band, Image, Pixels, integer_type, read_all
-from ee_local.registry import function
+from ee_local.registry import function, untrained
 
-
-def _untrained(name: str, fit: Fit, text: str) -> Callable[..., Clusterer]:
-    """Return a constructor of a clusterer with the options of its signature."""
-    options = [a.name for a in signatures()[name].arguments]
-
-    def build(*values: Any) -> Clusterer:
-        return Clusterer(name, dict(zip(options, values, strict=True)), fit)
-
-    build.__doc__ = text
-    return function(name)(build)
-
-
-_untrained("Clusterer.wekaKMeans", fit_k_means, "k-means on inputs scaled to 0–1.")
-_untrained("Clusterer.wekaCascadeKMeans", fit_cascade,
-           "k-means with the k whose clusters are best separated (Caliński and Harabasz).")
+untrained(Clusterer, "Clusterer.wekaKMeans", fit_k_means, "k-means on inputs scaled to 0–1.")
+untrained(Clusterer, "Clusterer.wekaCascadeKMeans", fit_cascade,
+          "k-means with the k whose clusters are best separated (Caliński and Harabasz).")
 
 
 @function("Clusterer.train")

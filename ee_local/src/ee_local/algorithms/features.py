@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -14,6 +13,7 @@ from ee_local.algorithms import geometries  # noqa: F401  (looked up below)
 from ee_local.errors import EngineError
 from ee_local.geometry import Geometry
 from ee_local.grid import Projection
+from ee_local.patterns import compiled
 from ee_local.pixels import Image
 from ee_local.registry import find, function
 
@@ -80,10 +80,8 @@ def matching(selector: str, names: Any) -> list[str]:
     names = list(names)
     if selector in names:
         return [selector]
-    try:
-        return [n for n in names if re.fullmatch(selector, n)]
-    except re.error:
-        return []
+    pattern = compiled(selector, "Element.select")
+    return [n for n in names if pattern.fullmatch(n)]
 
 
 @function("Element.get")

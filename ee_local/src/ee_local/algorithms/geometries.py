@@ -28,9 +28,10 @@ def error_margin(value: float | None, unit: str) -> ErrorMargin:
     return ErrorMargin(value, unit)
 
 
-def _build(kind: str, coordinates: Any, crs: Crs, geodesic: bool | None) -> Geometry:
+def _build(kind: str, coordinates: Any, crs: Crs, geodesic: bool | None,
+           even_odd: bool = True) -> Geometry:
     name = crs.crs if crs else None
-    found = from_geojson({"type": kind, "coordinates": coordinates}, name, geodesic)
+    found = from_geojson({"type": kind, "coordinates": coordinates}, name, geodesic, even_odd)
     if crs is not None and crs.transform != (1, 0, 0, 0, 1, 0):
         affine = crs.affine()
         moved = shapely.affinity.affine_transform(
@@ -92,14 +93,14 @@ def polygon(coordinates: list[Any], crs: Crs, geodesic: bool | None, margin: Mar
     """Return a polygon from its outer ring and the rings of its holes."""
     if coordinates and all(isinstance(v, (int, float)) for v in coordinates):
         coordinates = [_pairs(coordinates)]
-    return _valid(_build("Polygon", coordinates, crs, geodesic))
+    return _build("Polygon", coordinates, crs, geodesic, even_odd)
 
 
 @function("GeometryConstructors.MultiPolygon")
 def multi_polygon(coordinates: list[Any], crs: Crs, geodesic: bool | None, margin: Margin,
                   even_odd: bool) -> Geometry:
     """Return several polygons as one geometry."""
-    return _valid(_build("MultiPolygon", coordinates, crs, geodesic))
+    return _build("MultiPolygon", coordinates, crs, geodesic, even_odd)
 
 
 @function("GeometryConstructors.Rectangle")
@@ -125,13 +126,6 @@ def multi_geometry(geometries: list[Geometry], crs: Crs, geodesic: bool | None,
     """Return geometries of any kind as one."""
     return Geometry(shapely.GeometryCollection([g.lonlat() for g in geometries]), WGS84,
                     all(g.geodesic for g in geometries) if geodesic is None else geodesic)
-
-
-def _valid(geometry: Geometry) -> Geometry:
-    """Return the same area without edges that cross."""
-    if geometry.shape.is_valid:
-        return geometry
-    return Geometry(shapely.make_valid(geometry.shape), geometry.crs, geometry.geodesic)
 
 
 def metric_crs(geometry: Geometry) -> str:

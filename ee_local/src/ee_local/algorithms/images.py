@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +24,7 @@ from ee_local.grid import (
     pixel_positions,
     whole,
 )
+from ee_local.patterns import compiled, replaced
 from ee_local.pixels import DOUBLE, Band, Image, Pixels, PixelType, meet
 from ee_local.registry import function
 
@@ -72,10 +72,8 @@ def _chosen(image: Image, selector: Any) -> list[Band]:
         raise EngineError(f"Image.select: {selector!r} is no band selector.")
     if selector in image.names:
         return [image.band(selector)]
-    try:
-        found = [b for b in image.bands if re.fullmatch(selector, b.name)]
-    except re.error:
-        found = []
+    pattern = compiled(selector, "Image.select")
+    found = [b for b in image.bands if pattern.fullmatch(b.name)]
     if not found and selector != ".*":
         raise EngineError(f"Image.select: Band pattern '{selector}' did not match any bands. "
                           f"Available bands: [{', '.join(image.names)}]")
@@ -109,12 +107,9 @@ def rename(image: Image, names: list[str]) -> Image:
 @function("Image.regexpRename")
 def regexp_rename(image: Image, regex: str, replacement: str, every: bool) -> Image:
     """Return the image with a regular expression replaced in the names of its bands."""
-    plain = re.sub(r"\$(\d)", r"\\\1", replacement)
-    try:
-        names = [re.sub(regex, plain, n, count=0 if every else 1) for n in image.names]
-    except re.error as error:
-        raise EngineError(f"Image.regexpRename: {error}.") from None
-    return rename(image, names)
+    flags = "g" if every else ""
+    return rename(image, [replaced(n, regex, replacement, "Image.regexpRename", flags)
+                          for n in image.names])
 
 
 @function("Image.addBands")

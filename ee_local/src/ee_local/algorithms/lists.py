@@ -12,6 +12,7 @@ from ee_local.algorithms.strings import make
 from ee_local.coerce import coerce
 from ee_local.errors import EngineError
 from ee_local.geometry import Geometry
+from ee_local.limits import MOST_CHARACTERS, MOST_ITEMS, spend
 from ee_local.reduction import Reducer
 from ee_local.registry import function
 
@@ -24,7 +25,37 @@ def same(one: Any, two: Any) -> bool:
 
 
 def _place(values: list[Any], element: Any) -> int:
+    spend(len(values) // 100)
     return next((i for i, v in enumerate(values) if same(v, element)), -1)
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, (int, float, str)) and not isinstance(value, bool)
+
+
+class _Members:
+    """The different elements of a list; numbers and texts are found at once, others one by one."""
+
+    def __init__(self, values: list[Any]) -> None:
+        self._plain: set[Any] = set()
+        self._others: list[Any] = []
+        for value in values:
+            self.add(value)
+
+    def __contains__(self, value: Any) -> bool:
+        if _is_plain(value):
+            return value in self._plain
+        return _place(self._others, value) >= 0
+
+    def add(self, value: Any) -> bool:
+        """Add a value; return whether it was not there."""
+        if value in self:
+            return False
+        if _is_plain(value):
+            self._plain.add(value)
+        else:
+            self._others.append(value)
+        return True
 
 
 def _position(values: list[Any], index: int, where: str) -> int:
@@ -56,17 +87,15 @@ def contains(values: list[Any], element: Any) -> bool:
 @function("List.containsAll")
 def contains_all(values: list[Any], other: list[Any]) -> bool:
     """Return whether all elements of another list are in the list."""
-    return all(contains(values, v) for v in other)
+    members = _Members(values)
+    return all(v in members for v in other)
 
 
 @function("List.distinct")
 def distinct(values: list[Any]) -> list[Any]:
     """Return the list without repetitions."""
-    out: list[Any] = []
-    for value in values:
-        if not contains(out, value):
-            out.append(value)
-    return out
+    members = _Members([])
+    return [v for v in values if members.add(v)]
 
 
 @function("List.equals")
@@ -81,6 +110,8 @@ def flatten(values: list[Any]) -> list[Any]:
     out: list[Any] = []
     for value in values:
         out.extend(flatten(value) if isinstance(value, list) else [value])
+        if len(out) > MOST_ITEMS:
+            break  # refused, as any list of that length
     return out
 
 
@@ -163,7 +194,8 @@ def remove(values: list[Any], element: Any) -> list[Any]:
 @function("List.removeAll")
 def remove_all(values: list[Any], other: list[Any]) -> list[Any]:
     """Return the list without the elements of another."""
-    return [v for v in values if not contains(other, v)]
+    members = _Members(other)
+    return [v for v in values if v not in members]
 
 
 @function("List.replace")
@@ -223,10 +255,6 @@ def swap(values: list[Any], one: int, two: int) -> list[Any]:
     return out
 
 
-MOST = 1_000_000
-"""Elements of a list that a function makes."""
-
-
 @function("List.filter")
 def filtered(values: list[Any], condition: el.Filter) -> list[Any]:
     """Return the elements that pass a filter; a plain value is its property ``item``."""
@@ -247,7 +275,10 @@ def iterate(values: list[Any], algorithm: el.Algorithm, start: Any) -> Any:
 @function("List.join")
 def join(values: list[Any], separator: str) -> str:
     """Return the elements as one string."""
-    return separator.join(make(v) for v in values)
+    parts = [make(v) for v in values]
+    if sum(map(len, parts)) + len(separator) * len(parts) > MOST_CHARACTERS:
+        raise EngineError(f"List.join: the text is longer than {MOST_CHARACTERS:,} characters.")
+    return separator.join(parts)
 
 
 @function("List.map")
@@ -275,8 +306,8 @@ def reduced(values: list[Any], reducer: Reducer) -> Any:
 @function("List.repeat")
 def repeat(value: Any, count: int) -> list[Any]:
     """Return a list of one value many times."""
-    if not 0 <= count <= MOST:
-        raise EngineError(f"List.repeat: count is {count}; it must be 0 to {MOST}.")
+    if not 0 <= count <= MOST_ITEMS:
+        raise EngineError(f"List.repeat: count is {count}; it must be 0 to {MOST_ITEMS}.")
     return [value] * count
 
 
@@ -297,8 +328,9 @@ def sequence(start: float, end: float | None, step: float, count: int | None) ->
 
 
 def _checked(count: int) -> int:
-    if not 0 <= count <= MOST:
-        raise EngineError(f"List.sequence: {count} numbers are asked for; at most {MOST} can be.")
+    if not 0 <= count <= MOST_ITEMS:
+        raise EngineError(f"List.sequence: {count} numbers are asked for; at most "
+                          f"{MOST_ITEMS} can be.")
     return count
 
 

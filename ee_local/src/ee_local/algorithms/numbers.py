@@ -32,9 +32,14 @@ def _unary(name: str, compute: Callable[[Any], Any], text: str) -> None:
 
 
 def _safe(compute: Callable[..., Any], *values: Numeric) -> Numeric:
-    """Return the result; NaN where it is not defined, infinity where it is too large."""
+    """Return the result; NaN where it is not defined, infinity where it is too large.
+
+    A whole number of more than 64 bits becomes a real one.
+    """
     try:
         found = compute(*values)
+        if isinstance(found, int) and found.bit_length() > 64:
+            found = float(found)
     except (ZeroDivisionError, ValueError):
         return math.nan
     except OverflowError:
@@ -171,7 +176,7 @@ def parse(text: str, radix: int) -> Numeric:
 @function("Number.format")
 def formatted(value: Numeric, pattern: str) -> str:
     """Return the number as text, by a pattern such as ``%.2f``, ``%d``, ``%03d`` or ``%s``."""
-    found = re.fullmatch(r"([^%]*)%([-+0 ,#]*)(\d*)(\.\d+)?([dfeEgsxX])([^%]*)", pattern)
+    found = re.fullmatch(r"([^%]*)%([-+0 ,#]*)(\d{0,3})(\.\d{1,3})?([dfeEgsxX])([^%]*)", pattern)
     if found is None:
         raise EngineError(f"Number.format: the pattern {pattern[:40]!r} cannot be read.")
     before, flags, width, digits, kind, after = found.groups()

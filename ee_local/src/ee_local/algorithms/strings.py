@@ -3,39 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 from ee_local.coerce import type_name
 from ee_local.encode import encode
 from ee_local.errors import EngineError
+from ee_local.patterns import compiled, replaced
 from ee_local.registry import function
-
-LONGEST = 1000
-"""Characters of a regular expression."""
-
-
-def compiled(regex: str, flags: str, where: str) -> re.Pattern[str]:
-    """Return a regular expression; ``flags`` may have i (any case), m (lines) and g.
-
-    Raises
-    ------
-    EngineError
-        It cannot be read.
-    """
-    options = (re.IGNORECASE if "i" in flags else 0) | (re.MULTILINE if "m" in flags else 0)
-    try:
-        if len(regex) > LONGEST:
-            raise re.error(f"longer than {LONGEST} characters")
-        return re.compile(regex, options)
-    except re.error as error:
-        raise EngineError(f"{where}: the regular expression {regex[:40]!r} cannot be read "
-                          f"({error}).") from None
-
-
-def _groups(replacement: str) -> str:
-    r"""Return a replacement with Java's ``$1`` as Python's ``\1``."""
-    return re.sub(r"\$(\d)", r"\\\1", replacement.replace("\\", "\\\\"))
 
 
 @function("String")
@@ -92,7 +66,7 @@ def length(text: str) -> int:
 @function("String.match")
 def match(text: str, regex: str, flags: str) -> list[str]:
     """Return what a regular expression finds: match and groups, or with ``g`` all matches."""
-    pattern = compiled(regex, flags, "String.match")
+    pattern = compiled(regex, "String.match", flags, text)
     if "g" in flags:
         return [m.group(0) for m in pattern.finditer(text)]
     found = pattern.search(text)
@@ -102,11 +76,7 @@ def match(text: str, regex: str, flags: str) -> list[str]:
 @function("String.replace")
 def replace(text: str, regex: str, replacement: str, flags: str) -> str:
     """Return the string with the first match of a regular expression replaced; with ``g`` all."""
-    pattern = compiled(regex, flags, "String.replace")
-    try:
-        return pattern.sub(_groups(replacement), text, count=0 if "g" in flags else 1)
-    except (re.error, IndexError) as error:
-        raise EngineError(f"String.replace: {error}.") from None
+    return replaced(text, regex, replacement, "String.replace", flags)
 
 
 @function("String.split")
@@ -114,7 +84,7 @@ def split(text: str, regex: str, flags: str) -> list[str]:
     """Return the parts between the matches of a regular expression."""
     if regex == "":
         return list(text)
-    return compiled(regex, flags, "String.split").split(text)
+    return compiled(regex, "String.split", flags, text).split(text)
 
 
 @function("String.slice")
