@@ -52,10 +52,11 @@ TOUCHED = ("Pixels that a polygon touches are counted differently by GDAL's vers
 
 
 class Codes(NamedTuple):
-    """A block of codes (row, col) int64 and where it holds any."""
+    """A block of codes (row, col) int64, where it holds any, and which shape each is of."""
 
     codes: NDArray[np.int64]
     valid: NDArray[np.bool_]
+    group: NDArray[np.int64] | None = None
 
 
 class VectorReference:
@@ -73,6 +74,8 @@ class VectorReference:
     overlaps : {"drop", "smallest", "first", "last"}
         Which polygon has a pixel that polygons of different classes overlap on: none, the
         smallest, or the first or last row of the file. Of points in one pixel: none, first, last.
+    grouped : bool
+        Also tell which shape each pixel is of.
 
     Raises
     ------
@@ -82,8 +85,9 @@ class VectorReference:
     """
 
     def __init__(self, path: Path, column: str | None, pixel_rule: PixelRule = "centre",
-                 overlaps: Overlaps = "drop") -> None:
+                 overlaps: Overlaps = "drop", grouped: bool = False) -> None:
         self.name, self.pixel_rule, self.overlaps = path.name, pixel_rule, overlaps
+        self.grouped = grouped
         table = read_shapes(path, column)
         self.column, self.why = (column, "") if column else _class_column(table, path.name)
         codes = _whole_numbers(table[self.column], f"{path.name}, column {self.column}")
@@ -108,6 +112,9 @@ class VectorReference:
         if source.crs is None:
             raise InputError(f"{Path(source.name).name}: has no CRS; with a vector reference the "
                              "map needs one")
+        if source.transform.b or source.transform.d:
+            raise InputError(f"{Path(source.name).name}: its grid is rotated; with a vector "
+                             "reference the map must be north up (gdalwarp)")
         known = np.ones(len(self.codes), dtype=bool) if nodata is None else self.codes != nodata
         self.dropped["of_no_data"] = int((~known).sum())
         local = self.shapes[known].to_crs(source.crs)
@@ -153,7 +160,11 @@ class VectorReference:
             near = order[np.isin(order, near)]  # what comes last lies on top
             grid = _Grid((int(window.height), int(window.width)),
                          transform(window, source.transform))
-            return self._burn(shapes[near], codes[near], grid)
+            burned = self._burn(shapes[near], codes[near], grid)
+            if not self.grouped:
+                return burned
+            owner = grid.owners(shapes[near], codes[near], burned, self.pixel_rule == "all_touched")
+            return burned._replace(group=near[owner])
 
         return block
 
@@ -207,7 +218,9 @@ class VectorReference:
             result, valid = np.zeros(shape, np.int64), np.zeros(shape, bool)
             result[r[inside], c[inside]] = chosen.to_numpy()[inside]
             valid[r[inside], c[inside]] = True
-            return Codes(result, valid)
+            group = np.zeros(shape, np.int64)
+            group[r[inside], c[inside]] = np.flatnonzero(inside)
+            return Codes(result, valid, group if self.grouped else None)
 
         return block
 
@@ -248,6 +261,22 @@ class _Grid(NamedTuple):
             for k, shape in zip(*tree.query(moved, predicate="within"), strict=True):
                 owners[left[k]].add(int(codes[shape]))
         return near, owners
+
+    def owners(self, shapes: NDArray[np.object_], codes: NDArray[np.int64], burned: Codes,
+               touched: bool) -> NDArray[np.int64]:
+        """Return the index of the shape that each pixel is of, 0 where there is no code.
+
+        A pixel whose uppermost shape has another class (an edge, an overlap) is of the nearest
+        shape of its class.
+        """
+        owner = self.burn(shapes, touched, range(1, len(shapes) + 1)).astype(np.int64) - 1
+        other = burned.valid & ((owner < 0) | (codes[owner] != burned.codes))
+        for code in np.unique(burned.codes[other]):
+            row, col = np.nonzero(other & (burned.codes == code))
+            mine = np.flatnonzero(codes == code)
+            centres = shapely.points(*(self.transform @ (col + 0.5, row + 0.5)))
+            owner[row, col] = mine[shapely.STRtree(shapes[mine]).nearest(centres)]
+        return np.where(burned.valid, owner, 0)
 
     def most_covering(self, pixels: NDArray[np.int64], shapes: NDArray[np.object_],
                       codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], dict[int, int]]:

@@ -5,6 +5,8 @@ from functools import partial
 import geopandas as gpd
 import numpy as np
 import pytest
+import rasterio
+from affine import Affine
 from shapely.geometry import Point, Polygon, box
 
 from lulc_lib import legend
@@ -130,6 +132,20 @@ def test_centres_on_an_edge_count_once(write_raster, tmp_path, turned):
     pairs = counted(mapped, path)
     # 5 rows of 9 centres lie in or on the two boxes; those on the shared edge are the right one's
     assert pairs.counts.loc["1"].tolist() == [20, 25] and not pairs.dropped
+
+
+def test_a_rotated_map_is_refused_with_polygons(tmp_path):
+    """Its window's bounds are not those of its pixels: a fifth of them would be lost."""
+    path = tmp_path / "map.tif"
+    grid = Affine.translation(X, Y) * Affine.rotation(20) * Affine.scale(10, -10)
+    with rasterio.open(path, "w", driver="GTiff", count=1, dtype="uint8", height=40, width=60,
+                       crs="EPSG:32633", transform=grid) as out:
+        out.write(np.full((1, 40, 60), 2, np.uint8))
+    around = [box(X - 1000, Y - 1000, X + 1000, Y + 1000)]
+    gpd.GeoDataFrame({"code": [2]}, geometry=around, crs=32633).to_file(
+        tmp_path / "reference.gpkg")
+    with pytest.raises(InputError, match=r"map.tif: its grid is rotated.*north up"):
+        counted(path, tmp_path / "reference.gpkg")
 
 
 def test_touched_pixels_have_the_class_that_covers_most(write_raster, tmp_path):
