@@ -137,7 +137,7 @@ def test_centres_on_an_edge_count_once(write_raster, tmp_path, turned):
 def test_a_rotated_map_is_refused_with_polygons(tmp_path):
     """Its window's bounds are not those of its pixels: a fifth of them would be lost."""
     path = tmp_path / "map.tif"
-    grid = Affine.translation(X, Y) * Affine.rotation(20) * Affine.scale(10, -10)
+    grid = Affine.translation(X, Y) @ Affine.rotation(20) @ Affine.scale(10, -10)
     with rasterio.open(path, "w", driver="GTiff", count=1, dtype="uint8", height=40, width=60,
                        crs="EPSG:32633", transform=grid) as out:
         out.write(np.full((1, 40, 60), 2, np.uint8))
