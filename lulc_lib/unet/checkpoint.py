@@ -118,6 +118,8 @@ def read_file(path: Path | str) -> dict[str, object]:
     for key, ours in LEARNED_FROM.items():
         if values.get(key) != ours:
             raise InputError(f"{path}: was trained with {key} {values.get(key)}; ours are {ours}")
+    if not isinstance(values.get("config"), dict):
+        raise InputError(f"{path}: has no settings; {rule}")
     values["config"] = {RENAMED_SETTINGS.get(k, k): v for k, v in values["config"].items()}
     return values
 
@@ -179,7 +181,8 @@ def load_model(path: Path | str, device: torch.device | None = None) -> StoredMo
     Raises
     ------
     InputError
-        See :func:`read_file`; also if the weights do not fit the configuration.
+        See :func:`read_file`; also if the weights do not fit the configuration, or a number that
+        maps depend on is not finite.
     """
     values = read_file(path)
     try:
@@ -190,11 +193,16 @@ def load_model(path: Path | str, device: torch.device | None = None) -> StoredMo
         if len(names) != len(stored):
             names = (config.normalisation,) * len(stored)  # a member's checkpoint
         members = [build(config, normalisation=name) for name in names]
-        for member, weights in zip(members, stored, strict=True):
+        for number, (member, weights) in enumerate(zip(members, stored, strict=True), 1):
             member.load_state_dict(weights)
+            if not all(t.isfinite().all() for t in member.state_dict().values()):
+                raise InputError(f"weights of network {number} of {len(members)} are no finite "
+                                 "numbers; train it again, or take another model file")
         model = members[0] if len(members) == 1 else Ensemble(members, config.member_weights)
         model.temperature = config.temperature
         area = values.get("applicability") and Applicability.from_dict(values["applicability"])
-    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except (KeyError, TypeError, AttributeError, RuntimeError, ValueError, IndexError) as error:
         raise InputError(f"{path}: its weights and settings do not fit together") from error
     return StoredModel(model.to(device or pick_device()).eval(), normalisation, config, area)

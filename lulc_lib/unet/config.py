@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from math import inf, isfinite
+from numbers import Integral, Real
 
 from lulc_lib.errors import InputError
 from lulc_lib.legend import code
@@ -67,6 +69,11 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Raise InputError unless every setting can be used."""
+        for setting in fields(self):
+            value = getattr(self, setting.name)
+            if not _fits(value, setting.type):
+                raise InputError(f"{setting.name} is {value!r}; it must be {setting.type}"
+                                 f"{', and finite' if 'float' in setting.type else ''}")
         get_network(self.network)
         for name in (self.normalisation, *self.members):
             check_name(name)
@@ -79,15 +86,16 @@ class TrainConfig:
                 )
         if not 0 <= self.ema_decay < 1:
             raise InputError(f"ema_decay is {self.ema_decay}; it must be at least 0 and below 1")
+        for name, most in {"batch_size": inf, "epochs": inf, "block_size": inf,
+                           "base_channels": 1024, "depth": 8, "convolutions": 16}.items():
+            if not 1 <= getattr(self, name) <= most:
+                limit = "at least 1" if most == inf else f"1 to {most}"
+                raise InputError(f"{name} is {getattr(self, name)}; it must be {limit}")
         if self.patch_size < 2**self.depth:
             raise InputError(
                 f"patch_size is {self.patch_size}; it must be at least {2**self.depth} pixels "
                 f"({self.depth} poolings)"
             )
-        for name in ("batch_size", "epochs", "block_size", "base_channels", "depth",
-                     "convolutions"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1")
         for name in ("learning_rate", "temperature"):
             if getattr(self, name) <= 0:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be above 0")
@@ -122,6 +130,18 @@ class TrainConfig:
             plain["augment"] = AugmentConfig(**{
                 k: tuple(v) if isinstance(v, list) else v for k, v in values["augment"].items()})
         return cls(**plain)
+
+
+def _fits(value: object, kind: str) -> bool:
+    """Tell whether a value is of a kind as it stands in the class; a float must be finite."""
+    if kind.endswith(" | None"):
+        return value is None or _fits(value, kind.removesuffix(" | None"))
+    if kind.startswith("tuple["):
+        inner = kind.removeprefix("tuple[").removesuffix(", ...]")
+        return isinstance(value, tuple) and all(_fits(v, inner) for v in value)
+    kinds = {"int": Integral, "float": Real, "str": str, "bool": bool,
+             "AugmentConfig": AugmentConfig}
+    return isinstance(value, kinds[kind]) and (kind != "float" or isfinite(value))
 
 
 RECIPE = TrainConfig(

@@ -217,7 +217,7 @@ class Learner:
             self.check()
 
     def check(self) -> None:
-        """Raise InputError if the loss of a step since the last check was no finite number."""
+        """Raise InputError if a loss since the last check, or a weight, is no finite number."""
         if self.graph is not None:
             self.stream.synchronize()
         bad = ~torch.isfinite(self.losses[self.checked:self.done])
@@ -226,6 +226,11 @@ class Learner:
             raise InputError(
                 f"training {self.config.name}, seed {self.seed}: the loss of step {step} of "
                 f"{self.steps} is {float(self.losses[step - 1])}; inputs must be finite and "
+                f"learning_rate ({self.config.learning_rate:g}) low enough, try a third of it")
+        if not all(bool(t.isfinite().all()) for t in (*self.live, *self.mean)):
+            raise InputError(
+                f"training {self.config.name}, seed {self.seed}: after step {self.done} of "
+                f"{self.steps} the weights are no finite numbers; inputs must be finite and "
                 f"learning_rate ({self.config.learning_rate:g}) low enough, try a third of it")
         self.checked = self.done
 

@@ -179,9 +179,15 @@ class Normalisation:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> Normalisation:
-        """Invert :meth:`to_dict`."""
+        """Invert :meth:`to_dict`; InputError unless it has finite statistics of each band."""
         check_name(str(values["name"]))
-        mean, sd = (None if values[k] is None else tuple(values[k]) for k in ("mean", "sd"))
+        mean, sd = (None if values[k] is None else tuple(map(float, values[k]))
+                    for k in ("mean", "sd"))
+        for numbers, least in ((mean, -np.inf), (sd, 0)):
+            if numbers is not None and not (len(numbers) == len(BANDS) and min(numbers) > least
+                                            and np.isfinite(numbers).all()):
+                raise InputError(f"the statistics of the bands are {numbers}; each of {len(BANDS)} "
+                                 "bands needs a finite mean and a standard deviation above 0")
         return cls(str(values["name"]), mean, sd)
 
 
