@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -10,15 +10,22 @@ import numpy as np
 import pyproj
 import rasterio
 import xarray as xr
+from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.transform import Affine
 from rasterio.warp import transform_bounds
+from rasterio.windows import Window
+from xarray.backends import BackendArray
+from xarray.core import indexing
 
 from lulc_lib import legend
 from lulc_lib.data.geotiff import APPLICABILITY, INSIDE, SHARE_NO_DATA, SHARE_STEPS, UNKNOWN
-from lulc_lib.data.reference import on_grid, read_codes
+from lulc_lib.data.reference import on_grid, open_classes
 from lulc_lib.data.scenes import pixel_centres, scene_date
 from lulc_lib.errors import InputError
+
+Convert = Callable[[NDArray], NDArray]
+"""From a raster's pixels to what they mean."""
 
 
 def read_maps(
@@ -36,17 +43,19 @@ def read_maps(
     Returns
     -------
     dict of date to DataArray of uint8, shape (y, x)
-        Legend codes. Maps on different grids are brought, by nearest neighbour, to the grid of the
-        earliest, extended to hold them all; what a map does not cover is NO_DATA. A grid that is
-        not in metres is first brought to its UTM zone.
+        Legend codes, read from disk where they are looked at. Maps on different grids are brought,
+        by nearest neighbour, to the grid of the earliest, extended to hold them all, and kept in
+        memory; what a map does not cover is NO_DATA. A grid that is not in metres is first brought
+        to its UTM zone.
 
     Raises
     ------
     InputError
-        A date that is missing, not a day or there twice, or a file that is no class map.
+        A date that is missing, not a day or there twice, or a file that is no class map; when its
+        pixels are looked at, one that is damaged or holds other codes.
     """
     days = map_dates(paths, dates)
-    maps = {d: read_codes(p) for d, p in sorted(zip(days, paths, strict=True))}
+    maps = {d: _open_codes(p) for d, p in sorted(zip(days, paths, strict=True))}
     first = next(iter(maps))
     maps[first] = in_metres(maps[first])
     grid = common_grid(list(maps.values()))
@@ -80,18 +89,10 @@ def read_probability(path: Path, grid: xr.DataArray) -> xr.DataArray:
         No such file, or no band that is named after the quarry class.
     """
     wanted = f"{legend.code('quarry')} {legend.BY_KEY['quarry'].name}"
-    try:
-        with rasterio.open(path) as src:
-            if wanted not in src.descriptions:
-                raise InputError(f"{path.name}: no band is called {wanted!r}; give what `lulc "
-                                 "classify --probabilities` writes")
-            steps = src.read(src.descriptions.index(wanted) + 1)
-            crs, transform = src.crs, src.transform
-    except rasterio.errors.RasterioError as error:
-        raise InputError(f"{path}: cannot be read as a raster ({error})") from error
-    values = np.where(steps == SHARE_NO_DATA, np.nan, steps / SHARE_STEPS).astype(np.float32)
-    read = xr.DataArray(values, dims=("y", "x"), coords=pixel_centres(transform, values.shape))
-    return to_grid(read.rio.write_crs(crs).rio.write_transform(transform), grid, np.nan)
+    source, band = _open_band(path, wanted, "lulc classify --probabilities")
+    return to_grid(_on_disk(source, band, lambda steps: np.where(
+        steps == SHARE_NO_DATA, np.nan, steps / SHARE_STEPS).astype(np.float32), np.float32),
+        grid, np.nan)
 
 
 def read_outside(path: Path, grid: xr.DataArray) -> xr.DataArray:
@@ -114,17 +115,75 @@ def read_outside(path: Path, grid: xr.DataArray) -> xr.DataArray:
     InputError
         No such file, or another raster.
     """
+    source, band = _open_band(path, APPLICABILITY, "lulc classify --applicability")
+    return to_grid(_on_disk(source, band, lambda steps: np.where(
+        steps == UNKNOWN, np.nan, steps > INSIDE).astype(np.float32), np.float32), grid, np.nan)
+
+
+def _open_band(path: Path, name: str, writer: str) -> tuple[rasterio.DatasetReader, int]:
+    """Open a raster and find the band that the command ``writer`` calls ``name``."""
     try:
-        with rasterio.open(path) as src:
-            if src.descriptions != (APPLICABILITY,):
-                raise InputError(f"{path.name}: its band is not called {APPLICABILITY!r}; give "
-                                 "what `lulc classify --applicability` writes")
-            steps, crs, transform = src.read(1), src.crs, src.transform
+        source = rasterio.open(path)
     except rasterio.errors.RasterioError as error:
         raise InputError(f"{path}: cannot be read as a raster ({error})") from error
-    values = np.where(steps == UNKNOWN, np.nan, steps > INSIDE).astype(np.float32)
-    read = xr.DataArray(values, dims=("y", "x"), coords=pixel_centres(transform, values.shape))
-    return to_grid(read.rio.write_crs(crs).rio.write_transform(transform), grid, np.nan)
+    if name not in source.descriptions:
+        raise InputError(f"{path.name}: no band is called {name!r}; give what `{writer}` writes")
+    return source, source.descriptions.index(name) + 1
+
+
+class _Band(BackendArray):
+    """A band of an open raster, read and converted where it is looked at."""
+
+    def __init__(self, source: rasterio.DatasetReader, band: int, convert: Convert, dtype: type
+                 ) -> None:
+        self.source, self.band, self.convert = source, band, convert
+        self.shape, self.dtype = source.shape, np.dtype(dtype)
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> NDArray:
+        """Return what xarray asks for."""
+        return indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.BASIC, self._read)
+
+    def __deepcopy__(self, memo: dict) -> _Band:
+        """Return the same band: copies of an array share its file."""
+        return self
+
+    def _read(self, key: tuple[int | slice, ...]) -> NDArray:
+        spans = [range(n)[k if isinstance(k, slice) else slice(k, k + 1)]
+                 for n, k in zip(self.shape, key, strict=True)]
+        if not all(spans):
+            return np.empty([len(s) for s in spans], self.dtype)
+        whole = Window.from_slices(*((min(s), max(s) + 1) for s in spans))
+        try:
+            values = self.convert(self.source.read(self.band, window=whole))
+        except rasterio.errors.RasterioError as error:
+            raise InputError(f"{Path(self.source.name).name}: its pixels cannot be read; the file "
+                             "is damaged or truncated") from error
+        kept = values[::spans[0].step, ::spans[1].step]
+        return kept[tuple(slice(None) if isinstance(k, slice) else 0 for k in key)]
+
+
+def _on_disk(source: rasterio.DatasetReader, band: int, convert: Convert, dtype: type
+             ) -> xr.DataArray:
+    """Return a band of an open raster as a (y, x) array with CRS that stays on disk."""
+    out = xr.DataArray(indexing.LazilyIndexedArray(_Band(source, band, convert, dtype)),
+                       dims=("y", "x"), coords=pixel_centres(source.transform, source.shape))
+    out.rio.write_crs(source.crs, inplace=True)
+    return out.rio.write_transform(source.transform, inplace=True)
+
+
+def _open_codes(path: Path) -> xr.DataArray:
+    """Return a class map on disk: what :func:`lulc_lib.data.reference.read_codes` reads whole."""
+    source = open_classes(path)
+    if source.crs is None:
+        raise InputError(f"{path.name}: has no CRS; a class raster must be georeferenced")
+
+    def codes(values: NDArray) -> NDArray[np.uint8]:
+        if source.nodata not in (None, legend.NO_DATA):
+            values = np.where(values == source.nodata, legend.NO_DATA, values)
+        return legend.check_codes(values, path.name)
+
+    return _on_disk(source, 1, codes, np.uint8).assign_attrs(name=path.stem)
 
 
 def common_grid(maps: Sequence[xr.DataArray]) -> xr.DataArray:

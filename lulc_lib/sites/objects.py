@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import geopandas as gpd
@@ -10,6 +11,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 from rasterio.features import shapes
+from rasterio.transform import Affine
 from scipy import ndimage
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
@@ -27,13 +29,21 @@ STAIRS = 0.75
 """Pixels, by which an outline is simplified before its length is taken: pixel stairs make the
 perimeter of a slanted edge up to 1.41 times too long."""
 
+STRIP = 1 << 22
+"""About the number of pixels of a map that are read at a time."""
+
 
 class Labels(NamedTuple):
     """Connected quarry objects of one date, of any size; all arrays (row, col)."""
 
     labels: NDArray[np.int32]  # number of the object, 0 elsewhere
-    clear: NDArray[np.bool_]  # where the map holds a class
+    codes: NDArray[np.uint8]  # legend codes of the map
     probability: NDArray[np.float32] | None  # of the quarry class, 0–1
+
+    @property
+    def clear(self) -> NDArray[np.bool_]:
+        """Where the map holds a class."""
+        return self.codes != legend.NO_DATA
 
 
 def label_objects(
@@ -43,14 +53,10 @@ def label_objects(
 
     Parameters and errors are those of :func:`find_objects`.
     """
-    if not is_metric(class_map.rio.crs):
-        raise InputError(f"the class map's CRS is {class_map.rio.crs}; objects are measured in "
-                         "metres, so it must be a projected CRS in true metres, such as UTM")
-    values, codes = _checked(probability, class_map), class_map.values
-    quarry = with_lakes(quarry_pixels(codes, values, settings), codes, settings.lake_border)
-    dug = with_holes(quarry, settings.max_hole_ha, pixel_area(class_map))
-    labels, _ = ndimage.label(dug, NEIGHBOURS)
-    return Labels(labels, codes != legend.NO_DATA, values)
+    labels, _ = ndimage.label(open_rock(class_map, probability, settings), NEIGHBOURS)
+    codes = class_map.values
+    values = None if probability is None else checked(probability.values, codes)
+    return Labels(labels, codes, values)
 
 
 def find_objects(
@@ -85,44 +91,101 @@ def find_objects(
     """
     settings = settings or Settings()
     every = label_objects(class_map, probability, settings)
-    labels = at_least(every.labels, settings.min_area_ha * 1e4 / pixel_area(class_map))
-    return describe(labels, class_map, every.probability)
+    kept = at_least(every.labels, settings.min_area_ha * 1e4 / pixel_area(class_map))
+    measured = measure(every._replace(labels=kept), class_map.rio.transform())
+    table = gpd.GeoDataFrame(measured._asdict(), geometry="geometry", crs=class_map.rio.crs,
+                             index=measured.number).drop(columns="number")
+    table["area_ha"] = table.area / 1e4
+    return table.join(shape_of(table.geometry, pixel_area(class_map) ** 0.5))
 
 
-def quarry_pixels(
-    codes: NDArray[np.uint8], probability: NDArray[np.float32] | None, settings: Settings
+def open_rock(
+    class_map: xr.DataArray, probability: xr.DataArray | None, settings: Settings
 ) -> NDArray[np.bool_]:
-    """Tell where rock is open: (row, col) bool, from legend codes or from probabilities 0–1."""
-    if probability is None:
-        return codes == legend.code("quarry")
-    labels, _ = ndimage.label(probability >= settings.low, NEIGHBOURS)
-    sure = np.unique(labels[probability >= settings.high])
-    return np.isin(labels, sure[sure > 0])
+    """Tell where rock is open, pit lakes and holes among it: (row, col) bool.
+
+    Map and probability are read in strips, so they may lie on disk. Parameters and errors are
+    those of :func:`find_objects`.
+    """
+    if not is_metric(class_map.rio.crs):
+        raise InputError(f"the class map's CRS is {class_map.rio.crs}; objects are measured in "
+                         "metres, so it must be a projected CRS in true metres, such as UTM")
+    if probability is not None and probability.shape != class_map.shape:
+        raise InputError(f"probability is {probability.shape}; the class map has "
+                         f"{class_map.shape} pixels")
+    quarry, water = np.zeros((2, *class_map.shape), bool)
+    sure = None if probability is None else np.zeros(class_map.shape, bool)
+    for rows in strips(class_map.shape):
+        codes = class_map.variable[rows].values
+        water[rows] = codes == legend.code("water")
+        if probability is None:
+            quarry[rows] = codes == legend.code("quarry")
+        else:
+            values = checked(probability.variable[rows].values, codes)
+            quarry[rows], sure[rows] = values >= settings.low, values >= settings.high
+    if sure is not None:
+        _keep_sure(quarry, sure)
+    water &= ~quarry
+    _add_lakes(quarry, water, settings.lake_border)
+    del water, sure
+    _fill_holes(quarry, settings.max_hole_ha, pixel_area(class_map))
+    return quarry
 
 
-def with_lakes(
-    quarry: NDArray[np.bool_], codes: NDArray[np.uint8], least_border: float
-) -> NDArray[np.bool_]:
-    """Add to quarry pixels the waters of which at least ``least_border`` of the rim is quarry."""
-    lakes, _ = ndimage.label((codes == legend.code("water")) & ~quarry, NEIGHBOURS)
-    out = quarry.copy()
+def strips(shape: tuple[int, int]) -> Iterator[slice]:
+    """Cut the rows of a (row, col) raster into strips of about :data:`STRIP` pixels."""
+    step = max(STRIP // max(shape[1], 1), 1)
+    return (slice(row, min(row + step, shape[0])) for row in range(0, shape[0], step))
+
+
+def checked(probability: NDArray[np.floating], codes: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return probabilities as (row, col) float32, 0 where they or the map are missing."""
+    values = probability.astype(np.float32)
+    if np.nanmin(values, initial=0) < 0 or np.nanmax(values, initial=0) > 1.001:
+        raise InputError(f"probability reaches from {np.nanmin(values):g} to "
+                         f"{np.nanmax(values):g}; it must lie between 0 and 1")
+    return np.where(codes == legend.NO_DATA, 0, np.nan_to_num(values))
+
+
+def _keep_sure(likely: NDArray[np.bool_], sure: NDArray[np.bool_]) -> None:
+    """Take away, in place, the connected likely pixels among which none is sure."""
+    labels, count = ndimage.label(likely, NEIGHBOURS)
+    keep = np.zeros(count + 1, bool)
+    keep[labels[sure]] = True
+    for rows in strips(likely.shape):
+        likely[rows] = keep[labels[rows]] & likely[rows]
+
+
+def _add_lakes(
+    quarry: NDArray[np.bool_], water: NDArray[np.bool_], least_border: float
+) -> None:
+    """Add to the quarry, in place, waters of which at least ``least_border`` of the rim is it."""
+    lakes, _ = ndimage.label(water, NEIGHBOURS)
+    found = []
     for number, place in enumerate(ndimage.find_objects(lakes), start=1):
         around = tuple(slice(max(s.start - 1, 0), s.stop + 1) for s in place)
+        if least_border and not quarry[around].any():
+            continue
         lake = lakes[around] == number
         rim = ndimage.binary_dilation(lake, NEIGHBOURS) & ~lake
         if rim.any() and quarry[around][rim].mean() >= least_border:
-            out[around] |= lake
-    return out
+            found.append((around, lake))
+    for around, lake in found:
+        quarry[around] |= lake
 
 
-def with_holes(
-    dug: NDArray[np.bool_], most_ha: float, pixel_m2: float
-) -> NDArray[np.bool_]:
-    """Fill the holes of objects: islands of other classes up to ``most_ha`` hectares."""
-    holes, _ = ndimage.label(ndimage.binary_fill_holes(dug) & ~dug)
-    small = np.bincount(holes.ravel()) * pixel_m2 / 1e4 <= most_ha
-    small[0] = False
-    return dug | small[holes]
+def _fill_holes(dug: NDArray[np.bool_], most_ha: float, pixel_m2: float) -> None:
+    """Fill, in place, the holes of objects: islands of other classes up to ``most_ha`` hectares.
+
+    What touches the edge of the map is no hole.
+    """
+    ground, _ = ndimage.label(~dug)
+    for number, (rows, cols) in enumerate(ndimage.find_objects(ground), start=1):
+        inside = rows.start and cols.start and rows.stop < dug.shape[0] and cols.stop < dug.shape[1]
+        if inside:
+            hole = ground[rows, cols] == number
+            if np.count_nonzero(hole) * pixel_m2 / 1e4 <= most_ha:
+                dug[rows, cols] |= hole
 
 
 def at_least(labels: NDArray[np.int32], pixels: float) -> NDArray[np.int32]:
@@ -132,27 +195,23 @@ def at_least(labels: NDArray[np.int32], pixels: float) -> NDArray[np.int32]:
     return np.where(keep, np.cumsum(keep), 0).astype(np.int32)[labels]
 
 
-def describe(
-    labels: NDArray[np.int32], class_map: xr.DataArray, probability: NDArray[np.float32] | None
-) -> gpd.GeoDataFrame:
-    """Describe each label > 0 in a row, index its number; columns of :func:`find_objects`."""
-    table = measure(labels, class_map, probability)
-    return table.join(shape_of(table.geometry, pixel_area(class_map) ** 0.5))
+class Measured(NamedTuple):
+    """What is measured of objects, one entry each."""
+
+    number: list[int]
+    geometry: list[BaseGeometry]  # in the map's CRS
+    water_share: NDArray[np.float64]  # pit lakes
+    mean_probability: NDArray[np.float64]  # of what is not water; NaN without probabilities
 
 
-def measure(
-    labels: NDArray[np.int32], class_map: xr.DataArray, probability: NDArray[np.float32] | None
-) -> gpd.GeoDataFrame:
-    """Do the same without what tells the shape of an object."""
-    table = outlines(labels, class_map)
-    wet = class_map.values == legend.code("water")
-    index = table.index.to_numpy()
-    table["water_share"] = _mean(wet, labels, index)
-    table["mean_probability"] = (
-        np.full(len(table), np.nan) if probability is None
-        else _mean(np.where(wet, np.nan, probability), labels, index))
-    table["area_ha"] = table.area / 1e4
-    return table
+def measure(objects: Labels, transform: Affine) -> Measured:
+    """Measure each label > 0, in order of its number; ``transform`` is that of the pixels."""
+    found = outlines(objects.labels, transform)
+    wet, index = objects.codes == legend.code("water"), np.array(list(found), dtype=np.int64)
+    probability = np.full(len(found), np.nan) if objects.probability is None else _mean(
+        np.where(wet, np.nan, objects.probability), objects.labels, index)
+    return Measured(list(found), list(found.values()), _mean(wet, objects.labels, index),
+                    probability)
 
 
 def shape_of(geometry: gpd.GeoSeries, pixel_m: float) -> pd.DataFrame:
@@ -166,42 +225,21 @@ def shape_of(geometry: gpd.GeoSeries, pixel_m: float) -> pd.DataFrame:
     }, index=geometry.index)
 
 
-def outlines(labels: NDArray[np.int32], grid: xr.DataArray) -> gpd.GeoDataFrame:
-    """Outline the labels > 0 of a (row, col) array on a grid; index the label."""
+def outlines(labels: NDArray[np.int32], transform: Affine) -> dict[int, BaseGeometry]:
+    """Outline the labels > 0 of a (row, col) array: number to shape, in order of the number."""
     parts: dict[int, list[BaseGeometry]] = {}
-    for geometry, number in shapes(labels.astype(np.int32), mask=labels > 0, connectivity=8,
-                                   transform=grid.rio.transform()):
+    for geometry, number in shapes(labels, mask=labels > 0, connectivity=8, transform=transform):
         parts.setdefault(int(number), []).append(shape(geometry).buffer(0))
-    numbers = sorted(parts)
-    return gpd.GeoDataFrame(geometry=[unary_union(parts[n]) for n in numbers], crs=grid.rio.crs,
-                            index=np.array(numbers, dtype=np.int64))
-
-
-def _checked(
-    probability: xr.DataArray | None, class_map: xr.DataArray
-) -> NDArray[np.float32] | None:
-    """Return the probabilities as (row, col) float32, 0 where they are missing."""
-    if probability is None:
-        return None
-    if probability.shape != class_map.shape:
-        raise InputError(f"probability is {probability.shape}; the class map has "
-                         f"{class_map.shape} pixels")
-    values = probability.values.astype(np.float32)
-    if np.nanmin(values, initial=0) < 0 or np.nanmax(values, initial=0) > 1.001:
-        raise InputError(f"probability reaches from {np.nanmin(values):g} to "
-                         f"{np.nanmax(values):g}; it must lie between 0 and 1")
-    return np.where(class_map.values == legend.NO_DATA, 0, np.nan_to_num(values))
+    return {number: unary_union(parts[number]) for number in sorted(parts)}
 
 
 def _mean(values: NDArray, labels: NDArray[np.int32], index: NDArray) -> NDArray[np.float64]:
     """Average the finite values within each label."""
-    flat = values.astype(np.float64).ravel()
-    good = np.isfinite(flat)
-    size = int(labels.max()) + 1
-    total = np.bincount(labels.ravel()[good], flat[good], size)
-    count = np.bincount(labels.ravel()[good], minlength=size)
+    good = (labels > 0) & np.isfinite(values)
+    size = int(labels.max(initial=0)) + 1
+    total = np.bincount(labels[good], values[good], size)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return (total / count)[index]
+        return (total / np.bincount(labels[good], minlength=size))[index]
 
 
 def _elongation(geometry: BaseGeometry) -> float:

@@ -3,11 +3,14 @@
 A site's core is the land that was quarry on at least two clear dates (on one, where only one is
 clear) and on most of those between, so a flicker makes no site and does not shape one. What each
 date's map shows around a core is that date's extent of the site.
+
+Where rock was open on any date, connected land is a region; regions have nothing to do with each
+other. So memory holds a bit per pixel and date, and whole numbers only of the region at work.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import NamedTuple
 
@@ -17,11 +20,21 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 from rasterio.features import rasterize
+from rasterio.transform import Affine
 from scipy import ndimage, stats
+from shapely.geometry.base import BaseGeometry
 
 from lulc_lib.errors import InputError
 from lulc_lib.sites.maps import pixel_area, same_grid
-from lulc_lib.sites.objects import NEIGHBOURS, Labels, at_least, describe, label_objects, measure
+from lulc_lib.sites.objects import (
+    NEIGHBOURS,
+    Labels,
+    at_least,
+    checked,
+    measure,
+    open_rock,
+    shape_of,
+)
 from lulc_lib.sites.settings import Settings
 
 CLEAR = 0.5
@@ -30,6 +43,9 @@ SEEN = 0.2
 """Share of a core's clear land that must be open for the site to count as seen (or the smallest
 area of a site, where that is less: a large pit is filled piece by piece)."""
 DAYS_PER_YEAR = 365.25
+HISTORY = ("first_seen", "last_seen", "clear_dates", "seen_dates", "seen_share", "persistence",
+           "mean_probability", "growth_ha_per_year", "growth_low", "growth_high", "growth_p")
+"""Columns of a site that tell of its dates."""
 
 
 class Tracks(NamedTuple):
@@ -87,13 +103,16 @@ def track_sites(
         if not same_grid(maps[day], grid):
             raise InputError(f"the map of {day} lies on another grid than that of {dates[0]}; "
                              "bring all maps to one grid first")
-    probabilities = dict(probabilities or {})
-    objects = {d: label_objects(maps[d], probabilities.get(d), settings) for d in dates}
-    cores = find_cores(list(objects.values()), settings, pixel_area(grid))
-    seen = [_seen(objects[d], cores, maps[d], settings) for d in dates]
-    observations = _observations(seen, dates)
-    sites = describe(cores, maps[dates[-1]], None).drop(columns="mean_probability")
-    return _kept(_histories(sites, observations), observations, dates, settings)
+    series = _Series(maps, dict(probabilities or {}), dates, settings, pixel_area(grid))
+    found = sorted((site for region in series.regions() for site in _sites_of(series, region)),
+                   key=lambda site: site.first)
+    observations = _observations(found, dates, grid.rio.crs)
+    sites = gpd.GeoDataFrame(
+        {"water_share": [s.water_share for s in found]}, geometry=[s.core for s in found],
+        crs=grid.rio.crs, index=np.arange(1, len(found) + 1))[["geometry", "water_share"]]
+    sites["area_ha"] = sites.area / 1e4
+    sites = sites.join(shape_of(sites.geometry, pixel_area(grid) ** 0.5))
+    return _kept(_histories(sites, observations, len(dates)), observations, dates, settings)
 
 
 def with_applicability(tracks: Tracks, outside: Mapping[date, xr.DataArray]) -> Tracks:
@@ -115,11 +134,96 @@ def with_applicability(tracks: Tracks, outside: Mapping[date, xr.DataArray]) -> 
     shares = pd.DataFrame(index=tracks.sites.index)
     for day, values in outside.items():
         seen = tracks.observations[tracks.observations.seen & (tracks.observations.date == day)]
-        if len(seen):
-            numbers = rasterize(zip(seen.geometry, seen.site_id, strict=True), values.shape,
-                                transform=values.rio.transform(), dtype="int32")
-            shares[day] = pd.Series(values.values.ravel()).groupby(numbers.ravel()).mean()
+        transform = values.rio.transform()
+        shares[day] = pd.Series({n: _mean_inside(g, values.variable, transform)
+                                 for n, g in zip(seen.site_id, seen.geometry, strict=True)},
+                                dtype=np.float32)
     return tracks._replace(sites=tracks.sites.assign(outside_share=shares.mean(axis=1)))
+
+
+def _mean_inside(shape: BaseGeometry, values: xr.Variable, transform: Affine) -> np.float32:
+    """Average the values (row, col) of the pixels whose centre a shape holds; NaN if none is."""
+    left, bottom, right, top = shape.bounds
+    corners = [~transform @ (x, y) for x in (left, right) for y in (bottom, top)]
+    cols, rows = (slice(max(int(min(ends)), 0), max(int(max(ends)) + 1, 0))
+                  for ends in zip(*corners, strict=True))
+    part = values[rows, cols].values
+    inside = rasterize([shape], part.shape, dtype="uint8",
+                       transform=transform @ Affine.translation(cols.start, rows.start))
+    known = part[(inside > 0) & np.isfinite(part)]
+    return known.mean(dtype=np.float32) if known.size else np.float32(np.nan)
+
+
+class _Region(NamedTuple):
+    """Connected land on which rock was open on some date."""
+
+    place: tuple[slice, slice]  # rows and columns around it
+    inside: NDArray[np.bool_]  # which pixels of these are it
+
+
+class _Site(NamedTuple):
+    """A core, and what each date shows of it."""
+
+    first: int  # number of its first pixel
+    core: BaseGeometry
+    water_share: float
+    seen: list[tuple[bool, bool, float, BaseGeometry | None]]  # per date: see _seen
+
+
+class _Series:
+    """The maps of all dates, and where rock is open on each (a bit per pixel)."""
+
+    def __init__(self, maps: Mapping[date, xr.DataArray], probabilities: dict[date, xr.DataArray],
+                 dates: tuple[date, ...], settings: Settings, pixel_m2: float) -> None:
+        self.maps, self.probabilities, self.settings = maps, probabilities, settings
+        self.dates, self.pixel_m2 = dates, pixel_m2
+        self.least = settings.min_area_ha * 1e4 / pixel_m2  # pixels of a site
+        self.shape, self.transform = maps[dates[0]].shape, maps[dates[0]].rio.transform()
+        self._ever, self._rock = np.zeros(self.shape, bool), {}
+        for day in dates:
+            rock = open_rock(maps[day], probabilities.get(day), settings)
+            self._ever |= rock
+            self._rock[day] = np.packbits(rock, axis=1)
+
+    def regions(self) -> Iterator[_Region]:
+        """Yield the regions large enough for a site."""
+        labels, _ = ndimage.label(self._ever, NEIGHBOURS)
+        del self._ever
+        for number, place in enumerate(ndimage.find_objects(labels), start=1):
+            if np.prod([s.stop - s.start for s in place]) >= self.least:
+                inside = labels[place] == number
+                if np.count_nonzero(inside) >= self.least:
+                    yield _Region(place, inside)
+
+    def objects(self, day: date, region: _Region) -> Labels:
+        """Return the objects of a date in a region."""
+        rows, cols = region.place
+        start = cols.start // 8
+        bits = np.unpackbits(self._rock[day][rows, start:-(-cols.stop // 8)], axis=1)
+        rock = bits[:, cols.start - 8 * start:cols.stop - 8 * start].astype(bool)
+        codes = self.maps[day].variable[region.place].values
+        probability = self.probabilities.get(day)
+        return Labels(ndimage.label(rock & region.inside, NEIGHBOURS)[0], codes, None
+                      if probability is None
+                      else checked(probability.variable[region.place].values, codes))
+
+
+def _sites_of(series: _Series, region: _Region) -> list[_Site]:
+    """Find the cores in a region, and what each date shows of them."""
+    objects = [series.objects(d, region) for d in series.dates]
+    cores = find_cores(objects, series.settings, series.pixel_m2)
+    if not cores.any():
+        return []
+    rows, cols = region.place
+    transform = series.transform @ Affine.translation(cols.start, rows.start)
+    measured = measure(objects[-1]._replace(labels=cores, probability=None), transform)
+    seen = [_seen(one, cores, transform, series.least) for one in objects]
+    pixels = np.unique(cores, return_index=True)[1][-len(measured.number):]
+    down, across = np.divmod(pixels, cores.shape[1])
+    first = (down + rows.start) * series.shape[1] + across + cols.start
+    return [_Site(*values) for values in zip(
+        first.tolist(), measured.geometry, measured.water_share, zip(*seen, strict=True),
+        strict=True)]
 
 
 def find_cores(
@@ -152,10 +256,11 @@ def assign(objects: NDArray[np.int32], cores: NDArray[np.int32]) -> NDArray[np.i
     if not cores.any():
         return out
     both = (objects > 0) & (cores > 0)
-    pairs = np.unique(np.stack([objects[both], cores[both]]), axis=1)
+    count = int(cores.max()) + 1
+    pairs = np.divmod(np.unique(objects[both].astype(np.int64) * count + cores[both]), count)
     places = ndimage.find_objects(objects)
     for number in np.unique(pairs[0]):
-        met, place = pairs[1, pairs[0] == number], places[number - 1]
+        met, place = pairs[1][pairs[0] == number], places[number - 1]
         inside = objects[place] == number
         local = np.where(np.isin(cores[place], met), cores[place], 0)
         if len(met) == 1:
@@ -169,55 +274,59 @@ def assign(objects: NDArray[np.int32], cores: NDArray[np.int32]) -> NDArray[np.i
 
 
 def _seen(
-    objects: Labels, cores: NDArray[np.int32], class_map: xr.DataArray, settings: Settings
-) -> gpd.GeoDataFrame:
-    """Tell for each core whether it was clear and seen on this date, its extent and area."""
+    objects: Labels, cores: NDArray[np.int32], transform: Affine, least: float
+) -> list[tuple[bool, bool, float, BaseGeometry | None]]:
+    """Tell of each core whether it was clear and seen, its mean probability and its extent."""
     count = int(cores.max())
     extent = assign(objects.labels, cores)
-    size = np.bincount(cores.ravel(), minlength=count + 1)[1:]
-    clear = np.bincount(cores[objects.clear], minlength=count + 1)[1:]
-    open_ = np.bincount(cores[(extent == cores) & (cores > 0)], minlength=count + 1)[1:]
-    least = np.minimum(SEEN * clear, settings.min_area_ha * 1e4 / pixel_area(class_map))
+    size, clear, open_ = (np.bincount(of.ravel(), minlength=count + 1)[1:] for of in (
+        cores, cores[objects.clear], cores[(extent == cores) & (cores > 0)]))
     is_clear = clear >= CLEAR * np.maximum(size, 1)
-    is_seen = is_clear & (open_ > 0) & (open_ >= least)
-    extent[~np.isin(extent, 1 + np.flatnonzero(is_seen))] = 0
-    table = measure(extent, class_map, objects.probability)[
-        ["area_ha", "mean_probability", "geometry"]]
-    table = table.reindex(range(1, count + 1))
-    table["area_ha"] = table["area_ha"].fillna(0.0)
-    return table.assign(clear=is_clear, seen=is_seen)
+    is_seen = is_clear & (open_ > 0) & (open_ >= np.minimum(SEEN * clear, least))
+    extent[~np.append(False, is_seen)[extent]] = 0
+    measured = measure(objects._replace(labels=extent), transform)
+    found = dict(zip(measured.number, zip(measured.mean_probability, measured.geometry,
+                                          strict=True), strict=True))
+    return [(bool(is_clear[k]), bool(is_seen[k]), *found.get(k + 1, (np.nan, None)))
+            for k in range(count)]
 
 
-def _observations(seen: list[gpd.GeoDataFrame], dates: tuple[date, ...]) -> gpd.GeoDataFrame:
-    parts = [t.assign(site_id=t.index, date=d) for t, d in zip(seen, dates, strict=True)]
-    table = pd.concat(parts, ignore_index=True).sort_values(["site_id", "date"])
-    columns = ["site_id", "date", "clear", "seen", "area_ha", "mean_probability", "geometry"]
-    return gpd.GeoDataFrame(table[columns].reset_index(drop=True), geometry="geometry",
-                            crs=seen[0].crs)
+def _observations(found: list[_Site], dates: tuple[date, ...], crs: object) -> gpd.GeoDataFrame:
+    """Lay out what each date shows of each site; sites are numbered in the order given."""
+    rows = [(number, day, *seen) for number, site in enumerate(found, start=1)
+            for day, seen in zip(dates, site.seen, strict=True)]
+    columns = ["site_id", "date", "clear", "seen", "mean_probability", "geometry"]
+    table = gpd.GeoDataFrame(rows, columns=columns, geometry="geometry", crs=crs).astype(
+        {"site_id": "int64", "clear": bool, "seen": bool, "mean_probability": float})
+    table.insert(4, "area_ha", (table.area / 1e4).fillna(0.0))
+    return table
 
 
-def _histories(sites: gpd.GeoDataFrame, observations: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+def _histories(
+    sites: gpd.GeoDataFrame, observations: gpd.GeoDataFrame, dates: int
+) -> gpd.GeoDataFrame:
     """Add to the sites first and last seen, shares of dates and growth."""
-    rows = {number: _history(part) for number, part in observations.groupby("site_id")}
-    columns = list(_history(observations.iloc[:0]))
-    history = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    columns = [observations[c].to_numpy().reshape(-1, dates)
+               for c in ("date", "clear", "seen", "area_ha", "mean_probability")]
+    history = pd.DataFrame([_history(*values) for values in zip(*columns, strict=True)],
+                           index=sites.index, columns=HISTORY)
     return sites.join(history.assign(growth_p=_holm(history.growth_p.astype(float))))
 
 
-def _history(part: gpd.GeoDataFrame) -> dict[str, object]:
-    clear, seen = part[part.clear], part[part.seen]
-    first, last = (seen.date.min(), seen.date.max()) if len(seen) else (None, None)
-    within = clear[(clear.date >= first) & (clear.date <= last)] if len(seen) else clear
-    growth = growth_rate(list(seen.date), list(seen.area_ha))
-    return {
-        "first_seen": first, "last_seen": last, "clear_dates": len(clear),
-        "seen_dates": len(seen), "seen_share": len(seen) / max(len(clear), 1),
-        "persistence": len(seen) / max(len(within), 1),
-        "mean_probability": seen.mean_probability.mean() if len(seen) else np.nan,
-        "growth_ha_per_year": growth[0], "growth_low": growth[1], "growth_high": growth[2],
-        "growth_p": np.nan if len(seen) < 3 else stats.kendalltau(
-            [d.toordinal() for d in seen.date], seen.area_ha).pvalue,
-    }
+def _history(
+    dates: NDArray[np.object_], clear: NDArray[np.bool_], seen: NDArray[np.bool_],
+    areas_ha: NDArray[np.float64], probability: NDArray[np.float64],
+) -> tuple[object, ...]:
+    """Return :data:`HISTORY` of one site from what its dates show, in their order."""
+    days, which = dates[seen], np.flatnonzero(seen)
+    within = clear[which[0]:which[-1] + 1] if len(which) else clear
+    known = probability[seen & np.isfinite(probability)]
+    growth = growth_rate(list(days), areas_ha[seen].tolist())
+    trend = np.nan if len(days) < 3 else stats.kendalltau(
+        [d.toordinal() for d in days], areas_ha[seen]).pvalue
+    return (days[0] if len(days) else None, days[-1] if len(days) else None, clear.sum(),
+            len(days), len(days) / max(clear.sum(), 1), len(days) / max(within.sum(), 1),
+            known.mean() if len(known) else np.nan, *growth, trend)
 
 
 def _holm(p: pd.Series) -> pd.Series:

@@ -227,7 +227,7 @@ def test_the_command_reads_the_area_of_applicability_beside_the_map(landscape, t
     (["MAP", "--min-area", "-1", "-o", "OUT/x.gpkg"], "min_area_ha is -1"),
     (["OUT/none_20230709.tif", "-o", "OUT/x.gpkg"], "none_20230709.tif"),
     (["MAP", "--probabilities", "MAP", "-o", "OUT/x.gpkg"], "no band is called"),
-    (["MAP", "--applicability", "MAP", "-o", "OUT/x.gpkg"], "its band is not called"),
+    (["MAP", "--applicability", "MAP", "-o", "OUT/x.gpkg"], "no band is called"),
     (["MAP", "--applicability", "MAP", "MAP", "-o", "OUT/x.gpkg"], "2 applicability files and 1"),
     (["MAP", "--scenes", "OTHER", "-o", "OUT/x.gpkg"], "no map is of that date"),
     (["MAP", "--html", "OUT/no/x.html", "-o", "OUT/x.gpkg"], "there is no folder"),
