@@ -21,7 +21,8 @@ _MODULES = {
     "BANDS": "bands",            # the ten bands, in the network's order
     "BANDS_10M": "bands",        # those recorded at 10 m
     "WAVELENGTHS": "bands",      # of the bands, nanometres
-    "SceneFile": "scenes",        # a scene read in parts
+    "Scene": "scenes",            # a scene read in parts
+    "open_scene": "scenes",       # one in any form that Sentinel-2 comes in
     "read_scene": "scenes",       # a whole scene as reflectance
     "valid_mask": "scenes",       # where all bands hold data
     "filled": "scenes",           # a scene with its gaps closed

@@ -31,9 +31,10 @@ from lulc_lib import paths
 from lulc_lib.data.bands import BANDS
 from lulc_lib.data.catalogue import EUROMINE_TERMS as ATTRIBUTION
 from lulc_lib.data.download import RecordFile, fetch, require
+from lulc_lib.data.products import open_product
 from lulc_lib.data.radiometry import QUANTIFICATION
 from lulc_lib.data.reference import on_grid
-from lulc_lib.data.scenes import SceneFile, scene_of
+from lulc_lib.data.scenes import open_scene, scene_of
 from lulc_lib.errors import InputError
 from lulc_lib.io import existing_file
 from lulc_lib.io.http import Client, Policy
@@ -126,9 +127,10 @@ def read_site(root: Path, site: str, year: int) -> MineScene:
                          f"{', '.join(map(str, at_hand)) or 'none'}")
     image, label = at_hand[year]
     mine, notes = _read_label(label), []
-    with SceneFile(image, any_pixel=True, names=BANDS) as source:
+    named = any(layer.band for layer in open_product(image).layers)
+    with open_scene(image, any_pixel=True, bands=None if named else BANDS) as source:
         dn = source.read()
-        order = tuple(BANDS) if source.named else band_order(dn, f"{site} {year}")
+        order = tuple(BANDS) if named else band_order(dn, f"{site} {year}")
         dn = dn[[order.index(b) for b in BANDS]]
         scene = scene_of(source, dn)
     missing = tuple(a - b for a, b in zip(scene.shape[1:], mine.shape, strict=True))

@@ -22,13 +22,18 @@ BASELINE_OFFSET = 1000
 """DN added to every band by processing baseline 04.00 and later."""
 
 DARK_LIMIT = 900
-"""If the darkest band's 1st percentile (DN) is below this, no offset was added, unless declared."""
+"""If no band's 1st percentile (DN) is below this although there is vegetation, 1000 was added."""
 
 IMPLAUSIBLE_LIMIT = 700
-"""The same for a declared offset: atmospheric correction leaves −.02 in shadow, hardly −.03."""
+"""If it is below this, no offset was added: atmospheric correction leaves −.02 in deep shadow,
+hardly −.03. Between the two limits the pixels do not tell."""
 
-VEGETATION_RATIO = 1.8
-"""A 99th percentile of raw NIR/red above this shows vegetation, so red must be dark somewhere."""
+CONTRADICTING_SHARE = 5
+"""Percent of pixels that must lie below :data:`IMPLAUSIBLE_LIMIT` to rule a declared 1000 out."""
+
+VEGETATION_RATIO, DENSE_RATIO = 1.8, 2.5
+"""A 99th percentile of raw NIR/red above this shows vegetation, so red must be dark somewhere; the
+second rules a declared 0 out."""
 
 
 class Offset(NamedTuple):
@@ -109,18 +114,21 @@ def measured_offset(dn: Mapping[str, NDArray[np.uint16]], declared: int | None =
     """Return the offset that the pixels show: 0, 1000, or None where they cannot tell.
 
     ``dn`` maps bands, B04 and B08 among them, to arrays of one shape; DN 0 is no data. It is 0 if
-    the darkest band reaches below :data:`DARK_LIMIT`, 1000 if it does not although vegetation is in
-    the scene; both are possible without vegetation (a desert, the sea), or where a ``declared``
-    1000 leaves reflectance slightly below 0 (shadow).
+    the darkest band reaches below :data:`IMPLAUSIBLE_LIMIT`, 1000 if it does not reach below
+    :data:`DARK_LIMIT` although vegetation is in the scene. Against a ``declared`` offset stands
+    only what physics rules out: reflectance far below 0 in more than a few pixels, or dense
+    vegetation whose darkest band reflects a tenth.
     """
     valid = np.logical_and.reduce([band > 0 for band in dn.values()])
     if not valid.any():
         return None
-    darkest = min(float(np.percentile(band[valid], 1)) for band in dn.values())
-    if darkest < DARK_LIMIT:
-        return None if declared and darkest >= IMPLAUSIBLE_LIMIT else 0
+    share = CONTRADICTING_SHARE if declared else 1
+    darkest = min(float(np.percentile(band[valid], share)) for band in dn.values())
+    if darkest < IMPLAUSIBLE_LIMIT:
+        return 0
     ratio = dn["B08"][valid].astype(np.float32) / dn["B04"][valid]
-    return BASELINE_OFFSET if np.percentile(ratio, 99) > VEGETATION_RATIO else None
+    green = np.percentile(ratio, 99) > (DENSE_RATIO if declared == 0 else VEGETATION_RATIO)
+    return BASELINE_OFFSET if green and darkest >= DARK_LIMIT else None
 
 
 def scene_offset(declared: int | None, dn: Mapping[str, NDArray[np.uint16]], given: int | None,
@@ -147,5 +155,5 @@ def decide_offset(declared: int | None, measured: int | None, name: str) -> Offs
         return Offset(declared, declared, None, "metadata")
     raise InputError(
         f"{name}: the radiometric offset is not declared and its pixels (no vegetation, none "
-        f"darker than DN {DARK_LIMIT}) do not show it; give the DN to subtract, offset=0 or "
+        f"darker than DN {IMPLAUSIBLE_LIMIT}) do not show it; give the DN to subtract, offset=0 or "
         "offset=1000 (on the command line --offset 0 or --offset 1000)")

@@ -1,8 +1,10 @@
-"""Sentinel-2 scenes: the one reader of their digital numbers (DN), by window and as a whole."""
+"""Sentinel-2 scenes of any form: the one reader of their digital numbers (DN), by window or whole.
+
+A scene is opened by :func:`open_scene`; nothing is read until :meth:`Scene.read` asks for a window.
+"""
 
 from __future__ import annotations
 
-import math
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -10,32 +12,55 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
+import dask.array
 import numpy as np
 import rasterio
-import rioxarray  # noqa: F401  (gives DataArray its .rio accessor)
 import xarray as xr
 from numpy.typing import NDArray
-from pyproj import Geod
-from rasterio.warp import transform as to_crs
 from rasterio.windows import Window
 
 from lulc_lib.data import radiometry
-from lulc_lib.data.bands import BANDS, BANDS_10M, WAVELENGTHS  # noqa: F401  (old home)
-from lulc_lib.data.radiometry import QUANTIFICATION, Offset, scene_offset, to_reflectance
+from lulc_lib.data.bands import (
+    BANDS,
+    BANDS_10M,  # noqa: F401  (old home)
+    CIRRUS,
+    LEVEL_2A,
+    SCL,
+    WAVELENGTHS,  # noqa: F401
+)
+from lulc_lib.data.grids import (
+    COARSEST,
+    FINEST,
+    PIXEL,
+    Grid,
+    ground_size,
+    is_10m,
+    positions,
+    resample,
+    utm_grid,
+)
+from lulc_lib.data.products import TOP_OF_ATMOSPHERE, Product, open_product
+from lulc_lib.data.radiometry import (
+    BASELINE_OFFSET,
+    QUANTIFICATION,
+    Offset,
+    scene_offset,
+    to_reflectance,
+)
+from lulc_lib.data.rasters import Cube, Layer, Raster
 from lulc_lib.errors import InputError
-from lulc_lib.io import existing_file
-
-PIXEL = 10.0
-"""Metres on the ground: the pixel size of the study's scenes."""
-
-PIXEL_TOLERANCE = 0.01
-"""Share by which a pixel may differ from :data:`PIXEL`: map projections stretch less than this."""
 
 BLOCK_PIXELS = 1 << 21
 """About the number of pixels read at a time when a scene is surveyed."""
 
-SAMPLE_PIXELS = 1_000_000
-"""About the number of pixels that decide on the radiometric offset; smaller scenes: all."""
+SAMPLE_EDGE, SAMPLE_BLOCKS = 200, 5
+"""The radiometric offset of a large scene is decided by 5 × 5 blocks of 200 × 200 pixels."""
+
+CLOUDY = (0, 1, 3, 8, 9, 10, 11)
+"""SCL codes that hide the ground: no data, defective, shadow, cloud (three), snow."""
+
+REFLECTANCE_MOST, DN_LEAST = 2.5, 200.0
+"""Of the 99.9th percentile of float pixels: up to the one reflectance, from the other on DN."""
 
 
 class OffsetWarning(UserWarning):
@@ -54,93 +79,207 @@ class Survey(NamedTuple):
     squares: NDArray[np.float64]
 
 
-class SceneFile:
-    """A GeoTIFF of Sentinel-2 L2A digital numbers, checked when opened and read in parts.
+def open_scene(
+    path: Path | str, *, bands: Sequence[str] | None = None, time: str | None = None,
+    like: Path | str | None = None, mask_clouds: bool = False, any_pixel: bool = False,
+) -> Scene:
+    """Open a Level-2A scene in any form that Sentinel-2 comes in; pixels are read when asked for.
 
     Parameters
     ----------
     path : Path or str
-        File with named bands, the study's ten in any order and among others.
+        A raster with all bands (GeoTIFF, VRT, …), a SAFE folder, its zip or MTD_MSIL2A.xml, a
+        folder, zip or glob pattern of files with a band each, NetCDF, Zarr, a STAC item (file or
+        http address). Whole-number DN or float reflectance; bands in any order and among others.
+    bands : sequence of str, optional
+        Names of the bands in the order of the file, where it names none or others.
+    time : str, optional
+        Which of several times of NetCDF or Zarr: the beginning of one, such as 2023-07-09.
+    like : Path or str, optional
+        A raster on whose grid of 10 m pixels the scene is brought.
+    mask_clouds : bool
+        Make what the scene classification (SCL) calls cloud, shadow, snow or defective no data.
     any_pixel : bool
-        Accept another pixel size than 10 m.
-    names : sequence of str, optional
-        Names of the bands of a file that has none.
+        Keep the scene's own grid whatever its pixel size.
+
+    Returns
+    -------
+    Scene
+        On the grid of its finest band; on a 10 m grid of the UTM zone if that has other pixels,
+        which ``notes`` tell.
 
     Raises
     ------
     InputError
-        Unreadable, missing band, no CRS, no whole numbers, a turned grid, or another pixel size.
+        It cannot be read, is top of atmosphere, a picture or of 60 m, lacks a band or a CRS, or
+        holds several scenes.
+    """
+    product = open_product(path, time)
+    scene = Scene(product, Path(path), bands, mask_clouds)
+    if time and not scene.date.startswith(time[:10]):
+        raise InputError(f"{scene.name}: is of {scene.date or 'no known date'}, not of {time}")
+    scene.place(None if like is None else Raster(str(like)).grid, any_pixel)
+    return scene
+
+
+class Scene:
+    """A Sentinel-2 scene, opened by :func:`open_scene`; may be sent to other processes.
+
+    Attributes
+    ----------
+    name, date, sensor, baseline : str
+        What it is called; acquisition day YYYY-MM-DD; S2A …; such as 05.09. '' where unknown.
+    crs, transform, shape : CRS, Affine, tuple of int
+        The grid on which :meth:`read` gives pixels.
+    declared : int or None, DN
+        The radiometric offset that its metadata declare.
+    block : tuple of int
+        (row, col) size of the blocks in which the finest band is stored.
+    notes : list of str
+        What a user should know of how it was read.
     """
 
-    def __init__(self, path: Path | str, any_pixel: bool = False,
-                 names: Sequence[str] | None = None) -> None:
-        self.path = existing_file(path)
-        self.name, self.date = self.path.name, scene_date(self.path)
-        try:
-            self._source = rasterio.open(self.path)
-        except (rasterio.errors.RasterioError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: cannot be read as a raster ({error})") from error
-        try:
-            self.named = any(band_key(d) for d in self._source.descriptions)
-            described = self._source.descriptions if self.named or names is None else names
-            if len(described) != self._source.count:
-                raise InputError(f"{self.name}: has {self._source.count} bands, not "
-                                 f"{len(described)}")
-            self._indexes = find_bands(described, self.name)
-            self._check(any_pixel)
-            scales, offsets = self._source.scales, self._source.offsets
-            scaled = radiometry.scaling_offset(
-                [(scales[i - 1], offsets[i - 1]) for i in self._indexes], self.name)
-            tagged = radiometry.declared_offset(self._source.tags())
-            self.declared = tagged if scaled is None else scaled
-        except BaseException:
-            self._source.close()
-            raise
-        self.shape: tuple[int, int] = self._source.shape
-        self.crs, self.transform = self._source.crs, self._source.transform
+    def __init__(self, product: Product, path: Path, bands: Sequence[str] | None = None,
+                 mask_clouds: bool = False) -> None:
+        self.path, self.name, self.notes = path, product.name, []
+        tags = product.tags
+        self.date = tags.get("ACQUIRED", "")[:10] or scene_date(product.name)
+        self.sensor, self.baseline = tags.get("SENSOR", ""), tags.get("PROCESSING_BASELINE", "")
+        layers = product.layers if bands is None else _renamed(product.layers, bands, self.name)
+        _refuse_top_of_atmosphere(product, layers)
+        found = find_bands(layers, self.name)
+        self._layers, self._shifts = [found[b] for b in BANDS], product.shifts
+        self._scl = _scl_layer(found, path, self.name) if mask_clouds else None
+        self._float = _is_float(self._layers, self.name)
+        self._reflectance = self._float and _holds_reflectance(self._layers, self.name)
+        scaled = None if self._reflectance else radiometry.scaling_offset(
+            [(layer.scale, layer.offset) for layer in self._layers], self.name)
+        self.declared = radiometry.declared_offset(tags) if scaled is None else scaled
+        self._finest = min(self._layers, key=lambda x: abs(x.source.grid.transform.determinant))
+        self.block = self._finest.source.block
+        self.grid = self._finest.source.grid
 
-    def __enter__(self) -> SceneFile:
+    def __enter__(self) -> Scene:
         """Return the scene itself."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
-        """Close the file."""
-        self._source.close()
+        """Close its files."""
+        for layer in (*self._layers, *([self._scl] if self._scl else [])):
+            layer.source.close()
 
-    def _check(self, any_pixel: bool) -> None:
-        source = self._source
-        if source.crs is None:
-            raise InputError(f"{self.name}: the file has no CRS; a scene must be georeferenced")
-        kinds = {source.dtypes[i - 1] for i in self._indexes}
-        if any(np.dtype(k).kind not in "iu" for k in kinds):
-            raise InputError(f"{self.name}: pixels are {', '.join(sorted(kinds))}; digital numbers "
-                             "(integers) are needed")
-        t = source.transform
-        if t.b or t.d or not t.a or not t.e:
-            raise InputError(
-                f"{self.name}: its grid is turned (not north up); warp it to its UTM zone")
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(row, col) number of pixels."""
+        return self.grid.shape
+
+    @property
+    def crs(self) -> rasterio.CRS:
+        """The CRS of the grid."""
+        return self.grid.crs
+
+    @property
+    def transform(self) -> rasterio.Affine:
+        """From (col, row) to coordinates."""
+        return self.grid.transform
+
+    def place(self, like: Grid | None, any_pixel: bool = False) -> None:
+        """Choose the grid on which pixels are read: ``like``, its own, or 10 m in its UTM zone."""
+        own = self._finest.source.grid
+        t = own.transform
+        if not (t.b or t.d) and t.e > 0:  # rows from south to north
+            own = Grid(own.crs, rasterio.Affine(t.a, 0, t.c, 0, -t.e, t.f + t.e * own.shape[0]),
+                       own.shape)
         if any_pixel:
+            self.grid = own
             return
-        across, down = _ground_size(source.crs, t, source.shape, self.name)
-        if max(abs(across / PIXEL - 1), abs(down / PIXEL - 1)) > PIXEL_TOLERANCE:
-            raise InputError(
-                f"{self.name}: pixels are {across:.4g} × {down:.4g} m on the ground; they must be "
-                f"{PIXEL:g} m (within {PIXEL_TOLERANCE:.0%}), the size that the network has "
-                "learned: resample the scene, 20 m bands too, to 10 m in its UTM zone")
+        sizes = {layer.name: ground_size(layer.source.grid, self.name) for layer in self._layers}
+        for band, size in zip(BANDS, sizes.values(), strict=False):
+            _check_size(size, band, self.name)
+        size = sizes[self._finest.name]
+        if like is not None:
+            if not like.north_up or not is_10m(ground_size(like, "--like")):
+                raise InputError(f"--like: its pixels must be {PIXEL:g} m and north up")
+            self.grid = like
+        elif is_10m(size) and own.north_up:
+            self.grid = own
+        else:
+            self.grid = utm_grid(own)
+        if self.grid != own:
+            self.notes.append(
+                f"resampled (bilinear) from {own.crs.to_string()}, pixels of {size[0]:.3g} × "
+                f"{size[1]:.3g} m, to {PIXEL:g} m in {self.crs.to_string()}, {self.shape[0]} × "
+                f"{self.shape[1]} pixels, upper left {self.transform.c:.10g} "
+                f"{self.transform.f:.10g}")
 
     def read(self, window: Window | None = None) -> NDArray[np.uint16]:
-        """Return (band, row, col) uint16 DN of the study's bands in a window; 0 is no data."""
-        try:
-            dn = self._source.read(self._indexes, window=window)
-        except (rasterio.errors.RasterioError, OSError) as error:
-            raise InputError(f"{self.name}: its pixels cannot be read; the file is damaged or "
-                             "truncated") from error
-        for band, index in zip(dn, self._indexes, strict=True):
-            nodata = self._source.nodatavals[index - 1]
-            if nodata:  # neither None nor 0
-                band[band == nodata] = 0
-        return dn if dn.dtype == np.uint16 else dn.clip(0, 65_535).astype(np.uint16)
+        """Return (band, row, col) uint16 DN of the study's bands in a window; 0 is no data.
+
+        Float reflectance r comes as DN 10,000 r + 1000.
+        """
+        window = window or Window(0, 0, self.shape[1], self.shape[0])
+        groups: dict[Raster | Cube, list[int]] = {}
+        for i, layer in enumerate(self._layers):
+            groups.setdefault(layer.source, []).append(i)
+        parts = [self._read(source, [self._layers[i] for i in members], window)
+                 for source, members in groups.items()]
+        order = [i for members in groups.values() for i in members]
+        dn = np.concatenate(parts) if len(parts) > 1 else parts[0]
+        if order != sorted(order):
+            dn = dn[np.argsort(order)]
+        if self._scl is not None:
+            dn[:, np.isin(self._read(self._scl.source, [self._scl], window)[0], CLOUDY)] = 0
+        return dn
+
+    def _read(self, source: Raster | Cube, layers: Sequence[Layer], window: Window
+              ) -> NDArray[np.uint16]:
+        """Return DN (or SCL codes) of layers of one source, on the scene's grid."""
+        keys = [layer.key for layer in layers]
+        if source.grid == self.grid:
+            return self._as_dn(source.read(keys, window), layers)
+        where = positions(self.grid, window, source.grid)
+        part = where.part(source.grid.shape)
+        if part is None:
+            return np.zeros((len(keys), window.height, window.width), np.uint16)
+        dn = self._as_dn(source.read(keys, Window.from_slices(*part)), layers)
+        return resample(dn, part, where, source.grid.shape, nearest=layers[0] is self._scl)
+
+    def _as_dn(self, values: NDArray[np.generic], layers: Sequence[Layer]) -> NDArray[np.uint16]:
+        """Turn what is stored into uint16 DN, 0 where there is no data."""
+        if values.dtype.kind == "f":
+            gone = ~np.isfinite(values)
+            for band, empty, layer in zip(values, gone, layers, strict=True):
+                if layer.nodata is not None:
+                    empty |= band == layer.nodata
+            if self._reflectance:
+                gone |= (values == 0).all(axis=0) if len(values) == len(BANDS) else False
+                values = values * QUANTIFICATION + BASELINE_OFFSET
+            values = np.where(gone, 0, np.rint(values).clip(self._reflectance, 65_535))
+            return values.astype(np.uint16)
+        for band, layer in zip(values, layers, strict=True):
+            if layer.nodata:  # neither None nor 0
+                band[band == layer.nodata] = 0
+            if shift := self._shifts.get(layer.band):
+                band[band > 0] += band.dtype.type(shift)
+        return values if values.dtype == np.uint16 else values.clip(0, 65_535).astype(np.uint16)
+
+    def decide(self, offset: int | None = None, dn: NDArray[np.uint16] | None = None) -> Offset:
+        """Return the radiometric offset from metadata and pixels, or the one given.
+
+        ``dn`` are the pixels, (band, …), that decide; by default blocks spread over the scene, the
+        same whichever part is read.
+        """
+        radiometry.check_offset(offset)
+        if self._reflectance:
+            if offset is not None:
+                raise InputError(f"{self.name}: its pixels are reflectance; an offset (--offset) "
+                                 "belongs to digital numbers")
+            return Offset(BASELINE_OFFSET, None, None, "float reflectance, read as DN + 1000")
+        if dn is None:
+            dn = np.concatenate([self.read(w).reshape(len(BANDS), -1)
+                                 for w in sample_windows(self.shape)], axis=1)
+        return scene_offset(self.declared, dict(zip(BANDS, dn, strict=True)), offset, self.name)
 
     def survey(self, offset: int | None = None,
                advance: Callable[[int], object] = lambda pixels: None) -> Survey:
@@ -150,15 +289,9 @@ class SceneFile:
         read.
         """
         radiometry.check_offset(offset)
-        step = max(math.isqrt(self.shape[0] * self.shape[1] // SAMPLE_PIXELS), 1)
-        sample: list[NDArray[np.uint16]] = []
         count, total, squares = (np.zeros(len(BANDS)) for _ in range(3))
-        stored = self._source.block_shapes[self._indexes[0] - 1]
-        for window in windows(self.shape, stored, BLOCK_PIXELS):
-            dn = self.read(window)
-            first = -window.row_off % step, -window.col_off % step
-            sample.append(dn[:, first[0]::step, first[1]::step].reshape(len(BANDS), -1))
-            for k, band in enumerate(dn):
+        for window in windows(self.shape, self.block, BLOCK_PIXELS):
+            for k, band in enumerate(self.read(window)):
                 values = band.astype(np.float64).ravel()
                 count[k] += np.count_nonzero(band)
                 total[k] += values.sum()
@@ -167,21 +300,36 @@ class SceneFile:
         if not count.all():
             empty = ", ".join(np.asarray(BANDS)[count == 0])
             raise InputError(f"{self.name}: band {empty} holds no data at all (DN 0 everywhere)")
-        pixels = dict(zip(BANDS, np.concatenate(sample, axis=1), strict=True))
-        chosen = scene_offset(self.declared, pixels, offset, self.name)
+        chosen = self.decide(offset)
         shift = float(chosen.used)
         return Survey(
             chosen, count, (total - shift * count) / QUANTIFICATION,
             (squares - 2 * shift * total + shift**2 * count) / QUANTIFICATION**2)
 
+    def lazy(self, offset: int | None = None, chunk: int = 1024) -> xr.DataArray:
+        """Return the scene as :func:`read_scene` does, of dask blocks that are read when needed."""
+        used = self.decide(offset)
+        edges = [(chunk,) * (n // chunk) + ((n % chunk,) if n % chunk else ()) for n in self.shape]
+        values = dask.array.map_blocks(
+            _block_of, self, used.used, chunk, chunks=((len(BANDS),), *edges), dtype=np.float32,
+            meta=np.empty((0, 0, 0), np.float32))
+        return _array_of(self, values, used)
 
-def read_scene(path: Path | str, offset: int | None = None) -> xr.DataArray:
+
+def _block_of(scene: Scene, offset: int, chunk: int, block_info: dict | None = None
+              ) -> NDArray[np.float32]:
+    """Read one dask block of a scene's reflectance."""
+    (_, _), rows, cols = block_info[None]["array-location"]
+    return to_reflectance(scene.read(Window.from_slices(rows, cols)), offset)
+
+
+def read_scene(path: Path | str, offset: int | None = None, **options: object) -> xr.DataArray:
     """Read a whole scene as surface reflectance.
 
     Parameters
     ----------
     path : Path or str
-        See :class:`SceneFile`; pixels of any size.
+        See :func:`open_scene`, which the ``options`` go to.
     offset : int or None, DN
         What to subtract; None decides from the file's metadata and its pixels.
 
@@ -202,20 +350,24 @@ def read_scene(path: Path | str, offset: int | None = None) -> xr.DataArray:
     OffsetWarning
         Declared and measured offset disagree; the measured one is used.
     """
-    with SceneFile(path, any_pixel=True) as source:
+    with open_scene(path, **options) as source:
         return scene_of(source, source.read(), offset)
 
 
-def scene_of(source: SceneFile, dn: NDArray[np.uint16], offset: int | None = None) -> xr.DataArray:
+def scene_of(source: Scene, dn: NDArray[np.uint16], offset: int | None = None) -> xr.DataArray:
     """Return the scene of digital numbers (band, row, col) read from a file: :func:`read_scene`."""
-    pixels = dict(zip(BANDS, dn, strict=True))
-    chosen = scene_offset(source.declared, pixels, offset, source.name)
+    chosen = source.decide(offset, dn)
     if chosen.source == "pixels against metadata":
         warnings.warn(
             f"{source.name}: the file declares an offset of {chosen.declared} DN but its pixels "
             f"show {chosen.measured} DN; {chosen.used} DN is used", OffsetWarning, stacklevel=3)
+    return _array_of(source, to_reflectance(dn, chosen.used), chosen)
+
+
+def _array_of(source: Scene, values: NDArray[np.float32] | dask.array.Array, chosen: Offset
+              ) -> xr.DataArray:
     scene = xr.DataArray(
-        to_reflectance(dn, chosen.used), dims=("band", "y", "x"), name="reflectance",
+        values, dims=("band", "y", "x"), name="reflectance",
         coords={"band": list(BANDS), **pixel_centres(source.transform, source.shape)},
         attrs={"name": source.path.stem, "date": source.date, "units": "1",
                "offset": chosen.used, "offset_declared": chosen.declared,
@@ -229,36 +381,135 @@ def windows(shape: tuple[int, int], stored: tuple[int, int], pixels: int) -> Ite
     They follow the blocks in which the file is stored, unless such a block is very large.
     """
     (rows, cols), (high, wide) = shape, stored
-    width = min(cols, max(-(-16_384 // wide), 1) * wide)
+    width = min(cols, max(pixels // high // wide, 1) * wide)
     height = min(max(pixels // width // high, 1) * high, max(4 * pixels // width, 1))
     for top in range(0, rows, height):
         for left in range(0, cols, width):
             yield Window(left, top, min(width, cols - left), min(height, rows - top))
 
 
-def band_key(description: str | None) -> str:
-    """Return a band's name in the form B02 … B8A from any common spelling.
+def sample_windows(shape: tuple[int, int]) -> Iterator[Window]:
+    """Yield blocks spread evenly over a (row, col) raster: all of a small one."""
+    spans = []
+    for size in shape:
+        if size <= SAMPLE_EDGE * SAMPLE_BLOCKS:
+            spans.append([(0, size)])
+        else:
+            starts = np.linspace(0, size - SAMPLE_EDGE, SAMPLE_BLOCKS).astype(int).tolist()
+            spans.append([(start, SAMPLE_EDGE) for start in starts])
+    for top, height in spans[0]:
+        for left, width in spans[1]:
+            yield Window(left, top, width, height)
 
-    >>> [band_key(n) for n in ("B2", "b8a", "B02_10m", "sur_refl_B11")]
-    ['B02', 'B8A', 'B02', 'B11']
+
+def _renamed(layers: Sequence[Layer], names: Sequence[str], scene: str) -> list[Layer]:
+    """Give layers the names that the user states, in their order."""
+    if len(names) != len(layers):
+        raise InputError(f"{scene}: has {len(layers)} bands, but --bands names {len(names)}; name "
+                         "each of them in the file's order, '-' for one that is not used")
+    return [Layer(name.strip(), x.source, x.key, x.dtype, x.nodata, x.scale, x.offset)
+            for name, x in zip(names, layers, strict=True)]
+
+
+def _refuse_top_of_atmosphere(product: Product, layers: Sequence[Layer]) -> None:
+    told = [product.name, *(v for k, v in product.tags.items()
+                            if k in ("PRODUCT_TYPE", "PROCESSING_LEVEL", "PRODUCT_URI"))]
+    sign = next((t for t in (*told, *(layer.name for layer in layers))
+                 if TOP_OF_ATMOSPHERE.search(t)), None)
+    if sign is None and any(layer.band == CIRRUS for layer in layers):
+        sign = f"band {CIRRUS}, which only Level-1C has"
+    if sign:
+        raise InputError(f"{product.name}: is top of atmosphere ({sign}); surface reflectance is "
+                         "needed: take the Level-2A product of the same day, or run Sen2Cor")
+
+
+def find_bands(layers: Sequence[Layer], name: str) -> dict[str, Layer]:
+    """Return the layer of each of the ten bands and of SCL, the finest where it is there twice.
+
+    Raises
+    ------
+    InputError
+        One is missing, there twice in one resolution, or no band has a name.
     """
-    match = re.search(r"(?<![A-Z0-9])B(0?[1-9]|1[0-2]|8A)(?![0-9A-Z])",
-                      (description or "").upper().replace("_", " "))
-    return f"B{match.group(1):0>2}" if match else ""
-
-
-def find_bands(descriptions: Sequence[str | None], name: str) -> list[int]:
-    """Return 1-based indexes of the ten bands, or InputError: one is missing or there twice."""
-    keys = [band_key(d) for d in descriptions]
-    missing = [b for b in BANDS if b not in keys]
+    found: dict[str, Layer] = {}
+    for layer in sorted(layers, key=lambda x: abs(x.source.grid.transform.determinant)):
+        other = found.setdefault(layer.band, layer)
+        if other is not layer and layer.band in BANDS and (
+                other.source.grid.transform.determinant
+                == layer.source.grid.transform.determinant):
+            raise InputError(f"{name}: band {layer.band} is there more than once")
+    if not any(layer.band for layer in layers):
+        raise InputError(_unnamed(layers, name))
+    missing = [b for b in BANDS if b not in found]
     if missing:
         raise InputError(
             f"{name}: band {', '.join(missing)} not found; the file names its bands "
-            f"{[d or 'unnamed' for d in descriptions]}, and all of {', '.join(BANDS)} are needed")
-    twice = [b for b in BANDS if keys.count(b) > 1]
-    if twice:
-        raise InputError(f"{name}: band {', '.join(twice)} is there more than once")
-    return [keys.index(b) + 1 for b in BANDS]
+            f"{[layer.name or 'unnamed' for layer in layers]}, and all of {', '.join(BANDS)} are "
+            "needed (--bands says which they are, in the file's order)")
+    return found
+
+
+def _unnamed(layers: Sequence[Layer], name: str) -> str:
+    """Say what to do with bands that have no names."""
+    count = len(layers)
+    orders = {len(BANDS): BANDS, len(LEVEL_2A): LEVEL_2A}
+    if count in orders:
+        return (f"{name}: its {count} bands have no names; if they are in the usual order, say so "
+                f"with --bands {','.join(orders[count])}")
+    if all(layer.dtype.itemsize == 1 for layer in layers):
+        return f"{name}: {_PICTURE}"
+    why = "" if count != 13 else " (a Level-1C product has 13: top of atmosphere, no use)"
+    return (f"{name}: its {count} bands have no names{why}; say which they are with --bands, in "
+            f"the file's order, '-' for one that is not needed; needed are {','.join(BANDS)}")
+
+
+_PICTURE = ("its pixels have 8 bits: a picture for the eye, not reflectance; take the product's "
+            "bands (16-bit DN or float reflectance)")
+
+
+def _scl_layer(found: dict[str, Layer], path: Path, name: str) -> Layer:
+    beside = path.with_name(f"{path.stem}_scl.tif")
+    if SCL in found:
+        return found[SCL]
+    if beside.exists():
+        return Raster(str(beside)).layers()[0]
+    raise InputError(f"{name}: has no scene classification (band SCL, or {beside.name} beside it), "
+                     "so clouds are not known; map it without --mask-clouds")
+
+
+def _is_float(layers: Sequence[Layer], name: str) -> bool:
+    """Return whether pixels are float; refuse what is neither that nor whole numbers of 16 bits."""
+    kinds = {layer.dtype for layer in layers}
+    if any(kind.itemsize == 1 for kind in kinds):
+        raise InputError(f"{name}: {_PICTURE}")
+    types = {kind.kind for kind in kinds}
+    if types - {"f"} and types - {"i", "u"}:
+        raise InputError(f"{name}: pixels are {', '.join(sorted(map(str, kinds)))}; all whole "
+                         "numbers (DN) or all float (reflectance or DN) are needed")
+    return types == {"f"}
+
+
+def _holds_reflectance(layers: Sequence[Layer], name: str) -> bool:
+    """Return whether float pixels are reflectance (0–1), not DN; InputError if they are neither."""
+    high = 0.0
+    for layer in layers:
+        for window in sample_windows(layer.source.grid.shape):
+            values = layer.source.read([layer.key], window)
+            values = values[np.isfinite(values) & (values != layer.nodata)]
+            high = max(high, float(np.percentile(values, 99.9)) if values.size else 0.0)
+    if REFLECTANCE_MOST < high < DN_LEAST:
+        raise InputError(f"{name}: its float pixels reach {high:.4g}; they must be reflectance "
+                         "(0 to 1) or digital numbers (reflectance × 10,000)")
+    return high <= REFLECTANCE_MOST
+
+
+def _check_size(size: tuple[float, float], band: str, name: str) -> None:
+    """Refuse pixels that are far from 10 and 20 m."""
+    if min(size) < FINEST or max(size) > COARSEST:
+        raise InputError(
+            f"{name}: pixels of {band} are {size[0]:.4g} × {size[1]:.4g} m on the ground; the "
+            f"network has learned {PIXEL:g} m, and bands of 10 or 20 m can be brought to it "
+            f"({FINEST:g} to {COARSEST:g} m): take the product's 10 m and 20 m bands")
 
 
 def scene_date(path: Path | str) -> str:
@@ -311,19 +562,3 @@ def fill_band(band: NDArray[np.float32]) -> bool:
         rows, cols = distance_transform_edt(gaps, return_distances=False, return_indices=True)
         band[...] = band[rows, cols]
     return True
-
-
-def _ground_size(crs: rasterio.CRS, transform: rasterio.Affine, shape: tuple[int, int], name: str
-                 ) -> tuple[float, float]:
-    """Width and height of a pixel at the middle of a scene, in metres on the ground."""
-    row, col = shape[0] / 2, shape[1] / 2
-    x, y = transform.c + transform.a * col, transform.f + transform.e * row
-    try:
-        lon, lat = to_crs(crs, "EPSG:4326", [x, x + transform.a, x], [y, y, y + transform.e])
-    except (rasterio.errors.RasterioError, ValueError) as error:
-        raise InputError(f"{name}: its CRS cannot be placed on the Earth ({error})") from error
-    if not np.isfinite([lon, lat]).all() or np.abs(lat).max() > 90:
-        raise InputError(f"{name}: its coordinates lie outside its CRS; latitudes must be between "
-                         f"-90 and 90, it has {max(lat, key=abs):.4g}")
-    _, _, (across, down) = Geod(ellps="WGS84").inv([lon[0]] * 2, [lat[0]] * 2, lon[1:], lat[1:])
-    return across, down

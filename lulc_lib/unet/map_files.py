@@ -6,21 +6,26 @@ Memory does not grow with the scene; the map is the one that a single pass over 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import rasterio
+import torch
 from numpy.typing import NDArray
 from rasterio.windows import Window
+from scipy.ndimage import distance_transform_edt
+from torch import Tensor
 from tqdm import tqdm
 
 from lulc_lib import __version__, legend
 from lulc_lib.data.bands import BANDS
 from lulc_lib.data.geotiff import (
+    BLOCK,
     INSIDE,
     SUFFIXES,
     UNKNOWN,
@@ -32,23 +37,38 @@ from lulc_lib.data.geotiff import (
     shares_writer,
 )
 from lulc_lib.data.radiometry import Offset, to_reflectance
-from lulc_lib.data.scenes import Scene, Survey, fill_band, open_scene
+from lulc_lib.data.scenes import Scene, Survey, open_scene
 from lulc_lib.errors import InputError
 from lulc_lib.io import check_outputs
-from lulc_lib.unet.applicability import Applicability, probabilities_and_features
+from lulc_lib.unet.applicability import Applicability
 from lulc_lib.unet.checkpoint import StoredModel
 from lulc_lib.unet.inputs import FIXED_INPUTS, USUAL
 from lulc_lib.unet.normalise import statistics_of
-from lulc_lib.unet.predict import TILE, Part, codes_of, grown, probabilities_of, tiles, within
+from lulc_lib.unet.predict import (
+    READ,
+    Part,
+    Predictor,
+    Seen,
+    codes_of,
+    grown,
+    require_finite,
+    tiles,
+    within,
+)
 
 MEMORY = 800e6
 """Bytes, about what the network's largest arrays may take together when a file is classified."""
 
-FULL_SIZE_ARRAYS = 6
-"""Arrays of ``base_channels`` channels at full size that are alive at the same time."""
+KEPT = 2
+"""Arrays of ``base_channels`` channels, as high as the receptive field's radius, that a network
+keeps while rows stream through it: the skip connections of all levels together."""
 
 CACHE = 128
 """MB of blocks that GDAL keeps when a file is classified."""
+
+FAR = 128
+"""Pixels around a cell in which values for its gaps are looked for."""
+
 
 @dataclass(frozen=True)
 class Classified:
@@ -116,7 +136,7 @@ def classify_file(
     opened = scene if isinstance(scene, Scene) else open_scene(scene)
     check_outputs(outputs, [opened.path], dict.fromkeys(outputs, SUFFIXES))
     with rasterio.Env(GDAL_CACHEMAX=CACHE), opened as source:
-        parts = list(tiles(stored.model, *source.shape, tile or tile_size(stored)))
+        parts = list(tiles(stored.model, *source.shape, *tile_size(stored, source.shape, tile)))
         with _bar("reading", source, progress) as bar:
             survey = source.survey(offset, bar.update)
         classifier = Classifier(stored, survey, tta, applicability is not None)
@@ -127,9 +147,9 @@ def classify_file(
         with ExitStack() as stack, _bar("classifying", source, progress) as bar:
             writers = _writers(stack, outputs, source, tags, stored.applicability)
             for core, _ in parts:
-                block = classifier.block(source, core)
-                counts += write_block(writers, block, core)
-                bar.update(block.steps.size)
+                for part, block in classifier.blocks(source, core):
+                    counts += write_block(writers, block, part)
+                    bar.update(block.steps.size)
             for writer in writers.values():
                 writer.finish()
             for writer in writers.values():
@@ -141,12 +161,20 @@ def classify_file(
                       outside if applicability else None)
 
 
-def tile_size(stored: StoredModel) -> int:
-    """Return the edge in pixels of tiles that keep the network's arrays within :data:`MEMORY`."""
-    step = 2**stored.model.depth
-    window = int((MEMORY / (4 * FULL_SIZE_ARRAYS * stored.config.base_channels)) ** 0.5)
-    edge = min(window - 2 * stored.model.margin, TILE)
-    return max(edge // step, 8) * step
+def tile_size(
+    stored: StoredModel, shape: tuple[int, int], tile: int | None = None
+) -> tuple[int, int]:
+    """Return rows and columns of tiles whose networks' arrays stay within :data:`MEMORY`.
+
+    Memory grows with a tile's width only, so tiles are as high as the scene.
+    """
+    if tile is not None:
+        return tile, tile
+    step, (rows, cols) = 2**stored.model.depth, shape
+    networks = getattr(stored.model, "members", [stored.model])
+    column = sum(4 * KEPT * m.widths[0] * (m.trunk_radius + 2 * 2**m.depth) for m in networks)
+    width = max(int(MEMORY / column) // BLOCK * BLOCK, BLOCK)
+    return -(-rows // step) * step, min(width, -(-cols // step) * step)
 
 
 class Block(NamedTuple):
@@ -182,8 +210,9 @@ class Classifier:
     def __init__(self, stored: StoredModel, survey: Survey, tta: bool = False,
                  applicability: bool = False) -> None:
         statistics = statistics_of(survey.count, survey.total, survey.squares)
-        self.model, self.tta, self.offset = stored.model, tta, survey.offset.used
         self.area = stored.applicability if applicability else None
+        self.predictor = Predictor(stored.model, tta, features=applicability)
+        self.offset = survey.offset.used
         # (band,) reflectance where a band is missing far around
         self.fallback = ((USUAL,) * len(BANDS) if stored.normalisation.name in FIXED_INPUTS
                          else statistics[0])
@@ -192,10 +221,15 @@ class Classifier:
     @property
     def step(self) -> int:
         """Pixels: rows and columns of a block start on multiples of it."""
-        return 2**self.model.depth
+        return self.predictor.step
 
     def block(self, scene: Scene, core: Part) -> Block:
-        """Classify a part of a scene; what is needed around it is read, too.
+        """Classify a part of a scene; parameters as in :meth:`blocks`."""
+        blocks = [block for _, block in self.blocks(scene, core)]
+        return Block(*(np.concatenate(a, axis=-2) for a in zip(*blocks, strict=True)))
+
+    def blocks(self, scene: Scene, core: Part) -> Iterator[tuple[Part, Block]]:
+        """Classify a part of a scene some rows at a time; what is needed around it is read, too.
 
         Parameters
         ----------
@@ -203,47 +237,86 @@ class Classifier:
             Open.
         core : tuple of slice
             Rows and columns; they start on multiples of :attr:`step`.
+
+        Yields
+        ------
+        part, block : tuple of slice, Block
+            From top to bottom; together they are ``core``. A pixel's numbers do not depend on it.
         """
-        window = grown(core, (self.model.margin,) * 2, scene.shape)
-        values = self._reflectance(scene, window)
-        inner = within(window, core)
-        missing = np.isnan(values[:, *inner]).all(axis=0)
+        window = grown(core, (self.predictor.margin,) * 2, scene.shape)
+        missing = np.zeros([s.stop - s.start for s in core], dtype=bool)
+        top, (rows, cols) = 0, core
+        for seen in self.predictor.rows(self._read(scene, window, core, missing), window, core):
+            last = top + seen.probabilities.shape[1]
+            part = slice(rows.start + top, rows.start + last), cols
+            yield part, self._block(seen, missing[top:last])
+            top = last
+
+    def _block(self, seen: Seen, missing: NDArray[np.bool_]) -> Block:
+        require_finite(seen.probabilities, missing)
+        seen.probabilities[:, missing] = np.nan
         steps = np.full(missing.shape, UNKNOWN, dtype=np.uint8)
-        if missing.all():
-            shape = len(legend.CODES), *missing.shape
-            return Block(np.full(shape, np.nan, np.float32), steps)
-        inputs = self._inputs(scene, values, core, window)
-        if self.area is None:
-            probabilities = probabilities_of(self.model, inputs, self.tta)[:, *inner]
-        else:
-            probabilities, features = (
-                a[:, *inner] for a in probabilities_and_features(self.model, inputs, self.tta))
-            ratio = self.area.dissimilarity(features) / self.area.threshold
+        if self.area is not None:
+            ratio = self.area.dissimilarity(seen.features) / self.area.threshold
             steps = np.where(missing, UNKNOWN, applicability_steps(ratio))
-        probabilities[:, missing] = np.nan
-        return Block(probabilities, steps)
+        return Block(seen.probabilities, steps)
+
+    def _read(self, scene: Scene, window: Part, core: Part, missing: NDArray[np.bool_]
+              ) -> Iterator[Tensor]:
+        """Yield network input of a window, and mark the pixels of ``core`` that have no band."""
+        rows, cols = window
+        for top in range(rows.start // READ * READ, rows.stop, READ):
+            part = slice(max(top, rows.start), min(top + READ, rows.stop)), cols
+            values = self._reflectance(scene, part)
+            first, last = (min(max(r, core[0].start), core[0].stop)
+                           for r in (part[0].start, part[0].stop))
+            if first < last:
+                inner = within(part, (slice(first, last), core[1]))
+                missing[first - core[0].start:last - core[0].start] = np.isnan(
+                    values[:, *inner]).all(axis=0)
+            if np.isnan(values).any():
+                self._fill(scene, part, values)
+            yield torch.from_numpy(self.normalisation.scaled(values))[None]
 
     def _reflectance(self, scene: Scene, part: Part) -> NDArray[np.float32]:
         """Return (band, row, col) float32 reflectance, NaN where a band holds no data."""
         return to_reflectance(scene.read(_window(part)), self.offset)
 
-    def _inputs(self, scene: Scene, values: NDArray[np.float32], core: Part, window: Part
-                ) -> NDArray[np.float32]:
-        """Return network input of the reflectance of ``window`` around ``core``.
+    def _fill(self, scene: Scene, part: Part, values: NDArray[np.float32]) -> None:
+        """Fill gaps of a part with the nearest pixel's value, cell by cell of a fixed lattice.
 
-        A gap takes the nearest pixel's value, which may lie outside the window: half as far again
-        as the overlap is looked at.
+        So they do not depend on how the scene is cut. Beyond :data:`FAR` around its cell nothing is
+        looked for; a gap there takes the fallback.
         """
-        if np.isfinite(values).all():
-            return self.normalisation.scaled(values)
-        rows, cols = (max(c.start - w.start, w.stop - c.stop) * 3 // 2 + 2
-                      for c, w in zip(core, window, strict=True))
-        wide = grown(window, (rows, cols), scene.shape)
-        values = self._reflectance(scene, wide)
-        for band, mean in zip(values, self.fallback, strict=True):
-            if not fill_band(band):
-                band[...] = mean
-        return self.normalisation.scaled(values[:, *within(wide, window)])
+        for cell in cells(part, READ):
+            inner = within(part, cell)
+            if np.isnan(values[:, *inner]).any():
+                whole = tuple(slice(s.start // READ * READ, s.start // READ * READ + READ)
+                              for s in cell)
+                wide = grown(whole, (FAR, FAR), scene.shape)
+                found = self._reflectance(scene, wide)
+                fill_bands(found, self.fallback)
+                values[:, *inner] = found[:, *within(wide, cell)]
+
+
+def cells(part: Part, edge: int) -> Iterator[Part]:
+    """Yield the parts of ``part`` in each cell of a lattice of squares from the scene's corner."""
+    rows, cols = ([slice(max(at, s.start), min(at + edge, s.stop))
+                   for at in range(s.start // edge * edge, s.stop, edge)] for s in part)
+    yield from product(rows, cols)
+
+
+def fill_bands(values: NDArray[np.float32], fallback: Sequence[float]) -> None:
+    """Give each NaN of (band, row, col) its band's nearest value, in place, or the fallback."""
+    gaps = np.isnan(values)
+    for number, band in enumerate(values):
+        if gaps[number].all():
+            band[...] = fallback[number]
+        elif gaps[number].any():
+            if number == 0 or not np.array_equal(gaps[number], gaps[number - 1]):
+                nearest = distance_transform_edt(gaps[number], return_distances=False,
+                                                 return_indices=True)
+            band[...] = band[*nearest]
 
 
 def write_block(

@@ -70,7 +70,8 @@ def shadow() -> dict[str, np.ndarray]:
 
 def test_declared_and_plausible_metadata_win():
     assert scene_offset(1000, shadow(), None, "x") == (1000, 1000, None, "metadata")
-    assert scene_offset(None, shadow(), None, "x").used == 0
+    with pytest.raises(InputError, match="not declared"):  # dark soil, or shadow below 0
+        scene_offset(None, shadow(), None, "x")
     assert scene_offset(1000, landscape(0), None, "x")[::3] == (0, "pixels against metadata")
     assert scene_offset(0, landscape(1000), None, "x")[::3] == (1000, "pixels against metadata")
 

@@ -5,13 +5,13 @@ import pytest
 import rasterio
 from rasterio.windows import Window
 
+from lulc_lib.data.bands import band_key
 from lulc_lib.data.scenes import (
     BANDS,
     BANDS_10M,
     OffsetWarning,
-    SceneFile,
-    band_key,
     filled,
+    open_scene,
     read_scene,
     scene_date,
     valid_mask,
@@ -72,14 +72,14 @@ def sea(offset=1000):
 def test_scale_and_offset_are_a_declaration(write_raster):
     """Row 10 of the cases: Earth Search C1, EOPF, gdal_translate -a_offset."""
     path = write_raster("s.tif", sea(), BANDS)
-    with pytest.raises(InputError, match="no vegetation, none darker than DN 900"):
+    with pytest.raises(InputError, match="no vegetation, none darker than DN 700"):
         read_scene(path)
     with rasterio.open(path, "r+") as file:
         file.scales, file.offsets = [.0001] * 10, [-.1] * 10
     scene = read_scene(path)
     assert (scene.attrs["offset"], scene.attrs["offset_source"]) == (1000, "metadata")
     np.testing.assert_allclose(scene, (sea() - 1000.0) / 1e4, atol=1e-6)
-    with SceneFile(path) as file:
+    with open_scene(path) as file:
         assert file.survey().offset.used == 1000
 
 
@@ -93,7 +93,7 @@ def test_a_nodata_tag_is_honoured_by_both_ways_to_read(write_raster, scene_dn, n
     scene = read_scene(path)
     assert np.isnan(scene.values[:, :5]).all() and np.isnan(scene.values[0, 7, 7])
     assert np.isnan(scene.values).sum() == 10 * 5 * 50 + 1
-    with SceneFile(path) as file:
+    with open_scene(path) as file:
         survey = file.survey()
         assert (file.read(Window(0, 0, 50, 6))[:, :5] == 0).all()
     assert survey.count.tolist() == [35 * 50 - 1, *[35 * 50] * 9]
@@ -118,8 +118,11 @@ def test_no_crs(write_raster, scene_dn):
 
 
 def test_float_pixels(write_raster, scene_dn):
-    with pytest.raises(InputError, match="float32"):
-        read_scene(write_raster("s.tif", scene_dn.astype(np.float32), BANDS))
+    """Float DN are DN; what is neither they nor reflectance is refused."""
+    scene = read_scene(write_raster("s.tif", scene_dn.astype(np.float32), BANDS))
+    np.testing.assert_allclose(scene, scene_dn / 10_000, atol=1e-6)
+    with pytest.raises(InputError, match=r"float pixels reach 40; they must be reflectance"):
+        read_scene(write_raster("s.tif", scene_dn.astype(np.float32) / 100, BANDS))
 
 
 def test_truncated_and_absent_files(write_raster, scene_dn, tmp_path):

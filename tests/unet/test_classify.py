@@ -216,28 +216,25 @@ def refusals(write_raster, tmp_path, checkpoint):
     wide = tmp_path / "wide.tif"
     with rasterio.open(good) as source:
         profile = source.profile
-    for path, pixel in ((wide, 20), (tmp_path / "nearly.tif", 10.2)):
-        profile["transform"] = rasterio.transform.from_origin(600_000, 5_600_000, pixel, pixel)
-        with rasterio.open(path, "w", **profile) as file:
-            file.write(dn)
-            file.descriptions = BANDS
+    profile["transform"] = rasterio.transform.from_origin(600_000, 5_600_000, 60, 60)
+    with rasterio.open(wide, "w", **profile) as file:
+        file.write(dn)
+        file.descriptions = BANDS
     desert = np.full_like(dn, 3000)
-    floats = write_raster("floats.tif", (dn / 1e4).astype(np.float32), BANDS)
+    floats = write_raster("percent.tif", (dn / 1e2).astype(np.float32), BANDS)
     ok = ["-o", str(tmp_path / "map.tif"), "--checkpoint", str(checkpoint)]
     return {
         "no file": (tmp_path / "none.tif", ok, "no such file"),
-        "folder": (tmp_path, ok, "is a folder"),
+        "folder": (tmp_path, ok, "which is read"),
         "text": (text, ok, "cannot be read as a raster"),
         "truncated": (short, ok, "cannot be read as a raster"),
         "torn": (torn, ok, "damaged or truncated"),
         "missing band": (write_raster("nine.tif", dn[1:], BANDS[1:]), ok, "band B02 not found"),
-        "unnamed": (write_raster("unnamed.tif", dn), ok, "'unnamed'"),
+        "unnamed": (write_raster("unnamed.tif", dn), ok, "--bands B02,B03,B04,B05"),
         "no CRS": (write_raster("nocrs.tif", dn, BANDS, epsg=None), ok, "has no CRS"),
-        "floats": (floats, ok, "digital numbers"),
-        "20 m": (wide, ok, "must be 10 m"),
-        "10.2 m": (tmp_path / "nearly.tif", ok, "must be 10 m"),
-        "mercator": (write_raster("web.tif", dn, BANDS, 3857, (2e6, 6.6e6)), ok, "must be 10 m"),
-        "degrees": (write_raster("deg.tif", dn, BANDS, 4326, (10, 50)), ok, "must be"),
+        "percent": (floats, ok, "they must be reflectance"),
+        "60 m": (wide, ok, "10 or 20 m can be brought to it"),
+        "degrees": (write_raster("deg.tif", dn, BANDS, 4326, (10, 50)), ok, "between -90 and 90"),
         "desert": (write_raster("desert.tif", desert, BANDS), ok, "--offset 0 or --offset 1000"),
         "empty band": (write_raster("empty.tif", np.where(np.arange(10)[:, None, None] == 8, 0, dn),
                                     BANDS), ok, "band B11 holds no data"),
