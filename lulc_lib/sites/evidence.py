@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
+from typing import NamedTuple
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from lulc_lib.sites.registries import Registries, valid_on
@@ -22,8 +24,7 @@ SUPPORT_HA = 0.05
 """Hectares outside a boundary that support what another date shows farther out."""
 
 
-@dataclass(frozen=True)
-class Permits:
+class Permits(NamedTuple):
     """Mining areas at a site, date by date."""
 
     share: float  # of the site in areas valid on the last date it was seen
@@ -70,21 +71,65 @@ def gather_facts(tracks: Tracks, registries: Registries, settings: Settings) -> 
 
     ``registries`` must be in the tracks' CRS. The result has the site's number as its key.
     """
-    out = {}
-    for number, site in tracks.sites.iterrows():
-        mine = tracks.observations[tracks.observations.site_id == number]
-        seen = mine[mine.seen]
-        points = registries.monitoring_points
-        distance, name = (None, "") if points is None else _nearest_point(site.geometry, points)
-        areas = registries.mining_areas
-        out[number] = Facts(
-            site, int((mine.clear & (mine.date > site.last_seen)).sum()), tracks.dates[-1],
-            None if areas is None else _permits(site, seen, areas, registries, settings),
-            _place(site.geometry, registries.deposits, settings.tolerance_m, detail="mineral"),
-            _place(site.geometry, registries.corine, 0.0, name="code"),
-            _place(site.geometry, registries.osm_quarries, settings.tolerance_m),
-            distance, name, registries.unplaced)
-    return out
+    sites, tolerance = tracks.sites.geometry.to_numpy(), settings.tolerance_m
+    if not len(sites):
+        return {}
+    columns = [
+        _later_clear(tracks), [tracks.dates[-1]] * len(sites),
+        _all_permits(tracks, registries, settings),
+        _places(registries.deposits, sites, tolerance, detail="mineral"),
+        _places(registries.corine, sites, 0.0, name="code"),
+        _places(registries.osm_quarries, sites, tolerance),
+        *_nearest_points(registries.monitoring_points, sites),
+        [registries.unplaced] * len(sites)]
+    return {number: Facts(site, *facts) for (number, site), *facts
+            in zip(tracks.sites.iterrows(), *columns, strict=True)}
+
+
+class _Layer:
+    """A registry layer, and which of its rows lie within some metres of each site."""
+
+    def __init__(self, table: gpd.GeoDataFrame, sites: NDArray[np.object_], metres: float) -> None:
+        self.table, self.shapes = table, table.geometry.to_numpy()
+        site, row = shapely.STRtree(self.shapes).query(sites, predicate="dwithin", distance=metres)
+        order = np.lexsort((row, site))
+        self.near = np.split(row[order], np.searchsorted(site[order], np.arange(1, len(sites))))
+
+    def share(self, shape: BaseGeometry, rows: NDArray[np.intp], tolerance_m: float = 0.0) -> float:
+        """Measure the share of a shape in some rows, widened by the tolerance."""
+        if not len(rows):
+            return 0.0
+        return shape.intersection(_widened(self.shapes[rows], tolerance_m)[1]).area / shape.area
+
+    def largest(self, shape: BaseGeometry, rows: NDArray[np.intp], column: str) -> str:
+        """Name the rows that hold most of a shape, together where ``column`` is the same."""
+        names = self.table[column].iloc[rows].fillna("").to_numpy()
+        if len(rows) < 2:
+            return str(names[0]) if len(rows) else ""
+        area = pd.Series(shapely.area(shapely.intersection(self.shapes[rows], shape)))
+        return str(area.groupby(names).sum().idxmax())
+
+
+def _nearest(
+    shapes: NDArray[np.object_], sites: NDArray[np.object_]
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Find for each site the nearest of the shapes, the first of several: metres and its place.
+
+    Without shapes, infinite and −1.
+    """
+    if not len(shapes):
+        return np.full(len(sites), np.inf), np.full(len(sites), -1)
+    (site, row), away = shapely.STRtree(shapes).query_nearest(sites, return_distance=True)
+    order = np.lexsort((row, site))
+    first = order[np.unique(site[order], return_index=True)[1]]
+    return away[first], row[first]
+
+
+def _later_clear(tracks: Tracks) -> list[int]:
+    """Count the clear dates after each site was last seen."""
+    table = tracks.observations
+    later = table.clear & (table.date > table.site_id.map(tracks.sites.last_seen))
+    return later.groupby(table.site_id).sum().reindex(tracks.sites.index, fill_value=0).tolist()
 
 
 def confirmed(shapes: list[BaseGeometry], times: int) -> BaseGeometry:
@@ -102,17 +147,38 @@ def confirmed(shapes: list[BaseGeometry], times: int) -> BaseGeometry:
     return levels[-1]
 
 
+def _all_permits(
+    tracks: Tracks, registries: Registries, settings: Settings
+) -> list[Permits | None]:
+    """Hold all sites against the mining areas on every date each was seen."""
+    sites, lasts = tracks.sites.geometry.to_numpy(), tracks.sites.last_seen.to_numpy()
+    if registries.mining_areas is None:
+        return [None] * len(sites)
+    areas = _Layer(registries.mining_areas, sites, settings.tolerance_m)
+    valid = {day: _in_force(areas.table, day) for day in tracks.dates}
+    terrain = _terrain_shares(registries.mining_terrains, sites, lasts)
+    away = np.empty(len(sites))
+    for day in set(lasts):
+        at = lasts == day
+        away[at] = _nearest(areas.shapes[valid[day]], sites[at])[0]
+    seen = tracks.observations[tracks.observations.seen]
+    rows = seen.groupby("site_id").indices
+    days, extents = seen.date.to_numpy(), seen.geometry.to_numpy()
+    return [_permits(k, site, days[rows[n]], extents[rows[n]], areas, valid, settings)._replace(
+                distance_m=float(away[k]), terrain_share=terrain[k])
+            for k, (n, site) in enumerate(zip(tracks.sites.index, sites, strict=True))]
+
+
 def _permits(
-    site: pd.Series, seen: gpd.GeoDataFrame, areas: gpd.GeoDataFrame, registries: Registries,
-    settings: Settings,
+    number: int, site: BaseGeometry, days: NDArray[np.object_], extents: NDArray[np.object_],
+    areas: _Layer, valid: Mapping[date, NDArray[np.bool_]], settings: Settings,
 ) -> Permits:
-    """Hold one site against the mining areas on every date it was seen."""
-    tolerance = settings.tolerance_m
-    near = _around(areas, site.geometry, tolerance)
+    """Hold one site, by its place among all, against the mining areas; distance to follow."""
+    tolerance, near = settings.tolerance_m, areas.near[number]
     outside, beyond, with_permit, without = [], [], [], []
-    widen = cache(lambda ids: _widened(near.loc[list(ids)], tolerance))
-    for day, extent in zip(seen.date, seen.geometry, strict=True):
-        allowed, widened = widen(tuple(valid_on(near, day).index))
+    widen = cache(lambda rows: _widened(areas.shapes[list(rows)], tolerance))
+    for day, extent in zip(days, extents, strict=True):
+        allowed, widened = widen(tuple(near[valid[day][near]]))
         if extent.intersection(widened).area >= settings.min_permit_share * extent.area:
             with_permit.append(day)
             outside.append(extent.difference(allowed))
@@ -120,15 +186,27 @@ def _permits(
         else:
             without.append(day)
     overrun = overrun_of(outside, beyond, settings) if beyond else EMPTY
-    terrains, last = registries.mining_terrains, site.last_seen
     return Permits(
-        _share(site.geometry, valid_on(near, last)),
-        _share(site.geometry, near, tolerance), _distance(site.geometry, valid_on(areas, last)),
-        tuple(with_permit), tuple(without), overrun.area / 1e4,
-        _largest(site.geometry, near, "name"), _last_day(near.valid_to),
-        _grown(seen, with_permit, settings),
-        np.nan if terrains is None
-        else _share(site.geometry, valid_on(_around(terrains, site.geometry, 0), last)))
+        areas.share(site, near[valid[days[-1]][near]]), areas.share(site, near, tolerance), np.inf,
+        tuple(with_permit), tuple(without), overrun.area / 1e4, areas.largest(site, near, "name"),
+        _last_day(areas.table.valid_to.iloc[near]), _grown(days, extents, with_permit, settings))
+
+
+def _in_force(areas: gpd.GeoDataFrame, day: date) -> NDArray[np.bool_]:
+    """Tell which rows of mining areas or terrains are in force on a day."""
+    rows = areas.reset_index(drop=True)
+    return rows.index.isin(valid_on(rows, day).index)
+
+
+def _terrain_shares(
+    terrains: gpd.GeoDataFrame | None, sites: NDArray[np.object_], lasts: NDArray[np.object_]
+) -> list[float]:
+    """Measure the share of each site in the mining terrains valid when it was last seen."""
+    if terrains is None:
+        return [np.nan] * len(sites)
+    layer, valid = _Layer(terrains, sites, 0.0), {d: _in_force(terrains, d) for d in set(lasts)}
+    return [layer.share(site, near[valid[day][near]])
+            for site, near, day in zip(sites, layer.near, lasts, strict=True)]
 
 
 def overrun_of(
@@ -151,69 +229,52 @@ def overrun_of(
     return shapely.union_all([twice, *supported])
 
 
-def _grown(seen: gpd.GeoDataFrame, permitted: list[date], settings: Settings) -> float:
+def _grown(
+    days: NDArray[np.object_], extents: NDArray[np.object_], permitted: list[date],
+    settings: Settings,
+) -> float:
     """Measure the hectares dug, and seen twice, after the last date with a permit.
 
     Without such a date, those dug after the first one.
     """
-    start = permitted[-1] if permitted else seen.date.min()
-    if start == seen.date.max():
+    start = permitted[-1] if permitted else days[0]
+    if start == days[-1]:
         return 0.0
-    before = seen[seen.date <= start].geometry.union_all().buffer(settings.tolerance_m)
-    after = [g.difference(before) for d, g in zip(seen.date, seen.geometry, strict=True)
-             if d > start]
+    before = shapely.union_all(extents[days <= start]).buffer(settings.tolerance_m)
+    after = [extent.difference(before) for extent in extents[days > start]]
     return confirmed(after, min(settings.min_dates, max(len(after), 1))).area / 1e4
 
 
-def _place(
-    geometry: BaseGeometry, table: gpd.GeoDataFrame | None, tolerance_m: float,
+def _places(
+    table: gpd.GeoDataFrame | None, sites: NDArray[np.object_], tolerance_m: float,
     name: str = "name", detail: str | None = None,
-) -> Place | None:
+) -> list[Place | None]:
+    """Tell what a polygon layer holds at each site."""
     if table is None:
-        return None
-    near = _around(table, geometry, tolerance_m)
-    return Place(
-        _share(geometry, near), _share(geometry, near, tolerance_m), _distance(geometry, table),
-        _largest(geometry, near, name), _largest(geometry, near, detail) if detail else "")
+        return [None] * len(sites)
+    layer = _Layer(table, sites, tolerance_m)
+    away = _nearest(layer.shapes, sites)[0].tolist()
+    return [Place(layer.share(site, near), layer.share(site, near, tolerance_m), metres,
+                  layer.largest(site, near, name),
+                  layer.largest(site, near, detail) if detail else "")
+            for site, near, metres in zip(sites, layer.near, away, strict=True)]
 
 
-def _around(table: gpd.GeoDataFrame, geometry: BaseGeometry, metres: float) -> gpd.GeoDataFrame:
-    """Select the rows within some metres of a shape."""
-    rows = table.sindex.query(geometry, predicate="dwithin", distance=metres)
-    return table.iloc[np.sort(rows)]
+def _nearest_points(
+    points: gpd.GeoDataFrame | None, sites: NDArray[np.object_]
+) -> tuple[list[float | None], list[str]]:
+    """Return the metres to the nearest point of each site (inf: there is none), and its name."""
+    if points is None:
+        return [None] * len(sites), [""] * len(sites)
+    away, row = _nearest(points.geometry.to_numpy(), sites)
+    names = [*points["name"].where(points["name"].notna(), "").astype(str), ""]  # −1: the last
+    return away.tolist(), [names[r] for r in row]
 
 
-def _share(geometry: BaseGeometry, table: gpd.GeoDataFrame, tolerance_m: float = 0.0) -> float:
-    """Measure the share of a shape in the rows, widened by the tolerance."""
-    if not len(table):
-        return 0.0
-    return float(geometry.intersection(_widened(table, tolerance_m)[1]).area / geometry.area)
-
-
-def _widened(table: gpd.GeoDataFrame, tolerance_m: float) -> tuple[BaseGeometry, BaseGeometry]:
-    """Unite all rows to one shape, without and with the tolerance added."""
-    whole = table.geometry.union_all() if len(table) else EMPTY
+def _widened(shapes: NDArray[np.object_], tolerance_m: float) -> tuple[BaseGeometry, BaseGeometry]:
+    """Unite shapes to one, without and with the tolerance added."""
+    whole = shapely.union_all(shapes) if len(shapes) else EMPTY
     return whole, whole.buffer(tolerance_m)
-
-
-def _distance(geometry: BaseGeometry, table: gpd.GeoDataFrame) -> float:
-    return float(table.distance(geometry).min()) if len(table) else np.inf
-
-
-def _largest(geometry: BaseGeometry, table: gpd.GeoDataFrame, column: str) -> str:
-    """Name the rows that hold most of a shape, taken together where ``column`` is the same."""
-    if len(table) < 2:
-        return "" if table.empty or pd.isna(table[column].iloc[0]) else str(table[column].iloc[0])
-    area = table.intersection(geometry).area.groupby(table[column].fillna("").to_numpy()).sum()
-    return str(area.idxmax())
-
-
-def _nearest_point(geometry: BaseGeometry, points: gpd.GeoDataFrame) -> tuple[float, str]:
-    if points.empty:
-        return np.inf, ""
-    away = points.distance(geometry)
-    name = points.loc[away.idxmin(), "name"]
-    return float(away.min()), "" if name is None or pd.isna(name) else str(name)
 
 
 def _last_day(days: pd.Series) -> date | None:
