@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,8 @@ def start_local(root: Path, site: str | None = None, port: int = 0, exports: Pat
     Raises
     ------
     InputError
-        No such folder, no scene in it, a scene cannot be read, or the port is taken.
+        No such folder, no scene in it, a scene or ``corine`` cannot be read, exports cannot be
+        written, or the port is taken.
     """
     exports = exports or paths.output_root() / "build" / "earth_engine" / "exports"
     with _as_ours():
@@ -73,10 +75,13 @@ def _catalogue(root: Path, site: str | None, corine: Path | None) -> ee_local.Ca
         where = f" of {site}" if site else ""
         raise InputError(f"{root}: none of the dataset's scenes{where} is there; `lulc data` "
                          "downloads them")
-    candidates = [root / "registries" / f"corine.{ending}" for ending in CORINE_ENDINGS]
-    corine = next(filter(Path.is_file, candidates), None) if corine is None \
-        else existing_file(corine)
-    later = {} if corine is None else {CORINE: lambda: corine_image(corine)}
+    if corine is not None:  # a file that was named is opened now: it may be a wrong one
+        image = corine_image(existing_file(corine))
+        later = {CORINE: lambda: image}
+    else:
+        places = (root / "registries" / f"corine.{ending}" for ending in CORINE_ENDINGS)
+        found = next(filter(Path.is_file, places), None)
+        later = {} if found is None else {CORINE: partial(corine_image, found)}
     return ee_local.Catalogue([_scene_image(f, root) for f in files], later, {CORINE: NO_CORINE})
 
 

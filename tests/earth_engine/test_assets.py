@@ -100,6 +100,20 @@ def test_what_is_no_data_folder_is_refused(tmp_path, root):
         start_local(root, corine=root / "corine.gpkg")
 
 
+@pytest.mark.parametrize("name, words", [
+    ("named.gpkg", "cannot be read as a vector file"), ("named.csv", "no CRS or no polygons")])
+def test_a_file_named_as_corine_is_opened_at_the_start(root, tmp_path, name, words):
+    (tmp_path / name).write_text("landcover\n131\n")
+    with pytest.raises(InputError, match=words):
+        start_local(root, corine=tmp_path / name)
+
+
+def test_exports_into_a_file_are_refused_at_the_start(root, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="is a file"):
+        start_local(root, exports=tmp_path / "file" / "exports")
+
+
 def test_a_scene_without_crs_is_named(root):
     path = root / "img_train" / "strzegom_20220619_33u.tif"
     with rasterio.open(path) as source:
@@ -189,7 +203,8 @@ def test_corine_from_polygons_and_from_a_raster(root, tmp_path):
 
 
 @pytest.mark.parametrize("codes, column, words", [
-    ([131, 7], "Code_18", "7"), ([131, 211], "other", "Code_18")])
+    ([131, 7], "Code_18", "7"), ([131, 211], "other", "Code_18"),
+    (["131", "pit"], "Code_18", "holds what is no number")])
 def test_files_that_are_no_corine(tmp_path, codes, column, words):
     path = tmp_path / "corine.gpkg"
     gpd.GeoDataFrame({column: codes}, geometry=[rectangle(0, 0, 1, 1)] * 2, crs=3035).to_file(path)

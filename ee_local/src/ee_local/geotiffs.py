@@ -237,14 +237,20 @@ def _code_polygons(path: Path, grid: Projection, columns: Sequence[str], codes: 
         table = gpd.read_file(path)
     except Exception as error:
         raise InputError(f"{path}: cannot be read as a vector file ({error})") from None
-    if table.crs is None or table.empty:
+    if isinstance(table, gpd.GeoDataFrame):
+        table = table[~(table.geometry.isna() | table.geometry.is_empty)]
+    if getattr(table, "crs", None) is None or table.empty:
         raise InputError(f"{path.name}: has no CRS or no polygons; both are needed")
     allowed = [c.lower() for c in columns]
     names = [c for c in table.columns if c.lower() in allowed]
     if not names:
         raise InputError(f"{path.name}: none of its columns {', '.join(table.columns)} is one of "
                          f"{', '.join(columns)}")
-    burned = _checked(table[names[0]].astype(float).to_numpy(), path.name, codes)
+    try:
+        numbers = table[names[0]].astype(float).to_numpy()
+    except (TypeError, ValueError):
+        raise InputError(f"{path.name}: its column {names[0]!r} holds what is no number") from None
+    burned = _checked(numbers, path.name, codes)
     shapes = table.geometry.to_crs(grid.crs)
     place = covering(grid, tuple(float(v) for v in shapes.total_bounds))
 
