@@ -18,7 +18,7 @@ from lulc_lib.accuracy.metrics import per_class, summary
 from lulc_lib.accuracy.protocols import ENSEMBLE, counts, part_of, protocol_of, protocol_scores
 from lulc_lib.accuracy.splits import QUADRANTS, SEASONS
 
-SHIPPED = "augmented_and_relative"
+SHIPPED = "augmented_and_wide"
 """The candidate whose networks are shipped."""
 
 CALIBRATED = (SHIPPED, "augmented")

@@ -87,6 +87,9 @@ TOGETHER = {"augmented_and_relative": ("augmented", "relative"),
             "augmented_and_wide": ("augmented", "wide")}
 """Candidates that are ensembles of others' networks."""
 
+AGREEMENT = ("augmented_and_wide",)
+"""Those whose two kinds of networks must agree on quarries (see ``Ensemble``)."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -238,7 +241,7 @@ def _assess(job: Job, path: Path, out: Path, start: float, args: argparse.Namesp
                    "short": early.get(name),
                    "settings": [c.to_dict() for c in configs], "steps": flat[0].done,
                    "networks": {} if args.short else dict(
-                       _each(assessment, models, configs, job.seeds)),
+                       _each(assessment, models, configs, job.seeds, name in AGREEMENT)),
                    "parameters": sum(p.numel() for p in models[0].parameters()),
                    "map": assessment.packed_map(Mapper(models[:1], configs[0])),
                    "training_seconds": round(trained - begin, 1), "trained_together": len(flat),
@@ -250,17 +253,17 @@ def _assess(job: Job, path: Path, out: Path, start: float, args: argparse.Namesp
             f"{time.time() - trained:.1f} s of assessing, at {time.time() - start:.0f} s")
 
 
-def _each(assessment: Assessment, models: list, configs: list[TrainConfig], seeds: tuple[int, ...]
-          ) -> Iterator[tuple[str, dict]]:
+def _each(assessment: Assessment, models: list, configs: list[TrainConfig],
+          seeds: tuple[int, ...], agreement: bool) -> Iterator[tuple[str, dict]]:
     """Yield the scores of every seed's networks and of all together."""
     for n, seed in enumerate(seeds):
         if len(configs) == 1:
             yield str(seed), assessment.scores(Mapper(models[n:n + 1], configs[0]))
         elif len(seeds) > 1:
             pair = models[n::len(seeds)]
-            yield str(seed), assessment.scores(Mapper(pair, configs[0]))
+            yield str(seed), assessment.scores(Mapper(pair, configs[0], agreement))
     if len(models) > 1:
-        whole = Mapper(models, configs[0])
+        whole = Mapper(models, configs[0], agreement)
         scores = assessment.scores(whole, reliability=True)
         if configs[0].augment == AugmentConfig():
             scores["applicability"] = assessment.applicability(whole)

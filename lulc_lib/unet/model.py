@@ -6,8 +6,7 @@ Source: Hejmanowska et al. 2025, section 2.3.1 and Table 4.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
-from math import inf, log
+from math import inf
 
 import torch
 from torch import Tensor, nn
@@ -68,6 +67,7 @@ class Network(nn.Module):
 
     DEFAULT_CONVOLUTIONS = 2
     BATCH_NORM = True
+    FULL_RESOLUTION = True  # the last layer sees every pixel
 
     def __init__(
         self, in_channels: int = len(BANDS), classes: int = len(legend.CODES),
@@ -131,13 +131,18 @@ class Network(nn.Module):
         """Return what the last layer sees of normalised input: (N, feature, H, W)."""
         raise NotImplementedError
 
-    def scores(self, features: Tensor) -> Tensor:
+    def logits(self, features: Tensor) -> Tensor:
         """Return logits (N, classes, H, W) of :meth:`features`."""
         return self.head(features)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (N, classes, H, W) of normalised input (N, in_channels, H, W)."""
-        return self.scores(self.features(x))
+        return self.logits(self.features(x))
+
+    @property
+    def trunk_radius(self) -> int:
+        """Radius in pixels of the receptive field in what the first block sees."""
+        return self._radius() - (0 if self.stage is None else self.stage.radius)
 
     @property
     def margin(self) -> int:
@@ -272,6 +277,8 @@ class FCN(Network):
         last = 2**self.finest if self.finest else 0
         return self._encoder_radii()[-1] + enlarging + last
 
+    FULL_RESOLUTION = False
+
     def features(self, x: Tensor) -> Tensor:
         """Return the logits themselves: no layer of this network sees full resolution."""
         features = self.encode(x)
@@ -285,7 +292,7 @@ class FCN(Network):
             )
         return pad_to(total, x)                             # (N, classes, H, W)
 
-    def scores(self, features: Tensor) -> Tensor:
+    def logits(self, features: Tensor) -> Tensor:
         """Return the logits."""
         return features
 
@@ -328,6 +335,11 @@ def get_network(name: str) -> type[Network]:
     return NETWORKS[name]
 
 
+WATER, QUARRY = (legend.CODES.index(legend.code(key)) for key in ("water", "quarry"))
+TINY = torch.finfo(torch.float32).tiny
+"""Least probability of which a logarithm is taken."""
+
+
 class Ensemble(nn.Module):
     """Weighted soft voting: the weighted mean of several networks' probabilities, as one network.
 
@@ -338,16 +350,21 @@ class Ensemble(nn.Module):
         gets the first ones.
     weights : sequence of float, optional
         How much each member's probability counts, above 0, in any unit; all the same unless given.
+    agreement : bool
+        Members of two kinds of fixed input do not simply vote: what is water, those say that see
+        reflectance as it is; a quarry counts as far as both kinds see one (the geometric mean of
+        their probabilities); the other classes share the rest by the vote of all.
 
     Raises
     ------
     InputError
-        No member, or weights that do not fit them.
+        No member, weights that do not fit them, or agreement asked of one kind.
     """
 
     temperature = 1.0  # by which prediction divides the logits
 
-    def __init__(self, members: Sequence[Network], weights: Sequence[float] | None = None) -> None:
+    def __init__(self, members: Sequence[Network], weights: Sequence[float] | None = None,
+                 agreement: bool = False) -> None:
         super().__init__()
         if not len(members):
             raise InputError("an ensemble of 0 networks was asked for; it needs at least one")
@@ -358,6 +375,31 @@ class Ensemble(nn.Module):
         self.shares = [w / sum(weights) for w in weights]
         self.members = nn.ModuleList(members)
         self.depth = max(m.depth for m in members)
+        self.agreement = agreement
+        self.relative = [m.stage is not None and m.stage.surroundings is not None for m in members]
+        if agreement and len(set(self.relative)) < 2:
+            raise InputError("agreement is asked of an ensemble whose members all see the same "
+                             "kind of input; it needs some with surroundings and some without")
+
+    def vote(self, probabilities: Sequence[Tensor]) -> Tensor:
+        """Return the probability (N, classes, H, W) that follows from each member's."""
+        mean = sum(share * p for share, p in zip(self.shares, probabilities, strict=True))
+        if not self.agreement:
+            return mean
+        absolute, relative = (self._kind(probabilities, kind) for kind in (False, True))
+        water = absolute[:, WATER]
+        quarry = torch.minimum((absolute[:, QUARRY] * relative[:, QUARRY]).sqrt(), 1 - water)
+        rest = mean.clone()
+        rest[:, [WATER, QUARRY]] = 0
+        rest = rest * ((1 - water - quarry) / rest.sum(dim=1).clamp_min(TINY))[:, None]
+        rest[:, WATER], rest[:, QUARRY] = water, quarry
+        return rest
+
+    def _kind(self, probabilities: Sequence[Tensor], relative: bool) -> Tensor:
+        """Return the mean probability of the members with or without relative input."""
+        mine = [(share, p) for share, p, kind in zip(
+            self.shares, probabilities, self.relative, strict=True) if kind == relative]
+        return sum(share * p for share, p in mine) / sum(share for share, _ in mine)
 
     @property
     def margin(self) -> int:
@@ -366,7 +408,6 @@ class Ensemble(nn.Module):
         return -(-max(m._radius() for m in self.members) // step) * step
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the logarithm of the members' weighted mean probability (N, classes, H, W)."""
-        logits = [m(x[:, :m.in_channels]).log_softmax(dim=1) + log(share)
-                  for m, share in zip(self.members, self.shares, strict=True)]
-        return reduce(torch.logaddexp, logits)
+        """Return the logarithm of the probability that follows from all members'."""
+        each = [m(x[:, :m.in_channels]).softmax(dim=1) for m in self.members]
+        return self.vote(each).clamp_min(TINY).log()

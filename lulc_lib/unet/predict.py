@@ -1,14 +1,15 @@
 """From a trained network and a scene to class probabilities and a class map.
 
-A scene in memory is classified in one pass or in tiles, one on disk (``map_files``) always
-in tiles, in memory that does not grow with the scene. Tiles overlap by the radius of the receptive
-field and start on the network's pooling grid, so the map is the one that a single pass over the
-whole scene would give; there is nothing to blend.
+Rows stream through the networks (``stream``), so that nothing is computed twice and memory does not
+grow with a scene's height. A part of a scene is classified with a margin as wide as the receptive
+field, from the network's pooling grid on: the map is the same bits however a scene is cut.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import tee
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,22 +19,149 @@ from torch import Tensor
 
 from lulc_lib import legend
 from lulc_lib.errors import InputError
+from lulc_lib.unet import stream
+from lulc_lib.unet.inputs import FixedInput
 from lulc_lib.unet.model import Ensemble, Network
 from lulc_lib.unet.normalise import Normalisation
+from lulc_lib.unet.stream import Rows
 
-TILE = 1024
-"""Pixels, edge of the largest part of a scene that is classified at once."""
+READ = 256
+"""Rows of a scene that are read and brought to network input at once."""
 
-WHOLE = 1200
-"""Pixels: a scene in memory with no edge longer than this is classified in one pass by default."""
+AT_ONCE = {"cpu": 1 << 17, "cuda": 1 << 22}
+"""Pixels, about, that pass a network's first layers at once: their arrays fit a CPU's cache."""
 
 Part = tuple[slice, slice]
 """Rows and columns of a scene."""
 
 
+class Seen(NamedTuple):
+    """What networks say of some rows.
+
+    Attributes
+    ----------
+    probabilities, features : array of float32, shape (class, row, col) and (feature, row, col)
+        Features are what the last layer of every member sees of the scene as it is; none if they
+        were not asked for.
+    """
+
+    probabilities: NDArray[np.float32]
+    features: NDArray[np.float32]
+
+
+class Predictor:
+    """A network or ensemble made ready for prediction, its batch normalisations folded.
+
+    Parameters
+    ----------
+    model : Network or Ensemble
+        Trained; it stays as it is, and its device is used.
+    tta : bool
+        Test-time augmentation: average over the eight turned and mirrored copies of the scene
+        (eight times the work).
+    features : bool
+        Also give the features of :class:`Seen`.
+
+    Raises
+    ------
+    InputError
+        Features are asked for, and the last layer of a member does not see every pixel.
+    """
+
+    def __init__(self, model: Network | Ensemble, tta: bool = False, features: bool = False
+                 ) -> None:
+        members = list(model.members) if isinstance(model, Ensemble) else [model]
+        if features and not all(m.FULL_RESOLUTION for m in members):
+            raise InputError("the network's last layer does not see every pixel; an area of "
+                             "applicability needs one that does (unet, unet_plus_plus)")
+        self.features, self.tta, self.temperature = features, tta, model.temperature
+        self.step, self.margin = 2**model.depth, model.margin
+        self.vote = model.vote if isinstance(model, Ensemble) else lambda alone: alone[0]
+        self.device = next(model.parameters()).device
+        self.copies = [(k, m) for k in range(4) for m in (False, True)] if tta else [(0, False)]
+        kinds = [None if m.stage is None else m.stage.surroundings or "none" for m in members]
+        self.stages = [members[kinds.index(kind)].stage for kind in dict.fromkeys(kinds)]
+        self.stage_of = [list(dict.fromkeys(kinds)).index(kind) for kind in kinds]
+        self.channels = [m.in_channels if m.stage is None else m.stage.channels for m in members]
+        self.inner = self._rounded(max(m.trunk_radius for m in members))
+        self.networks = [[stream.folded(m, *copy) for m in members] for copy in self.copies]
+
+    def _rounded(self, radius: int) -> int:
+        return -(-radius // self.step) * self.step
+
+    def rows(self, parts: Rows, window: Part, core: Part) -> Iterator[Seen]:
+        """Yield what the networks say of ``core``, from top to bottom.
+
+        Parameters
+        ----------
+        parts : iterator of Tensor
+            Network input of ``window``, (1, channel, some rows, all columns) each.
+        window, core : tuple of slice
+            Rows and columns of a scene; both start on multiples of ``step``, and the window reaches
+            ``margin`` pixels farther than the core wherever the scene does.
+        """
+        size = [w.stop - w.start for w in window]
+        more = [-n % self.step if self.tta else max(self.step - n, 0) for n in size]
+        window = tuple(slice(w.start, w.stop + m) for w, m in zip(window, more, strict=True))
+        kept = tuple(slice(max(c.start - self.inner, w.start), min(c.stop + self.inner, w.stop))
+                     for c, w in zip(core, window, strict=True))
+        parts = stream.extended((p.to(self.device) for p in parts), *more)
+        ready = [self._staged(stage, given, within(window, kept)) for stage, given in
+                 zip(self.stages, tee(parts, len(self.stages)), strict=True)]
+        users = [iter(tee(made, self.stage_of.count(number) * len(self.copies)))
+                 for number, made in enumerate(ready)]
+        rows, cols = within(kept, core)
+        streams = [
+            stream.between(stream.features(network, next(users[number]), channels),
+                           rows.start, rows.stop)
+            for copy in self.networks
+            for network, number, channels in zip(copy, self.stage_of, self.channels, strict=True)]
+        for seen in stream.aligned(*streams):
+            yield self._said([f[..., cols] for f in seen])
+
+    def _staged(self, stage: FixedInput | None, parts: Rows, inner: Part) -> Rows:
+        """Yield the channels that a stage makes of the rows and columns ``inner``."""
+        rows, cols = inner
+        if stage is not None:
+            overlapping = stream.windows(parts, self._rounded(stage.radius), self.step)
+            parts = (stage(w)[:, :, first:last] for w, first, last in overlapping)
+        width = cols.stop - cols.start
+        count = max(AT_ONCE[self.device.type] // width // self.step, 1) * self.step
+        for part in stream.parted(stream.between(parts, rows.start, rows.stop), count):
+            yield part[..., cols].contiguous(memory_format=torch.channels_last)
+
+    def _said(self, seen: list[Tensor]) -> Seen:
+        """Return the probability that follows from all members', averaged over the copies.
+
+        In double precision: single precision's last bit would depend on where in memory a pixel
+        lies.
+        """
+        count = len(self.stage_of)
+        total = torch.zeros(1, dtype=torch.float64, device=self.device)
+        for number, copy in enumerate(self.networks):
+            each = [network.logits(f).double().softmax(dim=1) for network, f in zip(
+                copy, seen[number * count:(number + 1) * count], strict=True)]
+            mixed = self.vote(each)
+            if self.temperature != 1:
+                mixed = mixed ** (1 / self.temperature)
+                mixed = mixed / mixed.sum(dim=1, keepdim=True)
+            total = total + mixed
+        features = torch.cat(seen[:count], 1) if self.features else seen[0][:, :0]
+        return Seen((total / len(self.copies))[0].float().cpu().numpy(),
+                    features[0].float().cpu().numpy())
+
+    def whole(self, inputs: NDArray[np.float32]) -> Seen:
+        """Return what the networks say of network input (channel, row, col) of any size."""
+        rows, cols = inputs.shape[1:]
+        everything = slice(0, rows), slice(0, cols)
+        parts = (torch.from_numpy(inputs[None, :, top:top + READ]) for top in range(0, rows, READ))
+        found = list(self.rows(parts, everything, everything))
+        return Seen(*(np.concatenate(a, axis=1) for a in zip(*found, strict=True)))
+
+
 def predict_probabilities(
     model: Network | Ensemble, scene: xr.DataArray, normalisation: Normalisation,
-    tta: bool = False, tile: int | None = None, overlap: int | None = None,
+    tta: bool = False,
 ) -> xr.DataArray:
     """Return the probability of every class at every pixel of a scene.
 
@@ -48,12 +176,6 @@ def predict_probabilities(
     tta : bool
         Test-time augmentation: average over the eight turned and mirrored copies of the scene
         (eight times the work).
-    tile : int, pixels, optional
-        Edge of the parts, a multiple of 2**depth. Unless given, one pass up to 1200 × 1200 pixels,
-        else tiles of 1024.
-    overlap : int, pixels, optional
-        Read around each tile and thrown away, a multiple of 2**depth. Unless given, the network's
-        margin, which makes the tiles' borders vanish exactly.
 
     Returns
     -------
@@ -64,18 +186,13 @@ def predict_probabilities(
     Raises
     ------
     InputError
-        The scene has other bands, a band without data, or tile sizes do not fit the network.
+        The scene has other bands, a band without data, or the network's weights are no finite
+        numbers.
     """
-    inputs = normalisation.apply(scene)
-    rows, cols = inputs.shape[1:]
-    if tile is None:
-        tile = max(rows, cols) + 2**model.depth if max(rows, cols) <= WHOLE else TILE
-        tile -= tile % 2**model.depth
-    out = np.empty((len(legend.CODES), rows, cols), dtype=np.float32)
-    for core, window in tiles(model, rows, cols, tile, overlap):
-        part = probabilities_of(model, inputs[:, *window], tta)
-        out[:, *core] = part[:, *within(window, core)]
-    out[:, ~np.isfinite(scene.values).any(axis=0)] = np.nan
+    out = probabilities_of(model, normalisation.apply(scene), tta)
+    missing = ~np.isfinite(scene.values).any(axis=0)
+    require_finite(out, missing)
+    out[:, missing] = np.nan
     grid = xr.DataArray(
         out, dims=("class", "y", "x"),
         coords={"class": list(legend.CODES), "y": scene.y, "x": scene.x},
@@ -100,7 +217,7 @@ def map_of(probabilities: xr.DataArray) -> xr.DataArray:
 
 def predict_scene(
     model: Network | Ensemble, scene: xr.DataArray, normalisation: Normalisation,
-    tta: bool = False, tile: int | None = None, overlap: int | None = None,
+    tta: bool = False,
 ) -> xr.DataArray:
     """Return the class map of a scene; parameters, errors as in :func:`predict_probabilities`.
 
@@ -109,7 +226,7 @@ def predict_scene(
     DataArray, (y, x) uint8 legend codes
         On the scene's grid, with CRS; NO_DATA only where every band of the scene is missing.
     """
-    return map_of(predict_probabilities(model, scene, normalisation, tta, tile, overlap))
+    return map_of(predict_probabilities(model, scene, normalisation, tta))
 
 
 def map_codes(model: Network | Ensemble, inputs: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -118,26 +235,26 @@ def map_codes(model: Network | Ensemble, inputs: NDArray[np.float32]) -> NDArray
 
 
 def tiles(
-    model: Network | Ensemble, rows: int, cols: int, tile: int, overlap: int | None = None
+    model: Network | Ensemble, rows: int, cols: int, height: int, width: int | None = None
 ) -> Iterator[tuple[Part, Part]]:
-    """Yield each tile's own rows and columns, and those with the overlap around it.
+    """Yield each tile's own rows and columns, and those with the margin around it.
+
+    Tiles are square unless a width is given.
 
     Raises
     ------
     InputError
         Tiles of this size do not fit the network's poolings.
     """
-    overlap, step = model.margin if overlap is None else overlap, 2**model.depth
-    for name, value, least in (("tile", tile, step), ("overlap", overlap, 0)):
-        if value < least or value % step:
-            raise InputError(
-                f"{name} is {value}; it must be a multiple of {step} pixels "
-                f"({model.depth} poolings) and at least {least}"
-            )
-    for top in range(0, rows, tile):
-        for left in range(0, cols, tile):
-            core = slice(top, min(top + tile, rows)), slice(left, min(left + tile, cols))
-            yield core, grown(core, (overlap, overlap), (rows, cols))
+    width, step = width or height, 2**model.depth
+    for value in (height, width):
+        if value < step or value % step:
+            raise InputError(f"tile is {value}; it must be a multiple of {step} pixels "
+                             f"({model.depth} poolings) and at least {step}")
+    for left in range(0, cols, width):
+        for top in range(0, rows, height):
+            core = slice(top, min(top + height, rows)), slice(left, min(left + width, cols))
+            yield core, grown(core, (model.margin, model.margin), (rows, cols))
 
 
 def grown(part: Part, more: tuple[int, int], shape: tuple[int, int]) -> Part:
@@ -154,32 +271,25 @@ def within(window: Part, part: Part) -> Part:
     return rows, cols
 
 
-@torch.no_grad()
 def probabilities_of(
     model: Network | Ensemble, inputs: NDArray[np.float32], tta: bool
 ) -> NDArray[np.float32]:
     """Return (class, row, col) float32 probabilities of (channel, row, col) input of any size.
 
-    Turned copies are brought to a multiple of 2**depth, by repeating the last row and column, so
-    that poolings meet the same pixels whichever way is up.
+    For turned copies, input is brought to a multiple of 2**depth, by repeating the last row and
+    column, so that poolings meet the same pixels whichever way is up.
     """
-    model.eval()
-    rows, cols = inputs.shape[1:]
-    step = 2**model.depth
-    missing = [(0, 0), *((0, -n % step if tta else max(step - n, 0)) for n in (rows, cols))]
-    device = next(model.parameters()).device
-    x = torch.from_numpy(np.pad(inputs, missing, mode="edge"))[None].to(device)  # (1, channel, …)
-    total = torch.zeros(1, device=device)
-    turns = [(k, m) for k in range(4) for m in (False, True)] if tta else [(0, False)]
-    for k, mirror in turns:
-        view = torch.rot90(x.flip(-1) if mirror else x, k, (-2, -1))
-        total = total + _back((model(view) / model.temperature).softmax(dim=1), k, mirror)
-    return (total / len(turns))[0, :, :rows, :cols].cpu().numpy()
+    return Predictor(model, tta).whole(inputs).probabilities
 
 
-def _back(y: Tensor, turns: int, mirror: bool) -> Tensor:
-    y = torch.rot90(y, -turns, (-2, -1))
-    return y.flip(-1) if mirror else y
+def require_finite(probabilities: NDArray[np.float32], missing: NDArray[np.bool_]) -> None:
+    """Raise InputError where probabilities (class, row, col) are none, but for ``missing`` pixels.
+
+    The input has no gaps, so the network is to blame, and a map of it would show one class.
+    """
+    if not (np.isfinite(probabilities).all(axis=0) | missing).all():
+        raise InputError("the network gives probabilities that are no finite numbers, so its "
+                         "weights are damaged; train it again, or take another model file")
 
 
 def codes_of(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
