@@ -83,7 +83,7 @@ def score_draws(by_group: NDArray[np.int64], replicates: int = 2000, seed: int =
     quarry, groups = legend.CODES.index(legend.code("quarry")), len(by_group)
     weights = [np.ones((1, groups)), *uncertainty._drawn_weights(groups, replicates, seed)]
     parts = [uncertainty._statistics(by_group, w) for w in weights]
-    oa, macro, f1 = (np.concatenate(p) for p in zip(*parts, strict=True))
+    oa, macro, f1 = (np.concatenate(p) for p in tuple(zip(*parts, strict=True))[:3])
     each = Parts.of(by_group.astype(np.float64))
     tp, fn, fp = (np.concatenate([w @ part[:, quarry] for w in weights])
                   for part in (each.tp, each.fn, each.fp))

@@ -24,8 +24,11 @@ WEIGHTS_AT_ONCE = 4_000_000
 FEW = 25
 """Below so many pixels on which only one map is right, McNemar's test is taken exactly."""
 
-Statistics = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
-"""OA (replicate,), macro F1 (replicate,) and F1 (replicate, class)."""
+PER_CLASS = ("f1", "producers_accuracy", "users_accuracy")
+"""Metrics of each class that the cluster bootstrap gives."""
+
+Statistics = tuple[NDArray[np.float64], ...]
+"""OA and macro F1 (replicate,), then the metrics of :data:`PER_CLASS` (replicate, class)."""
 
 
 class Interval(NamedTuple):
@@ -102,7 +105,7 @@ def wilson(successes: float, n: float, confidence: float = 0.95) -> Interval:
 
 def cluster_bootstrap(by_group: NDArray[np.int64], replicates: int = 10_000, seed: int = 0,
                       confidence: float = 0.95) -> dict[str, Interval | list[Interval]]:
-    """Compute percentile intervals of OA and F1 from whole polygons drawn with replacement.
+    """Compute percentile intervals of OA, F1, PA, UA from whole polygons drawn with replacement.
 
     Parameters
     ----------
@@ -117,7 +120,8 @@ def cluster_bootstrap(by_group: NDArray[np.int64], replicates: int = 10_000, see
     -------
     dict
         ``overall_accuracy``: Interval; ``macro_f1``: Interval over the classes with reference
-        pixels; ``f1``: one Interval per class axis label, NaN for a class without reference pixels.
+        pixels; ``f1``, ``producers_accuracy``, ``users_accuracy``: one Interval per class axis
+        label, NaN for a class without reference pixels.
     Source: Efron & Tibshirani 1993, chapter 13; clusters as the sampling unit, Stehman 1997.
     """
     by_group = _check_groups(by_group)
@@ -296,10 +300,12 @@ def _bootstrap(statistics: Callable[[NDArray[np.float64]], Statistics], groups: 
     """Intervals of what ``statistics`` gives for weights of the polygons (replicate, group)."""
     whole = statistics(np.ones((1, groups)))
     drawn = [statistics(weights) for weights in _drawn_weights(groups, replicates, seed)]
-    oa, macro, f1 = (np.concatenate(part) for part in zip(*drawn, strict=True))
+    oa, macro, *each = (np.concatenate(part) for part in zip(*drawn, strict=True))
     return {"overall_accuracy": _interval(oa, whole[0][0], confidence),
             "macro_f1": _interval(macro, whole[1][0], confidence),
-            "f1": [_interval(f1[:, k], whole[2][0, k], confidence) for k in range(f1.shape[1])]}
+            **{name: [_interval(values[:, k], estimate[0, k], confidence)
+                      for k in range(values.shape[1])]
+               for name, values, estimate in zip(PER_CLASS, each, whole[2:], strict=True)}}
 
 
 def _drawn_weights(groups: int, replicates: int, seed: int) -> Iterator[NDArray[np.float64]]:
@@ -312,13 +318,14 @@ def _drawn_weights(groups: int, replicates: int, seed: int) -> Iterator[NDArray[
 
 
 def _statistics(by_group: NDArray[np.int64], weights: NDArray[np.float64]) -> Statistics:
-    """OA, macro F1 and F1 of weighted polygons; F1 of a class without reference is NaN."""
+    """Statistics of weighted polygons; those of a class without reference are NaN."""
     each = Parts.of(by_group.astype(np.float64))
     parts = Parts(*(weights @ part for part in each))
-    f1 = METRICS["f1"].compute(parts)
     present = (each.tp + each.fn).sum(axis=0) > 0
-    f1[:, ~present] = np.nan
-    return parts.overall_accuracy(), f1[:, present].mean(axis=1), f1
+    of_classes = [METRICS[name].compute(parts) for name in PER_CLASS]
+    for values in of_classes:
+        values[:, ~present] = np.nan
+    return parts.overall_accuracy(), of_classes[0][:, present].mean(axis=1), *of_classes
 
 
 def _interval(draws: NDArray[np.float64], estimate: float, confidence: float) -> Interval:

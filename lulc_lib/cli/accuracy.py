@@ -6,6 +6,7 @@ import argparse
 import glob
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,8 +76,12 @@ def add_accuracy(commands: Subparsers) -> None:
     parser.add_argument("--unmapped", choices=("skip", "count"), default="skip",
                         help="reference pixels where the map has no data: left out (default), "
                         "or counted as errors")
+    parser.add_argument("--intervals", action="store_true",
+                        help="95 %% intervals of OA, macro F1, and PA, UA and F1 of each class, "
+                        "from whole polygons redrawn (polygon bootstrap)")
     parser.add_argument("--labels", type=Path, metavar="JSON",
-                        help='names of the classes: {"1": "water", …}')
+                        help='names of the classes: {"1": "water", …} (default: those of the map '
+                        "where it is the study's or names them in its tags)")
     parser.add_argument("--areas", type=Path, metavar="CSV",
                         help="mapped area per class (columns label, area; any unit): adds area-"
                         "adjusted estimates, which presume a stratified random sample with the "
@@ -114,9 +119,7 @@ def run_accuracy(args: argparse.Namespace) -> int:
         comparison, strata, complete = _read_sample(args)
     else:
         comparison = _read_table(args) if _is_table(args.input) else _count_map(args)
-    codes = comparison.labels
-    if args.labels is not None:
-        comparison = room.read_names(args.labels, comparison)
+    codes, comparison = comparison.labels, _named(comparison, args)
     called = dict(zip(codes, comparison.labels, strict=True)) | {k: k for k in comparison.labels}
     areas = None if args.areas is None else room.read_areas(args.areas, called)
     if strata is not None:
@@ -158,6 +161,19 @@ def _read_sample(args: argparse.Namespace) -> tuple[Comparison, dict[str, float]
     return comparison, areas, [label.get(k, k) for k in complete]
 
 
+def _named(comparison: Comparison, args: argparse.Namespace) -> Comparison:
+    """Name the classes as asked, else as the map does; programs (--json) keep its codes."""
+    from lulc_lib.accuracy.assess import read_names
+
+    if args.labels is not None:
+        return read_names(args.labels, comparison)
+    if args.json or not comparison.names:
+        return comparison
+    return comparison.renamed(
+        {code: f"{code} {comparison.names.get(code, '')}".strip() for code in comparison.labels},
+        args.input.name)
+
+
 def _is_table(path: Path) -> bool:
     if path.suffix.lower() in TABLES:
         return True
@@ -179,9 +195,11 @@ def _read_table(args: argparse.Namespace) -> Comparison:
     if columns is not None and len(columns) != 2:
         raise InputError(f"--column {args.column}: belongs to a vector REFERENCE; of a table of "
                          f"pairs as {args.input.name} it names two, REFERENCE,MAP")
-    if args.nodata is not None:
-        raise InputError(f"--nodata {args.nodata}: belongs to a map raster, and {args.input.name} "
-                         "is a table")
+    for option, given in ((f"--nodata {args.nodata}", args.nodata is not None),
+                          ("--intervals", args.intervals)):
+        if given:
+            raise InputError(f"{option}: belongs to a map raster with a REFERENCE, and "
+                             f"{args.input.name} is a table")
     return read_comparison(args.input, args.rows, columns)
 
 
@@ -200,7 +218,7 @@ def _count_map(args: argparse.Namespace) -> Comparison:
     if args.column is not None and not vector:
         raise InputError(f"--column {args.column}: belongs to a vector REFERENCE, and "
                          f"{path.name} is a raster")
-    reference = open_reference(path, args.column, args.pixel_rule, args.overlaps)
+    reference = open_reference(path, args.column, args.pixel_rule, args.overlaps, args.intervals)
     if args.areas is not None and reference.polygons:
         raise InputError(
             f"--areas {args.areas}: area-adjusted estimates need a probability sample; "
@@ -215,5 +233,6 @@ def _count_map(args: argparse.Namespace) -> Comparison:
         note(f"the class codes are taken from column {reference.column!r} of {path.name}, "
              f"{reference.why}")
     matrix = as_confusion(pairs.counts.to_numpy(), list(pairs.counts.index))
-    return Comparison.of_matrix(matrix, pairs.kind, pairs.notes, pixels=True,
-                                dropped=pairs.dropped)
+    return replace(
+        Comparison.of_matrix(matrix, pairs.kind, pairs.notes, pixels=True, dropped=pairs.dropped),
+        names=pairs.names, by_group=pairs.by_group)

@@ -5,7 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from lulc_lib.accuracy.assess.assessment import SAMPLE, UNDEFINED, Assessment, amount, share
+from lulc_lib.accuracy.assess.assessment import (
+    SAMPLE,
+    UNDEFINED,
+    Assessment,
+    amount,
+    bracketed,
+    share,
+)
 from lulc_lib.accuracy.metrics import disagreement
 
 SHOWN = {"support": "support", "mapped": "mapped", "producers_accuracy": "PA",
@@ -15,8 +22,9 @@ SHOWN = {"support": "support", "mapped": "mapped", "producers_accuracy": "PA",
 
 def text(assessment: Assessment) -> str:
     """Write the assessment as aligned tables."""
-    parts = [f"Compared: {assessment.comparison.kind}", *_matrix(assessment),
-             _overall(assessment), _classes(assessment), *_area(assessment)]
+    parts = [f"Compared: {assessment.comparison.kind}\n{assessment.judged}".strip(),
+             *_matrix(assessment), _overall(assessment), *_intervals(assessment),
+             _classes(assessment), *_area(assessment)]
     if assessment.per_class.isna().to_numpy().any():
         parts.append(f"{UNDEFINED} is 0/0: undefined, and left out of means.")
     if assessment.comparison.notes:
@@ -37,7 +45,10 @@ def _matrix(assessment: Assessment) -> list[str]:
     if matrix is None:
         return []
     labels, table = list(matrix.index), assessment.per_class
-    rows = [["map \\ reference", *labels, "total", "UA"]]
+    names = assessment.comparison.names
+    codes = {f"{code} {name}": code for code, name in names.items()}
+    heads = [codes.get(label, label) for label in labels]
+    rows = [["map \\ reference", *heads, "total", "UA"]]
     for label, line in zip(labels, matrix.to_numpy().tolist(), strict=True):
         rows.append([label, *map(str, line), str(sum(line)), share(table.users_accuracy[label])])
     totals = matrix.to_numpy().sum(axis=0)
@@ -64,6 +75,19 @@ def _overall(assessment: Assessment) -> str:
     if comparison.pixels or assessment.area is not None or math.isnan(assessment.overall_accuracy):
         return table
     return f"{table}\n{assessment.oa_interval()}."
+
+
+def _intervals(assessment: Assessment) -> list[str]:
+    found = assessment.intervals
+    if found is None:
+        return []
+    rows = [["", "PA", "UA", "F1"]]
+    for k, label in enumerate(assessment.comparison.labels):
+        rows.append([label, *(bracketed(found[name][k], 3) for name in
+                              ("producers_accuracy", "users_accuracy", "f1"))])
+    return [f"{assessment.interval_words()}\n"
+            f"Overall accuracy {bracketed(found['overall_accuracy'])}, "
+            f"macro F1 {bracketed(found['macro_f1'])}\n{aligned(rows)}"]
 
 
 def _classes(assessment: Assessment) -> str:

@@ -7,6 +7,7 @@ without a tag, that the map never uses it (0, or the end of the data type, as to
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,8 +21,9 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from lulc_lib import legend
+from lulc_lib.data.catalogue import published_files
 from lulc_lib.data.labelled_shapes import VECTORS, Codes, Overlaps, VectorReference
-from lulc_lib.data.reference import PixelRule, open_classes
+from lulc_lib.data.reference import PixelRule, names_in_tags, open_classes
 from lulc_lib.data.scenes import windows
 from lulc_lib.errors import InputError
 
@@ -53,12 +55,18 @@ class Pairs(NamedTuple):
         What a reader should know about how it was read.
     dropped : dict of str to int
         What was left out, and how many of it.
+    names : dict of str to str
+        Names of the codes, if the map is known to be the study's or says them itself.
+    by_group : array, shape (shape, map class, reference class), int64
+        The counts of each polygon or point, if they were asked for.
     """
 
     counts: pd.DataFrame
     kind: str
     notes: list[str]
     dropped: dict[str, int]
+    names: dict[str, str]
+    by_group: NDArray[np.int64] | None = None
 
 
 class RasterReference:
@@ -91,16 +99,23 @@ class RasterReference:
 
 
 def open_reference(path: Path, column: str | None = None, pixel_rule: PixelRule = "centre",
-                   overlaps: Overlaps = "drop") -> RasterReference | VectorReference:
+                   overlaps: Overlaps = "drop", grouped: bool = False
+                   ) -> RasterReference | VectorReference:
     """Open the reference of a class map: polygons or points by the file's ending, else a raster.
+
+    ``grouped``: pairs are counted for each shape too (see :class:`VectorReference`).
 
     Raises
     ------
     InputError
-        The vector file cannot be used. A raster is checked when it is counted.
+        The vector file cannot be used, or a raster is to be grouped. A raster is checked when it
+        is counted.
     """
     if path.suffix.lower() in VECTORS:
-        return VectorReference(path, column, pixel_rule, overlaps)
+        return VectorReference(path, column, pixel_rule, overlaps, grouped)
+    if grouped:
+        raise InputError(f"--intervals: {path.name} is a raster, which does not say what its "
+                         "pixels belong to; intervals need the polygons, or points, themselves")
     return RasterReference(path)
 
 
@@ -141,19 +156,19 @@ def count_pairs(map_path: Path, reference: RasterReference | VectorReference, co
         Unreadable or truncated file, more than one band, another grid or CRS, codes that are no
         whole numbers, or no pixel that both cover.
     """
-    total, unmapped = Tally(), Tally()
+    total, unmapped, grouped = Tally(), Tally(), Tally()
     with open_classes(map_path) as source:
-        rule = _nodata_rule(source, reference, nodata)
+        rule, names = _nodata_rule(source, reference, nodata), known_names(map_path, source)
         with reference.on(source, rule.code) as block:
             for mapped, wanted in _blocks(source, block):
-                both = mapped.valid & wanted.valid
+                both, lost = mapped.valid & wanted.valid, wanted.valid & ~mapped.valid
                 if both.any():
                     part = count(_bytes(mapped.codes[both]), _bytes(wanted.codes[both])).stack()
                     total.update({(int(m), int(r)): int(n) for (m, r), n in part[part > 0].items()})
                     _check_number({code for pair in total for code in pair}, map_path.name)
-                lost, numbers = np.unique(wanted.codes[wanted.valid & ~mapped.valid],
-                                          return_counts=True)
-                unmapped.update(dict(zip(lost.tolist(), numbers.tolist(), strict=True)))
+                unmapped.update(_tally(wanted.codes[lost]))
+                if wanted.group is not None:
+                    _tally_groups(grouped, mapped, wanted, both, lost & count_unmapped)
     dropped, said = reference.dropped, [rule.words]
     if rule.by_use:
         dropped, said = _without_fills(total, unmapped, dropped, said)
@@ -169,8 +184,52 @@ def count_pairs(map_path: Path, reference: RasterReference | VectorReference, co
                 else "they do not count; --unmapped count makes them errors.")
         said.append(f"{missed} reference pixels lie where the map has no data; {what}")
         dropped = {**dropped, "map_no_data": 0 if count_unmapped else missed}
-    return Pairs(_table(total, unmapped if count_unmapped else Tally()), reference.kind,
-                 said + reference.notes(), {what: n for what, n in dropped.items() if n})
+    table = _table(total, unmapped if count_unmapped else Tally())
+    return Pairs(table, reference.kind, said + reference.notes(),
+                 {what: n for what, n in dropped.items() if n}, names,
+                 _by_group(grouped, list(table.index)) if grouped else None)
+
+
+def known_names(path: Path, source: rasterio.DatasetReader) -> dict[str, str]:
+    """Return the names of the codes (as text) of a map that is the study's or says them itself.
+
+    The study's maps have them in their tags; its authors' published maps are known by their hash.
+    """
+    if names := names_in_tags(source.tags()):
+        return {str(code): name for code, name in names.items()}
+    size = path.stat().st_size
+    hashes = {f.sha256 for f in published_files() if f.role == "published_map" and f.size == size}
+    if hashes and hashlib.sha256(path.read_bytes()).hexdigest() in hashes:
+        return {str(code): name for code, name in legend.NAMES.items()}
+    return {}
+
+
+def _tally(values: NDArray[np.int64]) -> dict[int, int]:
+    found, numbers = np.unique(values, return_counts=True)
+    return dict(zip(found.tolist(), numbers.tolist(), strict=True))
+
+
+def _tally_groups(tally: Tally, mapped: Codes, wanted: Codes, both: NDArray[np.bool_],
+                  lost: NDArray[np.bool_]) -> None:
+    """Count (shape, map code or None, reference code)."""
+    for where, known in ((both, True), (lost, False)):
+        if not where.any():
+            continue
+        found = np.stack([wanted.group[where], mapped.codes[where], wanted.codes[where]])
+        triples, numbers = np.unique(found if known else found[[0, 2, 2]], axis=1,
+                                     return_counts=True)
+        tally.update({(g, m if known else None, r): n for (g, m, r), n in
+                      zip(triples.T.tolist(), numbers.tolist(), strict=True)})
+
+
+def _by_group(tally: Tally, labels: list[str]) -> NDArray[np.int64]:
+    """Lay counts out as (shape, map class, reference class) in the order of the labels."""
+    groups = {g: k for k, g in enumerate(sorted({g for g, _, _ in tally}))}
+    place = {label: k for k, label in enumerate(labels)}
+    counts = np.zeros((len(groups), len(labels), len(labels)), dtype=np.int64)
+    for (g, m, r), number in tally.items():
+        counts[groups[g], place[UNMAPPED if m is None else str(m)], place[str(r)]] = number
+    return counts
 
 
 class _Nodata(NamedTuple):

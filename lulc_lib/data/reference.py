@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -135,6 +135,12 @@ def open_classes(path: Path | str) -> rasterio.DatasetReader:
         source.close()
         raise InputError(f"{path.name}: {wrong}")
     return source
+
+
+def names_in_tags(tags: Mapping[str, str]) -> dict[int, str]:
+    """Return the names of the codes that a class map's tags ``class_CODE`` give; empty if none."""
+    return {int(key[6:]): name for key, name in tags.items()
+            if key.startswith("class_") and key[6:].isdigit()}
 
 
 def read_codes(path: Path | str, grid: xr.DataArray | None = None) -> xr.DataArray:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lulc_lib import legend
 from lulc_lib.data.pairs import BLOCK_PIXELS, MOST_CODES, _read
-from lulc_lib.data.reference import open_classes
+from lulc_lib.data.reference import names_in_tags, open_classes
 from lulc_lib.data.scenes import windows
 from lulc_lib.errors import InputError
 from lulc_lib.io import existing_file, written_whole
@@ -57,9 +57,7 @@ def count_strata(path: Path, names: Mapping[int, str] | None = None) -> Strata:
         The map cannot be read, has no CRS, or holds no class, a code below 0 or without a name.
     """
     with open_classes(path) as source:
-        tags = {int(k[6:]): v for k, v in source.tags().items()
-                if k.startswith("class_") and k[6:].isdigit()}
-        named, total, every = dict(names or tags), pd.Series(dtype=np.int64), 0
+        named, total, every = dict(names or names_in_tags(source.tags())), pd.Series(dtype=np.int64), 0
         if source.crs is None:
             raise InputError(f"{path.name}: has no CRS; points of a sample need one")
         for _, codes in _strips(source, named):
@@ -213,7 +211,7 @@ def _strips(source: rasterio.DatasetReader, names: Mapping[int, str]
     """
     stored = source.block_shapes[0][0], source.width
     for window in windows(source.shape, stored, BLOCK_PIXELS):
-        codes, valid = _read(source, window)
+        codes, valid, _ = _read(source, window)
         codes = codes.astype(np.int32 if codes.dtype.itemsize < 4 else np.int64)
         valid &= (codes != legend.NO_DATA) | (legend.NO_DATA in names) | (not names)
         yield window.row_off, np.where(valid, codes, _NONE).ravel()

@@ -1,6 +1,7 @@
 """``lulc accuracy`` as a user meets it: every kind of input, its JSON, and its refusals."""
 
 import json
+import re
 
 import geopandas as gpd
 import numpy as np
@@ -11,7 +12,10 @@ from shapely.geometry import LineString, Point, box
 from sklearn.metrics import cohen_kappa_score, confusion_matrix, precision_recall_fscore_support
 
 from lulc_lib import cli
+from lulc_lib.accuracy import cluster_bootstrap
+from lulc_lib.accuracy.assess import assessment
 from lulc_lib.data import pairs
+from tests.conftest import ROOT
 
 OLOFSSON = "map/reference,A,B,C,D\nA,66,0,5,4\nB,0,55,8,12\nC,1,0,153,11\nD,2,1,9,313\n"
 AREAS = "label,area\nA,200000\nB,150000\nC,3200000\nD,6450000\n"
@@ -216,7 +220,7 @@ def test_html_is_written_and_named(lulc):
     with open("r.html", encoding="utf-8") as file:
         page = file.read()
     assert "Area-adjusted" in page and "Mapped areas" in page
-    code, out, _ = lulc("m.csv", "--html", "r.html", "--json")
+    code, out, _ = lulc("m.csv", "--html", "r.html", "--json", "--overwrite")
     assert code == 0 and json.loads(out)["n"] == 640
 
 
@@ -314,3 +318,87 @@ def test_the_published_matrix_says_its_orientation(answer, published):
     found = answer(published / "accuracy_analysis/Confusion_matrix_strzegom_20230709.csv")
     assert found["n"] == 38_571 and found["per_class"]["1"]["support"] == 1753
     assert found["per_class"]["7"]["producers_accuracy"] < found["per_class"]["7"]["users_accuracy"]
+
+
+@pytest.fixture
+def fields(write_raster, tmp_path):
+    """A map with names in its tags, six polygons that share edges, and its codes by polygon."""
+    rng = np.random.default_rng(2)
+    codes = rng.choice([1, 10], (20, 30), p=[0.3, 0.7]).astype(np.uint8)
+    codes[:3] = 0
+    path = write_raster("named.tif", codes, tags={"class_1": "Lake", "class_10": "Pit"}, nodata=0)
+    west, north, side = 600_000, 5_600_000, 100
+    boxes = [box(west + side * c, north - side * (r + 1), west + side * (c + 1), north - side * r)
+             for r in range(2) for c in range(3)]
+    labels = [10, 1, 10, 10, 1, 10]
+    gpd.GeoDataFrame({"class": labels}, geometry=boxes, crs=32633).to_file(tmp_path / "ref.gpkg")
+    cells = [codes[10 * r:10 * r + 10, 10 * c:10 * c + 10] for r in range(2) for c in range(3)]
+    return path, tmp_path / "ref.gpkg", cells, labels
+
+
+def test_names_of_the_map_and_what_was_not_judged_stand_first(lulc, answer, fields):
+    path, reference, _, _ = fields
+    code, out, _ = lulc(path, reference)
+    assert code == 0
+    assert out.splitlines()[1] == ("Judged: 510 pixels. Not judged: 90 reference pixels where the "
+                                   "map has no data.")
+    assert "\n10 Pit " in out and re.search(r"map . reference +1 +10 +total +UA", out)
+    found = answer(path, reference)  # programs rely on the codes
+    assert found["labels"] == ["1", "10"] and found["names"] == {"1": "Lake", "10": "Pit"}
+
+
+def test_intervals_redraw_whole_polygons(answer, fields):
+    """By another route: the counts of each polygon, taken from the array by hand."""
+    path, reference, cells, labels = fields
+    by_group = np.zeros((6, 2, 2), dtype=np.int64)
+    for k, (cell, label) in enumerate(zip(cells, labels, strict=True)):
+        for row, code in enumerate((1, 10)):
+            by_group[k, row, (1, 10).index(label)] = (cell == code).sum()
+    wanted = cluster_bootstrap(by_group, 10_000)
+    found = answer(path, reference, "--intervals")["intervals"]
+    assert found["polygons"] == 6
+    assert found["overall_accuracy"] == pytest.approx(wanted["overall_accuracy"][1:])
+    assert found["macro_f1"] == pytest.approx(wanted["macro_f1"][1:])
+    for k, label in enumerate(("1", "10")):
+        for name in ("f1", "producers_accuracy", "users_accuracy"):
+            assert found["per_class"][label][name] == pytest.approx(wanted[name][k][1:])
+
+
+def test_intervals_of_what_the_map_lacks_and_what_overlaps(answer, fields, tmp_path, monkeypatch):
+    """Counts by polygon add up to the matrix: with --unmapped, overlaps, and points."""
+    seen = []
+
+    def ten_draws(by_group, replicates):
+        seen.append(by_group.sum(axis=0))
+        return cluster_bootstrap(by_group, 10)
+
+    monkeypatch.setattr(assessment, "cluster_bootstrap", ten_draws)
+    path, reference, _, _ = fields
+    shapes = gpd.read_file(reference)
+    shapes.loc[6] = {"class": 1, "geometry": shapes.geometry[0].buffer(33)}
+    shapes = shapes.set_crs(32633)
+    shapes.to_file(tmp_path / "over.gpkg")
+    shapes.assign(geometry=shapes.representative_point()).to_file(tmp_path / "points.gpkg")
+    for file, *words in (("over.gpkg",), ("over.gpkg", "--unmapped", "count"),
+                         ("over.gpkg", "--overlaps", "last"), ("over.gpkg", "--overlaps", "first"),
+                         ("over.gpkg", "--pixel-rule", "all_touched"), ("points.gpkg",)):
+        found = answer(path, tmp_path / file, *words, "--intervals")
+        assert seen.pop().tolist() == found["matrix"], words
+
+
+def test_intervals_need_polygons(lulc, maps, fields):
+    code, _, err = lulc(maps[0], maps[1], "--intervals")
+    assert code == 2 and "--intervals: ref.tif is a raster" in err
+    code, _, err = lulc(write("m.csv", OLOFSSON), "--intervals")
+    assert code == 2 and "--intervals: belongs to a map raster" in err
+
+
+def test_the_published_map_has_its_names_and_the_intervals_of_notebook_04(published, lulc, answer):
+    path = published / "accuracy_analysis" / "strzegom_20230709_33u_class.tif"
+    reference = published / "test_mask" / "strzegom_ref.gpkg"
+    stored = json.loads((ROOT / "results" / "published" / "accuracy.json").read_text())
+    wanted = stored["values"]["intervals"]["Published map"]
+    found = answer(path, reference, "--intervals")["intervals"]
+    assert found["overall_accuracy"] == pytest.approx(wanted["overall_accuracy"][1:])
+    assert found["per_class"]["10"]["f1"] == pytest.approx(wanted["f1"]["10"][1:])
+    assert "10 Quarries, open pits" in lulc(path, reference)[1]

@@ -20,13 +20,29 @@ from lulc_lib.accuracy.metrics import (
     binary_metrics,
     mean_over_classes,
 )
-from lulc_lib.accuracy.uncertainty import wilson
+from lulc_lib.accuracy.uncertainty import PER_CLASS as WITH_INTERVAL
+from lulc_lib.accuracy.uncertainty import Interval, cluster_bootstrap, wilson
 from lulc_lib.errors import InputError
 
 SAMPLE = "a stratified random sample with the map classes as strata"
 """What an area-adjusted estimate presumes of the compared units."""
 
 UNDEFINED = "–"
+
+NOT_JUDGED = {
+    "map_no_data": "{} reference pixels where the map has no data",
+    "reference_no_data": "{} pixels without a reference",
+    "claimed_by_two_classes": "{} pixels claimed by two classes",
+    "of_code_never_mapped": "{} reference pixels of a fill value",
+    "sharing_a_pixel": "{} points in one pixel with another",
+    "of_no_data": "{} shapes of no class",
+    "off_map": "{} shapes off the map",
+    "features_without_shape": "{} features without a shape",
+}
+"""What a comparison leaves out (``Comparison.dropped``), in words."""
+
+REPLICATES, FEW_POLYGONS = 10_000, 10
+"""Draws of the polygon bootstrap; below so many polygons a class's interval is not reliable."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +53,7 @@ class Assessment:
     ``per_class``: ``support``, ``mapped``, the metrics, and ``formula`` if asked. ``means``: as
     ``averages_of_parts``, over ``classes``, those with reference units, and where the metric is
     defined. ``area``: if areas were given. ``formula``: name and expression of the custom one.
+    ``intervals``: of ``cluster_bootstrap``, if counts by polygon were given.
     """
 
     comparison: Comparison
@@ -47,6 +64,26 @@ class Assessment:
     classes: list[str]
     area: AreaAdjusted | None = None
     formula: tuple[str, str] | None = None
+    intervals: Mapping[str, Any] | None = None
+
+    @property
+    def judged(self) -> str:
+        """Say how many pixels of a map were judged, and what was not; '' of a table."""
+        if not self.comparison.pixels:
+            return ""
+        words = "; ".join(NOT_JUDGED[what].format(number)
+                          for what, number in self.comparison.dropped.items() if number)
+        return f"Judged: {self.comparison.n} pixels. Not judged: {words or 'nothing'}."
+
+    def interval_words(self) -> str:
+        """Say what the intervals rest on, and of which classes they are not reliable."""
+        by_group = self.comparison.by_group
+        polygons = dict(zip(self.comparison.labels, (by_group.sum(axis=1) > 0).sum(axis=0),
+                            strict=True))
+        few = ", ".join(f"{label} ({number})" for label, number in polygons.items()
+                        if 0 < number < FEW_POLYGONS)
+        return (f"95 % intervals: {len(by_group)} polygons (or points) redrawn {REPLICATES} times"
+                + (f". Not reliable, with fewer than {FEW_POLYGONS}: {few}." if few else "."))
 
     @property
     def absent(self) -> list[str]:
@@ -116,7 +153,9 @@ def assess(comparison: Comparison, areas: Mapping[str, float] | None = None,
         comparison, float(parts.overall_accuracy()) if shared_out else math.nan,
         float(parts.kappa()) if shared_out else math.nan, table, means, list(table.index[present]),
         None if areas is None else _area_adjusted(comparison, areas, complete),
-        None if formula is None else formulas.split_name(formula))
+        None if formula is None else formulas.split_name(formula),
+        None if comparison.by_group is None else
+        cluster_bootstrap(comparison.by_group, REPLICATES))
 
 
 def _area_adjusted(comparison: Comparison, areas: Mapping[str, float],
@@ -146,6 +185,10 @@ def as_json(assessment: Assessment) -> dict[str, Any]:
         "weighted": means.weighted.to_dict(),
         "micro": means.micro.to_dict(),
     }
+    if assessment.comparison.names:
+        out["names"] = dict(assessment.comparison.names)
+    if assessment.intervals is not None:
+        out["intervals"] = interval_values(assessment)
     if assessment.area is not None:
         area = assessment.area
         out["area_adjusted"] = {
@@ -155,6 +198,29 @@ def as_json(assessment: Assessment) -> dict[str, Any]:
             "design": area.design,
         }
     return _plain(out)
+
+
+def interval_values(assessment: Assessment) -> dict[str, Any]:
+    """Give the intervals as plain values: [low, high] of each metric."""
+    found, labels = assessment.intervals, assessment.comparison.labels
+    return {
+        "polygons": len(assessment.comparison.by_group), "replicates": REPLICATES,
+        "overall_accuracy": list(found["overall_accuracy"][1:]),
+        "macro_f1": list(found["macro_f1"][1:]),
+        "per_class": {label: {name: list(found[name][k][1:]) for name in WITH_INTERVAL}
+                      for k, label in enumerate(labels)}}
+
+
+def bracketed(interval: Interval, digits: int = 4) -> str:
+    """Write an estimate with its interval, or a dash if it is undefined.
+
+    Examples
+    --------
+    >>> bracketed(Interval(0.5, 0.25, 0.75), 2)
+    '0.50 [0.25, 0.75]'
+    """
+    estimate, low, high = (share(v, digits) for v in interval)
+    return estimate if low == UNDEFINED else f"{estimate} [{low}, {high}]"
 
 
 def share(value: float, digits: int = 4) -> str:

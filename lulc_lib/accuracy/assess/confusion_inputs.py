@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from lulc_lib.accuracy.assess.csv_cells import (
     METRIC_WORDS,
@@ -78,6 +79,10 @@ class Comparison:
         Whether the compared units are pixels, which are not independent of their neighbours.
     dropped : dict of str to int
         What was left out, and how many of it; the notes say it in words.
+    names : dict of str to str
+        Names of the classes that the map itself tells, by label.
+    by_group : array, shape (polygon, map class, reference class), int64
+        The counts of each polygon, if they were asked for.
     """
 
     matrix: pd.DataFrame | None
@@ -86,6 +91,8 @@ class Comparison:
     notes: tuple[str, ...] = ()
     pixels: bool = False
     dropped: Mapping[str, int] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    by_group: NDArray[np.int64] | None = None
 
     @classmethod
     def of_matrix(cls, matrix: pd.DataFrame, kind: str, notes: Sequence[str] = (),

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lulc_lib import __version__
-from lulc_lib.accuracy.assess.assessment import SAMPLE, Assessment, amount, share
+from lulc_lib.accuracy.assess.assessment import SAMPLE, Assessment, amount, bracketed, share
 from lulc_lib.accuracy.metrics import METRICS, PER_CLASS, disagreement
 from lulc_lib.io import written_whole
 
@@ -67,7 +67,7 @@ def html(assessment: Assessment, inputs: Mapping[str, tuple[str, int, str]], day
         a=assessment, inputs=inputs, day=day.isoformat(), version=__version__, sample=SAMPLE,
         names=" and ".join(name for role, (name, _, _) in inputs.items()
                            if role in ("Map", "Reference", "Input")) or "Accuracy",
-        share=share, amount=amount, short=short, bars=BARS, longest=LONGEST,
+        share=share, amount=amount, bracketed=bracketed, short=short, bars=BARS, longest=LONGEST,
         matrix=_matrix(assessment), disagreement=None if matrix is None else disagreement(matrix),
         main=[*MAIN, *(["formula"] if assessment.formula else [])],
         shown=shown, others=[k for k in shown if k not in (*MAIN, "formula")], metrics=METRICS,
