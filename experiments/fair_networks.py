@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import base64
 import json
-import os
 import time
 import zlib
 from collections.abc import Sequence
@@ -42,6 +41,7 @@ from experiments.protocol_scenes import UNIT
 from experiments.protocols import CANDIDATES
 from lulc_lib import legend
 from lulc_lib.accuracy.pixel_models import MERGED, draw
+from lulc_lib.io import written_whole
 from lulc_lib.unet.checkpoint import build
 from lulc_lib.unet.config import TrainConfig, steps_per_epoch
 from lulc_lib.unet.dataset import TrainingSet
@@ -117,9 +117,8 @@ def run_job(job: Job, args: argparse.Namespace, deadline: float) -> str:
         content = _trained_and_counted(job, args)
     except Exception as error:  # one job must not end the others
         return f"{fold} {model}: {error!r}"
-    part = target.with_suffix(f".part{os.getpid()}")
-    part.write_text(json.dumps({"model": model, **content}))
-    part.replace(target)
+    with written_whole(target) as part:
+        part.write_text(json.dumps({"model": model, **content}))
     return f"{fold} {model}: {content['seconds']} s"
 
 

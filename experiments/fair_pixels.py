@@ -17,7 +17,6 @@ import argparse
 import base64
 import json
 import multiprocessing
-import os
 import time
 import zlib
 from collections.abc import Iterator, Sequence
@@ -47,6 +46,7 @@ from lulc_lib.accuracy.splits import (
     fold_of,
     refuse_leak,
 )
+from lulc_lib.io import written_whole
 from lulc_lib.unet.config import STABLE_CLASSES
 
 SEEDS = (0, 1, 2)
@@ -249,9 +249,8 @@ def _work(job: tuple[str, str], out: Path, deadline: float, seeds: Sequence[int]
         content = run_job(_DATA, name, model, seeds)
     except Exception as error:  # one job must not end the others
         return f"{name} {model}: {error!r}"
-    part = target.with_suffix(f".part{os.getpid()}")
-    part.write_text(json.dumps(content))
-    part.replace(target)
+    with written_whole(target) as part:
+        part.write_text(json.dumps(content))
     return f"{name} {model}: {content['seconds']} s"
 
 

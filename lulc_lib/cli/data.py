@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lulc_lib import paths
-from lulc_lib.cli.common import DONE, Files, Subparsers, say
+from lulc_lib.cli.common import DONE, Files, Subparsers, note, say
 from lulc_lib.errors import InputError
 
 MARGIN_M = 5000.0
@@ -108,6 +108,9 @@ def _fetch_all() -> int:
     present = sum(s.state == "present" for s in states)
     say(f"{root}: {present} of {len(files)} files verified, {present - before} of them just "
           "downloaded or replaced.")
+    for state in states:
+        if state.state == "present" and state.reason:
+            note(state.reason)
     say(TERMS)
     require(states)
     return DONE

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from lulc_lib.data.catalogue import PublishedFile
 from lulc_lib.errors import InputError
+from lulc_lib.io import keep
 from lulc_lib.io.http import (
     Client,
     ConnectionLostError,
@@ -134,7 +135,8 @@ def fetch_file(file: RemoteFile, root: str | Path, policy: Policy | None = None,
                session: requests.Session | None = None, bar: tqdm | None = None) -> Path:
     """Download one file unless it is there and right; return the path it has then.
 
-    It gets its name by one atomic rename, after its size and hash were checked.
+    It gets its name by one atomic rename, after its size and hash were checked. A file of that name
+    with another content is kept as NAME.kept1 (or the next free number).
     """
     target = Path(root) / file.path
     if local_state(file, root).state == "present":
@@ -155,6 +157,7 @@ def fetch_file(file: RemoteFile, root: str | Path, policy: Policy | None = None,
                 known = None if file.checksum.startswith("git:") else file.checksum
                 pooch.retrieve(file.url, known, staged.name, staging, downloader=downloader)
             target.parent.mkdir(parents=True, exist_ok=True)
+            keep(target)  # only verified files get these names, so it was changed since
             os.replace(staged, target)
     except OSError as error:
         raise _disk_error(error, target) from error
@@ -168,7 +171,8 @@ def fetch(files: Sequence[RemoteFile], root: str | Path, progress: bool = True,
     Returns
     -------
     list of FileState
-        In the order given: ``present``, or ``unavailable`` or ``damaged`` with the reason (see
+        In the order given: ``present`` (with a reason where another file was there, which is
+        kept), ``unavailable`` or ``damaged`` with the reason (see
         :func:`require`). Once the server cannot be reached, the other files are not tried.
 
     Raises
@@ -192,8 +196,11 @@ def fetch(files: Sequence[RemoteFile], root: str | Path, progress: bool = True,
                 continue
             bar.set_description(f"{n}/{len(todo)} {files[i].path.rsplit('/', 1)[-1]}", False)
             try:
+                changed = states[i].state == "damaged"
                 fetch_file(files[i], root, policy, session, bar)
-                states[i] = FileState(files[i], "present")
+                states[i] = FileState(files[i], "present", "" if not changed else
+                                      f"{files[i].path}: the file that was there differed from the "
+                                      "published one; it is kept beside it, named .kept1 or higher")
             except FolderError:
                 raise
             except InputError as error:
@@ -276,6 +283,8 @@ class ResumingDownloader:
             for block in self.client.parts(response):
                 out.write(block)
                 self._show(self._shown + len(block))
+                if self.file.size is not None and out.tell() > self.file.size:
+                    break  # the server sends another file, or without end
 
 
 def _disk_error(error: OSError, path: Path) -> FolderError:

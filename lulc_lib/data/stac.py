@@ -38,7 +38,7 @@ from lulc_lib.data.radiometry import baseline_offset
 from lulc_lib.data.scenes import BANDS, BANDS_10M
 from lulc_lib.errors import InputError
 from lulc_lib.io import written_whole
-from lulc_lib.io.http import Client, Policy, trouble
+from lulc_lib.io.http import Client, Policy, trouble, without_secrets
 
 SCL = "SCL"
 """The scene classification layer, 20 m, nearest-neighbour only."""
@@ -171,8 +171,9 @@ def _find_item(site: Site, day: dt.date, service: Service, url: str, policy: Pol
             NotImplementedError, AttributeError, LookupError, TypeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{service.name}: no usable answer from {url} ({_cause(error)}); check "
-                         "the network, try again later, or choose another service") from error
+        raise InputError(f"{service.name}: no usable answer from {without_secrets(url)} "
+                         f"({_cause(error)}); check the network, try again later, or choose "
+                         "another service") from error
     days = sorted({dt.date.fromisoformat(_acquired(i)[:10]) for i in others},
                   key=lambda d: (abs(d - day), d))[:5]
     near = (f"nearest days: {', '.join(str(d) for d in days)}" if days

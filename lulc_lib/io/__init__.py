@@ -5,6 +5,7 @@ from lulc_lib.io.files import (
     check_outputs,
     existing_file,
     existing_folder,
+    keep,
     unfinished,
     with_siblings,
     writing,
@@ -16,6 +17,7 @@ __all__ = [
     "check_outputs",  # refuses paths that cannot be written, and all that would replace an input
     "existing_file",  # a path that is there, or an error
     "existing_folder",  # the same for a folder
+    "keep",  # what somebody changed gets another name before it would be replaced
     "unfinished",  # a locked folder for files in the making; what killed runs left is swept
     "with_siblings",  # a path and what is written beside it
     "writing",  # errors of the disk become InputError

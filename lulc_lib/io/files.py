@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 import shutil
 import stat
@@ -181,6 +182,13 @@ def _check_folder(what: str, path: Path, read: Sequence[Path]) -> None:
     if not there.is_dir():
         raise InputError(f"{what} {path}: {there} is no folder; name one that files may go to")
     _check_place(what, there / "file", read)
+
+
+def keep(path: Path) -> None:
+    """Give what is at a path, if anything, the first free name of NAME.kept1, NAME.kept2, …."""
+    if path.exists():
+        names = (path.with_name(f"{path.name}.kept{n}") for n in itertools.count(1))
+        os.rename(path, next(name for name in names if not name.exists()))
 
 
 @contextmanager

@@ -101,7 +101,7 @@ class Client:
 
     def failure(self, why: str, url: str) -> str:
         """Return the one line that says what could not be had, why, where, and what to do."""
-        return f"{self.what}: {why} ({url}); {self.advice}"
+        return f"{self.what}: {why} ({without_secrets(url)}); {self.advice}"
 
     def repeat(self, url: str, attempt: Callable[[], T]) -> T:
         """Return what ``attempt`` returns, called again after each :class:`TransientError`.
@@ -197,6 +197,15 @@ class Client:
     def _left(self) -> float:
         """Seconds of the total time that are left."""
         return self._end - time.monotonic()
+
+
+def without_secrets(url: str) -> str:
+    """Return an address as it may be shown: without user, password and query, which holds tokens.
+
+    >>> without_secrets("https://ada:key@host.org/a/b.tif?sig=key")
+    'https://host.org/a/b.tif'
+    """
+    return re.sub(r"(?<=//)[^/\s]*@", "", url.partition("?")[0])
 
 
 def trouble(error: requests.RequestException) -> tuple[str, bool | None]:

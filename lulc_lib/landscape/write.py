@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import geopandas as gpd
@@ -18,6 +17,7 @@ from tqdm import tqdm
 from lulc_lib import legend
 from lulc_lib.data.scenes import BANDS
 from lulc_lib.data.series import REFERENCE_COLUMN
+from lulc_lib.io import keep, unfinished
 from lulc_lib.landscape import labels, permits
 from lulc_lib.landscape.layout import Layout, class_map, make_layout
 from lulc_lib.landscape.noise import Codes, burn
@@ -128,8 +128,8 @@ def write_landscape(folder: Path, seed: int = 0, progress: bool = False) -> Path
     Parameters
     ----------
     folder : Path
-        Replaced in one step at the end if it holds an earlier landscape; any other content is
-        refused.
+        Replaced in one step at the end if it holds an earlier landscape; kept under another name
+        if files of that were added or changed. Any other content is refused.
     seed : int
         The same seed gives the same files, byte for byte.
     progress : bool
@@ -145,20 +145,31 @@ def write_landscape(folder: Path, seed: int = 0, progress: bool = False) -> Path
         raise FileExistsError(f"{folder} holds files that are not a synthetic landscape; "
                               "give a new or empty folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with unfinished(folder) as place:
+        work = place / folder.name
+        work.mkdir()
         with tqdm(total=len(scenes()), desc="landscape", disable=not progress) as bar:
             _fill(work, seed, bar)
         files = sorted(p.relative_to(work).as_posix() for p in work.rglob("*") if p.is_file())
         manifest = {"seed": seed, "version": VERSION, "files": files}
         (work / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-        work.chmod(0o755)
-        if folder.exists():
+        if _was_changed(folder):
+            keep(folder)
+        elif folder.exists():
             shutil.rmtree(folder)
         os.replace(work, folder)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return folder
+
+
+def _was_changed(folder: Path) -> bool:
+    """Tell whether a landscape holds a file that is newer than its manifest, or not in it."""
+    try:
+        manifest = folder / MANIFEST
+        names, made = json.loads(manifest.read_text("utf-8"))["files"], manifest.stat().st_mtime
+    except (OSError, ValueError, KeyError):
+        return folder.exists() and any(folder.iterdir())
+    return any(p.stat().st_mtime > made or p.relative_to(folder).as_posix() not in names
+               for p in folder.rglob("*") if p.is_file() and p != manifest)
 
 
 def landscape_ready(folder: Path, seed: int = 0) -> bool:

@@ -316,3 +316,37 @@ def test_held_published_files_are_the_published_ones():
         assert hashlib.sha1(b"blob %d\0" % len(body) + body).hexdigest() == file.git_blob_sha1
         assert file.size is None or len(body) == file.size
         assert file.sha256 in (None, hashlib.sha256(body).hexdigest())
+
+
+def test_a_file_that_was_changed_is_kept_beside_the_published_one(item, server, tmp_path):
+    get(item, tmp_path)
+    for number in (1, 2):
+        (tmp_path / PATH).write_bytes(b"mine %d" % number)
+        state, reason = get(item, tmp_path)
+        assert state == "present" and "is kept beside it" in reason
+        assert (tmp_path / PATH).read_bytes() == BODY
+        assert (tmp_path / f"{PATH}.kept{number}").read_bytes() == b"mine %d" % number
+    assert len(list((tmp_path / "img_train").iterdir())) == 3
+
+
+def test_a_server_that_sends_more_than_the_known_size_is_cut_off(server, tmp_path):
+    """What comes has no length of its own, and would go on for long."""
+    file = entry(PATH, BODY)
+    server.files[URL] = BODY + b"x" * 5_000_000
+    state, reason = get(file, tmp_path)
+    assert state == "unavailable" and "what the server sends is damaged" in reason
+    sizes = [int(word) for word in reason.split() if word.isdigit()]
+    assert len(BODY) < sizes[0] <= len(BODY) + FAST.chunk
+    assert not (tmp_path / PATH).exists()
+
+
+@pytest.mark.parametrize("address", ["http://ada:p4ss@127.0.0.1:{port}/data?sig=t0ken",
+                                     "http://ada:p4ss@nowhere.invalid/?sig=t0ken",
+                                     "ftp://ada:p4ss@host.org/a?sig=t0ken"])
+def test_no_message_shows_the_credentials_of_an_address(server, tmp_path, monkeypatch, address):
+    port = server.url.rpartition(":")[2]
+    monkeypatch.setenv("LULC_DATA_URL", address.format(port=port))
+    monkeypatch.setenv("LULC_DATA", str(tmp_path))
+    file = entry(PATH, BODY)
+    for reason in (get(file, tmp_path)[1], file_states([file], tmp_path, FAST)[0].reason):
+        assert PATH in reason and "t0ken" not in reason and "p4ss" not in reason, reason

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import date
 
 import geopandas as gpd
@@ -58,7 +59,7 @@ def test_ready_says_when_complete(folder):
     hidden.rename(folder / "away")
     assert not landscape_ready(folder, SEED)
     (folder / "away").rename(hidden)
-    assert not list(folder.parent.glob(".synthetic-*"))
+    assert not list(folder.parent.glob(".synthetic*"))
 
 
 def test_what_is_ready_is_not_written_again(tmp_path, monkeypatch):
@@ -75,6 +76,20 @@ def test_foreign_folder_is_refused(tmp_path):
     with pytest.raises(FileExistsError, match="not a synthetic landscape"):
         write_landscape(tmp_path)
     assert (tmp_path / "mine.txt").read_text() == "keep"
+
+
+def test_a_landscape_that_was_worked_in_is_kept_when_it_is_replaced(tmp_path, monkeypatch):
+    monkeypatch.setattr(write, "_fill", lambda folder, seed, bar: (folder / "a.tif").touch())
+    folder = write_landscape(tmp_path / "made")
+    write_landscape(folder)
+    assert [p.name for p in tmp_path.iterdir()] == ["made"]
+    (folder / "notes.txt").write_text("mine")
+    write_landscape(folder)
+    write_landscape(folder)
+    assert (tmp_path / "made.kept1" / "notes.txt").read_text() == "mine"
+    os.utime(folder / "a.tif", (4e9, 4e9))
+    write_landscape(folder)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["made", "made.kept1", "made.kept2"]
 
 
 def test_same_seed_same_bytes(folder, tmp_path):
