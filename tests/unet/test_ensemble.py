@@ -82,7 +82,7 @@ def test_members_of_two_kinds_must_agree_on_a_quarry():
     for pixel, (first, second) in enumerate((((0, 1, 0), (1, 0, 0)), ((.64, 0, .36), (.16, 0, .84)),
                                              ((0, .2, .8), (0, .6, .4)))):
         for member, shares in enumerate((first, second)):
-            said[member, 0, [quarry, water, bare], 0, pixel] = torch.tensor(shares)
+            said[member, 0, [quarry, water, bare], 0, pixel] = torch.tensor(shares).float()
     found = Ensemble(pair, agreement=True).vote(list(said))[0, [quarry, water, bare], 0]
     expected = [[0, .32, 0], [1, 0, .2], [0, .68, .8]]
     assert torch.allclose(found, torch.tensor(expected, dtype=torch.float32), atol=1e-6)
