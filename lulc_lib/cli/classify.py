@@ -17,10 +17,16 @@ LARGE = 0.25
 DESCRIPTION = """\
 Map land cover, open pits among it, on a Sentinel-2 L2A scene with a trained network.
 
-SCENE is a GeoTIFF of digital numbers with 10 m pixels in any UTM zone (or another CRS), of any
-size. Its bands are found by their names (B02 or B2, …, B8A, B11, B12), in any order and among
-others, so 12-band and 13-band files can be used as they are. DN 0 is no data. Whether 1000 DN
-have been added (processing baseline 04.00 and later) is decided from metadata and pixels.
+SCENE is a Level-2A scene of any size in any of these forms:
+  a GeoTIFF, VRT or other raster with all bands, found by their names (B02 or B2, blue, …) in any
+    order and among others; where they have none, --bands names them
+  a SAFE folder, its .zip or its MTD_MSIL2A.xml
+  a folder, .zip or quoted glob pattern of files with a band each (GeoTIFF or JPEG 2000)
+  NetCDF or Zarr (openEO, xarray, odc-stac, EOPF), with --time where it is a series
+  a STAC item, a file or an http address
+Pixels are whole-number DN (0 is no data) or float reflectance from 0 to 1. Whether 1000 DN have
+been added (processing baseline 04.00 and later) is decided from metadata and pixels. Where pixels
+are not of 10 m (degrees, 20 m), the scene is resampled to 10 m in its UTM zone, or to --like.
 
 MAP is a uint8 Cloud-Optimised GeoTIFF of class codes with a colour table; a QGIS style with the
 classes' names (.qml) is written beside it. Memory stays at about 1-2 GB whatever the scene's size,
@@ -36,6 +42,9 @@ examples:
   lulc classify scene.tif -o map.tif --probabilities probabilities.tif --entropy entropy.tif
   lulc classify scene.tif -o map.tif --applicability
   lulc classify whole_tile.tif -o map.tif --tta
+  lulc classify S2B_MSIL2A_20230709T100559_N0509_R022_T33UWS_20230709T130000.SAFE -o map.tif
+  lulc classify unnamed.tif --bands B02,B03,B04,B05,B06,B07,B08,B8A,B11,B12 -o map.tif
+  lulc classify openeo.nc --time 2023-07-09 --mask-clouds -o map.tif
 
 Probabilities and entropy are uint8 with the band scale 1/250: value / 250 is the share from 0 to
 1, 255 is no data. Entropy is a share of the largest possible (all classes equally probable).
@@ -50,7 +59,8 @@ def add_classify(commands: Subparsers) -> None:
         "classify", formatter_class=argparse.RawDescriptionHelpFormatter,
         help="map land cover, open pits among it, on a Sentinel-2 scene",
         description=DESCRIPTION, epilog=EXAMPLES)
-    parser.add_argument("scene", type=Path, metavar="SCENE", help="GeoTIFF of Sentinel-2 L2A DN")
+    parser.add_argument("scene", type=Path, metavar="SCENE",
+                        help="Sentinel-2 Level-2A scene, a file, folder or address")
     parser.add_argument("-o", "--output", type=Path, metavar="MAP", required=True,
                         help="class map to write (.tif)")
     parser.add_argument("--checkpoint", type=Path, metavar="FILE",
@@ -69,7 +79,22 @@ def add_classify(commands: Subparsers) -> None:
                         "settings say; for the one that ships: no)")
     parser.add_argument("--offset", type=int, metavar="DN",
                         help="DN to subtract, 0 or 1000 (default: from metadata and pixels)")
+    _add_reading(parser)
     parser.set_defaults(run=run_classify, files=files_classify)
+
+
+def _add_reading(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how the scene is read."""
+    parser.add_argument("--bands", metavar="NAMES",
+                        help="the bands' names in the file's order, such as B02,B03,B04,…, where "
+                        "it names none; '-' for one that is not needed")
+    parser.add_argument("--time", metavar="TIME",
+                        help="which time of a series, such as 2023-07-09")
+    parser.add_argument("--like", type=Path, metavar="FILE",
+                        help="bring the scene to the grid of this raster (10 m pixels)")
+    parser.add_argument("--mask-clouds", action="store_true",
+                        help="no data where the scene classification (SCL) says cloud, shadow, "
+                        "snow or defective (0, 1, 3, 8-11)")
 
 
 def files_classify(args: argparse.Namespace) -> Files:
@@ -80,7 +105,8 @@ def files_classify(args: argparse.Namespace) -> Files:
                "--entropy": args.entropy, "--applicability": _applicability(args)}
     outputs = {what: (*with_siblings(path, [".qml"]), Path(f"{path}.aux.xml"))
                for what, path in rasters.items() if path}
-    return Files((args.scene, args.checkpoint), outputs, dict.fromkeys(outputs, SUFFIXES))
+    return Files((args.scene, args.checkpoint, args.like), outputs,
+                 dict.fromkeys(outputs, SUFFIXES))
 
 
 def _applicability(args: argparse.Namespace) -> Path | None:
@@ -91,16 +117,22 @@ def _applicability(args: argparse.Namespace) -> Path | None:
 
 def run_classify(args: argparse.Namespace) -> int:
     """Classify the scene; return the exit code."""
+    from lulc_lib.data import open_scene
     from lulc_lib.data.radiometry import check_offset
     from lulc_lib.unet import classify_file, load_model, study_model
 
     check_offset(args.offset)
     model, applicability = args.checkpoint or study_model(), _applicability(args)
-    done = classify_file(args.scene, args.output, load_model(model), model_name=model.name,
+    scene = open_scene(args.scene, bands=args.bands.split(",") if args.bands else None,
+                       time=args.time, like=args.like, mask_clouds=args.mask_clouds)
+    for line in scene.notes:
+        note(f"{scene.name}: {line}")
+    done = classify_file(scene, args.output, load_model(model), model_name=model.name,
                          probabilities=args.probabilities, entropy=args.entropy, tta=args.tta,
-                         applicability=applicability, offset=args.offset)
+                         applicability=applicability, offset=args.offset,
+                         progress=False if args.quiet else None)
     if done.offset.source == "pixels against metadata":
-        note(f"{args.scene.name} declares an offset of {done.offset.declared} DN but its pixels "
+        note(f"{scene.name} declares an offset of {done.offset.declared} DN but its pixels "
              f"show {done.offset.used} DN, which is used; --offset overrules")
     say(f"Map: {args.output} (offset {done.offset.used} DN, {done.offset.source})")
     say(_areas(done.pixels, done.pixel_ha))

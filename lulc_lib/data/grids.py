@@ -30,6 +30,10 @@ FINEST, COARSEST = 3.0, 25.0
 """Metres: what is resampled to :data:`PIXEL` has shorter edges of at least, longer of at most."""
 
 
+SMALLEST = 1e-3
+"""Metres: no raster of the Earth has smaller pixels."""
+
+
 class Grid(NamedTuple):
     """A raster's pixels: (row, col) shape, and where they lie."""
 
@@ -74,6 +78,23 @@ def ground_size(grid: Grid, name: str) -> tuple[float, float]:
                          f"-90 and 90, it has {max(lat, key=abs):.4g}")
     _, _, (across, down) = Geod(ellps="WGS84").inv([lon[0]] * 2, [lat[0]] * 2, lon[1:], lat[1:])
     return across, down
+
+
+def check_grid(source: rasterio.DatasetReader, name: str) -> None:
+    """Raise InputError for a raster whose pixels have no size, or lie nowhere on the Earth.
+
+    A raster without a CRS of the Earth is only asked for finite numbers.
+    """
+    t, crs = source.transform, source.crs
+    if not np.isfinite(t[:6]).all() or not t.determinant:
+        raise InputError(f"{name}: its grid has pixels of {t.a:g} × {t.e:g} from x {t.c:g}, y "
+                         f"{t.f:g}; they must have a size and a place")
+    if crs is None or not (crs.is_projected or crs.is_geographic):
+        return
+    size = ground_size(Grid(crs, t, source.shape), name)
+    if not (np.isfinite(size).all() and min(size) >= SMALLEST):
+        raise InputError(f"{name}: its grid has pixels of {min(size):g} m on the ground; those of "
+                         f"a map are at least {SMALLEST:g} m")
 
 
 def is_10m(size: tuple[float, float]) -> bool:

@@ -74,7 +74,7 @@ def open_product(path: Path | str, time: str | None = None) -> Product:
     InputError
         It is none of these, cannot be read, or holds several scenes.
     """
-    text, place = str(path), Path(path)
+    text, place = re.sub(r"^(https?):/+", r"\1://", str(path)), Path(path)  # Path makes // a /
     if text.startswith(("http://", "https://")) and not _looks_like_raster(text):
         return _of_item(_json(text), text)
     if text.startswith(("http://", "https://", "/vsi")):
@@ -94,6 +94,16 @@ def open_product(path: Path | str, time: str | None = None) -> Product:
     if ending in (".nc", ".nc4", ".netcdf", ".cdf", ".h5"):
         return _of_cube(place, place.name, time)
     return _of_raster(str(place), place.name)
+
+
+def scene_date(path: Path | str) -> str:
+    """Return the acquisition date YYYY-MM-DD from one in a file's name; '' if there is none.
+
+    >>> scene_date("strzegom_20230709_33u.tif"), scene_date("2023-07-09_Sentinel-2_B02.tiff")
+    ('2023-07-09', '2023-07-09')
+    """
+    match = re.search(r"(?<!\d)(20\d\d)(-?)(0[1-9]|1[0-2])\2([0-3]\d)(?!\d)", Path(path).name)
+    return "-".join(match.group(1, 3, 4)) if match else ""
 
 
 def _looks_like_raster(url: str) -> bool:
@@ -148,7 +158,8 @@ def _of_files(files: Sequence[str], name: str, place: str) -> Product:
     tags, shifts = _metadata(metadata[0]) if metadata else ({}, {})
     if match := BASELINE.search(str(place)):
         tags.setdefault("PROCESSING_BASELINE", ".".join(match.groups()))
-    tags = _told(" ".join((Path(place).name, *(Path(f).name for f in rasters[:1]))), tags)
+    names = " ".join((*Path(place).parts[-2:], *(Path(f).name for f in rasters[:1])))
+    tags = {"ACQUIRED": scene_date(names)} | _told(names, tags)
     layers = [_file_layer(f) for f in _finest(rasters)]
     if not layers:
         raise InputError(f"{place}: no file of it is named after a band (B02, B2 or blue, …; "

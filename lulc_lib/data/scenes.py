@@ -5,7 +5,6 @@ A scene is opened by :func:`open_scene`; nothing is read until :meth:`Scene.read
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -39,7 +38,7 @@ from lulc_lib.data.grids import (
     resample,
     utm_grid,
 )
-from lulc_lib.data.products import TOP_OF_ATMOSPHERE, Product, open_product
+from lulc_lib.data.products import TOP_OF_ATMOSPHERE, Product, open_product, scene_date
 from lulc_lib.data.radiometry import (
     BASELINE_OFFSET,
     QUANTIFICATION,
@@ -510,16 +509,6 @@ def _check_size(size: tuple[float, float], band: str, name: str) -> None:
             f"{name}: pixels of {band} are {size[0]:.4g} × {size[1]:.4g} m on the ground; the "
             f"network has learned {PIXEL:g} m, and bands of 10 or 20 m can be brought to it "
             f"({FINEST:g} to {COARSEST:g} m): take the product's 10 m and 20 m bands")
-
-
-def scene_date(path: Path | str) -> str:
-    """Return the acquisition date YYYY-MM-DD from YYYYMMDD in a file's name; '' if there is none.
-
-    >>> scene_date("strzegom_20230709_33u.tif")
-    '2023-07-09'
-    """
-    match = re.search(r"(?<!\d)(20\d\d)(0[1-9]|1[0-2])([0-3]\d)(?!\d)", Path(path).name)
-    return "-".join(match.groups()) if match else ""
 
 
 def pixel_centres(transform: rasterio.Affine, shape: tuple[int, int]
