@@ -9,11 +9,13 @@ BUDGET ?= default
 PYTHON ?= python3
 
 VENV := .venv
+PAGES := build/pages_env
 PY := $(VENV)/bin/python
+ALONE := $(PYTHON) scripts/run_alone.py
 OUT := build/$(SOURCE)-$(BUDGET)
 JOBS ?= 2
 
-.PHONY: help env data reproduce notebooks smoke lab experiments test check bench clean
+.PHONY: class html pages_env help env data reproduce reproduce_now notebooks smoke lab experiments test check bench clean
 
 help: ## list the commands
 	@echo "make COMMAND [SOURCE=auto|published|synthetic] [BUDGET=smoke|default|paper]"
@@ -23,12 +25,15 @@ help: ## list the commands
 	@echo "EE_BACKEND=auto|google|local names who answers notebook 03 (EE_PROJECT=... at Google)."
 
 env: ## build or repair the virtual environment in .venv
-	@$(PYTHON) scripts/setup_environment.py --folder $(VENV) $(if $(filter env,$(MAKECMDGOALS)),--next)
+	@$(ALONE) env $(PYTHON) scripts/setup_environment.py --folder $(VENV) $(if $(filter env,$(MAKECMDGOALS)),--next)
 
 data: env ## download and verify the published dataset
 	@$(PY) -m lulc_lib data
 
 reproduce: env ## run every notebook; make its figures and results again
+	@$(ALONE) reproduce $(MAKE) --no-print-directory reproduce_now SOURCE=$(SOURCE) BUDGET=$(BUDGET)
+
+reproduce_now:
 	@began=$$(date +%s) && source=$$($(PY) -m lulc_lib data --resolve $(SOURCE)) && \
 	  run=build/$$source-$(BUDGET) && $(PY) scripts/run_notebook.py --check $$run && \
 	  $(MAKE) --no-print-directory notebooks SOURCE=$$source BUDGET=$(BUDGET) && \
@@ -41,6 +46,15 @@ lab: env ## open copies of the notebooks in JupyterLab; all they write goes to b
 	@$(PY) scripts/run_notebook.py --copies build/lab
 	@env -u LULC_OUTPUT $(PY) -m jupyter lab build/lab \
 	  $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
+
+class: pages_env ## make the lessons' class: a site without installation, and notebooks, in build/
+	@$(PAGES)/bin/python scripts/build_class.py $(if $(PYODIDE),--pyodide $(PYODIDE))
+
+html: pages_env ## render all notebooks as linked pages, in build/html
+	@$(PAGES)/bin/python scripts/build_html.py
+
+pages_env:
+	@$(ALONE) pages_env $(PYTHON) scripts/setup_environment.py --folder $(PAGES) --extra pages
 
 test: env ## run all tests
 	@$(PY) -m pytest
@@ -106,6 +120,7 @@ $(NETWORKS)/.trained_with: $(UNET) $(if $(filter synthetic,$(SOURCE)),$(LANDSCAP
 # by name: `make experiments`, or one alone, as `make sweep`. One that is done, with the same code,
 # is not run again (build/experiments/); one that was stopped goes on from its checkpoints.
 
+# Their settings are private: a target's variables would else also hold for what it depends on.
 EXPERIMENTS := protocols fair_pixels fair_networks fair_comparison study sweep ablation \
   ablation_roads leave_one_date_out leave_one_date_out_plain pixel_classifiers site_rules lesson_numbers landscape_spectra euromine_validation \
   euromine_training earth_engine_at_google
@@ -117,45 +132,44 @@ $(EXPERIMENTS): %: build/experiments/%
 LEAVE_OUT := leave_one_date_out --config former --seeds 0 1 2 --jobs $(JOBS)
 # Train and assess for hours on a CPU, for minutes on a GPU (--jobs 6); the scenes of
 # LULC_ELSEWHERE are used where there are any.
-build/experiments/protocols: BEFORE = $(PY) -m experiments.protocols --prepare && \
+build/experiments/protocols: private BEFORE = $(PY) -m experiments.protocols --prepare && \
   $(PY) -m experiments.protocols --jobs $(JOBS)
-build/experiments/protocols: RUN = protocols --write
-build/experiments/study: RUN = train_study --seeds 0 1 --jobs $(JOBS) --ship
-build/experiments/sweep: RUN = sweep --write
-build/experiments/ablation: RUN = ablation --jobs $(JOBS) --write ablation
-build/experiments/ablation_roads: RUN = ablation --epochs 10 --variants ROADS --jobs $(JOBS) \
+build/experiments/protocols: private RUN = protocols --write
+build/experiments/study: private RUN = train_study --seeds 0 1 --jobs $(JOBS) --ship
+build/experiments/sweep: private RUN = sweep --write
+build/experiments/ablation: private RUN = ablation --jobs $(JOBS) --write ablation
+build/experiments/ablation_roads: private RUN = ablation --epochs 10 --variants ROADS --jobs $(JOBS) \
   --write ablation_roads
-build/experiments/leave_one_date_out: RUN = $(LEAVE_OUT) --one-pass --write leave_one_date_out
+build/experiments/leave_one_date_out: private RUN = $(LEAVE_OUT) --one-pass --write leave_one_date_out
 # Its networks are those of leave_one_date_out, which differs after training only.
-build/experiments/leave_one_date_out_plain: BEFORE = cd build/held_out && \
+build/experiments/leave_one_date_out_plain: private BEFORE = cd build/held_out && \
   { test -d leave_one_date_out_plain || cp -r leave_one_date_out leave_one_date_out_plain; }
-build/experiments/leave_one_date_out_plain: RUN = $(LEAVE_OUT) --set logit_adjustment=0 \
+build/experiments/leave_one_date_out_plain: private RUN = $(LEAVE_OUT) --set logit_adjustment=0 \
   --write leave_one_date_out_plain
-build/experiments/fair_pixels: BEFORE = $(PY) -m experiments.fair_pixels --prepare
-build/experiments/fair_pixels: RUN = fair_pixels --jobs $(JOBS)
-build/experiments/fair_networks: RUN = fair_networks --jobs $(JOBS)
-build/experiments/fair_comparison: RUN = fair_comparison
-build/experiments/pixel_classifiers: RUN = pixel_classifiers --write
-build/experiments/site_rules: RUN = site_rules --seeds 20 --write
-build/experiments/lesson_numbers: RUN = lesson_numbers
-build/experiments/landscape_spectra: RUN = landscape_spectra
+build/experiments/fair_pixels: private BEFORE = $(PY) -m experiments.fair_pixels --prepare
+build/experiments/fair_pixels: private RUN = fair_pixels --jobs $(JOBS)
+build/experiments/fair_networks: private RUN = fair_networks --jobs $(JOBS)
+build/experiments/fair_comparison: private RUN = fair_comparison
+build/experiments/pixel_classifiers: private RUN = pixel_classifiers --write
+build/experiments/site_rules: private RUN = site_rules --seeds 20 --write
+build/experiments/lesson_numbers: private RUN = lesson_numbers
+build/experiments/landscape_spectra: private RUN = landscape_spectra
 # Need a download of many gigabytes (lulc data --euromine), or an account at Google: without it
 # they end with 2, and `make experiments` goes on.
-build/experiments/euromine_validation: RUN = euromine_validation --write
-build/experiments/euromine_training: RUN = euromine_training
-build/experiments/earth_engine_at_google: RUN = earth_engine_at_google --write
+build/experiments/euromine_validation: private RUN = euromine_validation --write
+build/experiments/euromine_training: private RUN = euromine_training
+build/experiments/earth_engine_at_google: private RUN = earth_engine_at_google --write
 build/experiments/euromine_validation build/experiments/euromine_training \
 build/experiments/earth_engine_at_google: \
-  UNLESS = $(if $(filter experiments,$(MAKECMDGOALS)),|| { test $$? -eq 2 && touch $@.absent; })
+  private UNLESS = $(if $(filter experiments,$(MAKECMDGOALS)),|| { test $$? -eq 2 && touch $@.absent; })
 build/experiments/euromine_validation build/experiments/euromine_training \
 build/experiments/earth_engine_at_google: \
-  AFTER = if test -e $@.absent; then rm -f $@ $@.absent; fi
+  private AFTER = if test -e $@.absent; then rm -f $@ $@.absent; fi
 
 $(EXPERIMENTS:%=build/experiments/%): export LULC_OUTPUT = $(CURDIR)
 $(EXPERIMENTS:%=build/experiments/%): | env
 	@mkdir -p $(@D)
-	@$(BEFORE)
-	$(PY) -m experiments.$(RUN) $(UNLESS)
+	$(ALONE) $(@F) bash -euc '($(or $(BEFORE),:)); $(PY) -m experiments.$(RUN) $(UNLESS)'
 	@touch $@
 	@$(AFTER)
 

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import time
 
 import pytest
@@ -152,3 +153,45 @@ def test_an_experiment_depends_on_the_code_it_imports():
             todo = {p for t in todo for p in made.get(t, ())} - given
         needed = {str(MODULES[m].relative_to(ROOT)) for m in behind({f"experiments.{script}"})}
         assert needed - given - {"experiments/__init__.py"} == set(), script
+
+
+def test_an_experiment_runs_with_its_own_settings_alone():
+    """What is prepared for one is not prepared for those that it depends on."""
+    run = subprocess.run(["make", "-n", "-B", "experiments"], cwd=ROOT, capture_output=True,
+                         text=True).stdout
+    lines = re.findall(r"run_alone\.py (\w+) bash -euc '\((.*)\); (.*)'", run)
+    made = {name: (before, command) for name, before, command in lines}
+    assert len(lines) == len(made) > 10
+    for name, (before, command) in made.items():
+        modules = set(re.findall(r"-m (experiments\.\w+)", before))
+        assert modules <= set(re.findall(r"-m (experiments\.\w+)", command)), name
+        assert ("absent" in command) == (f"{name}.absent" in command)
+
+
+def test_of_two_runs_in_one_folder_the_second_waits_for_the_first(tmp_path):
+    """It says which it waits for; the first is killed without a chance to clean up."""
+    alone = [sys.executable, ROOT / "scripts" / "run_alone.py", "reproduce"]
+    first = subprocess.Popen([*alone, "sh", "-c", "echo begun; cat"], cwd=tmp_path,
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert first.stdout.readline() == "begun\n"
+    second = subprocess.Popen([*alone, "echo", "done"], cwd=tmp_path, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        told = second.stderr.readline()
+        assert "make reproduce: another one runs" in told and f"process {first.pid}," in told
+        assert second.poll() is None
+        other = subprocess.run([*alone[:2], "study", "echo", "other"], cwd=tmp_path, text=True,
+                               capture_output=True, timeout=60)
+        assert other.stdout == "other\n" and other.stderr == ""
+    finally:
+        first.kill()
+        first.stdin.close()
+    assert second.communicate(timeout=60) == ("done\n", "") and second.returncode == 0
+    first.wait()
+
+
+def test_what_writes_into_the_folder_runs_alone():
+    run = subprocess.run(["make", "-n", "-B", "reproduce", "experiments"], cwd=ROOT,
+                         capture_output=True, text=True).stdout
+    locked = set(re.findall(r"scripts/run_alone\.py (\w+)", run))
+    assert {"env", "reproduce", *rules("experiments")["experiments"]} <= locked
