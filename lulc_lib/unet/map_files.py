@@ -5,8 +5,8 @@ Memory does not grow with the scene; the map is the one that a single pass over 
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import product
@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
-from tqdm import tqdm
 
 from lulc_lib import __version__, legend
 from lulc_lib.data.bands import BANDS
@@ -40,6 +39,7 @@ from lulc_lib.data.radiometry import Offset, to_reflectance
 from lulc_lib.data.scenes import Scene, Survey, open_scene
 from lulc_lib.errors import InputError
 from lulc_lib.io import check_outputs
+from lulc_lib.io.progress import LOG, Progress, duration, note
 from lulc_lib.unet.applicability import Applicability
 from lulc_lib.unet.checkpoint import StoredModel
 from lulc_lib.unet.inputs import FIXED_INPUTS, USUAL
@@ -65,6 +65,9 @@ keeps while rows stream through it: the skip connections of all levels together.
 
 CACHE = 128
 """MB of blocks that GDAL keeps when a file is classified."""
+
+PROBE, LONG = 256, 3_000_000
+"""Pixels: edge of the part whose time is taken beforehand, and size of a scene from which."""
 
 FAR = 128
 """Pixels around a cell in which values for its gaps are looked for."""
@@ -141,23 +144,26 @@ def classify_file(
             survey = source.survey(offset, bar.update)
         classifier = Classifier(stored, survey, tta, applicability is not None)
         counts = np.zeros((2, 256), int)
-        tags = {"model": model_name, "network": f"{stored.config.network} ({stored.config.name})",
-                "offset": f"{survey.offset.used} DN ({survey.offset.source})",
-                "tta": str(tta).lower()}
+        _tell_time(classifier, source, [window for _, window in parts])
+        tags = map_tags(stored, survey.offset, tta, model_name)
+        LOG.info("%s; %d tiles on %s", "; ".join(f"{k} {v}" for k, v in tags.items()), len(parts),
+                 next(stored.model.parameters()).device)
         with ExitStack() as stack, _bar("classifying", source, progress) as bar:
-            writers = _writers(stack, outputs, source, tags, stored.applicability)
+            writers = map_writers(stack, outputs, source, tags, stored.applicability)
             for core, _ in parts:
                 for part, block in classifier.blocks(source, core):
                     counts += write_block(writers, block, part)
                     bar.update(block.steps.size)
-            for writer in writers.values():
-                writer.finish()
-            for writer in writers.values():
-                writer.publish()
-    t = source.transform
+            publish(writers)
+    return classified(source, survey.offset, counts, applicability is not None)
+
+
+def classified(scene: Scene, offset: Offset, counts: NDArray[np.int64], applicability: bool
+               ) -> Classified:
+    """Sum up what was done, from the (2, 256) counts of all blocks."""
     pixels, outside = ({c: int(n[c]) for c in (legend.NO_DATA, *legend.CODES)} for n in counts)
-    return Classified(survey.offset, pixels,
-                      abs(t.a * t.e) / 1e4 if source.crs.is_projected else None,
+    hectares = abs(scene.transform.a * scene.transform.e) / 1e4
+    return Classified(offset, pixels, hectares if scene.crs.is_projected else None,
                       outside if applicability else None)
 
 
@@ -322,25 +328,53 @@ def fill_bands(values: NDArray[np.float32], fallback: Sequence[float]) -> None:
 def write_block(
     writers: Mapping[str, RasterWriter], block: Block, core: Part
 ) -> NDArray[np.int64]:
-    """Write a block's parts; return (2, 256) pixels of each code: all, and those outside."""
-    codes, window = codes_of(block.probabilities), _window(core)
-    writers["output"].write(codes[None], window)
-    if "probabilities" in writers:
-        writers["probabilities"].write(shares(block.probabilities), window)
-    if "entropy" in writers:
+    """Write a block's parts; return what :func:`count_codes` counts."""
+    parts = stored_as(block, writers)
+    for what, values in parts.items():
+        writers[what].write(values, _window(core))
+    return count_codes(parts)
+
+
+def stored_as(block: Block, outputs: Collection[str]) -> dict[str, NDArray[np.uint8]]:
+    """Return a block as each of its outputs holds it: (band, row, col) by the output's name."""
+    parts = {"output": codes_of(block.probabilities)[None]}
+    if "probabilities" in outputs:
+        parts["probabilities"] = shares(block.probabilities)
+    if "entropy" in outputs:
         surprise = -np.log(np.maximum(block.probabilities, np.finfo(np.float32).tiny))
         entropy = (block.probabilities * surprise).sum(axis=0) / np.log(len(legend.CODES))
-        writers["entropy"].write(shares(entropy)[None], window)
-    if "applicability" in writers:
-        writers["applicability"].write(block.steps[None], window)
-    outside = codes[(block.steps > INSIDE) & (block.steps != UNKNOWN)]
+        parts["entropy"] = shares(entropy)[None]
+    if "applicability" in outputs:
+        parts["applicability"] = block.steps[None]
+    return parts
+
+
+def count_codes(parts: Mapping[str, NDArray[np.uint8]]) -> NDArray[np.int64]:
+    """Count the pixels of each code in a stored block: (2, 256), all, and those outside."""
+    codes, steps = parts["output"], parts.get("applicability", np.uint8(UNKNOWN))
+    outside = codes[np.broadcast_to((steps > INSIDE) & (steps != UNKNOWN), codes.shape)]
     return np.stack([np.bincount(c.ravel(), minlength=256) for c in (codes, outside)])
 
 
-def _writers(
+def map_tags(stored: StoredModel, offset: Offset, tta: bool, model_name: str) -> dict[str, str]:
+    """Return what a map's metadata say of how it was made."""
+    return {"model": model_name, "network": f"{stored.config.network} ({stored.config.name})",
+            "offset": f"{offset.used} DN ({offset.source})", "tta": str(tta).lower()}
+
+
+def publish(writers: Mapping[str, RasterWriter]) -> None:
+    """Finish all outputs, then give them their names."""
+    for writer in writers.values():
+        writer.finish()
+    for writer in writers.values():
+        writer.publish()
+
+
+def map_writers(
     stack: ExitStack, outputs: Mapping[str, Path | None], source: Scene, tags: dict[str, str],
     area: Applicability | None,
 ) -> dict[str, RasterWriter]:
+    """Return a writer for each output that has a path, by the output's name."""
     grid = source.shape, source.crs, source.transform
     tags |= {"scene": source.path.stem, "date": source.date, "sensor": source.sensor,
              "baseline": source.baseline, "version": f"lulc_lib {__version__}"}
@@ -349,10 +383,10 @@ def _writers(
     bands = {"probabilities": [f"{c} {name}" for c, name in legend.NAMES.items()],
              "entropy": ["entropy, share of the largest possible"]}
     for what, names in bands.items():
-        if outputs[what] is not None:
+        if outputs.get(what) is not None:
             writers[what] = stack.enter_context(
                 shares_writer(outputs[what], *grid, names, tags))
-    if outputs["applicability"] is not None:
+    if outputs.get("applicability") is not None:
         writers["applicability"] = stack.enter_context(
             applicability_writer(outputs["applicability"], *grid, area.threshold, tags))
     return writers
@@ -362,6 +396,24 @@ def _window(part: Part) -> Window:
     return Window.from_slices(*part)
 
 
-def _bar(what: str, scene: Scene, progress: bool | None) -> tqdm:
-    return tqdm(total=scene.shape[0] * scene.shape[1], desc=what, unit="px", unit_scale=True,
-                file=sys.stderr, disable=None if progress is None else not progress, leave=False)
+def _tell_time(classifier: Classifier, scene: Scene, windows: Sequence[Part]) -> None:
+    """Say how long a large scene takes, judged by a small part in its middle."""
+    if scene.shape[0] * scene.shape[1] < LONG:
+        return
+    rows, cols = (slice(size // 2 // classifier.step * classifier.step, None)
+                  for size in scene.shape)
+    core = tuple(slice(s.start, min(s.start + PROBE, size))
+                 for s, size in zip((rows, cols), scene.shape, strict=True))
+    began = time.monotonic()
+    classifier.block(scene, core)
+    read = grown(core, (classifier.predictor.margin,) * 2, scene.shape)
+    seconds = (time.monotonic() - began) / _area(read) * sum(map(_area, windows))
+    note(f"{scene.shape[0]} × {scene.shape[1]} pixels take {duration(seconds)}")
+
+
+def _area(part: Part) -> int:
+    return (part[0].stop - part[0].start) * (part[1].stop - part[1].start)
+
+
+def _bar(what: str, scene: Scene, progress: bool | None) -> Progress:
+    return Progress(scene.shape[0] * scene.shape[1], what, "px", progress)
