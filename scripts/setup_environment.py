@@ -1,10 +1,11 @@
 """Build or repair the virtual environment of the study. Needs nothing but Python ≥ 3.11.
 
-    python3 scripts/setup_environment.py [--folder .venv] [--next]
+    python3 scripts/setup_environment.py [--folder .venv] [--extra NAME] [--next]
 
 The environment is ready when its stamp says that it was completed at this very place, for these
 requirements and this Python, and every pinned package is installed in its pinned version. Anything
 else (first call, moved folder, interrupted installation, changed pins, lost package) is put right.
+With ``--extra`` it has the packages of one extra of pyproject.toml alone, in their pinned versions.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def stamp_text(folder: Path) -> str:
     return f"{folder}\n{sys.version_info[:3]}\n{digest}\n"
 
 
-def fault(folder: Path) -> str:
+def fault(folder: Path, extra: str | None = None) -> str:
     """Why the environment is not ready, or '' if it is."""
     stamp, python = folder / ".complete", folder / "bin" / "python"
     if not stamp.exists():
@@ -70,13 +71,13 @@ def fault(folder: Path) -> str:
     installed = {normal(name): version for name, version in json.loads(out).items() if name}
     wrong = [
         name for name, version in pins(REQUIREMENTS.read_text()).items()
-        if installed.get(name, "").split("+")[0] != version
+        if installed.get(name, version if extra else "").split("+")[0] != version
     ]
-    wrong += [name for name in PACKAGES if name not in installed]
+    wrong += [name for name in (["lulc-lib"] if extra else PACKAGES) if name not in installed]
     return f"missing or in another version: {', '.join(wrong[:5])}" if wrong else ""
 
 
-def build(folder: Path) -> None:
+def build(folder: Path, extra: str | None = None) -> None:
     """Install the pins and the package into ``folder``; what is already right is kept."""
     stamp = folder / ".complete"
     place = stamp_text(folder).splitlines()[:2]  # the folder and Python; scripts name both
@@ -86,10 +87,15 @@ def build(folder: Path) -> None:
     stamp.unlink(missing_ok=True)
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     pip = [folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install"]
-    subprocess.run([*pip, "-r", REQUIREMENTS], check=True)
-    for place in PACKAGES.values():
-        subprocess.run([*pip, "--no-deps", "--no-build-isolation", "--editable", place],
+    if extra:
+        subprocess.run([*pip, "-q", "--constraint", REQUIREMENTS, "setuptools",
+                        "--editable", f"{ROOT}[{extra}]"],
                        check=True)
+    else:
+        subprocess.run([*pip, "-r", REQUIREMENTS], check=True)
+        for place in PACKAGES.values():
+            subprocess.run([*pip, "--no-deps", "--no-build-isolation", "--editable", place],
+                           check=True)
     temporary = stamp.with_suffix(".tmp")
     temporary.write_text(stamp_text(folder))
     temporary.replace(stamp)
@@ -99,6 +105,7 @@ def main() -> int:
     """Make the environment ready; the exit status says whether it is."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=ROOT / ".venv")
+    parser.add_argument("--extra", help="install this extra alone")
     parser.add_argument("--next", action="store_true", help="say what can be done now")
     args = parser.parse_args()
     folder = args.folder.resolve()
@@ -106,17 +113,17 @@ def main() -> int:
         print(f"Python is {sys.version.split()[0]}; it must be 3.11 or newer "
               "(make PYTHON=python3.12 …)", file=sys.stderr)
         return 2
-    why = fault(folder)
+    why = fault(folder, args.extra)
     if not why:
         return _ready(args.next)
     print(f"Setting up {folder.name} ({why}); this takes a few minutes …", file=sys.stderr)
     try:
-        build(folder)
+        build(folder, args.extra)
     except subprocess.CalledProcessError as error:
         print(f"The environment could not be built: {' '.join(map(str, error.cmd))} failed",
               file=sys.stderr)
         return 1
-    why = fault(folder)
+    why = fault(folder, args.extra)
     if why:
         print(f"The environment is still not right: {why}", file=sys.stderr)
         return 1

@@ -1,0 +1,148 @@
+"""Make a class of the lessons: notebooks for students and for the teacher, and a site to run them.
+
+    python scripts/build_class.py [--pyodide ADDRESS] [--no-site]
+
+``build/class_notebooks`` gets ``student`` (no outputs, no solutions, answers folded away) and
+``teacher`` (as executed, with the notes in front). ``build/class`` is a JupyterLite site of static
+files: any web server can offer it, and both lessons run in the browser, without an installation.
+The site brings our wheel and the students' notebooks; Python itself, numpy, pandas and matplotlib
+come from the Pyodide distribution at ``--pyodide``, by default the one that the kernel names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import copy
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).resolve().parents[1]
+LESSONS = sorted((ROOT / "notebooks").glob("05*.ipynb"))
+GLOSSARY = ROOT / "notebooks" / "GLOSSARY.md"
+NOTEBOOKS, SITE = ROOT / "build" / "class_notebooks", ROOT / "build" / "class"
+WHEELS, LITE = ROOT / "build" / "class_wheels", ROOT / "build" / "lite"
+KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
+SETUP = """# In the browser: loads what the lesson needs, once, in about a minute.
+import piplite
+await piplite.install(["numpy", "pandas", "matplotlib", "pillow", "filelock", "ipywidgets"])
+await piplite.install("lulc_lib", deps=False)"""
+FOLDED = "<details><summary>{}</summary>\n\n{}\n\n</details>"
+
+
+def tags(cell: NotebookNode) -> list[str]:
+    """List the tags of a cell."""
+    return cell.metadata.get("tags", [])
+
+
+def stub(solution: str, check: str) -> str:
+    r"""Write what a student begins with: each result that the check asks for, as three dots.
+
+    >>> print(stub("a = 1\nhalf = a / 2", "assert half == 0.5"))
+    # Write your code here, and put the result in place of the dots.
+    half = ...
+    """
+    made = {n.id: None for n in ast.walk(ast.parse(solution))
+            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    asked = {n.id for n in ast.walk(ast.parse(check))
+             if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    lines = [f"{name} = ..." for name in made if name in asked]
+    return "\n".join(["# Write your code here, and put the result in place of the dots.", *lines])
+
+
+def student(lesson: NotebookNode) -> NotebookNode:
+    """Make the students' version: no outputs, no solutions, explanations to be unfolded."""
+    lesson = copy.deepcopy(lesson)
+    kept = []
+    for number, cell in enumerate(lesson.cells):
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+            if "solution" in tags(cell):
+                check = next(c for c in lesson.cells[number:] if "check" in tags(c))
+                cell.source = stub(cell.source, check.source)
+        elif {"solution", "teacher"} & {*tags(cell)}:
+            continue
+        elif cell.source.startswith(("**Why.**", "**Right.**")):
+            cell.source = FOLDED.format("Open this when you have looked at the figure", cell.source)
+        kept.append(cell)
+    lesson.cells = kept
+    return lesson
+
+
+def teacher(lesson: NotebookNode) -> NotebookNode:
+    """Make the teacher's version: everything unfolded, the notes behind the plan."""
+    lesson = copy.deepcopy(lesson)
+    notes = [c for c in lesson.cells if "teacher" in tags(c)]
+    rest = [c for c in lesson.cells if "teacher" not in tags(c)]
+    lesson.cells = [*rest[:2], *notes, *rest[2:]]
+    for cell in lesson.cells:
+        cell.source = cell.source.replace("<details>", "<details open>")
+    return lesson
+
+
+def for_site(lesson: NotebookNode) -> NotebookNode:
+    """Put the cell in front that loads the packages into a browser."""
+    lesson = copy.deepcopy(lesson)
+    cell = nbformat.v4.new_code_cell(SETUP, metadata={"tags": ["site"]}, id="site")
+    lesson.cells.insert(2, cell)
+    lesson.metadata.kernelspec = {"display_name": "Python (Pyodide)", "language": "python",
+                                  "name": "python"}
+    return lesson
+
+
+def write(lesson: NotebookNode, folder: Path, name: str) -> None:
+    """Write a notebook into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    nbformat.write(lesson, folder / name)
+
+
+def write_notebooks() -> None:
+    """Write the versions of both lessons, and the glossary beside them."""
+    shutil.rmtree(NOTEBOOKS, ignore_errors=True)
+    for path in LESSONS:
+        lesson = nbformat.read(path, as_version=4)
+        write(student(lesson), NOTEBOOKS / "student", path.name)
+        write(teacher(lesson), NOTEBOOKS / "teacher", path.name)
+        write(for_site(student(lesson)), NOTEBOOKS / "site", path.name)
+    for folder in NOTEBOOKS.iterdir():
+        shutil.copy(GLOSSARY, folder)
+
+
+def build_site(pyodide: str | None) -> None:
+    """Build the JupyterLite site: our wheel, the students' notebooks, the widgets' extension."""
+    for folder in (WHEELS, SITE):
+        shutil.rmtree(folder, ignore_errors=True)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
+    subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", WHEELS, ROOT], check=True)
+    subprocess.run([*pip, "download", "--no-deps", "--dest", WHEELS, "--constraint",
+                    ROOT / "requirements.txt", "ipywidgets", "jupyterlab_widgets"], check=True)
+    wheels = [f"--PipliteAddon.piplite_urls={wheel}" for wheel in sorted(WHEELS.glob("*.whl"))]
+    plugins = {KERNEL: {"pyodideUrl": pyodide}} if pyodide else {}
+    settings = {"jupyter-lite-schema-version": 0, "jupyter-config-data": {
+        "appName": "Accuracy: two lessons", "litePluginSettings": plugins}}
+    LITE.mkdir(parents=True, exist_ok=True)
+    (LITE / "jupyter-lite.json").write_text(json.dumps(settings))
+    subprocess.run([sys.executable, "-m", "jupyterlite_core", "build", "--contents",
+                    NOTEBOOKS / "site", "--output-dir", SITE, *wheels], cwd=LITE, check=True)
+
+
+def main() -> int:
+    """Command line; see the module's text."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pyodide", metavar="ADDRESS", help="of Pyodide's pyodide.mjs")
+    parser.add_argument("--no-site", action="store_true", help="write the notebooks alone")
+    args = parser.parse_args()
+    write_notebooks()
+    if not args.no_site:
+        build_site(args.pyodide)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
