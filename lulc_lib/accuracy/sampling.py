@@ -85,11 +85,14 @@ def design_sample(
         raise InputError(f"anticipated accuracies are {anticipated.tolist()}; each must lie "
                          "between 0 and 1, such as 0.9")
     variance = anticipated * (1 - anticipated)
+    if minimum < 1:
+        raise InputError(f"minimum is {minimum}; every class needs at least 1 point")
     least = pd.Series(max(minimum, 2) if rule == "compromise" else 2, pixels.index)
     for code, se in (class_se or {}).items():
-        if code not in pixels.index or not se > 0:
+        if code not in pixels.index or not 1e-6 <= se <= 0.5:
             raise InputError(f"a standard error of {se:g} is asked for class {code}; it must be "
-                             f"above 0 for one of {', '.join(map(str, pixels.index))}")
+                             f"above 0, and at most 0.5, for one of "
+                             f"{', '.join(map(str, pixels.index))}")
         least[code] = max(least[code], math.ceil(round(variance[code] / se**2, 6)))
     least = least.clip(upper=pixels)
     if n is None:

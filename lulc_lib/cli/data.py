@@ -216,10 +216,12 @@ def _around(path: Path) -> tuple[float, float, float, float]:
     import rasterio
     import rasterio.errors
 
+    from lulc_lib.data.grids import check_grid
     from lulc_lib.sites.layer_file import outline
 
     try:
         with rasterio.open(path) as src:
+            check_grid(src, path.name)
             crs, bounds = src.crs, src.bounds
     except rasterio.errors.RasterioError as error:
         raise InputError(f"{path}: cannot be read as a raster ({error})") from error

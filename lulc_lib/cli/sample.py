@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 ANTICIPATED = 0.9
 """User's accuracy to plan for, where none is given."""
 
+LARGEST_PLOT = 99
+"""Pixels: the side of the largest square that one label may speak for."""
+
 DESCRIPTION = """\
 Draw a stratified random sample of a class map, to be labelled by people.
 
@@ -101,8 +104,9 @@ def run_sample(args: argparse.Namespace) -> int:
     from lulc_lib.accuracy import sampling
     from lulc_lib.data import sample_file
 
-    if args.plot < 1 or args.plot % 2 == 0:
-        raise InputError(f"--plot {args.plot}: the plot is centred on a pixel, so 1, 3, 5, …")
+    if not 1 <= args.plot <= LARGEST_PLOT or args.plot % 2 == 0:
+        raise InputError(f"--plot {args.plot}: the plot is centred on a pixel, so 1, 3, 5, … "
+                         f"{LARGEST_PLOT}")
     if args.seed < 0:
         raise InputError(f"--seed {args.seed}: must be 0 or more")
     strata = sample_file.count_strata(args.map, _names(args.labels))

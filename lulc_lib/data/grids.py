@@ -7,13 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 import rasterio
-import rasterio.errors
 from numpy.typing import NDArray
 from pyproj import Geod, Transformer
 from pyproj.aoi import AreaOfInterest
 from pyproj.database import query_utm_crs_info
+from pyproj.exceptions import ProjError
 from rasterio import Affine
-from rasterio.warp import transform as to_crs
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 from scipy.ndimage import map_coordinates
@@ -70,8 +69,9 @@ def ground_size(grid: Grid, name: str) -> tuple[float, float]:
     x = [t.a * c + t.b * r + t.c for r, c in ((row, col), (row, col + 1), (row + 1, col))]
     y = [t.d * c + t.e * r + t.f for r, c in ((row, col), (row, col + 1), (row + 1, col))]
     try:
-        lon, lat = to_crs(grid.crs, "EPSG:4326", x, y)
-    except (rasterio.errors.RasterioError, ValueError) as error:
+        onto = Transformer.from_crs(grid.crs.to_wkt(), 4326, always_xy=True)
+        lon, lat = onto.transform(x, y)
+    except (ProjError, ValueError) as error:
         raise InputError(f"{name}: its CRS cannot be placed on the Earth ({error})") from error
     if not np.isfinite([lon, lat]).all() or np.abs(lat).max() > 90:
         raise InputError(f"{name}: its coordinates lie outside its CRS; latitudes must be between "

@@ -17,6 +17,7 @@ from rasterio.enums import Resampling
 from rasterio.features import rasterize
 
 from lulc_lib import legend
+from lulc_lib.data.grids import check_grid
 from lulc_lib.data.scenes import pixel_centres
 from lulc_lib.errors import InputError
 from lulc_lib.io import existing_file
@@ -120,7 +121,7 @@ def _burn(polygons: gpd.GeoDataFrame, values: Iterable[int], grid: xr.DataArray,
 
 
 def open_classes(path: Path | str) -> rasterio.DatasetReader:
-    """Open a raster of class codes: one band of real numbers, else InputError."""
+    """Open a raster of class codes: one band of real numbers on the Earth, else InputError."""
     path = existing_file(path)
     try:
         source = rasterio.open(path)
@@ -131,9 +132,13 @@ def open_classes(path: Path | str) -> rasterio.DatasetReader:
         wrong = f"has {source.count} bands; a class map has one"
     elif np.dtype(source.dtypes[0]).kind not in "iuf":
         wrong = f"pixels are {source.dtypes[0]}; class codes are numbers"
-    if wrong:
+    try:
+        if wrong:
+            raise InputError(f"{path.name}: {wrong}")
+        check_grid(source, path.name)
+    except InputError:
         source.close()
-        raise InputError(f"{path.name}: {wrong}")
+        raise
     return source
 
 

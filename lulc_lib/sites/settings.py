@@ -6,6 +6,9 @@ from dataclasses import dataclass, fields
 
 from lulc_lib.errors import InputError
 
+LARGEST = 1e6
+"""Hectares or metres: more is no setting, but a slip."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -49,5 +52,6 @@ class Settings:
             raise InputError(f"min_dates is {self.min_dates}; it must be at least 1")
         for field in fields(self):
             value = getattr(self, field.name)
-            if not value >= 0:
-                raise InputError(f"{field.name} is {value}; it must be 0 or more")
+            if not 0 <= value <= LARGEST:
+                raise InputError(f"{field.name} is {value}; it must be 0 or more, and at most "
+                                 f"{LARGEST:g}")
