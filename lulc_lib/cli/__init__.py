@@ -13,6 +13,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from lulc_lib import __version__
 from lulc_lib.cli.accuracy import add_accuracy
@@ -34,6 +35,7 @@ from lulc_lib.cli.sample import add_sample
 from lulc_lib.cli.sites import add_sites
 from lulc_lib.errors import InputError
 from lulc_lib.io import check_outputs
+from lulc_lib.io.progress import LOG
 from lulc_lib.io.text import printable
 
 COMMANDS: tuple[Callable[[Subparsers], None], ...] = (
@@ -110,6 +112,10 @@ def _run(args: argparse.Namespace) -> int:
     check_outputs(files.outputs, filter(None, files.inputs), files.suffixes, args.overwrite,
                   files.folders, args.log)
     with logged(args):
+        written = [path for paths in files.outputs.values() for path in
+                   ([paths] if isinstance(paths, Path) else paths or ()) if path]
+        LOG.info("reads %s; writes %s", *(", ".join(map(str, filter(None, paths))) or "nothing"
+                                          for paths in (files.inputs, written)))
         return args.run(args)
 
 

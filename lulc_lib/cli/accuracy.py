@@ -62,6 +62,25 @@ def add_accuracy(commands: Subparsers) -> None:
                         help="column of a vector REFERENCE with the class codes (default: the "
                         "only one of whole numbers, if it is named like classes), or of a sample "
                         "with the labels; of pairs of classes: REFERENCE,MAP")
+    _add_counting(parser)
+    parser.add_argument("--labels", type=Path, metavar="JSON",
+                        help='names of the classes: {"1": "water", …} (default: those of the map '
+                        "where it is the study's or names them in its tags)")
+    parser.add_argument("--areas", type=Path, metavar="CSV",
+                        help="mapped area per class (columns label, area; any unit): adds area-"
+                        "adjusted estimates, which presume a stratified random sample with the "
+                        "map classes as strata")
+    parser.add_argument("--formula", metavar="EXPR",
+                        help="a metric of your own per class, from TP, TN, FP, FN, N and the names "
+                        "of the metrics: + - * / **, sqrt, abs, log, min, max")
+    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    parser.add_argument("--html", type=Path, metavar="OUT",
+                        help="also write a self-contained HTML report")
+    parser.set_defaults(run=run_accuracy, files=files_accuracy)
+
+
+def _add_counting(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how a map is compared with a REFERENCE."""
     parser.add_argument("--pixel-rule", choices=("centre", "all_touched"), default="centre",
                         help="a polygon has the pixels whose centre it holds (default), or all "
                         "that it touches (GDAL's versions differ in these: 44220 or 44185 of the "
@@ -79,20 +98,6 @@ def add_accuracy(commands: Subparsers) -> None:
     parser.add_argument("--intervals", action="store_true",
                         help="95 %% intervals of OA, macro F1, and PA, UA and F1 of each class, "
                         "from whole polygons redrawn (polygon bootstrap)")
-    parser.add_argument("--labels", type=Path, metavar="JSON",
-                        help='names of the classes: {"1": "water", …} (default: those of the map '
-                        "where it is the study's or names them in its tags)")
-    parser.add_argument("--areas", type=Path, metavar="CSV",
-                        help="mapped area per class (columns label, area; any unit): adds area-"
-                        "adjusted estimates, which presume a stratified random sample with the "
-                        "map classes as strata")
-    parser.add_argument("--formula", metavar="EXPR",
-                        help="a metric of your own per class, from TP, TN, FP, FN, N and the names "
-                        "of the metrics: + - * / **, sqrt, abs, log, min, max")
-    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
-    parser.add_argument("--html", type=Path, metavar="OUT",
-                        help="also write a self-contained HTML report")
-    parser.set_defaults(run=run_accuracy, files=files_accuracy)
 
 
 def _code(word: str) -> int | str:

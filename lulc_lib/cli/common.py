@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from lulc_lib.io import Output
+from lulc_lib.io.progress import LOG
+from lulc_lib.io.progress import note as note  # to people, as warn and say
 from lulc_lib.io.text import printable
 
 DONE, FAULT, BAD_INPUT, STOPPED, ENDED = 0, 1, 2, 130, 143
@@ -24,16 +25,6 @@ class Files(NamedTuple):
     outputs: Mapping[str, Output] = {}
     suffixes: Mapping[str, Sequence[str]] = {}
     folders: Mapping[str, Path | None] = {}
-
-
-LOG = logging.getLogger("lulc_lib")
-NOTE = logging.INFO + 1
-"""Level of what people should read; below it is what only a log wants."""
-
-
-def note(text: str) -> None:
-    """Say on stderr what a user should know of how it was done."""
-    LOG.log(NOTE, text)
 
 
 def warn(text: str) -> None:

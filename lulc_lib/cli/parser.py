@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, NoReturn
 
 from lulc_lib import __version__
-from lulc_lib.cli.common import LOG, NOTE
+from lulc_lib.io.progress import LOG, NOTE
 from lulc_lib.io.text import printable
 
 ENVIRONMENT = """\
