@@ -36,8 +36,8 @@ ALIASES = {
     "corine_share": "share in that CORINE class", "osm_distance_m": "to the nearest OSM quarry, m",
     "outside_share": "share outside the area of applicability", "lon": "longitude (WGS 84)",
     "lat": "latitude (WGS 84)", "date": "date", "clear": "clear on that date",
-    "seen": "seen on that date", "name": "name", "code": "code", "valid_from": "valid from",
-    "valid_to": "valid to",
+    "seen": "seen on that date", "cut": "cut by the map's edge or a gap", "name": "name",
+    "code": "code", "valid_from": "valid from", "valid_to": "valid to",
 }
 """Words for the columns of sites, observations and registries."""
 

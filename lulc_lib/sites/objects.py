@@ -39,6 +39,7 @@ class Labels(NamedTuple):
     labels: NDArray[np.int32]  # number of the object, 0 elsewhere
     codes: NDArray[np.uint8]  # legend codes of the map
     probability: NDArray[np.float32] | None  # of the quarry class, 0–1
+    at_gap: NDArray[np.bool_] | None = None  # beside the map's edge or a pixel without data
 
     @property
     def clear(self) -> NDArray[np.bool_]:

@@ -23,7 +23,7 @@ SITES, OBSERVATIONS = "sites", "observations"
 KINDS: dict[str, tuple[str, ...]] = {
     "Date": ("first_seen", "last_seen", "date"),
     "Integer": ("site_id", "programme_category", "seen_dates", "clear_dates", "cut_dates"),
-    "Integer(Boolean)": ("clear", "seen"),
+    "Integer(Boolean)": ("clear", "seen", "cut"),
     "String": ("status", "category", "reasons", "corine_code", "mining_area", "deposit",
                "mineral"),
     "CoordX": ("lon",), "CoordY": ("lat",),

@@ -80,9 +80,9 @@ SEPARATOR = "; "
 COLUMNS = ("status", "category", "score", "reasons", "area_ha", "first_seen", "last_seen",
            "seen_share", "share_in_mining_area", "share_in_deposit", "overrun_ha", "corine_code",
            "monitoring_distance_m", "programme_category", "seen_dates", "clear_dates",
-           "persistence", "growth_ha_per_year", "growth_low", "growth_high", "perimeter_m",
-           "compactness", "elongation", "water_share", "mean_probability", "mining_area",
-           "mining_area_distance_m", "share_in_mining_terrain", "deposit", "mineral",
+           "cut_dates", "persistence", "growth_ha_per_year", "growth_low", "growth_high",
+           "perimeter_m", "compactness", "elongation", "water_share", "mean_probability",
+           "mining_area", "mining_area_distance_m", "share_in_mining_terrain", "deposit", "mineral",
            "deposit_distance_m", "corine_share", "osm_distance_m", "outside_share")
 
 
@@ -306,6 +306,11 @@ def _sightings(facts: Facts, settings: Settings) -> list[str]:
     elif h.growth_low > 0 and h.growth_p < SURE:
         said.append(f"growing by {h.growth_ha_per_year:.1f} ha a year "
                     f"({h.growth_low:.1f} to {h.growth_high:.1f})")
+    if h.cut_dates:
+        unknown = h.seen_dates - h.cut_dates < 3 <= h.seen_dates
+        growth = ", and no growth is given" if unknown else ""
+        said.append(f"cut by the map's edge or missing data on {h.cut_dates} of {h.seen_dates} "
+                    f"dates: it may be larger{growth}")
     if np.isfinite(h.mean_probability):
         said.append(f"mean quarry probability {h.mean_probability:.2f}")
     return said

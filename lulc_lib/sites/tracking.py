@@ -24,6 +24,7 @@ from rasterio.transform import Affine
 from scipy import ndimage, stats
 from shapely.geometry.base import BaseGeometry
 
+from lulc_lib import legend
 from lulc_lib.errors import InputError
 from lulc_lib.sites.maps import pixel_area, same_grid
 from lulc_lib.sites.objects import (
@@ -43,8 +44,9 @@ SEEN = 0.2
 """Share of a core's clear land that must be open for the site to count as seen (or the smallest
 area of a site, where that is less: a large pit is filled piece by piece)."""
 DAYS_PER_YEAR = 365.25
-HISTORY = ("first_seen", "last_seen", "clear_dates", "seen_dates", "seen_share", "persistence",
-           "mean_probability", "growth_ha_per_year", "growth_low", "growth_high", "growth_p")
+HISTORY = ("first_seen", "last_seen", "clear_dates", "seen_dates", "cut_dates", "seen_share",
+           "persistence", "mean_probability", "growth_ha_per_year", "growth_low", "growth_high",
+           "growth_p")
 """Columns of a site that tell of its dates."""
 
 
@@ -57,13 +59,14 @@ class Tracks(NamedTuple):
         One row per site, largest first, index ``site_id``; geometry (metres) is the confirmed
         extent, the core. ``area_ha``, ``perimeter_m``, ``compactness``, ``elongation``,
         ``water_share`` (pit lakes, on the last date), ``first_seen``, ``last_seen``
-        (datetime.date), ``clear_dates``, ``seen_dates``, ``seen_share`` (of the clear dates),
-        ``persistence`` (the same between first and last seen), ``mean_probability`` (over the
-        dates seen), ``growth_ha_per_year`` with ``growth_low``, ``growth_high`` (95 % interval of
-        this site alone) and ``growth_p`` (Kendall's test of a trend, raised for the number of sites
-        by Holm's rule); NaN on fewer than three dates seen.
+        (datetime.date), ``clear_dates``, ``seen_dates``, ``cut_dates`` (on which what was seen is
+        cut by the map's edge or missing data), ``seen_share`` (of the clear dates), ``persistence``
+        (the same between first and last seen), ``mean_probability`` (over the dates seen),
+        ``growth_ha_per_year`` with ``growth_low``, ``growth_high`` (95 % interval of this site
+        alone) and ``growth_p`` (Kendall's test of a trend, raised for the number of sites by Holm's
+        rule); NaN where fewer than three dates show it uncut.
     observations : GeoDataFrame
-        One row per site and date: ``site_id``, ``date``, ``clear``, ``seen``, ``area_ha``,
+        One row per site and date: ``site_id``, ``date``, ``clear``, ``seen``, ``cut``, ``area_ha``,
         ``mean_probability``; geometry is the extent on that date, None if not seen.
     dates : tuple of date
         All dates given, in order.
@@ -167,7 +170,7 @@ class _Site(NamedTuple):
     first: int  # number of its first pixel
     core: BaseGeometry
     water_share: float
-    seen: list[tuple[bool, bool, float, BaseGeometry | None]]  # per date: see _seen
+    seen: list[tuple[bool, bool, bool, float, BaseGeometry | None]]  # per date: see _seen
 
 
 class _Series:
@@ -201,11 +204,21 @@ class _Series:
         start = cols.start // 8
         bits = np.unpackbits(self._rock[day][rows, start:-(-cols.stop // 8)], axis=1)
         rock = bits[:, cols.start - 8 * start:cols.stop - 8 * start].astype(bool)
-        codes = self.maps[day].variable[region.place].values
+        around = self._around(day, region)
+        codes = around[1:-1, 1:-1]
+        at_gap = ndimage.binary_dilation(around == legend.NO_DATA, NEIGHBOURS)[1:-1, 1:-1]
         probability = self.probabilities.get(day)
         return Labels(ndimage.label(rock & region.inside, NEIGHBOURS)[0], codes, None
                       if probability is None
-                      else checked(probability.variable[region.place].values, codes))
+                      else checked(probability.variable[region.place].values, codes), at_gap)
+
+    def _around(self, day: date, region: _Region) -> NDArray[np.uint8]:
+        """Read the codes of a region and one pixel around it, NO_DATA beyond the map."""
+        wide = tuple(slice(max(s.start - 1, 0), s.stop + 1) for s in region.place)
+        beyond = [(int(s.start == 0), int(s.stop == size))
+                  for s, size in zip(region.place, self.shape, strict=True)]
+        return np.pad(self.maps[day].variable[wide].values, beyond,
+                      constant_values=legend.NO_DATA)
 
 
 def _sites_of(series: _Series, region: _Region) -> list[_Site]:
@@ -275,8 +288,8 @@ def assign(objects: NDArray[np.int32], cores: NDArray[np.int32]) -> NDArray[np.i
 
 def _seen(
     objects: Labels, cores: NDArray[np.int32], transform: Affine, least: float
-) -> list[tuple[bool, bool, float, BaseGeometry | None]]:
-    """Tell of each core whether it was clear and seen, its mean probability and its extent."""
+) -> list[tuple[bool, bool, bool, float, BaseGeometry | None]]:
+    """Tell of each core whether it was clear, seen and cut, mean probability and extent."""
     count = int(cores.max())
     extent = assign(objects.labels, cores)
     size, clear, open_ = (np.bincount(of.ravel(), minlength=count + 1)[1:] for of in (
@@ -284,10 +297,11 @@ def _seen(
     is_clear = clear >= CLEAR * np.maximum(size, 1)
     is_seen = is_clear & (open_ > 0) & (open_ >= np.minimum(SEEN * clear, least))
     extent[~np.append(False, is_seen)[extent]] = 0
+    cut = np.bincount(extent[objects.at_gap], minlength=count + 1)[1:] > 0
     measured = measure(objects._replace(labels=extent), transform)
     found = dict(zip(measured.number, zip(measured.mean_probability, measured.geometry,
                                           strict=True), strict=True))
-    return [(bool(is_clear[k]), bool(is_seen[k]), *found.get(k + 1, (np.nan, None)))
+    return [(bool(is_clear[k]), bool(is_seen[k]), bool(cut[k]), *found.get(k + 1, (np.nan, None)))
             for k in range(count)]
 
 
@@ -295,10 +309,10 @@ def _observations(found: list[_Site], dates: tuple[date, ...], crs: object) -> g
     """Lay out what each date shows of each site; sites are numbered in the order given."""
     rows = [(number, day, *seen) for number, site in enumerate(found, start=1)
             for day, seen in zip(dates, site.seen, strict=True)]
-    columns = ["site_id", "date", "clear", "seen", "mean_probability", "geometry"]
+    columns = ["site_id", "date", "clear", "seen", "cut", "mean_probability", "geometry"]
     table = gpd.GeoDataFrame(rows, columns=columns, geometry="geometry", crs=crs).astype(
-        {"site_id": "int64", "clear": bool, "seen": bool, "mean_probability": float})
-    table.insert(4, "area_ha", (table.area / 1e4).fillna(0.0))
+        {"site_id": "int64", "clear": bool, "seen": bool, "cut": bool, "mean_probability": float})
+    table.insert(5, "area_ha", (table.area / 1e4).fillna(0.0))
     return table
 
 
@@ -307,7 +321,7 @@ def _histories(
 ) -> gpd.GeoDataFrame:
     """Add to the sites first and last seen, shares of dates and growth."""
     columns = [observations[c].to_numpy().reshape(-1, dates)
-               for c in ("date", "clear", "seen", "area_ha", "mean_probability")]
+               for c in ("date", "clear", "seen", "cut", "area_ha", "mean_probability")]
     history = pd.DataFrame([_history(*values) for values in zip(*columns, strict=True)],
                            index=sites.index, columns=HISTORY)
     return sites.join(history.assign(growth_p=_holm(history.growth_p.astype(float))))
@@ -315,17 +329,19 @@ def _histories(
 
 def _history(
     dates: NDArray[np.object_], clear: NDArray[np.bool_], seen: NDArray[np.bool_],
-    areas_ha: NDArray[np.float64], probability: NDArray[np.float64],
+    cut: NDArray[np.bool_], areas_ha: NDArray[np.float64], probability: NDArray[np.float64],
 ) -> tuple[object, ...]:
     """Return :data:`HISTORY` of one site from what its dates show, in their order."""
     days, which = dates[seen], np.flatnonzero(seen)
     within = clear[which[0]:which[-1] + 1] if len(which) else clear
     known = probability[seen & np.isfinite(probability)]
-    growth = growth_rate(list(days), areas_ha[seen].tolist())
-    trend = np.nan if len(days) < 3 else stats.kendalltau(
-        [d.toordinal() for d in days], areas_ha[seen]).pvalue
+    whole, areas_ha = dates[seen & ~cut], areas_ha[seen & ~cut]
+    growth = growth_rate(list(whole), areas_ha.tolist())
+    trend = np.nan if len(whole) < 3 else stats.kendalltau(
+        [d.toordinal() for d in whole], areas_ha).pvalue
     return (days[0] if len(days) else None, days[-1] if len(days) else None, clear.sum(),
-            len(days), len(days) / max(clear.sum(), 1), len(days) / max(within.sum(), 1),
+            len(days), (seen & cut).sum(), len(days) / max(clear.sum(), 1),
+            len(days) / max(within.sum(), 1),
             known.mean() if len(known) else np.nan, *growth, trend)
 
 

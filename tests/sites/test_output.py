@@ -60,8 +60,8 @@ def test_the_types_of_columns_do_not_hang_on_what_they_hold(assessed, tmp_path):
     tracked, _, sites = assessed
     bare = assess_sites(tracked, Registries())
     kinds = []
-    for table in (sites, bare, bare.iloc[:0]):
-        path = write_sites(tmp_path / "out.gpkg", table, tracked.observations)["gpkg"]
+    for rows in (sites, bare, bare.iloc[:0]):
+        path = write_sites(tmp_path / "out.gpkg", rows, tracked.observations)["gpkg"]
         info = pyogrio.read_info(path, layer="sites")
         kinds.append(dict(zip(info["fields"], info["ogr_types"], strict=True)))
     assert kinds[0] == kinds[1] == kinds[2]

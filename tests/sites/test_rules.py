@@ -119,6 +119,19 @@ def test_a_layer_whose_rows_may_lie_anywhere_clears_but_cannot_accuse(layer, per
     assert (told in site.reasons) == (category == "undetermined")
 
 
+@pytest.mark.parametrize(("dates", "words"), [
+    (4, "cut by the map's edge or missing data on 4 of 4 dates: it may be larger, and no growth is "
+     "given"), (1, "on 1 of 4 dates: it may be larger"), (0, None)])
+def test_a_site_that_is_cut_says_so(dates, words):
+    maps = {d: grid_map(np.full((60, 60), FIELD, np.uint8)) for d in DAYS}
+    for number, day in enumerate(DAYS):
+        maps[day][20:40, 20:40] = QUARRY
+        maps[day][20:40, 40:42] = legend.NO_DATA if number < dates else FIELD
+    said = assessed(track_sites(maps)).reasons.split(SEPARATOR)
+    cut = [r for r in said if "cut by" in r]
+    assert [c.endswith(words) for c in cut] == [True] if words else cut == []
+
+
 # --- permits --------------------------------------------------------------------------------
 
 def test_inside_a_valid_mining_area_it_is_licensed():

@@ -71,6 +71,31 @@ def test_growth_is_measured_and_the_core_is_what_was_seen_twice():
     assert site.growth_low <= site.growth_ha_per_year <= site.growth_high
 
 
+@pytest.mark.parametrize(("corner", "cut"), [
+    ((0, 20), True), ((20, 0), True), ((30, 20), True), ((20, 30), True), ((1, 1), False)])
+def test_a_pit_cut_by_the_maps_edge_has_no_growth(corner, cut):
+    tracks = track_sites(series(*[[(*corner, 30)]] * 4))
+    assert tracks.observations.cut.tolist() == [cut] * 4
+    site = tracks.sites.loc[1]
+    assert site.cut_dates == 4 * cut and site.seen_dates == 4
+    for what in ("growth_ha_per_year", "growth_low", "growth_high"):
+        assert np.isnan(site[what]) == cut
+
+
+def test_a_date_on_which_missing_data_cut_a_pit_does_not_count_for_its_growth():
+    """Five dates of 4 ha; on one, cloud lies over half of it and over its rim."""
+    maps = series(*[[(20, 20, 20)]] * 5)
+    maps[DAYS[4]][:, 35:] = legend.NO_DATA
+    tracks = track_sites(maps)
+    assert tracks.observations.cut.tolist() == [False] * 4 + [True]
+    assert tracks.observations.area_ha.tolist() == pytest.approx([4, 4, 4, 4, 3])
+    site = tracks.sites.loc[1]
+    assert (site.seen_dates, site.cut_dates, site.growth_ha_per_year) == (5, 1, 0.0)
+    apart = series(*[[(20, 20, 20)]] * 5)
+    apart[DAYS[4]][:, 41:] = legend.NO_DATA  # a pixel lies between
+    assert not track_sites(apart).observations.cut.any()
+
+
 def test_closing_shows_as_last_seen():
     tracks = track_sites(series(*[[(20, 20, 10)]] * 3, [], [], []))
     site = tracks.sites.loc[1]
