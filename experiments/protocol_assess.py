@@ -24,6 +24,7 @@ from lulc_lib.unet.device import pick_device
 from lulc_lib.unet.inputs import FIXED_INPUTS
 from lulc_lib.unet.model import Ensemble
 from lulc_lib.unet.normalise import REFLECTANCE_UNIT, SMALLEST_SD
+from lulc_lib.unet.predict import Predictor
 
 IGNORE = legend.IGNORE_INDEX
 GRID = 16
@@ -85,11 +86,9 @@ class Mapper:
         self, scene: NDArray[np.float32]
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return (row, col) class indexes of one scene, (feature, row, col) of the last layers."""
-        with applicability.recorded_features(self.model) as seen:
-            mapped = self.classes(scene[None])[0].cpu().numpy()
-        rows, cols = mapped.shape
-        features = torch.cat(seen, dim=1)[0, :, :rows, :cols]
-        return mapped, features.float().cpu().numpy()
+        x = self.inputs(self.name, torch.as_tensor(scene[None], dtype=torch.float32))[0].numpy()
+        seen = Predictor(self.model, features=True).whole(x)
+        return seen.probabilities.argmax(axis=0), seen.features
 
 
 class Assessment:
