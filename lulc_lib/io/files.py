@@ -9,6 +9,7 @@ import shutil
 import stat
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -131,7 +132,7 @@ def _listed(path: Path) -> list[Path]:
     """List the files that GDAL says a raster has; none if it is no raster or not at hand."""
     try:
         import rasterio
-        with rasterio.open(path) as source:
+        with warnings.catch_warnings(action="ignore"), rasterio.open(path) as source:
             names = source.files
     except (ImportError, OSError):
         return []
