@@ -15,7 +15,7 @@ ALONE := $(PYTHON) scripts/run_alone.py
 OUT := build/$(SOURCE)-$(BUDGET)
 JOBS ?= 2
 
-.PHONY: class html pages_env help env data reproduce reproduce_now notebooks smoke lab experiments test check bench clean
+.PHONY: class html pages_env help env data reproduce reproduce_now notebooks smoke lab experiments test check killed mutants bench clean
 
 help: ## list the commands
 	@echo "make COMMAND [SOURCE=auto|published|synthetic] [BUDGET=smoke|default|paper]"
@@ -61,6 +61,12 @@ test: env ## run all tests
 
 check: env ## lint the code of all packages and notebooks
 	@$(PY) -m ruff check .
+
+killed: env ## kill make reproduce at 20 random moments, run it again and compare (hours)
+	@$(PY) tests/killed_runs.py
+
+mutants: env ## mutation testing of accuracy/ and of the site rules, in build/mutants (a day)
+	@$(ALONE) mutants $(PY) tests/mutants.py
 
 # What the notebooks depend on -----------------------------------------------------------------
 # Rooms of the library, each with what it imports (tests/study/test_makefile.py compares).
