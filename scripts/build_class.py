@@ -128,8 +128,9 @@ def build_site(pyodide: str | None) -> None:
         "appName": "Accuracy: two lessons", "litePluginSettings": plugins}}
     LITE.mkdir(parents=True, exist_ok=True)
     (LITE / "jupyter-lite.json").write_text(json.dumps(settings))
-    subprocess.run([sys.executable, "-m", "jupyterlite_core", "build", "--contents",
-                    NOTEBOOKS / "site", "--output-dir", SITE, *wheels], cwd=LITE, check=True)
+    subprocess.run([sys.executable, "-m", "jupyterlite_core", "build", "--no-sourcemaps",
+                    "--contents", NOTEBOOKS / "site", "--output-dir", SITE, *wheels],
+                   cwd=LITE, check=True)
 
 
 def main() -> int:
