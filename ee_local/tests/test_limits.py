@@ -4,6 +4,7 @@ Limits are set low here, so that what is refused is small.
 """
 
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -219,13 +220,18 @@ def test_only_json_is_read(engine, kind):
 
 
 def test_answers_do_not_wait_for_an_acknowledgement(engine):
-    """With Nagle's algorithm every answer on an open connection takes 40 ms."""
-    session, times = requests.Session(), []
-    for _ in range(12):
-        begun = time.perf_counter()
-        assert session.get(engine.address + "/v1/projects/offline/config").ok
-        times.append(time.perf_counter() - begun)
-    assert min(times[1:]) < 0.03
+    """With Nagle's algorithm the end of every answer but the first comes after 40 ms."""
+    host, port = engine.address.removeprefix("http://").split(":")
+    ask = b"GET /v1/projects/offline/config HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    times = []
+    with socket.create_connection((host, int(port)), timeout=30) as wire:
+        for _ in range(12):
+            begun, answer = time.perf_counter(), b""
+            wire.sendall(ask)
+            while b"}" not in answer:
+                answer += wire.recv(65536)
+            times.append(time.perf_counter() - begun)
+    assert min(times[2:]) < 0.02
 
 
 def test_what_a_value_weighs():
