@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from lulc_lib.cli.process import printing
 from lulc_lib.io import Output
 from lulc_lib.io.progress import LOG
 from lulc_lib.io.progress import note as note  # to people, as warn and say
@@ -34,4 +35,5 @@ def warn(text: str) -> None:
 
 def say(text: object) -> None:
     """Print a result on stdout, control characters made visible."""
-    print(printable(str(text)))
+    with printing():
+        print(printable(str(text)))

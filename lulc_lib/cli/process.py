@@ -40,7 +40,7 @@ def streams() -> Iterator[None]:
     Raises
     ------
     InputError
-        stdout is closed or full. It then leads nowhere, as it does once a reader has gone.
+        stdout is closed or full.
     """
     closed = sys.stdout is None
     for number in range(3):  # a file that is opened must not get the number of a closed stream
@@ -56,10 +56,17 @@ def streams() -> Iterator[None]:
     try:
         yield
     finally:
-        try:
+        with printing():
             sys.stdout.flush()
-        except OSError as error:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            if isinstance(error, BrokenPipeError):
-                raise
-            raise InputError(f"standard output: {error.strerror}") from error
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """Inside, an OSError is stdout's: it then leads nowhere, and InputError says why."""
+    try:
+        yield
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise InputError(f"standard output: {error.strerror}") from error
