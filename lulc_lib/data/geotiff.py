@@ -177,6 +177,15 @@ def applicability_beside(class_map: Path) -> Path:
     return class_map.with_name(f"{class_map.stem}_applicability.tif")
 
 
+def blocks_beside(class_map: Path) -> Path:
+    """Return the folder of a map's blocks while it, and all that is made with it, is not whole.
+
+    >>> blocks_beside(Path("maps/a_20230709.tif")).name
+    '.a_20230709.tif.blocks'
+    """
+    return class_map.with_name(f".{class_map.name}.blocks")
+
+
 def applicability_steps(ratio: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Return a dissimilarity index ÷ threshold as it is stored; NaN becomes :data:`UNKNOWN`.
 

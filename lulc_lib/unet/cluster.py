@@ -26,6 +26,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from lulc_lib import __version__
+from lulc_lib.data.geotiff import blocks_beside
 from lulc_lib.data.radiometry import Offset
 from lulc_lib.data.scenes import Scene, Survey
 from lulc_lib.errors import InputError
@@ -137,22 +138,13 @@ def classify_scenes(
             shutil.rmtree(run.folder)
 
 
-def unfinished_folder(class_map: Path) -> Path:
-    """Return the folder in which the blocks of a map lie until it, and all of its run, is whole.
-
-    >>> unfinished_folder(Path("maps/a_20230709.tif")).name
-    '.a_20230709.tif.blocks'
-    """
-    return class_map.with_name(f".{class_map.name}.blocks")
-
-
 class _Run:
     """A map in the making, and the folder that holds its blocks."""
 
     def __init__(self, job: Job, stored: StoredModel, settings: Settings) -> None:
         self.job, self.stored, self.settings = job, stored, settings
         self.tta = stored.config.tta if settings.tta is None else settings.tta
-        self.folder = unfinished_folder(job.outputs["output"])
+        self.folder = blocks_beside(job.outputs["output"])
         if "applicability" in job.outputs and stored.applicability is None:
             raise InputError("the model's file holds no area of applicability; use another model "
                              "(the one that ships has one) or do not ask for it")

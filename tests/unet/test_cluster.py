@@ -9,12 +9,14 @@ import rasterio
 from distributed import get_task_stream
 from filelock import FileLock
 
+from lulc_lib.cli import main
+from lulc_lib.data.geotiff import blocks_beside
 from lulc_lib.data.scenes import BANDS, open_scene
 from lulc_lib.errors import InputError
 from lulc_lib.unet import cluster
-from lulc_lib.unet.cluster import Job, Settings, classify_scenes, unfinished_folder
+from lulc_lib.unet.cluster import Job, Settings, classify_scenes
 from lulc_lib.unet.map_files import Classifier, classify_file
-from tests.unet.test_classify import made_dn, stored  # noqa: F401  (a fixture)
+from tests.unet.test_classify import checkpoint, made_dn, stored  # noqa: F401  (fixtures)
 
 EDGE = 32
 SETTINGS = Settings(edge=EDGE, model_name="tiny")
@@ -107,7 +109,7 @@ def test_blocks_of_other_settings_are_made_anew(scenes, stored, tmp_path):  # no
 
 def test_two_processes_do_not_make_the_same_map(scenes, stored, tmp_path):  # noqa: F811
     work = jobs(scenes[:1], tmp_path / "blocks")
-    folder = unfinished_folder(work[0].outputs["output"])
+    folder = blocks_beside(work[0].outputs["output"])
     folder.mkdir()
     with FileLock(folder / "lock"), pytest.raises(InputError, match="another process"):
         list(classify_scenes(work, stored, SETTINGS))
@@ -137,3 +139,23 @@ def test_a_scheduler_that_does_not_answer_is_bad_input(monkeypatch):
     with pytest.raises(InputError, match="no dask scheduler answers"), \
             cluster.connected("tcp://127.0.0.1:9"):
         pass
+
+
+def test_the_command_maps_many_scenes_and_lays_them_into_one(scenes, checkpoint, tmp_path, capsys):  # noqa: F811
+    folder, mosaic = tmp_path / "maps", tmp_path / "all.tif"
+    words = ["classify", *map(str, scenes), "-o", str(folder), "--checkpoint", str(checkpoint)]
+    assert main([*words, "--entropy", "--mosaic", str(mosaic)]) == 0
+    names = {f"s{zone}_20230709_map{end}" for zone in (33, 34) for end in (
+        ".tif", ".qml", ".tif.aux.xml", "_entropy.tif", "_entropy.qml")}
+    assert {p.name for p in folder.iterdir()} == names
+    first, second = (content(folder / f"s{zone}_20230709_map.tif") for zone in (33, 34))
+    whole, _, crs, transform, _ = content(mosaic)
+    assert crs == first[2] != second[2]
+    row, col = (round(v) for v in reversed(~transform @ (first[3].c, first[3].f)))
+    part = whole[:, row:row + first[0].shape[1], col:col + first[0].shape[2]]
+    assert np.array_equal(part, first[0])
+    assert (whole > 0).sum() == pytest.approx((first[0] > 0).sum() + (second[0] > 0).sum(), rel=0.02)
+    capsys.readouterr()
+    assert main(words) == 2 and "is there already" in capsys.readouterr().err
+    assert main([*words, "--overwrite", "--probabilities", "p.tif"]) == 2
+    assert "a file of its own" in capsys.readouterr().err
