@@ -11,21 +11,19 @@ Source: Meyer & Pebesma 2021, Predicting into unknown space? Methods in Ecology 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import xarray as xr
 from numpy.typing import NDArray
-from torch import Tensor
 
 from lulc_lib.accuracy.splits import label_clusters
 from lulc_lib.errors import InputError
 from lulc_lib.unet.model import Ensemble, Network
 from lulc_lib.unet.normalise import Normalisation
-from lulc_lib.unet.predict import probabilities_of
+from lulc_lib.unet.predict import Predictor
 
 CHUNK = 8192
 """Pixels whose distances are worked out at once. Every chunk is filled up to this size, so that a
@@ -95,9 +93,15 @@ class Applicability:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> Applicability:
-        """Invert :meth:`to_dict`."""
-        arrays = (values[n].numpy() for n in ("reference", "centre", "scale"))
-        return cls(*arrays, float(values["mean_distance"]), float(values["threshold"]))
+        """Invert :meth:`to_dict`; InputError unless all is finite and fits together."""
+        arrays = [values[n].numpy() for n in ("reference", "centre", "scale")]
+        numbers = [float(values[n]) for n in ("mean_distance", "threshold")]
+        shapes = {a.shape[-1:] for a in arrays}
+        if (len(shapes) != 1 or [a.ndim for a in arrays] != [2, 1, 1] or not len(arrays[0])
+                or not all(np.isfinite(a).all() for a in (*arrays, numbers)) or min(numbers) <= 0):
+            raise InputError("its area of applicability is damaged: samples and distances must be "
+                             "finite, of one number of features, and distances above 0")
+        return cls(*arrays, *numbers)
 
 
 def fit_applicability(
@@ -191,54 +195,15 @@ def threshold_of(index: NDArray[np.floating]) -> float:
     return float(index[index <= high + 1.5 * (high - low)].max())
 
 
-@contextmanager
-def recorded_features(model: Network | Ensemble) -> Iterator[list[Tensor]]:
-    """Collect what the last layer of every member sees in the first forward pass within.
-
-    The pass itself stays as it is: features cost nothing. Each is (N, feature, row, col).
-    """
-    members = list(model.members) if isinstance(model, Ensemble) else [model]
-    seen: list[Tensor] = []
-
-    def keep(module: torch.nn.Module, inputs: tuple[Tensor]) -> None:
-        if len(seen) < len(members):
-            seen.append(inputs[0])
-
-    hooks = [m.head.register_forward_pre_hook(keep) for m in members]
-    try:
-        yield seen
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-def probabilities_and_features(
-    model: Network | Ensemble, inputs: NDArray[np.float32], tta: bool = False
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the probabilities of :func:`lulc_lib.unet.predict.probabilities_of`, and features.
-
-    Returns
-    -------
-    probabilities, features : arrays of float32, shape (class, row, col) and (feature, row, col)
-        Features are those of the scene as it is, also with test-time augmentation.
+def feature_map(model: Network | Ensemble, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return features (feature, row, col) of network input (channel, row, col).
 
     Raises
     ------
     InputError
         The last layer of a member does not see full resolution.
     """
-    with recorded_features(model) as seen:
-        probabilities = probabilities_of(model, inputs, tta)
-    rows, cols = inputs.shape[1:]
-    if any(f.shape[-2] < rows or f.shape[-1] < cols for f in seen):
-        raise InputError("the network's last layer does not see every pixel; an area of "
-                         "applicability needs one that does (unet, unet_plus_plus)")
-    return probabilities, torch.cat(seen, dim=1)[0, :, :rows, :cols].float().cpu().numpy()
-
-
-def feature_map(model: Network | Ensemble, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return features (feature, row, col) of network input (channel, row, col), in one pass."""
-    return probabilities_and_features(model, inputs)[1]
+    return Predictor(model, features=True).whole(inputs).features
 
 
 def applicability_of(

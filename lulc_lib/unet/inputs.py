@@ -94,7 +94,7 @@ class FixedInput(nn.Module):
         bands = torch.stack([logs[:, band] for band in TEXTURE_BANDS], dim=1)
         mean = window_mean(bands, TEXTURE_WINDOW)
         spread = (window_mean(bands * bands, TEXTURE_WINDOW) - mean * mean).clamp_min(0).sqrt()
-        texture = (torch.log(spread + 0.01) + 3.0) / 0.7
+        texture = (logarithm(spread + 0.01) + 3.0) / 0.7
         if self.surroundings is None:
             level = (logs + 1.9) / 0.7
         else:
@@ -114,7 +114,16 @@ FIXED_INPUTS: dict[str, Window | None] = {
 
 def log(reflectance: Tensor) -> Tensor:
     """Return the logarithm of reflectance of which the darkest hardly counts."""
-    return torch.log(reflectance.clamp_min(0) + DARKEST)
+    return logarithm(reflectance.clamp_min(0) + DARKEST)
+
+
+def logarithm(values: Tensor) -> Tensor:
+    """Return the natural logarithm, float32, worked out in double precision.
+
+    In single precision its last bit depends on where in memory a number lies, and with it a map on
+    how the scene was cut.
+    """
+    return torch.log(values.double()).float()
 
 
 def surroundings_of(scenes: Tensor, window: Window) -> Tensor:
@@ -133,7 +142,31 @@ def differences(reflectance: Tensor) -> Tensor:
 
 
 def window_mean(values: Tensor, edge: int) -> Tensor:
-    """Return the mean over ``edge`` × ``edge`` pixels; at the border over those that are there."""
-    half, values = edge // 2, values.contiguous()
-    rows = functional.avg_pool2d(values, (edge, 1), 1, (half, 0), count_include_pad=False)
-    return functional.avg_pool2d(rows, (1, edge), 1, (0, half), count_include_pad=False)
+    """Return the mean over ``edge`` × ``edge`` pixels; at the border over those that are there.
+
+    ``edge`` is odd. A pixel's sums are added in the same order wherever it lies.
+    """
+    for dim in (2, 3):
+        there = values.new_ones(values.shape[dim])
+        values = _window_sum(values, edge, dim) / _window_sum(there, edge, 0).view(
+            (-1, 1) if dim == 2 else (1, -1))
+    return values
+
+
+def _window_sum(values: Tensor, edge: int, dim: int) -> Tensor:
+    """Return the sums over ``edge`` values along an axis; beyond its ends lie zeros.
+
+    Sums over 1, 2, 4, … values make each other, and those that add up to ``edge`` the result.
+    """
+    count, half = values.shape[dim], edge // 2
+    zeros = values.new_zeros([half if d == dim else n for d, n in enumerate(values.shape)])
+    sums, total, at = torch.cat([zeros, values, zeros], dim), None, 0
+    for bit in range(edge.bit_length()):
+        width = 2**bit
+        if edge & width:
+            part = sums.narrow(dim, at, count)
+            total, at = part if total is None else total + part, at + width
+        if 2 * width <= edge:
+            longer = sums.shape[dim] - width
+            sums = sums.narrow(dim, 0, longer) + sums.narrow(dim, width, longer)
+    return total

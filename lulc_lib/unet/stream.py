@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from functools import partial
 from itertools import tee
 
 import torch
@@ -44,7 +45,33 @@ def folded(network: Network, turns: int = 0, mirror: bool = False) -> Network:
     for parameter in network.parameters():
         if parameter.ndim == 4:
             parameter.data = turned_back(parameter, turns, mirror)
-    return network.to(memory_format=torch.channels_last)
+    for name, layer in list(network.up.named_children()):
+        if layer.kernel_size == (2, 2):
+            setattr(network.up, name, _doubling(layer))
+    network.to(memory_format=torch.channels_last)
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.forward = partial(_convolve, layer, padding=(layer.kernel_size[0] // 2,) * 2)
+    return network
+
+
+def _doubling(layer: nn.ConvTranspose2d) -> nn.Sequential:
+    """Return a 2×2 transposed convolution as a 1×1 convolution, whose results are laid out."""
+    wide = nn.Conv2d(layer.in_channels, 4 * layer.out_channels, 1).requires_grad_(False)
+    wide.weight.copy_(layer.weight.permute(1, 2, 3, 0).reshape(wide.weight.shape))
+    wide.bias.copy_(layer.bias.repeat_interleave(4))
+    return nn.Sequential(wide.to(layer.weight), nn.PixelShuffle(2))
+
+
+def _convolve(layer: nn.Conv2d, x: Tensor, padding: tuple[int, int]) -> Tensor:
+    """Return a convolution.
+
+    On a CPU ``conv2d`` chooses among libraries by the size of ``x``, and their last bits differ.
+    """
+    if x.is_cpu and torch.backends.mkldnn.is_available():
+        return torch.mkldnn_convolution(
+            x, layer.weight, layer.bias, padding, layer.stride, layer.dilation, layer.groups)
+    return functional.conv2d(x, layer.weight, layer.bias, padding=padding)
 
 
 def turned_back(values: Tensor, turns: int, mirror: bool) -> Tensor:
@@ -53,13 +80,14 @@ def turned_back(values: Tensor, turns: int, mirror: bool) -> Tensor:
     return values.flip(-1) if mirror else values
 
 
-def features(network: Network, rows: Rows) -> Rows:
-    """Return what the network's last layer sees, at full resolution (``Network.features``)."""
+def features(network: Network, rows: Rows, channels: int) -> Rows:
+    """Return ``Network.features`` of the first ``channels`` channels."""
+    rows = (part[:, :channels] for part in rows)
     if isinstance(network, UNet):
         return _unet(network, rows)
     step = 2**network.depth
     return (network.features(window)[:, :, first:last]
-            for window, first, last in windows(rows, network.margin, step))
+            for window, first, last in windows(rows, -(-network.trunk_radius // step) * step, step))
 
 
 def _unet(network: UNet, rows: Rows, level: int = 0) -> Rows:
@@ -86,15 +114,15 @@ def _convolved(layer: nn.Conv2d, rows: Rows) -> Rows:
     for part in rows:
         held = torch.cat([part.new_zeros(part[:, :, :1].shape) if held is None else held, part], 2)
         if held.shape[2] > 2:
-            yield _convolve(layer, held)
+            yield _activated(layer, held)
             held = held[:, :, -2:].clone()
     if held is not None:
-        yield _convolve(layer, functional.pad(held, (0, 0, 0, 1)))
+        yield _activated(layer, functional.pad(held, (0, 0, 0, 1)))
 
 
-def _convolve(layer: nn.Conv2d, held: Tensor) -> Tensor:
+def _activated(layer: nn.Conv2d, held: Tensor) -> Tensor:
     held = held.contiguous(memory_format=torch.channels_last)
-    return functional.conv2d(held, layer.weight, layer.bias, padding=(0, 1)).relu_()
+    return _convolve(layer, held, padding=(0, 1)).relu_()
 
 
 def _pooled(rows: Rows) -> Rows:
@@ -109,7 +137,7 @@ def _pooled(rows: Rows) -> Rows:
 
 
 def _joined(skip: Rows, below: Rows) -> Rows:
-    """Yield both together; the last row and column of ``below`` are repeated where one is missing."""
+    """Yield both together; where ``below`` lacks the last row or column, one is repeated."""
     for fine, coarse in aligned(skip, _endless(below)):
         missing = fine.shape[3] - coarse.shape[3]
         if missing:
@@ -181,3 +209,14 @@ def parted(rows: Rows, count: int) -> Rows:
     """Yield the same rows in parts of at most ``count``."""
     for part in rows:
         yield from part.split(count, dim=2)
+
+
+def extended(rows: Rows, more_rows: int, more_cols: int) -> Rows:
+    """Yield the rows, with the last column and then the last row repeated so many times."""
+    part = None
+    for part in rows:
+        if more_cols:
+            part = functional.pad(part, (0, more_cols, 0, 0), mode="replicate")
+        yield part
+    if part is not None and more_rows:
+        yield part[:, :, -1:].repeat(1, 1, more_rows, 1)
