@@ -27,14 +27,17 @@ def add_data(commands: Subparsers) -> None:
         "The folder is $LULC_DATA, else data/lulc_mining; $LULC_DATA_URL names a mirror.",
         epilog="examples:\n  lulc data\n  lulc data --list\n"
         "  lulc data --stac kolbuszowa:2021-07-25 --service planetary-computer -o scene.tif\n"
+        "  lulc data --stac 16.2,50.9,16.4,51.0:2023-07 -o scene_202307.tif\n"
         "  lulc data --registries map.tif -o registries\n"
         "  lulc data --euromine --sites Poland_1 Poland_15 --out euromine",
     )
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--list", action="store_true", dest="list_files",
                         help="show the state of each file; download nothing")
-    action.add_argument("--stac", metavar="SITE:DATE",
-                        help="fetch the Sentinel-2 L2A scene of a site and day (YYYY-MM-DD)")
+    action.add_argument("--stac", metavar="PLACE:DATE",
+                        help="fetch the Sentinel-2 L2A scene of a study site or of a box W,S,E,N "
+                        "in degrees (--stac=W,… where W is negative) on a day, YYYY-MM-DD, or "
+                        "the least cloudy of a month, YYYY-MM")
     action.add_argument("--resolve", metavar="SOURCE",
                         help="make a source ready (auto, published, synthetic); print its name")
     action.add_argument("--registries", metavar="AREA",
@@ -53,7 +56,7 @@ def add_data(commands: Subparsers) -> None:
                         help="STAC service for --stac: earth-search (default), "
                         "planetary-computer or cdse")
     parser.add_argument("-o", "--output", type=Path, metavar="PATH",
-                        help="GeoTIFF written by --stac (default: stac/SITE_YYYYMMDD.tif in the "
+                        help="GeoTIFF written by --stac (default: stac/PLACE_YYYYMMDD.tif in the "
                         "data folder), or folder of --registries (default: registries in it) "
                         "or --euromine (euromine in it)")
     parser.set_defaults(run=run_data, files=files_data)
@@ -74,10 +77,10 @@ def run_data(args: argparse.Namespace) -> int:
     """Do what ``lulc data`` was asked for; return the exit code."""
     of_folder = args.stac is not None or args.registries is not None or args.euromine
     for given, allowed, needs in (
-            (args.service, args.stac is not None, "--service belongs to --stac SITE:DATE"),
+            (args.service, args.stac is not None, "--service belongs to --stac PLACE:DATE"),
             (args.layer, args.registries is not None, "--layer belongs to --registries AREA"),
             (args.sites, args.euromine, "--sites belongs to --euromine"),
-            (args.output, of_folder, "--output belongs to --stac SITE:DATE, --registries AREA or "
+            (args.output, of_folder, "--output belongs to --stac PLACE:DATE, --registries AREA or "
                                      "--euromine")):
         if given and not allowed:
             raise InputError(f"{needs}; give that too")
@@ -148,11 +151,11 @@ def _fetch_by_stac(request: str, service: str | None, output: Path | None) -> in
 
 
 def _request(text: str) -> tuple[str, str]:
-    """Read ``SITE:DATE``."""
+    """Read ``PLACE:DATE``."""
     site, colon, date = text.partition(":")
     if not colon:
-        raise InputError(f"--stac is {text!r}; it must be SITE:DATE, such as "
-                         "kolbuszowa:2021-07-25")
+        raise InputError(f"--stac is {text!r}; it must be SITE:DATE or W,S,E,N:DATE, such as "
+                         "kolbuszowa:2021-07-25 or 16.2,50.9,16.4,51.0:2023-07")
     return site, date
 
 

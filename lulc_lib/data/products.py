@@ -402,17 +402,23 @@ def _of_item(item: Mapping[str, Any], place: str) -> Product:
 
 def item_product(item: Mapping[str, Any], place: str = "", token: str = "") -> Product:
     """Open the bands of a STAC item; ``token`` is a query that signs their addresses."""
-    files = {}
-    for band, key in item_assets(item).items():
+    layers, assets = [], item_assets(item)
+    if missing := [band for band in BANDS if band not in assets]:
+        raise InputError(f"item {item.get('id')} has no asset of band {', '.join(missing)}; it has "
+                         f"{', '.join(sorted(item['assets']))}")
+    for band, key in assets.items():
         href = str(item["assets"][key]["href"])
         if place.startswith(("http://", "https://")):
             href = urljoin(place, href)
         elif place and "://" not in href:
             href = str(Path(place).parent / href)
-        files[band] = asset_address(item, key, href, token)
-    layers = []
-    for band, address in files.items():
-        layer = Raster(address).layers()[0]
+        try:
+            layer = Raster(asset_address(item, key, href, token)).layers()[0]
+        except InputError as error:
+            if "AWS_" in str(error):
+                raise
+            raise InputError(f"asset {key!r} of item {item.get('id')} cannot be read; try again "
+                             "later or another service") from error
         layers.append(Layer(band, layer.source, 1, layer.dtype, layer.nodata, layer.scale,
                             layer.offset))
     tags = _item_tags(item)

@@ -148,7 +148,11 @@ class Scene:
         _refuse_top_of_atmosphere(product, layers)
         found = find_bands(layers, self.name)
         self._layers, self._shifts = [found[b] for b in BANDS], product.shifts
-        self._scl = _scl_layer(found, path, self.name) if mask_clouds else None
+        self._scl, self._mask = _scl_layer(found, path), mask_clouds
+        if mask_clouds and self._scl is None:
+            raise InputError(f"{self.name}: has no scene classification (band SCL, or {path.stem}"
+                             "_scl.tif beside it), so clouds are not known; map it without "
+                             "--mask-clouds")
         self._float = _is_float(self._layers, self.name)
         self._reflectance = self._float and _holds_reflectance(self._layers, self.name)
         scaled = None if self._reflectance else radiometry.scaling_offset(
@@ -227,9 +231,21 @@ class Scene:
         dn = np.concatenate(parts) if len(parts) > 1 else parts[0]
         if order != sorted(order):
             dn = dn[np.argsort(order)]
-        if self._scl is not None:
-            dn[:, np.isin(self._read(self._scl.source, [self._scl], window)[0], CLOUDY)] = 0
+        if self._mask:
+            dn[:, np.isin(self.classification(window), CLOUDY)] = 0
         return dn
+
+    def classification(self, window: Window) -> NDArray[np.uint8]:
+        """Return (row, col) SCL codes of a window, 0 where there are none.
+
+        Raises
+        ------
+        InputError
+            The scene has no scene classification.
+        """
+        if self._scl is None:
+            raise InputError(f"{self.name}: has no scene classification (band SCL)")
+        return self._read(self._scl.source, [self._scl], window)[0].astype(np.uint8)
 
     def _read(self, source: Raster | Cube, layers: Sequence[Layer], window: Window
               ) -> NDArray[np.uint16]:
@@ -466,14 +482,10 @@ _PICTURE = ("its pixels have 8 bits: a picture for the eye, not reflectance; tak
             "bands (16-bit DN or float reflectance)")
 
 
-def _scl_layer(found: dict[str, Layer], path: Path, name: str) -> Layer:
+def _scl_layer(found: dict[str, Layer], path: Path) -> Layer | None:
+    """Return the scene classification: a band of the scene, or a file beside it."""
     beside = path.with_name(f"{path.stem}_scl.tif")
-    if SCL in found:
-        return found[SCL]
-    if beside.exists():
-        return Raster(str(beside)).layers()[0]
-    raise InputError(f"{name}: has no scene classification (band SCL, or {beside.name} beside it), "
-                     "so clouds are not known; map it without --mask-clouds")
+    return found.get(SCL) or (Raster(str(beside)).layers()[0] if beside.is_file() else None)
 
 
 def _is_float(layers: Sequence[Layer], name: str) -> bool:

@@ -1,29 +1,26 @@
-"""Fetch a Sentinel-2 L2A scene of a study site from a public STAC catalogue.
+"""Fetch a Sentinel-2 L2A scene of any place from a public STAC catalogue.
 
-The file has the site's 10 m grid and untouched DN; the scene reader applies the offset in its tags.
+The file has a 10 m grid and untouched DN; the scene reader applies the offset in its tags.
 Source: documentation of Earth Search (Element 84), Planetary Computer (Microsoft) and the
 Copernicus Data Space Ecosystem (CDSE); STAC raster, eo, grid and processing extensions.
 """
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
 import math
-import os
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
-import odc.stac
 import pystac
 import rasterio
 import rasterio.errors
 import requests
-from numpy.typing import NDArray
-from odc.geo.geobox import GeoBox
 from pystac_client import Client as StacClient
 from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
@@ -33,121 +30,171 @@ from shapely.geometry.base import BaseGeometry
 from tqdm import tqdm
 
 from lulc_lib import paths
-from lulc_lib.data.catalogue import Site, find_site
-from lulc_lib.data.radiometry import baseline_offset
-from lulc_lib.data.scenes import BANDS, BANDS_10M
+from lulc_lib.data.bands import BANDS, SCL
+from lulc_lib.data.catalogue import SITES, find_site
+from lulc_lib.data.grids import Grid, snapped
+from lulc_lib.data.products import item_offset, item_product, processing_baseline
+from lulc_lib.data.scenes import Scene, windows
 from lulc_lib.errors import InputError
 from lulc_lib.io import written_whole
 from lulc_lib.io.http import Client, Policy, trouble, without_secrets
 
-SCL = "SCL"
-"""The scene classification layer, 20 m, nearest-neighbour only."""
-
 NEAR_DAYS = 30
 """How far around a date without an item to look for others, in days."""
 
+LARGEST_DEGREES = 2.0
+"""Longest side of a box: a scene is one tile of 110 km."""
+
 PATIENCE = Policy(retries=3, backoff=0.5)
+
+LICENCE = ("Copernicus Sentinel data: free, full and open access, Regulation (EU) No 1159/2013 "
+           "(sentinels.copernicus.eu, Legal notice on the use of Copernicus Sentinel Data)")
 
 Item = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Service:
-    """One STAC service: where it is, its Sentinel-2 L2A collection, asset name of each band."""
+    """One STAC service: where it is, and its Sentinel-2 L2A collection."""
 
     name: str
     url: str
     collection: str
-    assets: Mapping[str, str]
     signed: bool = False
     gdal: tuple[tuple[str, str], ...] = ()
 
 
-_COLOURS = ("blue", "green", "red", "rededge1", "rededge2", "rededge3", "nir", "nir08", "swir16",
-            "swir22")
-
 SERVICES: dict[str, Service] = {
     s.name: s for s in (
-        Service("earth-search", "https://earth-search.aws.element84.com/v1", "sentinel-2-l2a",
-                dict(zip(BANDS, _COLOURS, strict=True)) | {SCL: "scl"}),
+        Service("earth-search", "https://earth-search.aws.element84.com/v1", "sentinel-2-l2a"),
         Service("planetary-computer", "https://planetarycomputer.microsoft.com/api/stac/v1",
-                "sentinel-2-l2a", {band: band for band in (*BANDS, SCL)}, signed=True),
+                "sentinel-2-l2a", signed=True),
         Service("cdse", "https://stac.dataspace.copernicus.eu/v1", "sentinel-2-l2a",
-                {b: f"{b}_{'10m' if b in BANDS_10M else '20m'}" for b in (*BANDS, SCL)},
                 gdal=(("AWS_S3_ENDPOINT", "eodata.dataspace.copernicus.eu"),
                       ("AWS_VIRTUAL_HOSTING", "FALSE"))),
     )
 }
 
 
-def fetch_scene(site: str, date: str, service: str = "earth-search",
+class Place(NamedTuple):
+    """What to fetch: outline in degrees (WGS 84), and tile and grid where it is a study site."""
+
+    name: str
+    outline: BaseGeometry
+    tile: str = ""
+    grid: Grid | None = None
+
+
+def find_place(text: str) -> Place:
+    """Return a study site by name, or the box W,S,E,N in degrees.
+
+    Raises
+    ------
+    InputError
+        Neither, or a box that is none or larger than a tile.
+    """
+    if text in SITES or "," not in text:
+        site = find_site(text)
+        grid = Grid(rasterio.CRS.from_epsg(site.epsg), rasterio.Affine(*site.transform), site.shape)
+        bounds = transform_bounds(grid.crs, "EPSG:4326", *site.bounds)
+        return Place(site.name, box(*bounds), site.mgrs_tile, grid)
+    rule = "it must be west,south,east,north in degrees, such as 16.2,50.9,16.4,51.0"
+    try:
+        west, south, east, north = (float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"the box is {text!r}; {rule}") from None
+    if not (-180 <= west < east <= 180 and -84 <= south < north <= 84):
+        raise InputError(f"the box is {text!r}; {rule}, west before east, south before north")
+    if max(east - west, north - south) > LARGEST_DEGREES:
+        raise InputError(f"the box is {text!r}; its sides must be at most {LARGEST_DEGREES:g} "
+                         "degrees, for a scene is one tile of 110 km")
+    return Place(text, box(west, south, east, north))
+
+
+def fetch_scene(place: str, date: str, service: str = "earth-search",
                 output: str | Path | None = None, *, catalogue_url: str | None = None,
                 policy: Policy = PATIENCE, progress: bool = True) -> Path:
-    """Fetch the scene of a site and day; write it like the published scenes.
+    """Fetch the scene of a place and day, or the least cloudy of a month.
 
     Parameters
     ----------
-    site, date : str
-        A key of :data:`lulc_lib.data.catalogue.SITES`; acquisition day (UTC), YYYY-MM-DD.
+    place : str
+        A key of :data:`lulc_lib.data.catalogue.SITES`, or a box west,south,east,north in degrees.
+    date : str
+        Acquisition day (UTC), YYYY-MM-DD, or month, YYYY-MM.
     service : {"earth-search", "planetary-computer", "cdse"}
         Where from.
     output : str or Path, optional
-        GeoTIFF to write; by default ``stac/<site>_<YYYYMMDD>.tif`` in the data folder.
+        GeoTIFF to write; by default ``stac/<place>_<YYYYMMDD>.tif`` in the data folder.
     catalogue_url : str, optional
         Other than the service's own (a mirror).
     policy, progress : Policy, bool
-        Time-outs and retries; whether to show a bar (bands) on stderr.
+        Time-outs and retries; whether to show a bar on stderr.
 
     Returns
     -------
     Path
         A (band, row, col) uint16 GeoTIFF: ten named bands, DN as the service holds them, 0 = no
-        data, 20 m bands bilinear on the site's 10 m grid. Beside it ``<stem>_scl.tif`` holds the
-        scene classification, uint8, nearest neighbour. Tags of both say where the pixels come from.
+        data, 20 m bands bilinear on the 10 m grid of the site, or of the tile's UTM zone. Beside it
+        ``<stem>_scl.tif`` holds the scene classification, uint8, nearest neighbour. Tags of both
+        say where the pixels come from, their offset and their licence.
 
     Raises
     ------
     InputError
-        Unknown site or service, no item on that day (the nearest days are named), a missing
-        asset, a service that cannot be reached, or a file that cannot be written.
+        Unknown place or service, no item then (the nearest days are named), a missing asset, a
+        service that cannot be reached, or a file that cannot be written.
     """
-    place, provider = find_site(site), find_service(service)
-    (target, scl), day = scene_paths(site, date, output), _day(date)
+    where, provider = find_place(place), find_service(service)
+    (target, scl), days = scene_paths(place, date, output), _days(date)
     url = (catalogue_url or provider.url).rstrip("/")
-    item = _find_item(place, day, provider, url, policy)
+    item = _find_item(where, days, provider, url, policy)
     token = _token(url, provider, policy) if provider.signed else ""
-    hrefs = {band: asset_href(item, provider, band, token) for band in (*BANDS, SCL)}
-    tags = _tags(item, provider)
     options = {
         "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
         "GDAL_HTTP_TIMEOUT": str(max(1, round(policy.read_timeout))),
         "GDAL_HTTP_CONNECTTIMEOUT": str(max(1, round(policy.connect_timeout))),
         "GDAL_HTTP_MAX_RETRY": str(policy.retries), "GDAL_HTTP_RETRY_DELAY": str(policy.backoff)}
-    with rasterio.Env(**options, **dict(provider.gdal)):
-        layers = _load(item, hrefs, place, provider, progress)
-    if not any(layers[band].any() for band in BANDS):
-        raise InputError(f"item {item['id']} of {service} holds no data at site {site}; "
-                         "try another day or service")
-    _write(scl, {SCL: layers.pop(SCL)}, place, tags)
-    _write(target, layers, place, tags)
+    tags = _tags(item, provider, url)
+    with (rasterio.Env(**options, **dict(provider.gdal)),
+          Scene(item_product(item, url, token), target) as scene):
+        scene.place(where.grid or _grid_in_tile(where, item))
+        _write(scl, scene, (SCL,), tags, progress)
+        _write(target, scene, BANDS, tags, progress)
     return target
 
 
-def scene_paths(site: str, date: str, output: str | Path | None = None) -> tuple[Path, Path]:
+def _grid_in_tile(place: Place, item: Item) -> Grid:
+    """Return the 10 m grid of a box in the UTM zone of an item's tile."""
+    tile = re.fullmatch(r"(\d{1,2})([C-X])[A-Z]{2}", mgrs_tile(item))
+    if tile is None:
+        raise InputError(f"item {item['id']} does not tell its tile, so its UTM zone is not known")
+    crs = rasterio.CRS.from_epsg((32600 if tile[2] >= "N" else 32700) + int(tile[1]))
+    return snapped(crs, transform_bounds("EPSG:4326", crs, *place.outline.bounds))
+
+
+def scene_paths(place: str, date: str, output: str | Path | None = None) -> tuple[Path, Path]:
     """Return where a fetched scene goes, and its scene classification beside it.
 
-    Unless stated otherwise that is ``stac/<site>_<YYYYMMDD>.tif`` in the data folder.
+    Unless stated otherwise that is ``stac/<place>_<YYYYMMDD>.tif`` in the data folder.
     """
-    target = (Path(output) if output else
-              paths.published_dir() / "stac" / f"{site}_{_day(date):%Y%m%d}.tif")
+    _days(date)
+    name = f"{place.replace(',', '_')}_{date.replace('-', '')}.tif"
+    target = Path(output) if output else paths.published_dir() / "stac" / name
     return target, target.parent / f"{target.stem}_scl.tif"
 
 
-def _day(date: str) -> dt.date:
+def _days(date: str) -> tuple[dt.date, dt.date]:
+    """Return the first and last day of YYYY-MM-DD or YYYY-MM."""
     try:
-        return dt.date.fromisoformat(date)
+        if month := re.fullmatch(r"(\d{4})-(\d\d)", date):
+            year, number = int(month[1]), int(month[2])
+            last = calendar.monthrange(year, number)[1]
+            return dt.date(year, number, 1), dt.date(year, number, last)
+        return dt.date.fromisoformat(date), dt.date.fromisoformat(date)
     except ValueError:
-        raise InputError(f"date is {date!r}; it must be a day, YYYY-MM-DD") from None
+        raise InputError(f"date is {date!r}; it must be a day, YYYY-MM-DD, or a month, YYYY-MM"
+                         ) from None
 
 
 def find_service(name: str) -> Service:
@@ -157,16 +204,18 @@ def find_service(name: str) -> Service:
     return SERVICES[name]
 
 
-def _find_item(site: Site, day: dt.date, service: Service, url: str, policy: Policy) -> Item:
+def _find_item(place: Place, days: tuple[dt.date, dt.date], service: Service, url: str,
+               policy: Policy) -> Item:
     """Find the one item to use, or name the nearest days if there is none."""
+    first, last = days
     try:
         client = StacClient.open(url, stac_io=StacApiIO(
             timeout=(policy.connect_timeout, policy.read_timeout), max_retries=policy.retry()))
-        items = _search(client, service, site, day, day)
+        items = _search(client, service, place, first, last)
         if items:
-            return choose_item(items, site)
-        window = dt.timedelta(NEAR_DAYS)
-        others = _search(client, service, site, day - window, day + window)
+            return choose_item(items, place)
+        near = dt.timedelta(NEAR_DAYS)
+        others = _search(client, service, place, first - near, last + near)
     except (APIError, requests.exceptions.RequestException, pystac.STACError, pystac.STACTypeError,
             NotImplementedError, AttributeError, LookupError, TypeError, ValueError) as error:
         if isinstance(error, InputError):
@@ -174,12 +223,14 @@ def _find_item(site: Site, day: dt.date, service: Service, url: str, policy: Pol
         raise InputError(f"{service.name}: no usable answer from {without_secrets(url)} "
                          f"({_cause(error)}); check the network, try again later, or choose "
                          "another service") from error
-    days = sorted({dt.date.fromisoformat(_acquired(i)[:10]) for i in others},
-                  key=lambda d: (abs(d - day), d))[:5]
-    near = (f"nearest days: {', '.join(str(d) for d in days)}" if days
-            else f"nor within {NEAR_DAYS} days of it")
-    raise InputError(f"{service.name} has no {service.collection} item of {site.name} "
-                     f"(tile {site.mgrs_tile}) on {day}; {near}")
+    found = sorted({dt.date.fromisoformat(_acquired(i)[:10]) for i in others},
+                   key=lambda d: (abs(d - first), d))[:5]
+    advice = (f"nearest days: {', '.join(str(d) for d in found)}" if found
+              else f"nor within {NEAR_DAYS} days of it")
+    when = f"on {first}" if first == last else f"from {first} to {last}"
+    tile = f" (tile {place.tile})" if place.tile else ""
+    raise InputError(f"{service.name} has no {service.collection} item of {place.name}{tile} "
+                     f"{when}; {advice}")
 
 
 def _cause(error: Exception) -> str:
@@ -190,19 +241,15 @@ def _cause(error: Exception) -> str:
     return " ".join(str(error).split())[:120] or type(error).__name__
 
 
-def _search(client: StacClient, service: Service, site: Site, first: dt.date, last: dt.date
+def _search(client: StacClient, service: Service, place: Place, first: dt.date, last: dt.date
             ) -> list[Item]:
-    """Items of the site's own tile between two days (inclusive)."""
-    area = _area(site)
-    search = client.search(collections=[service.collection], bbox=area.bounds, max_items=500,
-                           limit=100, datetime=f"{first}T00:00:00Z/{last}T23:59:59Z")
+    """Items of a place between two days (inclusive), of a site's own tile."""
+    search = client.search(collections=[service.collection], bbox=place.outline.bounds,
+                           max_items=500, limit=100,
+                           datetime=f"{first}T00:00:00Z/{last}T23:59:59Z")
     return [item for item in search.items_as_dicts()
-            if mgrs_tile(item) == site.mgrs_tile and shape(item["geometry"]).intersects(area)]
-
-
-def _area(site: Site) -> BaseGeometry:
-    """Return the site's rectangle in degrees, WGS 84."""
-    return box(*transform_bounds(f"EPSG:{site.epsg}", "EPSG:4326", *site.bounds))
+            if place.tile in ("", mgrs_tile(item))
+            and shape(item["geometry"]).intersects(place.outline)]
 
 
 def _acquired(item: Item) -> str:
@@ -211,20 +258,20 @@ def _acquired(item: Item) -> str:
     return str(properties.get("datetime") or properties["start_datetime"])
 
 
-def choose_item(items: list[Item], site: Site) -> Item:
-    """Return the item to use among several of the same day, whatever the order they come in.
+def choose_item(items: list[Item], place: Place) -> Item:
+    """Return the item to use among several, whatever the order they come in.
 
-    Preferred, in this order: the site's tile, all of the site, least cloud, latest processing
+    Preferred, in this order: the site's tile, most of the place, least cloud, latest processing
     baseline, later identifier.
     """
-    area = _area(site)
+    def missing(item: Item) -> float:
+        covered = shape(item["geometry"]).buffer(1e-6).intersection(place.outline).area
+        return round(1 - covered / place.outline.area, 3)
+
     by_id = sorted(items, key=lambda item: item["id"], reverse=True)
     return min(by_id, key=lambda item: (
-        mgrs_tile(item) != site.mgrs_tile,
-        not shape(item["geometry"]).buffer(1e-6).covers(area),
-        cloud_cover(item),
-        -(processing_baseline(item) or 0.0),
-    ))
+        place.tile not in ("", mgrs_tile(item)), missing(item), cloud_cover(item),
+        -(processing_baseline(item) or 0.0)))
 
 
 def mgrs_tile(item: Item) -> str:
@@ -247,66 +294,6 @@ def cloud_cover(item: Item) -> float:
     return math.inf if value is None else float(value)
 
 
-def processing_baseline(item: Item) -> float | None:
-    """Return the ESA processing baseline such as 5.09; None if the item does not say."""
-    properties = item["properties"]
-    for key in ("s2:processing_baseline", "processing:version"):
-        try:
-            return float(properties[key])
-        except (KeyError, TypeError, ValueError):
-            continue
-    product = f"{item['id']} {properties.get('s2:product_uri', '')}"
-    match = re.search(r"_N(\d{2})(\d{2})_", product)
-    return float(f"{match.group(1)}.{match.group(2)}") if match else None
-
-
-def item_offset(item: Item, service: Service) -> tuple[int | None, str]:
-    """Return the offset (DN to subtract or None) that an item declares, and the field that says it.
-
-    The statement that it has been applied goes first, then the bands' own scale and offset
-    (InputError if they differ), then the processing baseline.
-    """
-    if item["properties"].get("earthsearch:boa_offset_applied") is True:
-        return 0, "earthsearch:boa_offset_applied"
-    offsets = {b: _asset_offset(item["assets"][service.assets[b]]) for b in BANDS}
-    declared = set(offsets.values()) - {None}
-    if len(declared) > 1:
-        told = ", ".join(f"{b} {o}" for b, o in offsets.items())
-        raise InputError(f"item {item['id']}: bands declare different offsets (DN): {told}; "
-                         "one offset for all bands is needed")
-    if declared:
-        return declared.pop(), "raster:offset"
-    baseline = processing_baseline(item)
-    offset = None if baseline is None else baseline_offset(baseline)
-    return offset, "" if offset is None else "processing baseline"
-
-
-def _asset_offset(asset: Mapping[str, Any]) -> int | None:
-    """DN to subtract from one asset: −offset ÷ scale, from raster 1.x or 2.x fields, if stated."""
-    first = (asset.get("raster:bands") or asset.get("bands") or [{}])[0]
-    for place, prefix in ((first, ""), (first, "raster:"), (asset, "raster:")):
-        offset, scale = place.get(f"{prefix}offset"), place.get(f"{prefix}scale")
-        if offset is not None:
-            return -round(offset / (scale or 1e-4))
-    return None
-
-
-def asset_href(item: Item, service: Service, band: str, token: str = "") -> str:
-    """Return the address of one band for GDAL; InputError without the asset or S3 keys."""
-    name = service.assets[band]
-    if name not in item["assets"]:
-        raise InputError(f"item {item['id']} of {service.name} has no asset {name!r} (band "
-                         f"{band}); it has {', '.join(sorted(item['assets']))}")
-    href = str(item["assets"][name]["href"])
-    if href.startswith("s3://"):
-        if "AWS_ACCESS_KEY_ID" not in os.environ:
-            raise InputError(
-                f"asset {name!r} of {service.name} is in S3 storage ({href}); set "
-                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to keys of that service")
-        return "/vsis3/" + href.removeprefix("s3://")
-    return f"{href}{'&' if '?' in href else '?'}{token}" if token else href
-
-
 def _token(catalogue_url: str, service: Service, policy: Policy) -> str:
     """Short-lived read token (a query string) for the files of a Planetary Computer collection."""
     url = f"{catalogue_url.removesuffix('/stac/v1')}/sas/v1/token/{service.collection}"
@@ -318,60 +305,49 @@ def _token(catalogue_url: str, service: Service, policy: Policy) -> str:
     return str(answer["token"])
 
 
-def _tags(item: Item, service: Service) -> dict[str, str]:
-    """Say for the GeoTIFF where its pixels come from."""
-    offset, told_by = item_offset(item, service)
+def _tags(item: Item, service: Service, url: str) -> dict[str, str]:
+    """Say for the GeoTIFF where its pixels come from, their offset and their licence."""
+    offset, told_by = item_offset(item)
     baseline = processing_baseline(item)
-    cloud = item["properties"].get("eo:cloud_cover")
+    told = item["properties"]
+    cloud = told.get("eo:cloud_cover")
     tags = {
-        "STAC_SERVICE": service.name, "ITEM_ID": item["id"], "ACQUIRED": _acquired(item),
+        "STAC_SERVICE": service.name, "STAC_CATALOGUE": without_secrets(url),
+        "STAC_COLLECTION": service.collection, "ITEM_ID": item["id"], "ACQUIRED": _acquired(item),
+        "PLATFORM": str(told.get("platform") or ""),
         "CLOUD_COVER": "" if cloud is None else f"{cloud:g}",
         "PROCESSING_BASELINE": "" if baseline is None else f"{baseline:05.2f}",
         "BOA_ADD_OFFSET": "" if offset is None else str(-offset),
         "BOA_ADD_OFFSET_FROM": told_by,
         "TERMS": f"Contains modified Copernicus Sentinel data {_acquired(item)[:4]}",
+        "LICENCE": LICENCE,
     }
     return {key: value for key, value in tags.items() if value}
 
 
-def _load(item: Item, hrefs: Mapping[str, str], site: Site, service: Service, progress: bool
-          ) -> dict[str, NDArray[np.generic]]:
-    """Band name to (row, col) DN on the site's grid: uint16, the SCL uint8."""
-    plain = pystac.Item(item["id"], item["geometry"], item.get("bbox"),
-                        dt.datetime.fromisoformat(_acquired(item)), {}, collection="scene")
-    for band, href in hrefs.items():
-        plain.add_asset(band, pystac.Asset(href, roles=["data"]))
-    grid = GeoBox(site.shape, rasterio.Affine(*site.transform), f"EPSG:{site.epsg}")
-    types = {"*": {"data_type": "uint16", "nodata": 0}, SCL: {"data_type": "uint8", "nodata": 0}}
-    layers: dict[str, NDArray[np.generic]] = {}
-    for band in tqdm(hrefs, desc=item["id"], unit="band", disable=not progress):
-        how = "nearest" if band in (*BANDS_10M, SCL) else "bilinear"
-        try:
-            loaded = odc.stac.load([plain], bands=[band], geobox=grid, resampling=how,
-                                   stac_cfg={"scene": {"assets": types}})
-        except (rasterio.errors.RasterioError, OSError) as error:
-            raise InputError(f"asset {service.assets[band]!r} of item {item['id']} "
-                             f"({service.name}) cannot be read; try again later or another "
-                             "service") from error
-        layers[band] = loaded[band].isel(time=0).values
-    return layers
-
-
-def _write(path: Path, layers: Mapping[str, NDArray[np.generic]], site: Site,
-           tags: Mapping[str, str]) -> None:
-    """Write (row, col) layers as a GeoTIFF, whole and read back, or not at all."""
+def _write(path: Path, scene: Scene, bands: tuple[str, ...], tags: Mapping[str, str],
+           progress: bool) -> None:
+    """Write a scene, or its classification, block by block; whole and read back, or not at all."""
+    layer = bands == (SCL,)
     profile = {
-        "driver": "GTiff", "dtype": next(iter(layers.values())).dtype, "count": len(layers),
-        "height": site.rows, "width": site.cols, "crs": f"EPSG:{site.epsg}",
-        "transform": rasterio.Affine(*site.transform), "nodata": 0,
-        "compress": "deflate", "predictor": 2,
+        "driver": "GTiff", "dtype": "uint8" if layer else "uint16", "count": len(bands),
+        "height": scene.shape[0], "width": scene.shape[1], "crs": scene.crs,
+        "transform": scene.transform, "nodata": 0, "tiled": True, "compress": "deflate",
+        "predictor": 2, "bigtiff": "IF_SAFER",
     }
+    parts, some, sums = list(windows(scene.shape, (512, 512), 1 << 21)), False, []
     with written_whole(path, make_folder=True) as part:
         with rasterio.open(part, "w", **profile) as out:
-            for index, (band, values) in enumerate(layers.items(), 1):
-                out.write(values, index)
-                out.set_band_description(index, band)
+            out.descriptions = bands
             out.update_tags(**tags)
+            for window in tqdm(parts, desc=path.stem, unit="block", disable=not progress):
+                values = scene.classification(window)[None] if layer else scene.read(window)
+                some |= bool(values.any())
+                sums.append(zlib.crc32(values.tobytes()))
+                out.write(values, window=window)
+        if not (some or layer):
+            raise InputError(f"item {tags['ITEM_ID']} of {tags['STAC_SERVICE']} holds no data at "
+                             "this place; try another day or service")
         with rasterio.open(part) as back:
-            if not np.array_equal(back.read(), np.stack(list(layers.values()))):
+            if sums != [zlib.crc32(back.read(window=window).tobytes()) for window in parts]:
                 raise OSError("what was written does not read back; is the disk full?")

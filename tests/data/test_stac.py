@@ -1,26 +1,18 @@
 """Scenes by STAC, from a catalogue on loopback that speaks like each of the three services."""
 
-import datetime as dt
 import json
 
 import numpy as np
 import pytest
 import rasterio
 from rasterio.io import MemoryFile
-from rasterio.warp import transform_geom
+from rasterio.warp import transform_bounds, transform_geom
 
 from lulc_lib.data import stac
 from lulc_lib.data.catalogue import SITES
+from lulc_lib.data.products import asset_address, item_offset, processing_baseline
 from lulc_lib.data.scenes import BANDS, BANDS_10M, read_scene
-from lulc_lib.data.stac import (
-    SERVICES,
-    asset_href,
-    cloud_cover,
-    find_service,
-    item_offset,
-    mgrs_tile,
-    processing_baseline,
-)
+from lulc_lib.data.stac import SERVICES, cloud_cover, find_place, find_service, mgrs_tile
 from lulc_lib.errors import InputError
 from lulc_lib.io.http import Policy
 from tests.http_server import Fault, free_port, loopback_server
@@ -79,6 +71,13 @@ def footprint():
                           {"type": "Polygon", "coordinates": [ring]})
 
 
+_COLOURS = ("blue", "green", "red", "rededge1", "rededge2", "rededge3", "nir", "nir08", "swir16",
+            "swir22", "scl")
+ASSETS = {
+    "earth-search": dict(zip((*BANDS, "SCL"), _COLOURS, strict=True)),
+    "planetary-computer": {band: band for band in (*BANDS, "SCL")},
+    "cdse": {b: f"{b}_{'10m' if b in BANDS_10M else '20m'}" for b in (*BANDS, "SCL")},
+}
 DECLARED = {
     "earth-search": (
         {"grid:code": "MGRS-33UWS", "s2:processing_baseline": "05.09",
@@ -93,7 +92,7 @@ DECLARED = {
 def item(service, url, date=DATE, **properties):
     """A STAC item as that service words it."""
     own, asset = DECLARED[service]
-    names = SERVICES[service].assets
+    names = ASSETS[service]
     return {
         "type": "Feature", "stac_version": "1.0.0", "id": f"S2A_33UWS_{date.replace('-', '')}_0",
         "collection": "sentinel-2-l2a", "geometry": footprint(), "bbox": [16, 50, 17, 52],
@@ -141,7 +140,8 @@ def search(items, request):
 
 def fetch(server, name, output, **more):
     options = {"catalogue_url": server.stac, "policy": ONCE, "progress": False}
-    return stac.fetch_scene("strzegom", DATE, name, output, **(options | more))
+    place, date = more.pop("place", "strzegom"), more.pop("date", DATE)
+    return stac.fetch_scene(place, date, name, output, **(options | more))
 
 
 @pytest.mark.parametrize("name", list(SERVICES))
@@ -174,8 +174,43 @@ def test_scene_has_the_sites_grid_and_untouched_dn(service, product, tmp_path, n
     assert tags["ITEM_ID"] == "S2A_33UWS_20230709_0" and tags["STAC_SERVICE"] == name
     assert (tags["BOA_ADD_OFFSET"], tags["PROCESSING_BASELINE"]) == ("-1000", "05.09")
     assert float(tags["CLOUD_COVER"]) == 1.5 and "Copernicus" in tags["TERMS"]
+    assert "Regulation (EU)" in tags["LICENCE"] and tags["STAC_CATALOGUE"] == service.stac
     assert sorted(p.name for p in out.parent.iterdir()) == [
         "strzegom_20230709.tif", "strzegom_20230709_scl.tif"]
+
+
+def test_a_box_and_the_least_cloudy_day_of_a_month(service, product, tmp_path):
+    """Anybody's place: the grid is of whole 10 m in the UTM zone of the tile."""
+    service.items = [
+        item("earth-search", service.url, "2023-07-04", **{"eo:cloud_cover": 80}),
+        item("earth-search", service.url, "2023-07-19", **{"eo:cloud_cover": 0.5}),
+        item("earth-search", service.url, "2023-08-03", **{"eo:cloud_cover": 0})]
+    out = fetch(service, "earth-search", tmp_path / "s.tif", place="16.23,51.0,16.25,51.01",
+                date="2023-07")
+    with rasterio.open(out) as src:
+        assert src.crs.to_epsg() == 32633 and (src.transform.a, src.transform.e) == (10, -10)
+        assert src.transform.c % 10 == src.transform.f % 10 == 0
+        west, south, east, north = transform_bounds(src.crs, "EPSG:4326", *src.bounds)
+        assert west <= 16.23 < 16.25 <= east and south <= 51.0 < 51.01 <= north
+        assert src.width * 10 < 1600 and src.height * 10 < 1300
+        assert src.tags()["ITEM_ID"] == "S2A_33UWS_20230719_0"
+        row, col = round((Y0 - src.transform.f) / 10), round((src.transform.c - X0) / 10)
+        expected = product[0]["B02"][row:row + src.height, col:col + src.width]
+        np.testing.assert_array_equal(src.read(1), expected)
+    with pytest.warns(UserWarning, match="offset"):
+        scene = read_scene(out)
+    assert scene.attrs["date"] == "2023-07-19"
+
+
+@pytest.mark.parametrize(("place", "date", "says"), [
+    ("16.2,50.9,16.4", DATE, "west,south,east,north in degrees"),
+    ("16.4,50.9,16.2,51.0", DATE, "west before east"),
+    ("16,50,19,51", DATE, "sides must be at most 2 degrees"),
+    ("16.2,50.9,16.4,51.0", "2023-13", "or a month, YYYY-MM"),
+])
+def test_boxes_and_dates_that_are_none(place, date, says):
+    with pytest.raises(InputError, match=says):
+        stac.fetch_scene(place, date)
 
 
 def test_reader_understands_the_file(service, tmp_path):
@@ -223,14 +258,14 @@ def test_item_offset(name, properties, asset, offset):
     if asset is not None:
         made["assets"] = {key: {"href": value["href"], **asset}
                           for key, value in made["assets"].items()}
-    assert item_offset(made, SERVICES[name])[0] == offset
+    assert item_offset(made)[0] == offset
 
 
 def test_bands_must_agree_on_the_offset():
     made = item("cdse", "http://127.0.0.1:1")
     made["assets"]["B11_20m"]["raster:offset"] = 0
     with pytest.raises(InputError, match="bands declare different offsets"):
-        item_offset(made, SERVICES["cdse"])
+        item_offset(made)
 
 
 def test_choice_does_not_depend_on_order(service):
@@ -249,7 +284,7 @@ def test_choice_does_not_depend_on_order(service):
     while ranked:
         best = ranked[0]["id"]
         for turn in (ranked, ranked[::-1], ranked[1:] + ranked[:1]):
-            assert stac.choose_item(turn, SITE)["id"] == best
+            assert stac.choose_item(turn, find_place("strzegom"))["id"] == best
         ranked = ranked[1:]
 
 
@@ -272,7 +307,7 @@ def test_missing_asset_is_named(service, tmp_path):
     made = item("cdse", service.url)
     del made["assets"]["B8A_20m"]
     service.items = [made]
-    with pytest.raises(InputError, match=r"no asset 'B8A_20m' \(band B8A\)"):
+    with pytest.raises(InputError, match=r"has no asset of band B8A; it has B02_10m"):
         fetch(service, "cdse", tmp_path / "s.tif")
 
 
@@ -289,7 +324,7 @@ def test_scene_without_data_is_refused(service, tmp_path):
     for band in BANDS:
         pixel, side = (10, SIDE) if band in BANDS_10M else (20, SIDE // 2)
         service.files[f"cog/{band}.tif"] = tif(np.zeros((side, side), np.uint16), pixel)
-    with pytest.raises(InputError, match="holds no data at site strzegom"):
+    with pytest.raises(InputError, match="holds no data at this place"):
         fetch(service, "earth-search", tmp_path / "s.tif")
 
 
@@ -325,9 +360,9 @@ def test_s3_needs_keys(monkeypatch):
     monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
     made = item("cdse", "s3://eodata")
     with pytest.raises(InputError, match="AWS_ACCESS_KEY_ID"):
-        asset_href(made, SERVICES["cdse"], "B02")
+        asset_address(made, "B02_10m", "s3://eodata/cog/B02.tif")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
-    assert asset_href(made, SERVICES["cdse"], "B02") == "/vsis3/eodata/cog/B02.tif"
+    assert asset_address(made, "B02_10m", "s3://eodata/cog/B02.tif") == "/vsis3/eodata/cog/B02.tif"
 
 
 def test_what_items_say():
