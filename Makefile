@@ -15,7 +15,7 @@ ALONE := $(PYTHON) scripts/run_alone.py
 OUT := build/$(SOURCE)-$(BUDGET)
 JOBS ?= 2
 
-.PHONY: class html pages_env help env data reproduce reproduce_now notebooks smoke lab experiments test check killed mutants bench clean
+.PHONY: dist class html pages_env help env data reproduce reproduce_now notebooks smoke lab experiments test check killed mutants bench clean
 
 help: ## list the commands
 	@echo "make COMMAND [SOURCE=auto|published|synthetic] [BUDGET=smoke|default|paper]"
@@ -58,6 +58,10 @@ pages_env:
 
 test: env ## run all tests
 	@$(PY) -m pytest
+
+dist: env ## build both packages, install them in an empty environment, ask for wheels of all pins
+	@$(PY) scripts/check_packages.py build
+	@$(PY) scripts/check_packages.py wheels
 
 check: env ## lint the code of all packages and notebooks
 	@$(PY) -m ruff check .

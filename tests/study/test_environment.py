@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import json
 import re
 import sys
 import tomllib
@@ -65,6 +66,37 @@ def test_the_environment_of_this_run_is_the_pinned_one():
 
     for name, pinned in direct_pins().items():
         assert version(name).split("+")[0] == pinned, name
+
+
+def test_the_last_release_has_one_number():
+    changelog, citation, zenodo, *projects = (
+        (ROOT / name).read_text() for name in ("CHANGELOG.md", "CITATION.cff", ".zenodo.json",
+                                               "pyproject.toml", "ee_local/pyproject.toml"))
+    number = re.search(r"^## (\d+\.\d+\.\d+) \(\d{4}-\d\d-\d\d\)$", changelog, re.MULTILINE)[1]
+    assert changelog.index("## Unreleased") < changelog.index(f"## {number}")
+    assert f"\nversion: {number}\n" in citation
+    assert json.loads(zenodo)["version"] == number
+    for project in map(tomllib.loads, projects):
+        assert project["tool"]["setuptools_scm"]["fallback_version"] == number
+        assert "version" in project["project"]["dynamic"]
+
+
+def test_a_light_extra_brings_nothing_heavy():
+    """What a lesson and an accuracy need; the rest is for those who train and classify."""
+    heavy = {"torch", "geemap", "earthengine-api", "scikit-learn", "tensorboard", "dask"}
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"]
+
+    def behind(extra):
+        lines = extras[extra]
+        inner = [e for line in lines for e in re.findall(r"lulc_lib\[(.*)\]", line)]
+        return set(setup.pins("\n".join(lines))).union(
+            *(behind(e) for part in inner for e in part.split(",")))
+
+    assert not behind("lesson") & (heavy | {"rasterio", "xarray", "scipy"})
+    for extra in ("accuracy", "sites"):
+        assert not behind(extra) & heavy
+    assert "torch" in behind("classify") and behind("all") >= behind("sites") | behind("data")
 
 
 @pytest.fixture
