@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import stat
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -36,7 +35,7 @@ from lulc_lib.data.radiometry import QUANTIFICATION
 from lulc_lib.data.reference import on_grid
 from lulc_lib.data.scenes import open_scene, scene_of
 from lulc_lib.errors import InputError
-from lulc_lib.io import existing_file
+from lulc_lib.io import existing_file, unfinished, written_whole
 from lulc_lib.io.http import Client, Policy
 
 RECORD = "https://rodare.hzdr.de/api/records/4656"
@@ -277,7 +276,9 @@ def unpack(archive: Path, out: Path, wanted: Sequence[str] = ()) -> list[str]:
         raise InputError(f"{archive}: cannot be unpacked ({error})") from error
     except OSError as error:
         raise InputError(f"{out}: cannot be written ({error.strerror or error})") from error
-    (out / "ATTRIBUTION.txt").write_text(ATTRIBUTION + "\n", encoding="utf-8")
+    if not (out / "ATTRIBUTION.txt").exists():
+        with written_whole(out / "ATTRIBUTION.txt") as part:
+            part.write_text(ATTRIBUTION + "\n", encoding="utf-8")
     return list(chosen)
 
 
@@ -302,8 +303,8 @@ def _unpack_site(source: zipfile.ZipFile, files: Sequence[tuple[zipfile.ZipInfo,
                  target: Path) -> None:
     if target.is_dir():
         return
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as work:
-        folder = Path(work) / target.name
+    with unfinished(target) as work:
+        folder = work / target.name
         for info, inner in files:
             (folder / inner).parent.mkdir(parents=True, exist_ok=True)
             with source.open(info) as packed, (folder / inner).open("wb") as plain:

@@ -31,6 +31,7 @@ CRS_COLUMN = ("crs", "epsg", "srid")
 
 _UNSTATED_CODE_PAGES = (0x00, 0x57)
 """dBASE language ids that say nothing (absent, or "whatever the system has")."""
+_READ = (".gpkg", ".geojson", ".shp")
 _NOT_READ = (".zip", ".kml", ".kmz", ".gml", ".json", ".fgb", ".tab", ".xlsx", ".xls", ".csv",
              ".parquet", ".gdb")
 
@@ -62,6 +63,17 @@ def find_layer_file(folder: Path, layer: Layer, note: Note) -> Path | None:
                 note(f"{path.name} is not read; {layer.name} must be "
                      f"{' or '.join(layer.suffixes)}")
     return paths[0] if paths else None
+
+
+def note_unknown_files(folder: Path, layers: Iterable[str], note: Note) -> None:
+    """Name the files of a folder that may hold a layer and are called like none of ``layers``."""
+    names = list(layers)
+    unknown = [p.name for p in sorted(folder.iterdir())
+               if p.suffix.casefold() in (*_READ, *_NOT_READ) and p.stem.casefold() not in names
+               and not p.name.endswith(".source.json")]
+    if unknown:
+        note(f"not read, as no layer is called so: {', '.join(unknown)}; layers are "
+             f"{', '.join(names)}")
 
 
 def read_layer_file(path: Path, map_crs: CRS, bounds: Bounds | None, note: Note
@@ -271,10 +283,11 @@ def _csv_table(path: Path, note: Note) -> pd.DataFrame:
         text = data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
         first = text.split("\n", 1)[0]
         comma = max(",;\t", key=first.count)
-        table = pd.read_csv(io.StringIO(text), sep=comma, dtype=str, skipinitialspace=True,
-                            keep_default_na=False, index_col=False)
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error
-            ) as error:
+        with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):
+            table = pd.read_csv(io.StringIO(text), sep=comma, dtype=str, skipinitialspace=True,
+                                keep_default_na=False, index_col=False)
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error,
+            pd.errors.ParserWarning) as error:
         raise InputError(f"{path}: cannot be read as CSV ({' '.join(str(error).split())})"
                          ) from error
     return table.rename(columns=str.strip)

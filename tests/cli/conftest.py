@@ -105,12 +105,13 @@ def make_registries():
     folder("points", "deposits.gpkg", [pit.centroid], NAZWA=["Pit"])
     folder("nameless", "corine.gpkg", [pit], colour=["red"])
     folder("elsewhere", "deposits.gpkg", [box(5e7, 5e7, 5.1e7, 5.1e7)], NAZWA=["Pit"])
-    for name in ("unreadable", "nocrs", "degrees"):
+    for name in ("unreadable", "nocrs", "degrees", "ragged"):
         Path(name).mkdir()
     Path("unreadable/deposits.gpkg").write_bytes(b"SQLite format 3\0" + b"\1" * 300)
     shapes("nocrs/deposits.shp", [pit], NAZWA=["Pit"])
     Path("nocrs/deposits.prj").unlink()
     Path("degrees/monitoring_points.csv").write_text("x,y,name\n16.2,50.9,a\n")
+    Path("ragged/monitoring_points.csv").write_text("lon,lat,name\n16,2,50,9,a\n")
 
 
 def make_tables():

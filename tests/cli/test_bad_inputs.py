@@ -215,6 +215,7 @@ REGISTRY unreadable -o o.gpkg                       | cannot be read as a vector
 REGISTRY points -o o.gpkg                           | must be polygons
 REGISTRY nameless -o o.gpkg                         | no column of corine holds the code
 REGISTRY nocrs -o o.gpkg                            | nocrs|CRS
+REGISTRY ragged -o o.gpkg                           | cannot be read as CSV
 REGISTRY degrees -o o.gpkg                          | looks like degrees
 REGISTRY elsewhere -o o.gpkg                        | not in the CRS that it states|beyond
 sites nan_grid.tif --dates 2022-06-19 -o o.gpkg     | grid
