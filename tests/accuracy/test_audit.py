@@ -268,7 +268,7 @@ def test_a_wrong_digit_is_found_and_not_explained_away():
     """A hypothesis may hit a wrong digit by chance; that must be rare."""
     rng = np.random.default_rng(11)
     why: list[str] = []
-    for seed in range(150):
+    for seed in range(60):
         matrix = random_matrix(seed)
         right = quantities(one_against_all(matrix))
         row, column = str(rng.choice(right.index[:-1])), str(rng.choice(list(METRICS)))
@@ -279,8 +279,8 @@ def test_a_wrong_digit_is_found_and_not_explained_away():
                                      matrix)
         why += {w.hypothesis for w in checks.explain(
             bad, row, column, right.loc[row, column], checks.alternatives(subject))}
-    assert len(why) <= 8
-    assert sum(name != checks.PADDED for name in why) <= 2, why
+    assert len(why) <= 3
+    assert sum(name != checks.PADDED for name in why) <= 1, why
 
 
 @pytest.mark.parametrize("seed", range(4))
