@@ -59,6 +59,9 @@ from lulc_lib.unet.predict import (
 MEMORY = 800e6
 """Bytes, about what the network's largest arrays may take together when a file is classified."""
 
+WIDEST = 4096
+"""Pixels, columns of the widest tile: rows that are read and brought to network input count too."""
+
 KEPT = 2
 """Arrays of ``base_channels`` channels, as high as the receptive field's radius, that a network
 keeps while rows stream through it: the skip connections of all levels together."""
@@ -179,7 +182,7 @@ def tile_size(
     step, (rows, cols) = 2**stored.model.depth, shape
     networks = getattr(stored.model, "members", [stored.model])
     column = sum(4 * KEPT * m.widths[0] * (m.trunk_radius + 2 * 2**m.depth) for m in networks)
-    width = max(int(MEMORY / column) // BLOCK * BLOCK, BLOCK)
+    width = min(max(int(MEMORY / column) // BLOCK * BLOCK, BLOCK), WIDEST)
     return -(-rows // step) * step, min(width, -(-cols // step) * step)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import tee
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -76,7 +77,7 @@ class Predictor:
                              "applicability needs one that does (unet, unet_plus_plus)")
         self.features, self.tta, self.temperature = features, tta, model.temperature
         self.step, self.margin = 2**model.depth, model.margin
-        self.vote = model.vote if isinstance(model, Ensemble) else lambda alone: alone[0]
+        self.vote = model.vote if isinstance(model, Ensemble) else itemgetter(0)
         self.device = next(model.parameters()).device
         self.copies = [(k, m) for k in range(4) for m in (False, True)] if tta else [(0, False)]
         kinds = [None if m.stage is None else m.stage.surroundings or "none" for m in members]
@@ -123,8 +124,12 @@ class Predictor:
         """Yield the channels that a stage makes of the rows and columns ``inner``."""
         rows, cols = inner
         if stage is not None:
-            overlapping = stream.windows(parts, self._rounded(stage.radius), self.step)
-            parts = (stage(w)[:, :, first:last] for w, first, last in overlapping)
+            margin = self._rounded(stage.radius)
+            parts = (
+                torch.cat([stage(columns)[:, :, first:last, left:right] for columns, left, right in
+                           stream.windows(iter(w.split(1024, 3)), margin, self.step, dim=3)],
+                          dim=3)
+                for w, first, last in stream.windows(parts, margin, self.step))
         width = cols.stop - cols.start
         count = max(AT_ONCE[self.device.type] // width // self.step, 1) * self.step
         for part in stream.parted(stream.between(parts, rows.start, rows.stop), count):

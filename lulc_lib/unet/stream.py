@@ -167,7 +167,8 @@ def aligned(*streams: Rows) -> Iterator[tuple[Tensor, ...]]:
         held = [part[:, :, count:] for part in held]
 
 
-def windows(rows: Rows, margin: int, step: int = 1) -> Iterator[tuple[Tensor, int, int]]:
+def windows(rows: Rows, margin: int, step: int = 1, dim: int = 2
+            ) -> Iterator[tuple[Tensor, int, int]]:
     """Yield windows of rows that overlap, and which of their rows have ``margin`` around them.
 
     Parameters
@@ -176,6 +177,8 @@ def windows(rows: Rows, margin: int, step: int = 1) -> Iterator[tuple[Tensor, in
         Parts of a scene.
     margin, step : int, rows
         Windows start on multiples of ``step``, of which ``margin`` is one.
+    dim : int
+        2 for rows from top to bottom, 3 for columns from left to right.
 
     Yields
     ------
@@ -185,14 +188,14 @@ def windows(rows: Rows, margin: int, step: int = 1) -> Iterator[tuple[Tensor, in
     """
     held, first = None, 0
     for part in rows:
-        held = part if held is None else torch.cat([held, part], 2)
-        last = first + max(held.shape[2] - margin - first, 0) // step * step
+        held = part if held is None else torch.cat([held, part], dim)
+        last = first + max(held.shape[dim] - margin - first, 0) // step * step
         if last - first >= max(4 * margin, 1):
             yield held, first, last
             gone = max(last - margin, 0)
-            held, first = held[:, :, gone:].clone(), last - gone
+            held, first = held.narrow(dim, gone, held.shape[dim] - gone).clone(), last - gone
     if held is not None:
-        yield held, first, held.shape[2]
+        yield held, first, held.shape[dim]
 
 
 def between(rows: Rows, start: int, stop: int) -> Rows:

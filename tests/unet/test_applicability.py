@@ -22,7 +22,6 @@ from lulc_lib.unet.applicability import (
     feature_map,
     fit_applicability,
     nearest,
-    probabilities_and_features,
     sample_features,
 )
 from lulc_lib.unet.checkpoint import StoredModel, build, load_model, save_model
@@ -30,7 +29,7 @@ from lulc_lib.unet.config import TrainConfig
 from lulc_lib.unet.map_files import classify_file
 from lulc_lib.unet.model import Ensemble
 from lulc_lib.unet.normalise import fit
-from lulc_lib.unet.predict import probabilities_of
+from lulc_lib.unet.predict import Predictor, probabilities_of
 
 CONFIG = TrainConfig("tiny", base_channels=8, depth=2, convolutions=1, patch_size=32,
                      normalisation="reflectance", augment=None)
@@ -118,7 +117,7 @@ def test_features_cost_nothing_and_change_nothing():
     pair = Ensemble([build(CONFIG, seed=1), build(CONFIG, seed=2)]).eval()
     inputs = np.random.default_rng(0).normal(size=(10, 33, 41)).astype(np.float32)
     for tta in (False, True):
-        probabilities, features = probabilities_and_features(pair, inputs, tta)
+        probabilities, features = Predictor(pair, tta, features=True).whole(inputs)
         assert np.array_equal(probabilities, probabilities_of(pair, inputs, tta))
         assert features.shape == (16, 33, 41)
     with torch.no_grad():
@@ -127,7 +126,6 @@ def test_features_cost_nothing_and_change_nothing():
         logits = [m(torch.from_numpy(inputs)[None]) for m in pair.members]
     for a, b in zip(own, logits, strict=True):
         np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-5)
-    assert not pair.members[0].head._forward_pre_hooks
     coarse = build(CONFIG.with_(network="fcn", depth=3))
     with pytest.raises(InputError, match="does not see every pixel"):
         feature_map(coarse, inputs)
@@ -181,7 +179,7 @@ def test_more_is_wrong_outside_than_inside(trained):
     strange = np.zeros((64, 64), bool)
     strange[:32, :32] = True
     inputs = trained.normalisation.apply(scene_of(codes, 9, strange))
-    probabilities, features = probabilities_and_features(trained.model, inputs)
+    probabilities, features = Predictor(trained.model, features=True).whole(inputs)
     wrong = probabilities.argmax(axis=0) != legend.to_index(codes.astype(np.uint8))
     inside = trained.applicability.inside(features)
     rates = error_rates(wrong, inside)

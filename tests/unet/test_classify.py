@@ -285,7 +285,7 @@ def test_a_failure_midway_leaves_the_old_map(write_raster, stored, tmp_path, mon
     path, out = write_raster("scene.tif", made_dn(), BANDS), tmp_path / "map.tif"
     out.write_bytes(b"old")
     before = sorted(tmp_path.iterdir())
-    calls, real = [], map_files.probabilities_of
+    calls, real = [], map_files.Classifier.blocks
 
     def stopping(*args):
         calls.append(1)
@@ -293,12 +293,12 @@ def test_a_failure_midway_leaves_the_old_map(write_raster, stored, tmp_path, mon
             raise KeyboardInterrupt
         return real(*args)
 
-    monkeypatch.setattr(map_files, "probabilities_of", stopping)
+    monkeypatch.setattr(map_files.Classifier, "blocks", stopping)
     with pytest.raises(KeyboardInterrupt):
         classify_file(path, out, stored, probabilities=tmp_path / "p.tif", tile=16)
     assert out.read_bytes() == b"old"
     assert sorted(tmp_path.iterdir()) == before
-    monkeypatch.setattr(map_files, "probabilities_of", real)
+    monkeypatch.setattr(map_files.Classifier, "blocks", real)
     monkeypatch.setattr(rasterio.shutil, "copy",
                         lambda *a, **k: (_ for _ in ()).throw(OSError("no space left")))
     with pytest.raises(InputError, match="room on the disk"):
@@ -313,7 +313,7 @@ def test_ended_from_outside_nothing_stays(write_raster, checkpoint, tmp_path, mo
     def ending(*args):
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(map_files, "probabilities_of", ending)
+    monkeypatch.setattr(map_files.Classifier, "blocks", ending)
     assert main(["classify", str(path), "-o", str(tmp_path / "map.tif"), "--checkpoint",
                  str(checkpoint)]) == 143
     assert [p.name for p in tmp_path.iterdir()] == ["scene.tif"]
@@ -341,12 +341,16 @@ def test_the_packaged_model_is_the_default(write_raster, checkpoint, tmp_path, m
     assert rasterio.open(tmp_path / "map.tif").tags()["model"] == store.STUDY_MODEL
 
 
-def test_tiles_shrink_as_the_network_grows():
+def test_tiles_are_as_wide_as_memory_allows():
+    """All rows of a scene; fewer columns for a larger network, in whole blocks of the file."""
     small, paper = (StoredModel(build(c), Normalisation("per_scene"), c)
-                    for c in (get_config("smoke"), get_config("default").with_(base_channels=48)))
-    assert tile_size(small) == 1024
-    assert 16 <= tile_size(paper) < 1024
-    assert tile_size(paper) % 16 == 0
+                    for c in (get_config("smoke"), get_config("default").with_(base_channels=256)))
+    assert tile_size(small, (1003, 801)) == (1004, 804)
+    assert tile_size(small, (10_980, 10_980)) == (10_980, 4096)
+    rows, cols = tile_size(paper, (20_000, 10_980))
+    assert rows == 20_000
+    assert cols < 4096
+    assert cols % 512 == 0
 
 
 MEASURE = r"""

@@ -256,19 +256,6 @@ def test_tta_does_not_depend_on_the_way_up(trained):
     np.testing.assert_allclose(np.rot90(a, 1, (1, 2)), b, atol=1e-5)
 
 
-def test_tiled_equals_whole(trained):
-    scene, _, _ = landscape(5, rows=90, cols=70)
-    model, normalisation = trained.model, trained.normalisation
-    whole = predict_probabilities(model, scene, normalisation).values
-    tiled = predict_probabilities(model, scene, normalisation, tile=16).values
-    np.testing.assert_allclose(tiled, whole, atol=1e-5)
-    loose = predict_probabilities(model, scene, normalisation, tile=32, overlap=8).values
-    middle = np.s_[:, 12:20, 12:20]
-    assert np.nanmax(np.abs(loose[middle] - whole[middle])) < 0.05
-    with pytest.raises(InputError, match=r"tile is 30.*multiple of 4"):
-        predict_scene(model, scene, normalisation, tile=30)
-
-
 def test_model_file_round_trip(trained, tmp_path):
     path = tmp_path / "deep" / "model.pt"
     trained.save(path)
