@@ -31,6 +31,7 @@ from lulc_lib.sites.layer_file import (
     Bounds,
     Note,
     find_layer_file,
+    note_unknown_files,
     outline,
     placed,
     read_layer_file,
@@ -147,6 +148,7 @@ def read_registries(
     crs, notes, unplaced = _metric(crs), [], {}
     tables = {name: _read_layer(folder, layer, crs, bounds, coverage_m, notes, unplaced)
               for name, layer in LAYERS.items()}
+    note_unknown_files(folder, LAYERS, notes.append)
     return Registries(**tables, unplaced=unplaced, notes=tuple(notes))
 
 

@@ -1,5 +1,6 @@
 """Reported against planted sites, inputs made worse on purpose, and a whole landscape."""
 
+import re
 import shutil
 from datetime import date
 
@@ -18,9 +19,11 @@ from lulc_lib.accuracy.uncertainty import wilson
 from lulc_lib.cli import main
 from lulc_lib.data.geotiff import INSIDE, applicability_beside, applicability_writer
 from lulc_lib.errors import InputError
+from lulc_lib.figures.sites import evidence_sheet
 from lulc_lib.landscape import write_landscape
 from lulc_lib.sites import evaluate
 from lulc_lib.sites.evaluate import ANY_CANDIDATE, compare_sites, match_sites, precision_recall
+from lulc_lib.sites.layers import LAYERS
 from lulc_lib.sites.maps import read_maps
 from lulc_lib.sites.registries import read_registries
 from lulc_lib.sites.rules import assess_sites
@@ -167,7 +170,8 @@ def test_the_command_on_two_maps(landscape, tmp_path, capsys):
     maps = [str(landscape / "truth" / f"strzegom_{d}_33u.tif") for d in ("20220619", "20230709")]
     out = tmp_path / "sites.gpkg"
     code = main(["sites", *maps, "--registries", str(landscape / "registries"), "-o", str(out),
-                 "--html", str(tmp_path / "map.html")])
+                 "--html", str(tmp_path / "map.html"), "--scenes",
+                 str(landscape / "img_train" / "strzegom_20230709_33u.tif")])
     said = capsys.readouterr()
     assert code == 0 and said.err == ""
     sites = gpd.read_file(out, layer="sites")
@@ -176,7 +180,9 @@ def test_the_command_on_two_maps(landscape, tmp_path, capsys):
     rates = precision_recall(compare_sites(sites, still))
     assert rates.loc[ANY_CANDIDATE].tolist() == [1.0, 1.0]
     assert f"{len(sites)} sites on 2 dates" in said.out and "candidate site" in said.out
-    assert (tmp_path / "map.html").exists()
+    page = (tmp_path / "map.html").read_text()
+    assert '"label":"False colour, 2023-07-09"' in page
+    assert '"label":"Class map, 2023-07-09"' in page
 
 
 def test_the_command_without_registries_and_with_sheets(landscape, tmp_path, capsys):
@@ -186,8 +192,39 @@ def test_the_command_without_registries_and_with_sheets(landscape, tmp_path, cap
                  str(landscape / "img_train" / "strzegom_20230709_33u.tif")]) == 0
     sites = gpd.read_file(tmp_path / "s.gpkg", layer="sites")
     assert set(sites.status) == {"undetermined"} and (sites.area_ha >= 20).all()
-    assert len(list((tmp_path / "sheets").glob("site_*.png"))) == len(sites)
+    sheets = sorted((tmp_path / "sheets").glob("site_*.png"))
+    assert len(sheets) == len(sites)
     assert "Layers not at hand: deposits, mining_areas" in capsys.readouterr().out
+
+
+def test_sheets_of_an_earlier_run_go_and_new_ones_say_where_the_site_is(
+        landscape, tmp_path, capsys, monkeypatch):
+    told, draw = [], evidence_sheet
+    monkeypatch.setattr("lulc_lib.figures.sites.evidence_sheet",
+                        lambda *a: told.append(a[6]) or draw(*a))
+    sheets = tmp_path / "sheets"
+    sheets.mkdir()
+    for name in ("site_001.png", "site_099.png", "site_plan.png"):
+        (sheets / name).write_text("old")
+    words = ["sites", str(landscape / "truth" / "strzegom_20230709_33u.tif"), "-o",
+             str(tmp_path / "s.gpkg"), "--min-area", "35", "--sheets", str(sheets)]
+    assert main(words) == 2
+    assert "holds 2 sheets already; --overwrite replaces them" in capsys.readouterr().err
+    assert main([*words, "--overwrite"]) == 0
+    assert {p.name: p.read_bytes() == b"old" for p in sheets.iterdir()} == {
+        "site_001.png": False, "site_plan.png": True} | {
+        f"site_{n:03d}.png": False for n in range(1, len(told) + 1)}
+    assert all(re.match(r"5\d\.\d{5}° N, 16\.\d{5}° E \(WGS 84\); E \d+ N \d+ \(EPSG:2180", t)
+               for t in told) and told
+
+
+def test_the_help_lists_the_columns_that_are_read(capsys):
+    with pytest.raises(SystemExit):
+        main(["sites", "--help"])
+    said = capsys.readouterr().out
+    for layer in LAYERS.values():
+        for names in layer.fields.values():
+            assert f"{layer.name} " in said and ", ".join(names) in said
 
 
 def test_the_command_reads_the_area_of_applicability_beside_the_map(landscape, tmp_path, capsys):
@@ -231,7 +268,7 @@ def test_the_command_reads_the_area_of_applicability_beside_the_map(landscape, t
     (["MAP", "--applicability", "MAP", "MAP", "-o", "OUT/x.gpkg"], "2 applicability files and 1"),
     (["MAP", "--scenes", "OTHER", "-o", "OUT/x.gpkg"], "no map is of that date"),
     (["MAP", "--html", "OUT/no/x.html", "-o", "OUT/x.gpkg"], "there is no folder"),
-    (["MAP", "--sheets", "MAP", "-o", "OUT/x.gpkg"], "name one for the sheets"),
+    (["MAP", "--sheets", "MAP", "-o", "OUT/x.gpkg"], "is no folder"),
 ])
 def test_bad_input_is_one_line_and_exit_code_two(landscape, tmp_path, capsys, words, message):
     named = {"MAP": landscape / "truth" / "strzegom_20230709_33u.tif",

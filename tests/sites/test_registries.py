@@ -523,6 +523,24 @@ def test_files_in_other_formats_are_named(tmp_path):
         "deposits.zip is not read; deposits must be .gpkg or .geojson or .shp",)
 
 
+def test_a_file_that_is_called_like_no_layer_is_named(tmp_path):
+    """A folder with obszary_gornicze.geojson has mining areas, under a name that is not known."""
+    write(tmp_path / "deposits.geojson", areas([square()]).to_crs(4326))
+    for name in ("obszary_gornicze.geojson", "zloza.shp", "zloza.dbf", "notes.txt",
+                 "corine.source.json", "a\x1b[31m.zip"):
+        (tmp_path / name).write_text("")
+    (said,) = [n for n in read(tmp_path).notes if "no layer is called so" in n]
+    assert said.startswith("not read, as no layer is called so: a\x1b[31m.zip, "
+                           "obszary_gornicze.geojson, zloza.shp; layers are deposits, mining_areas")
+
+
+def test_control_characters_of_a_registry_are_made_visible(tmp_path):
+    """A name reaches terminals, tables and pages: it must not clear or colour them."""
+    named = "Nowa\x1b[2J\u202e kopalnia\x07"
+    write(tmp_path / "deposits.geojson", areas([square()], NAZWA_ZLOZA=[named]).to_crs(4326))
+    assert read(tmp_path).deposits.name.tolist() == ["Nowa\\u001b[2J\\u202e kopalnia\\u0007"]
+
+
 @pytest.mark.parametrize("suffix", ["gpkg", "geojson", "shp"])
 def test_a_layer_without_rows_is_known_to_be_empty(tmp_path, suffix):
     columns = {"NAZWA_OG": pd.Series([], dtype=str), "DATA_WAZNOSCI": pd.Series([], dtype=str)}
