@@ -48,7 +48,8 @@ lab: env ## open copies of the notebooks in JupyterLab; all they write goes to b
 	  $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
 
 class: pages_env ## make the lessons' class: a site without installation, and notebooks, in build/
-	@$(PAGES)/bin/python scripts/build_class.py $(if $(PYODIDE),--pyodide $(PYODIDE))
+	@$(PAGES)/bin/python scripts/build_class.py $(if $(PYODIDE),--pyodide $(PYODIDE)) \
+	  $(if $(ADDRESS),--address $(ADDRESS))
 
 html: pages_env ## render all notebooks as linked pages, in build/html
 	@$(PAGES)/bin/python scripts/build_html.py

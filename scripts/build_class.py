@@ -1,12 +1,15 @@
 """Make a class of the lessons: notebooks for students and for the teacher, and a site to run them.
 
-    python scripts/build_class.py [--pyodide ADDRESS] [--no-site]
+    python scripts/build_class.py [--pyodide ADDRESS] [--address ADDRESS] [--no-site]
 
-``build/class_notebooks`` gets ``student`` (no outputs, no solutions, answers folded away) and
-``teacher`` (as executed, with the notes in front). ``build/class`` is a JupyterLite site of static
-files: any web server can offer it, and both lessons run in the browser, without an installation.
-The site brings our wheel and the students' notebooks; Python itself, numpy, pandas and matplotlib
-come from the Pyodide distribution at ``--pyodide``, by default the one that the kernel names.
+``build/class_notebooks`` gets ``student`` (no outputs, no solutions, answers folded away),
+``teacher`` (as executed, with the notes in front) and ``colab`` (the students', with a first cell
+that installs our wheel from the site at ``--address``, else from a file that was uploaded).
+
+``build/class`` is a JupyterLite site of static files: any web server can offer it, and both lessons
+run in the browser, without an installation. The site brings our wheel and the students' notebooks;
+Python itself, numpy, pandas and matplotlib come from the Pyodide distribution at ``--pyodide``, by
+default the one that the kernel names.
 """
 
 from __future__ import annotations
@@ -86,13 +89,14 @@ def teacher(lesson: NotebookNode) -> NotebookNode:
     return lesson
 
 
-def for_site(lesson: NotebookNode) -> NotebookNode:
-    """Put the cell in front that loads the packages into a browser."""
+def with_setup(lesson: NotebookNode, setup: str) -> NotebookNode:
+    """Put a cell in front of the code that brings the packages where the lesson is to run."""
     lesson = copy.deepcopy(lesson)
-    cell = nbformat.v4.new_code_cell(SETUP, metadata={"tags": ["site"]}, id="site")
+    cell = nbformat.v4.new_code_cell(setup, metadata={"tags": ["setup"]}, id="setup")
     lesson.cells.insert(2, cell)
-    lesson.metadata.kernelspec = {"display_name": "Python (Pyodide)", "language": "python",
-                                  "name": "python"}
+    if setup == SETUP:
+        lesson.metadata.kernelspec = {"display_name": "Python (Pyodide)", "language": "python",
+                                      "name": "python"}
     return lesson
 
 
@@ -109,19 +113,35 @@ def write_notebooks() -> None:
         lesson = nbformat.read(path, as_version=4)
         write(student(lesson), NOTEBOOKS / "student", path.name)
         write(teacher(lesson), NOTEBOOKS / "teacher", path.name)
-        write(for_site(student(lesson)), NOTEBOOKS / "site", path.name)
+        write(with_setup(student(lesson), SETUP), NOTEBOOKS / "site", path.name)
     for folder in NOTEBOOKS.iterdir():
         shutil.copy(GLOSSARY, folder)
 
 
-def build_site(pyodide: str | None) -> None:
-    """Build the JupyterLite site: our wheel, the students' notebooks, the widgets' extension."""
-    for folder in (WHEELS, SITE):
-        shutil.rmtree(folder, ignore_errors=True)
+def build_wheels() -> None:
+    """Build our wheel, and fetch the widgets' ones in their pinned versions."""
+    shutil.rmtree(WHEELS, ignore_errors=True)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
     subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", WHEELS, ROOT], check=True)
     subprocess.run([*pip, "download", "--no-deps", "--dest", WHEELS, "--constraint",
                     ROOT / "requirements.txt", "ipywidgets", "jupyterlab_widgets"], check=True)
+
+
+def write_colab(address: str | None) -> None:
+    """Write the lessons for Colab, which has numpy, pandas and matplotlib of its own."""
+    wheel, = WHEELS.glob("lulc_lib-*.whl")
+    place = f"{address.rstrip('/')}/pypi/{wheel.name}" if address else wheel.name
+    first = "" if address else f"# First upload {wheel.name} (the folder at the left).\n"
+    for path in LESSONS:
+        lesson = student(nbformat.read(path, as_version=4))
+        write(with_setup(lesson, f"{first}%pip install -q --no-deps filelock {place}"),
+              NOTEBOOKS / "colab", path.name)
+    shutil.copy(wheel, NOTEBOOKS / "colab")
+
+
+def build_site(pyodide: str | None) -> None:
+    """Build the JupyterLite site: our wheel, the students' notebooks, the widgets' extension."""
+    shutil.rmtree(SITE, ignore_errors=True)
     wheels = [f"--PipliteAddon.piplite_urls={wheel}" for wheel in sorted(WHEELS.glob("*.whl"))]
     plugins = {KERNEL: {"pyodideUrl": pyodide}} if pyodide else {}
     settings = {"jupyter-lite-schema-version": 0, "jupyter-config-data": {
@@ -137,10 +157,13 @@ def main() -> int:
     """Command line; see the module's text."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pyodide", metavar="ADDRESS", help="of Pyodide's pyodide.mjs")
+    parser.add_argument("--address", help="where the site will be offered, for Colab")
     parser.add_argument("--no-site", action="store_true", help="write the notebooks alone")
     args = parser.parse_args()
     write_notebooks()
     if not args.no_site:
+        build_wheels()
+        write_colab(args.address)
         build_site(args.pyodide)
     return 0
 

@@ -47,16 +47,19 @@ INDEX = """# Open-pit mines on Sentinel-2
 
 ```{{toctree}}
 :caption: The study
+:maxdepth: 1
 {study}
 ```
 
 ```{{toctree}}
 :caption: Two lessons
+:maxdepth: 1
 {lessons}
 ```
 
 ```{{toctree}}
 :caption: To look things up
+:maxdepth: 1
 GLOSSARY
 figures
 ```
@@ -83,12 +86,16 @@ def without_links_out(text: str, folder: Path, pages: set[str]) -> str:
 
 
 def page(path: Path, pages: set[str]) -> nbformat.NotebookNode:
-    """Prepare a notebook: links within the pages, solutions folded."""
+    """Prepare a notebook: one title, links within the pages, solutions folded."""
     notebook = nbformat.read(path, as_version=4)
-    for cell in notebook.cells:
+    texts = [c.source for c in notebook.cells if c.cell_type == "markdown"]
+    deeper = "#" * (sum(len(re.findall("^# ", t, re.MULTILINE)) for t in texts) > 1)
+    for number, cell in enumerate(notebook.cells):
         tags = cell.metadata.get("tags", [])
         if cell.cell_type == "markdown":
             cell.source = without_links_out(cell.source, path.parent, pages)
+            if number:
+                cell.source = re.sub("^#", f"{deeper}#", cell.source, flags=re.MULTILINE)
         elif "solution" in tags:
             cell.metadata["tags"] = [*tags, "hide-cell"]
             cell.metadata["mystnb"] = {"code_prompt_show": "Solution: show the code"}
@@ -107,8 +114,11 @@ def write_pages() -> None:
     for source, name in ((ROOT / "notebooks" / "GLOSSARY.md", "GLOSSARY.md"),
                          (ROOT / "figures" / "README.md", "figures.md")):
         (PAGES / name).write_text(without_links_out(source.read_text(), source.parent, pages))
-    lessons = [n.name for n in notebooks if n.name.startswith("05")]
-    study = [n.name for n in notebooks if n.name not in lessons]
+    titles = {n: nbformat.read(n, as_version=4).cells[0].source.splitlines()[0].removeprefix("# ")
+              for n in notebooks}
+    entries = [f"{n.name.partition('_')[0]} {title} <{n.name}>" for n, title in titles.items()]
+    lessons = [e for e in entries if e.startswith("05")]
+    study = [e for e in entries if e not in lessons]
     (PAGES / "index.md").write_text(INDEX.format(
         introduction=without_links_out(introduction(), ROOT, pages),
         study="\n".join(study), lessons="\n".join(lessons)))

@@ -265,3 +265,23 @@ def maps_beside_reference(
         ax.axis("off")
     style.class_key(axes[0, 2])
     return style.titled(fig, title, caption)
+
+
+@style.styled
+def split_maps(scene: xr.DataArray, left: tuple[str, xr.DataArray], right: tuple[str, xr.DataArray],
+               title: str, caption: str) -> Figure:
+    """Show what the interactive map shows: two maps left and right of a divider, and the scene."""
+    fig, axes = plt.subplots(1, 3, figsize=(12.5, 5), layout="constrained",
+                             width_ratios=(1, 1, 0.55))
+    width = left[1].shape[1]
+    on_left = np.broadcast_to(np.arange(width) < width // 2, left[1].shape)
+    for (_, codes), part in ((left, on_left), (right, ~on_left)):
+        style.show_classes(axes[0], codes, part)
+    west, east, *_ = style.extent_km(left[1])
+    axes[0].axvline((west + east) / 2, color=style.INK, linewidth=2)
+    axes[0].set_title(f"{left[0]} | {right[0]}")
+    style.show_false_colour(axes[1], scene)
+    axes[1].set_title("Scene")
+    style.scale_bar(axes[1], 1000)
+    style.class_key(axes[2], style.shown_classes(axes[0]))
+    return style.titled(fig, title, caption)

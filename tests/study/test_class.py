@@ -2,7 +2,9 @@
 
 import ast
 import importlib.util
+import json
 import re
+import tomllib
 
 import matplotlib.pyplot as plt
 import nbformat
@@ -12,9 +14,15 @@ from lulc_lib.errors import InputError
 from lulc_lib.figures import style
 from tests.conftest import ROOT
 
-spec = importlib.util.spec_from_file_location("build_class", ROOT / "scripts" / "build_class.py")
-build = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(build)
+
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+build, pages = script("build_class"), script("build_html")
 LESSONS = pytest.mark.parametrize("path", build.LESSONS, ids=lambda p: p.stem)
 
 
@@ -81,9 +89,64 @@ def test_a_student_who_solves_the_exercises_gets_to_the_end(path, monkeypatch):
 
 @LESSONS
 def test_what_the_site_needs_comes_first(path):
-    code = [c for c in build.for_site(build.student(read(path))).cells if c.cell_type == "code"]
+    given = build.with_setup(build.student(read(path)), build.SETUP)
+    code = [c for c in given.cells if c.cell_type == "code"]
     assert code[0].source == build.SETUP
     compile(code[0].source, "site", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+def test_where_the_lessons_run_elsewhere_they_take_the_pinned_packages():
+    """Binder and Codespaces install the extra ``lesson``, held to requirements.txt."""
+    binder = (ROOT / ".binder" / "requirements.txt").read_text().split()
+    assert binder == ["--constraint", "../requirements.txt", ".[lesson]"]
+    config = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    assert "--constraint requirements.txt --editable '.[lesson]'" in config["postCreateCommand"]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    oldest = extras["requires-python"].removeprefix(">=")
+    assert (ROOT / ".binder" / "runtime.txt").read_text() == f"python-{oldest}\n"
+    assert config["image"].endswith(f":{oldest}")
+    heavy = ("torch", "rasterio", "earthengine", "geopandas", "scipy")
+    lesson = [*extras["dependencies"], *extras["optional-dependencies"]["lesson"],
+              *extras["optional-dependencies"]["figures"]]
+    assert not [d for d in lesson if d.startswith(heavy)]
+
+
+def test_colab_gets_our_wheel_and_nothing_heavy(tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "WHEELS", tmp_path)
+    monkeypatch.setattr(build, "NOTEBOOKS", tmp_path / "notebooks")
+    (tmp_path / "lulc_lib-1-py3-none-any.whl").touch()
+    build.write_colab("https://example.org/class/")
+    for path in build.LESSONS:
+        first = next(c for c in read(tmp_path / "notebooks" / "colab" / path.name).cells
+                     if c.cell_type == "code")
+        assert first.source == ("%pip install -q --no-deps filelock "
+                                "https://example.org/class/pypi/lulc_lib-1-py3-none-any.whl")
+
+
+def test_every_notebook_has_exercises_and_a_take_away():
+    for path in sorted((ROOT / "notebooks").glob("0[123457]*.ipynb")):
+        cells = read(path).cells
+        exercises = [c.source for c in cells if "exercise" in build.tags(c)]
+        assert len(exercises) >= 2, path.name
+        for text in exercises if not path.name.startswith("05") else ():
+            assert "<details><summary>Solution</summary>" in text
+            code, = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+            compile(code, path.name, "exec")
+        assert any(c.source.startswith("## What to take away") for c in cells), path.name
+
+
+def test_the_pages_have_no_broken_link_or_missing_picture(tmp_path, monkeypatch):
+    """Sphinx warns of both, and warnings are errors; what is left is seen in the pages."""
+    monkeypatch.setattr(pages, "PAGES", tmp_path / "pages")
+    monkeypatch.setattr(pages, "HTML", tmp_path / "html")
+    assert pages.main() == 0
+    names = {p.name for p in (tmp_path / "html").glob("*.html")}
+    assert {f"{p.stem}.html" for p in (ROOT / "notebooks").glob("[0-9]*.ipynb")} < names
+    for page in (tmp_path / "html").glob("*.html"):
+        text = page.read_text()
+        for target in re.findall(r'(?:href|src)="([^"#?:]+)', text):
+            assert (page.parent / target).exists(), (page.name, target)
+        assert not re.findall(r'<(?:script|link|img)[^>]*(?:src|href)="https?:', text), page.name
 
 
 def test_exercises_begin_with_what_is_asked():
