@@ -43,14 +43,10 @@ class Mapper:
         Trained.
     config : TrainConfig
         Of the first; the others have the same normalisation, or another fixed input.
-    agreement : bool
-        See :class:`Ensemble`.
     """
 
-    def __init__(self, models: list[nn.Module], config: TrainConfig, agreement: bool = False
-                 ) -> None:
-        self.model = Ensemble(models, agreement=agreement).eval()
-        self.name = config.normalisation
+    def __init__(self, models: list[nn.Module], config: TrainConfig) -> None:
+        self.model, self.name = Ensemble(models).eval(), config.normalisation
         self.device = next(self.model.parameters()).device
 
     @staticmethod

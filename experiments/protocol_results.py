@@ -18,7 +18,7 @@ from lulc_lib.accuracy.metrics import per_class, summary
 from lulc_lib.accuracy.protocols import ENSEMBLE, counts, part_of, protocol_of, protocol_scores
 from lulc_lib.accuracy.splits import QUADRANTS, SEASONS
 
-SHIPPED = "augmented_and_wide"
+SHIPPED = "augmented_and_relative"
 """The candidate whose networks are shipped."""
 
 CALIBRATED = (SHIPPED, "augmented")
@@ -130,9 +130,12 @@ def _scores(matrix: Sequence[Sequence[int]]) -> dict[str, float]:
 
 
 def is_eligible(folds: Mapping[str, Any]) -> bool:
-    """Return whether a candidate's ensembles know water, and no quarry where there is none."""
-    covers = [job["networks"][ENSEMBLE]["covers"] for job in folds.values()
-              if ENSEMBLE in job["networks"]]
+    """Return whether a candidate knows water, and no quarry where there is none.
+
+    Its ensembles tell, or each network where a single one was trained.
+    """
+    covers = [scores["covers"] for job in folds.values() for name, scores in job["networks"].items()
+              if name == ENSEMBLE or ENSEMBLE not in job["networks"]]
     water, quarry = (legend.CODES.index(legend.code(k)) for k in ("water", "quarry"))
     return all(c[k][water] >= LEAST_WATER for c in covers for k in WATER_SCENES if k in c) and all(
         c[k][quarry] <= MOST_QUARRY for c in covers for k in WATER_SCENES + COVER_SCENES if k in c)

@@ -83,12 +83,8 @@ CANDIDATES: dict[str, TrainConfig] = {
     "unet_plus_plus": PAPER.with_(network="unet_plus_plus", base_channels=32, convolutions=2),
     "fcn": PAPER.with_(network="fcn", convolutions=2),
 }
-TOGETHER = {"augmented_and_relative": ("augmented", "relative"),
-            "augmented_and_wide": ("augmented", "wide")}
+TOGETHER = {"augmented_and_relative": ("augmented", "relative")}
 """Candidates that are ensembles of others' networks."""
-
-AGREEMENT = ("augmented_and_wide",)
-"""Those whose two kinds of networks must agree on quarries (see ``Ensemble``)."""
 
 
 @dataclass(frozen=True)
@@ -127,20 +123,21 @@ OTHER_PAIRS = [f"{s}-{QUADRANTS[(n + 2) % 4]}" for n, s in enumerate(SEASONS)]
 def all_jobs(dates: list[str]) -> list[Job]:
     """Return every job, the most important first."""
     ships = {name: [Job((name,), "all", (s,), ship=3) for s in SEEDS] for name in
-             ("augmented", "wide")}
+             ("augmented", "relative")}
     patches = "random-patches-1"
     return [
         *ships["augmented"],
-        *ships["wide"],
-        *(Job(("augmented", "relative", "wide"), f) for f in PAIRS),
-        *(Job(("augmented", "wide"), f) for f in (*SEASONS, *OTHER_PAIRS, "summer")),
+        *ships["relative"],
+        *(Job(("augmented", "relative"), f) for f in PAIRS),
+        *(Job(("augmented", "relative"), f) for f in (*SEASONS, *OTHER_PAIRS, "summer")),
         *(Job((name,), f) for name in ("without_leaf_off", "per_scene", "no_augmentation")
           for f in PAIRS),
         *(Job(("paper",), f) for f in PAIRS),
-        *(Job((name,), f, (0,)) for name in ("augmented", "wide", "per_scene") for f in dates),
+        *(Job((name,), f, (0,)) for name in ("augmented", "per_scene") for f in dates),
         *(Job((name,), patches) for name in ("paper", "augmented", "per_scene")),
         *(Job((name,), f) for name in ("less_rock", "deeper") for f in PAIRS),
         *(Job(("per_scene",), f) for f in SEASONS),
+        *(Job(("wide",), f, (0,)) for f in PAIRS),
         *(Job((name,), f, (0,)) for name in ("unet_plus_plus", "fcn") for f in PAIRS),
         *(Job((name,), f, (0,)) for f in ("random-pixels-1", "polygons-1", "NW")
           for name in ("augmented", "per_scene", "paper")),
@@ -241,7 +238,7 @@ def _assess(job: Job, path: Path, out: Path, start: float, args: argparse.Namesp
                    "short": early.get(name),
                    "settings": [c.to_dict() for c in configs], "steps": flat[0].done,
                    "networks": {} if args.short else dict(
-                       _each(assessment, models, configs, job.seeds, name in AGREEMENT)),
+                       _each(assessment, models, configs, job.seeds)),
                    "parameters": sum(p.numel() for p in models[0].parameters()),
                    "map": assessment.packed_map(Mapper(models[:1], configs[0])),
                    "training_seconds": round(trained - begin, 1), "trained_together": len(flat),
@@ -253,17 +250,17 @@ def _assess(job: Job, path: Path, out: Path, start: float, args: argparse.Namesp
             f"{time.time() - trained:.1f} s of assessing, at {time.time() - start:.0f} s")
 
 
-def _each(assessment: Assessment, models: list, configs: list[TrainConfig],
-          seeds: tuple[int, ...], agreement: bool) -> Iterator[tuple[str, dict]]:
+def _each(assessment: Assessment, models: list, configs: list[TrainConfig], seeds: tuple[int, ...]
+          ) -> Iterator[tuple[str, dict]]:
     """Yield the scores of every seed's networks and of all together."""
     for n, seed in enumerate(seeds):
         if len(configs) == 1:
             yield str(seed), assessment.scores(Mapper(models[n:n + 1], configs[0]))
         elif len(seeds) > 1:
             pair = models[n::len(seeds)]
-            yield str(seed), assessment.scores(Mapper(pair, configs[0], agreement))
+            yield str(seed), assessment.scores(Mapper(pair, configs[0]))
     if len(models) > 1:
-        whole = Mapper(models, configs[0], agreement)
+        whole = Mapper(models, configs[0])
         scores = assessment.scores(whole, reliability=True)
         if configs[0].augment == AugmentConfig():
             scores["applicability"] = assessment.applicability(whole)

@@ -85,7 +85,7 @@ def put_together(seed: int, config: TrainConfig, folder: Path) -> tuple[Ensemble
             members.append(build(config, normalisation=normalisation))
             members[-1].load_state_dict(weights)
     every = config.steps_per_epoch
-    return Ensemble(members, agreement=config.agreement).eval(), {
+    return Ensemble(members).eval(), {
         "seconds": round(sum(p["seconds"] for p in parts), 1),
         **{k: parts[0][k] for k in ("device", "torch", "commit")},
         "loss": [[float(v.mean()) for v in loss.split(every)] for p in parts for loss in p["loss"]]}

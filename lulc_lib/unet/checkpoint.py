@@ -198,8 +198,7 @@ def load_model(path: Path | str, device: torch.device | None = None) -> StoredMo
             if not all(t.isfinite().all() for t in member.state_dict().values()):
                 raise InputError(f"weights of network {number} of {len(members)} are no finite "
                                  "numbers; train it again, or take another model file")
-        model = members[0] if len(members) == 1 else Ensemble(
-            members, config.member_weights, config.agreement)
+        model = members[0] if len(members) == 1 else Ensemble(members, config.member_weights)
         model.temperature = config.temperature
         area = values.get("applicability") and Applicability.from_dict(values["applicability"])
     except InputError as error:

@@ -38,7 +38,6 @@ class TrainConfig:
     normalisation: str = "per_scene"  # name in normalise.NORMALISATIONS
     members: tuple[str, ...] = ()  # normalisations of an ensemble's networks; empty: one network
     member_weights: tuple[float, ...] = ()  # of their probabilities; empty: all the same
-    agreement: bool = False  # of both kinds of input on water and quarry (see Ensemble)
     # patches
     patch_size: int = 64  # pixels, edge
     batch_size: int = 16  # patches in a step
@@ -158,8 +157,7 @@ CONFIGS: dict[str, TrainConfig] = {
                     steps_per_epoch=10, block_size=16, learning_rate=0.02),
         RECIPE.with_(name="default", validation_share=0.1, epochs=10, steps_per_epoch=100),
         RECIPE.with_(name="study", epochs=12, steps_per_epoch=100,
-                     members=("log_indices_texture",) * 3 + ("wide_relative_indices_texture",) * 3,
-                     agreement=True),
+                     members=("log_indices_texture",) * 3 + ("relative_indices_texture",) * 3),
         TrainConfig("paper", base_channels=64, normalisation="reflectance", patch_size=100,
                     batch_size=4, class_balanced_sampling=0.0, class_weight_power=1.0, epochs=25,
                     steps_per_epoch=None, learning_rate=0.001, schedule="constant",

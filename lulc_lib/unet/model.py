@@ -335,7 +335,6 @@ def get_network(name: str) -> type[Network]:
     return NETWORKS[name]
 
 
-WATER, QUARRY = (legend.CODES.index(legend.code(key)) for key in ("water", "quarry"))
 TINY = torch.finfo(torch.float32).tiny
 """Least probability of which a logarithm is taken."""
 
@@ -350,21 +349,16 @@ class Ensemble(nn.Module):
         gets the first ones.
     weights : sequence of float, optional
         How much each member's probability counts, above 0, in any unit; all the same unless given.
-    agreement : bool
-        Members of two kinds of fixed input do not simply vote: what is water, those say that see
-        reflectance as it is; a quarry counts as far as both kinds see one (the geometric mean of
-        their probabilities); the other classes share the rest by the vote of all.
 
     Raises
     ------
     InputError
-        No member, weights that do not fit them, or agreement asked of one kind.
+        No member, or weights that do not fit them.
     """
 
     temperature = 1.0  # by which prediction divides the logits
 
-    def __init__(self, members: Sequence[Network], weights: Sequence[float] | None = None,
-                 agreement: bool = False) -> None:
+    def __init__(self, members: Sequence[Network], weights: Sequence[float] | None = None) -> None:
         super().__init__()
         if not len(members):
             raise InputError("an ensemble of 0 networks was asked for; it needs at least one")
@@ -375,31 +369,10 @@ class Ensemble(nn.Module):
         self.shares = [w / sum(weights) for w in weights]
         self.members = nn.ModuleList(members)
         self.depth = max(m.depth for m in members)
-        self.agreement = agreement
-        self.relative = [m.stage is not None and m.stage.surroundings is not None for m in members]
-        if agreement and len(set(self.relative)) < 2:
-            raise InputError("agreement is asked of an ensemble whose members all see the same "
-                             "kind of input; it needs some with surroundings and some without")
 
     def vote(self, probabilities: Sequence[Tensor]) -> Tensor:
-        """Return the probability (N, classes, H, W) that follows from each member's."""
-        mean = sum(share * p for share, p in zip(self.shares, probabilities, strict=True))
-        if not self.agreement:
-            return mean
-        absolute, relative = (self._kind(probabilities, kind) for kind in (False, True))
-        water = absolute[:, WATER]
-        quarry = torch.minimum((absolute[:, QUARRY] * relative[:, QUARRY]).sqrt(), 1 - water)
-        rest = mean.clone()
-        rest[:, [WATER, QUARRY]] = 0
-        rest = rest * ((1 - water - quarry) / rest.sum(dim=1).clamp_min(TINY))[:, None]
-        rest[:, WATER], rest[:, QUARRY] = water, quarry
-        return rest
-
-    def _kind(self, probabilities: Sequence[Tensor], relative: bool) -> Tensor:
-        """Return the mean probability of the members with or without relative input."""
-        mine = [(share, p) for share, p, kind in zip(
-            self.shares, probabilities, self.relative, strict=True) if kind == relative]
-        return sum(share * p for share, p in mine) / sum(share for share, _ in mine)
+        """Return the weighted mean of each member's probability (N, classes, H, W)."""
+        return sum(share * p for share, p in zip(self.shares, probabilities, strict=True))
 
     @property
     def margin(self) -> int:
@@ -408,6 +381,6 @@ class Ensemble(nn.Module):
         return -(-max(m._radius() for m in self.members) // step) * step
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the logarithm of the probability that follows from all members'."""
+        """Return the logarithm of the members' weighted mean probability (N, classes, H, W)."""
         each = [m(x[:, :m.in_channels]).softmax(dim=1) for m in self.members]
         return self.vote(each).clamp_min(TINY).log()

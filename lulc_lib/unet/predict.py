@@ -136,7 +136,7 @@ class Predictor:
             yield part[..., cols].contiguous(memory_format=torch.channels_last)
 
     def _said(self, seen: list[Tensor]) -> Seen:
-        """Return the probability that follows from all members', averaged over the copies.
+        """Return the members' weighted mean probability, averaged over the copies.
 
         In double precision: single precision's last bit would depend on where in memory a pixel
         lies.

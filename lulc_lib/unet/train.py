@@ -190,7 +190,7 @@ def train_ensemble(
     runs = [train_member(scenes, labels, config, number, seed, folder, progress)
             for number in range(len(config.members))]
     widest = max((r.normalisation for r in runs), key=lambda n: n.channels)
-    model = Ensemble([r.model for r in runs], config.member_weights, config.agreement)
+    model = Ensemble([r.model for r in runs], config.member_weights)
     model.temperature = config.temperature
     return TrainResult(model, widest, sum(r.seconds for r in runs), runs[0].precision, config, seed,
                        members=runs)
@@ -207,7 +207,7 @@ def train_member(
     """
     place = None if folder is None else Path(folder) / f"member{number}"
     view = config.with_(normalisation=config.members[number], members=(), member_weights=(),
-                        agreement=False, tta=False, temperature=1.0)
+                        tta=False, temperature=1.0)
     return train(scenes, labels, view, seed, checkpoint=place and place.with_suffix(".checkpoint"),
                  log_dir=place, progress=progress,
                  member=config.members[:number].count(config.members[number]))

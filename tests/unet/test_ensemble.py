@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from lulc_lib import legend
 from lulc_lib.errors import InputError
 from lulc_lib.unet import Ensemble, Normalisation, get_config, load_model, save_model
 from lulc_lib.unet.checkpoint import build
@@ -70,21 +69,3 @@ def test_tiles_with_the_margin_equal_the_whole(pair):
         inner = tuple(slice(c.start - w.start, c.stop - w.start)
                       for c, w in zip(core, window, strict=True))
         assert np.allclose(part[:, *inner], whole[:, *core], atol=1e-5)
-
-
-def test_members_of_two_kinds_must_agree_on_a_quarry():
-    """By hand: water as the first kind says, quarry the geometric mean, the rest by all."""
-    config = SMOKE.with_(augment=None, normalisation="log_indices_texture")
-    pair = [build(config), build(config, normalisation="wide_relative_indices_texture")]
-    quarry, water, bare = (legend.CODES.index(legend.code(k)) for k in
-                           ("quarry", "water", "bare_soil"))
-    said = torch.zeros(2, 1, 10, 1, 3)
-    for pixel, (first, second) in enumerate((((0, 1, 0), (1, 0, 0)), ((.64, 0, .36), (.16, 0, .84)),
-                                             ((0, .2, .8), (0, .6, .4)))):
-        for member, shares in enumerate((first, second)):
-            said[member, 0, [quarry, water, bare], 0, pixel] = torch.tensor(shares).float()
-    found = Ensemble(pair, agreement=True).vote(list(said))[0, [quarry, water, bare], 0]
-    expected = [[0, .32, 0], [1, 0, .2], [0, .68, .8]]
-    assert torch.allclose(found, torch.tensor(expected, dtype=torch.float32), atol=1e-6)
-    with pytest.raises(InputError, match="agreement is asked of an ensemble"):
-        Ensemble(pair[:1] * 2, agreement=True)
