@@ -102,7 +102,7 @@ def test_when_a_permit_has_ended():
     assert category(never._replace(until=None)) == "outside_deposit"
     assert category(never._replace(share_ever=0.249)) == "outside_deposit"
     assert category(permit(D1, D2)) == "outside_deposit"  # came later
-    assert category(permit(D2, D4)) == "abandoned"
+    assert category(permit(D2, D4)) == category(permit(D1, D2, D4)) == "abandoned"
     assert not rules.permit_ended(facts(PERMIT), SET)
 
 
@@ -241,6 +241,8 @@ def test_what_is_said_of_the_sightings(given, expected):
     (PERMIT._replace(until=None, name=""), ["90% lies in a valid mining area"]),
     (PERMIT._replace(overrun_ha=1.26),
      ["1.3 ha lie beyond the mining area's boundary (Strzegom) and the tolerance of 25 m"]),
+    (PERMIT._replace(overrun_ha=1.0, dates_with=(D3, D4)),
+     ["1.0 ha lie beyond the mining area's boundary (Strzegom) and the tolerance of 25 m"]),
     (PERMIT._replace(overrun_ha=1.0, dates_with=(D4,), name=""),
      ["1.0 ha lie beyond the mining area's boundary and the tolerance of 25 m, seen on one date "
       "only"]),
