@@ -108,6 +108,7 @@ def run(notebook: Path, output: Path, source: str, budget: str) -> int:
         executed = papermill.execute_notebook(
             notebook, draft, parameters=changed_parameters(notebook, source, budget),
             kernel_name="python3", stderr_file=sys.stderr, log_output=False,
+            extra_arguments=["--log-level=CRITICAL"],  # nothing a user can act on
         )
     except PapermillExecutionError as error:
         print(f"{notebook} failed in {where_it_failed(error, draft)}", file=sys.stderr)
