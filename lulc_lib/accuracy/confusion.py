@@ -21,6 +21,9 @@ ROWS, COLUMNS = "map_class", "reference_class"
 TOTALS = ("sum", "sums", "total", "totals")
 """Names of a row or column of totals in a written matrix."""
 
+LARGEST_COUNT = 2**53
+"""Cells are below it: up to here sums in double precision are exact."""
+
 BLOCK = 1 << 18
 """Pixels counted at a time: their 16-bit pairs (512 KB) stay in the processor's cache."""
 
@@ -156,6 +159,8 @@ def as_confusion(counts: ArrayLike, labels: Sequence[Hashable]) -> pd.DataFrame:
     if values.dtype.kind not in "uif" or not (values == np.floor(values)).all():
         raise InputError("the matrix holds cells that are no whole numbers; it must hold counts, "
                          "not shares")
+    if values.max(initial=0) >= LARGEST_COUNT:
+        raise InputError(f"the matrix holds {values.max():g}; a count is below 2^53")
     if (values < 0).any():
         raise InputError(f"the matrix holds {values.min():.0f}; counts cannot be negative")
     return pd.DataFrame(values.astype(np.int64), index=pd.Index(labels, name=ROWS),
@@ -184,6 +189,8 @@ def check_confusion(matrix: pd.DataFrame) -> NDArray[np.float64]:
     counts = matrix.to_numpy(dtype=np.float64)
     if not (counts >= 0).all():
         raise InputError(f"the matrix holds {counts.min():.0f}; counts cannot be negative")
+    if counts.max(initial=0) >= LARGEST_COUNT:
+        raise InputError(f"the matrix holds {counts.max():g}; a count is below 2^53")
     return counts
 
 
@@ -315,13 +322,18 @@ def _count_bytes(
     uint8 is counted as it is; other types are first checked and turned into legend codes, block by
     block, so that no copy of a whole array is made. ``names`` say what is wrong in an error.
     """
-    counts = np.zeros(1 << 16, dtype=np.int64)
+    counts, twos = np.zeros((2, 256, 256), dtype=np.int64)
     for row, column in _blocks(rows, columns):
-        pair = _as_bytes(row, names[0]).astype(np.uint16)
-        pair <<= 8
-        pair |= _as_bytes(column, names[1])
-        counts += np.bincount(pair, minlength=counts.size)
-    return counts.reshape(256, 256)
+        row, column = _as_bytes(row, names[0]), _as_bytes(column, names[1])
+        even = row.size - row.size % 2
+        if max(row[:even].max(initial=0), column[:even].max(initial=0)) < 16:
+            pair = row[:even] << 4 | column[:even]  # half a byte each, and two pixels at a time
+            twos += np.bincount(pair.view(np.uint16), minlength=twos.size).reshape(256, 256)
+            row, column = row[even:], column[even:]
+        pair = row.astype(np.uint16) << 8 | column
+        counts += np.bincount(pair, minlength=counts.size).reshape(256, 256)
+    counts[:16, :16] += (twos.sum(axis=0) + twos.sum(axis=1)).reshape(16, 16)
+    return counts
 
 
 def _as_bytes(block: NDArray[np.generic], name: str) -> NDArray[np.uint8]:

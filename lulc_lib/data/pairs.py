@@ -87,7 +87,7 @@ class RasterReference:
 
             def block(window: Window) -> Codes:
                 part = _read(other, window, nodata)
-                self.dropped["reference_no_data"] += int((~part.valid).sum())
+                self.dropped["reference_no_data"] += int(np.count_nonzero(~part.valid))
                 return part
 
             yield block
@@ -163,10 +163,10 @@ def count_pairs(map_path: Path, reference: RasterReference | VectorReference, co
             for mapped, wanted in _blocks(source, block):
                 both, lost = mapped.valid & wanted.valid, wanted.valid & ~mapped.valid
                 if both.any():
-                    part = count(_bytes(mapped.codes[both]), _bytes(wanted.codes[both])).stack()
-                    total.update({(int(m), int(r)): int(n) for (m, r), n in part[part > 0].items()})
+                    total.update(_tally_pairs(count, mapped.codes, wanted.codes, both))
                     _check_number({code for pair in total for code in pair}, map_path.name)
-                unmapped.update(_tally(wanted.codes[lost]))
+                if lost.any():
+                    unmapped.update(_tally(wanted.codes[lost]))
                 if wanted.group is not None:
                     _tally_groups(grouped, mapped, wanted, both, lost & count_unmapped)
     dropped, said = reference.dropped, [rule.words]
@@ -202,6 +202,15 @@ def known_names(path: Path, source: rasterio.DatasetReader) -> dict[str, str]:
     if hashes and hashlib.sha256(path.read_bytes()).hexdigest() in hashes:
         return {str(code): name for code, name in legend.NAMES.items()}
     return {}
+
+
+def _tally_pairs(count: Counter, mapped: NDArray[np.generic], wanted: NDArray[np.generic],
+                 where: NDArray[np.bool_]) -> dict[tuple[int, int], int]:
+    """Count (map code, reference code) of a block; what is valid is copied only if not all is."""
+    if not where.all():
+        mapped, wanted = mapped[where], wanted[where]
+    part = count(_bytes(mapped), _bytes(wanted)).stack()
+    return {(int(m), int(r)): int(n) for (m, r), n in part[part > 0].items()}
 
 
 def _tally(values: NDArray[np.int64]) -> dict[int, int]:
