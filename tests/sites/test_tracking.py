@@ -6,14 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import rasterio
+from geopandas.testing import assert_geodataframe_equal
+from scipy import ndimage
 
 from lulc_lib import legend
 from lulc_lib.errors import InputError
 from lulc_lib.sites import tracking
 from lulc_lib.sites.maps import read_maps, read_probability
+from lulc_lib.sites.objects import NEIGHBOURS, open_rock
 from lulc_lib.sites.settings import Settings
 from lulc_lib.sites.tracking import growth_rate, track_sites
-from tests.sites.test_objects import FIELD, QUARRY, grid_map
+from tests.sites.test_objects import FIELD, QUARRY, WATER, grid_map
 
 DAYS = [date(2021, 6, 1) + timedelta(days=120 * n) for n in range(6)]
 
@@ -221,3 +224,70 @@ def test_growth_is_tested_as_one_of_many_sites():
     assert tracking._holm(luck)[0] == pytest.approx(0.48)
     strict = 2 / 5040  # of Kendall's test, all seven areas in order
     assert tracking._holm(pd.Series([strict, *[0.5] * 15]))[0] < 0.05
+
+
+# --- regions, and maps on disk ----------------------------------------------------------------
+
+def noisy_series(seed, shape=(90, 110)):
+    """Maps and probabilities of four dates: clumps of rock and water, noise, clouds."""
+    rng, maps, probabilities = np.random.default_rng(seed), {}, {}
+    ground, wet = (ndimage.gaussian_filter(rng.normal(size=shape), s) for s in (3, 2))
+    for day in DAYS[:4]:
+        open_ = ground / ground.std() + ndimage.gaussian_filter(rng.normal(size=shape), 2) * 4
+        codes = np.where(open_ > 1, QUARRY, FIELD).astype(np.uint8)
+        codes[wet / wet.std() > 1.3] = WATER
+        noise = rng.random(shape) < 0.03
+        codes[noise] = rng.choice(legend.CODES, noise.sum())
+        codes[ndimage.gaussian_filter(rng.normal(size=shape), 8) > 0.05] = legend.NO_DATA
+        maps[day] = grid_map(codes)
+        probabilities[day] = maps[day].copy(data=(1 / (1 + np.exp(1 - open_))).astype(np.float32))
+    return maps, probabilities
+
+
+def whole_map(series_):
+    """Take the whole map as one region, as tracking without regions would."""
+    everywhere = np.ones(series_.shape, bool)
+    return iter([tracking._Region(tuple(slice(0, n) for n in series_.shape), everywhere)])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_regions_change_no_result(monkeypatch, seed):
+    maps, probabilities = noisy_series(seed)
+    settings = Settings(min_area_ha=0.1, lake_border=(0.5, 0.0)[seed % 2])
+    given = probabilities if seed < 2 else None
+    one = track_sites(maps, given, settings)
+    monkeypatch.setattr(tracking._Series, "regions", whole_map)
+    other = track_sites(maps, given, settings)
+    assert len(one.sites) > 3
+    for mine, theirs in ((one.sites, other.sites), (one.observations, other.observations)):
+        assert_geodataframe_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_open_rock_by_whole_arrays(seed):
+    """Lakes and holes once more, by masks of the whole map."""
+    codes = next(iter(noisy_series(seed)[0].values())).values
+    quarry = codes == QUARRY
+    lakes, count = ndimage.label((codes == WATER), NEIGHBOURS)
+    dug = quarry.copy()
+    for number in range(1, count + 1):
+        lake = lakes == number
+        rim = ndimage.binary_dilation(lake, NEIGHBOURS) & ~lake
+        if rim.any() and quarry[rim].mean() >= 0.5:
+            dug |= lake
+    holes, count = ndimage.label(ndimage.binary_fill_holes(dug) & ~dug)
+    sizes = ndimage.sum_labels(np.ones(codes.shape), holes, range(count + 1))
+    dug |= (holes > 0) & (sizes <= 200)[holes]
+    assert np.array_equal(open_rock(grid_map(codes), None, Settings()), dug)
+
+
+def test_maps_stay_on_disk_and_give_the_same_sites(write_raster):
+    maps, _ = noisy_series(0)
+    paths = [write_raster(f"m_{day:%Y%m%d}.tif", m.values) for day, m in maps.items()]
+    on_disk = read_maps(paths)
+    assert all(not m.variable._in_memory for m in on_disk.values())
+    for day, m in maps.items():
+        assert (on_disk[day][::-2, 3] == m.values[::-2, 3]).all()
+        assert on_disk[day][5:5].values.shape == (0, m.shape[1])
+    one, other = track_sites(maps), track_sites(on_disk)
+    assert_geodataframe_equal(one.observations, other.observations)
