@@ -87,17 +87,17 @@ def run_data(args: argparse.Namespace) -> int:
     if args.list_files:
         return _list_files()
     if args.stac is not None:
-        return _fetch_by_stac(args.stac, args.service, args.output)
+        return _fetch_by_stac(args)
     if args.registries is not None:
         return _fetch_layers(args)
     if args.euromine:
-        return _fetch_mines(args.output, args.sites)
+        return _fetch_mines(args.output, args.sites, not args.quiet)
     if args.resolve is not None:
         return _resolve(args.resolve)
-    return _fetch_all()
+    return _fetch_all(not args.quiet)
 
 
-def _fetch_all() -> int:
+def _fetch_all(progress: bool) -> int:
     from lulc_lib.data.catalogue import TERMS, published_files
     from lulc_lib.data.download import fetch, local_state, require
 
@@ -107,7 +107,7 @@ def _fetch_all() -> int:
     if before == len(files):
         say(f"Nothing is missing: all {len(files)} files in {root} are verified.")
         return DONE
-    states = fetch(files, root)
+    states = fetch(files, root, progress)
     present = sum(s.state == "present" for s in states)
     say(f"{root}: {present} of {len(files)} files verified, {present - before} of them just "
           "downloaded or replaced.")
@@ -143,10 +143,11 @@ def _list_files() -> int:
     return DONE
 
 
-def _fetch_by_stac(request: str, service: str | None, output: Path | None) -> int:
+def _fetch_by_stac(args: argparse.Namespace) -> int:
     from lulc_lib.data.stac import fetch_scene
 
-    say(fetch_scene(*_request(request), service or "earth-search", output))
+    say(fetch_scene(*_request(args.stac), args.service or "earth-search", args.output,
+                    progress=not args.quiet))
     return DONE
 
 
@@ -159,12 +160,12 @@ def _request(text: str) -> tuple[str, str]:
     return site, date
 
 
-def _fetch_mines(output: Path | None, sites: Sequence[str]) -> int:
+def _fetch_mines(output: Path | None, sites: Sequence[str], progress: bool) -> int:
     from lulc_lib.data.catalogue import EUROMINE_TERMS
     from lulc_lib.data.euromine import download_sites, euromine_dir
 
     folder = output or euromine_dir()
-    there = download_sites(folder, sites)
+    there = download_sites(folder, sites, progress=progress)
     say(f"{folder}: {len(there)} site{'' if len(there) == 1 else 's'}, {', '.join(there)}.")
     say(EUROMINE_TERMS)
     return DONE
@@ -176,7 +177,8 @@ def _fetch_layers(args: argparse.Namespace) -> int:
 
     bounds = _area(args.registries)
     folder = args.output or paths.published_dir() / "registries"
-    outcomes = fetch_registries(bounds, folder, services=SERVICES, names=_names(args.layer or ()))
+    outcomes = fetch_registries(bounds, folder, services=SERVICES,
+                                names=_names(args.layer or ()), progress=not args.quiet)
     say(f"{folder}: west, south, east, north = {', '.join(f'{b:.4f}' for b in bounds)}")
     for o in outcomes:
         count = "" if o.count is None else o.count

@@ -85,7 +85,7 @@ def test_resolve_prints_one_word(server, capsys):
 
 def test_stac_hands_over_its_arguments(monkeypatch, capsys):
     asked = []
-    monkeypatch.setattr(stac, "fetch_scene", lambda *a: asked.append(a) or "there.tif")
+    monkeypatch.setattr(stac, "fetch_scene", lambda *a, progress: asked.append(a) or "there.tif")
     code, out, _ = lulc(capsys, "data", "--stac", "kolbuszowa:2021-07-25")
     assert (code, out) == (0, "there.tif\n")
     lulc(capsys, "data", "--stac", "krakow_1:2022-06-03", "--service", "cdse", "-o", "x.tif")
@@ -124,7 +124,7 @@ def test_help_has_an_example(capsys, words):
 
 
 def test_a_fault_of_ours_is_code_1(monkeypatch, capsys):
-    def broken(*_):
+    def broken(*_, **__):
         raise RuntimeError("two\nlines")
 
     monkeypatch.setattr(stac, "fetch_scene", broken)
@@ -138,7 +138,7 @@ def test_a_fault_of_ours_is_code_1(monkeypatch, capsys):
 
 
 def test_stopping_is_quiet(monkeypatch, capsys):
-    def stop(*_):
+    def stop(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(stac, "fetch_scene", stop)
