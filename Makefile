@@ -60,7 +60,7 @@ pages_env:
 test: env ## run all tests
 	@$(PY) -m pytest
 
-dist: env ## build both packages, install them in an empty environment, ask for wheels of all pins
+dist: env ## build both packages, install them in an empty environment, ask for wheels
 	@$(PY) scripts/check_packages.py build
 	@$(PY) scripts/check_packages.py wheels
 

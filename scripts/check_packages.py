@@ -1,10 +1,10 @@
 """Check what users install: both packages in an empty environment, and wheels for every pin.
 
     python scripts/check_packages.py build    # wheels and sdists, installed and tried
-    python scripts/check_packages.py wheels   # Linux, macOS, Windows: does each pin have a wheel?
+    python scripts/check_packages.py wheels   # does each pin of a light extra have a wheel?
+    python scripts/check_packages.py all      # the same of every pin: names what lacks one
 
-The second ends with 1 if a pin of a light extra has none; what lacks one in the whole environment
-is named. Nothing is downloaded but descriptions.
+Asked for are wheels for Linux, macOS and Windows. The second ends with 1 if one is lacking.
 """
 
 from __future__ import annotations
@@ -93,20 +93,22 @@ def of_one_platform(name: str) -> bool:
         return True
 
 
-def check_wheels() -> int:
-    """Ask for wheels; the exit status says whether the light extras have all of theirs.
+def check_wheels(extras: tuple[str, ...] = LIGHT) -> int:
+    """Ask for wheels of what the extras bring, or of every pin; say what lacks one.
 
-    All pins are asked for on Linux, and those that have another wheel elsewhere on the others.
+    All are asked for on Linux, and those that have another wheel elsewhere on the others.
     """
     everything, status = pins(), 0
-    light = behind(Requirement(f"lulc_lib[{','.join(LIGHT)}]"), set()) & set(everything)
-    print(f"{len(light)} pins of {', '.join(LIGHT)}, {len(everything)} of the whole environment")
+    if extras:
+        light = behind(Requirement(f"lulc_lib[{','.join(extras)}]"), set())
+        everything = {n: v for n, v in everything.items() if n in light}
+    print(f"{len(everything)} pins of {', '.join(extras) or 'the whole environment'}")
     for number, (system, platforms) in enumerate(PLATFORMS.items()):
         asked = {n: v for n, v in everything.items() if number == 0 or of_one_platform(n)}
         lacking = without_wheel(asked, platforms)
         print(f"{system} ({platforms[0]}, Python {PYTHON}): without a wheel: "
               f"{', '.join(lacking) or 'none'}")
-        status |= bool(light & set(lacking))
+        status |= bool(extras and lacking)
     return status
 
 
@@ -151,5 +153,6 @@ def _try(folder: str, python: Path, words: list[str], code: int, said: str) -> N
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["build", "wheels"])
-    sys.exit({"build": check_build, "wheels": check_wheels}[parser.parse_args().what]())
+    parser.add_argument("what", choices=["build", "wheels", "all"])
+    checks = {"build": check_build, "wheels": check_wheels, "all": lambda: check_wheels(())}
+    sys.exit(checks[parser.parse_args().what]())
