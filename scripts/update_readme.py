@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 CARD = ROOT / "lulc_lib" / "unet" / "MODEL_CARD.md"
 GALLERY = ROOT / "figures" / "README.md"
+SPEED = ROOT / "benchmarks" / "README.md"
 COVERAGE = ROOT / "scripts" / "paper_coverage.csv"
 """Every figure and table of the paper: what answers it, and why not or in what other form."""
 FEW_POLYGONS = 10
@@ -404,6 +405,99 @@ def coverage_line() -> str:
             "[figures/README.md](figures/README.md) says which, by what, and why the others not.")
 
 
+def bench() -> dict[str, Any]:
+    """Read what the benchmarks measured."""
+    return json.loads((ROOT / "results" / "bench.json").read_text())
+
+
+def ran_on(section: dict[str, Any]) -> str:
+    """Say on what a section was measured."""
+    m = section["machine"]
+    return (f"Measured {m['day']} on {m['cores']} cores of {m['cpu']}, torch {m['torch']}, load "
+            f"{m['load']} at the end.")
+
+
+def speed_table() -> str:
+    """Markdown: seconds and ratios of classification, and memory from small scenes to a tile."""
+    found = bench()
+    one = found["classify"]
+    lines = ["| One pass | CPU s | against | CPU s | times as fast |", "|---|---|---|---|---|",
+             f"| `lulc classify`, {one['megapixels']:.1f} megapixels, model of {one['build']} | "
+             f"{one['now']['cpu_s']:.1f} | build {one['build']} | {one['earlier']['cpu_s']:.1f} | "
+             f"{one['ratio']:.2f} |",
+             f"| same | {one['now']['cpu_s']:.1f} | its networks alone, folded, full batches | "
+             f"{one['networks_alone_cpu_s']:.1f} | {one['networks_alone_over_now']:.2f} |"]
+    for name, row in found["monai"].items():
+        if name.startswith("window_"):
+            lines.append(f"| shipped model, 1 megapixel | {row['ours']:.1f} | MONAI, windows of "
+                         f"{name.removeprefix('window_')}, overlap 0.25 | {row['monai']:.1f} | "
+                         f"{row['ratio']:.2f} |")
+    lines += ["", f"The two builds' maps differ in {one['share_of_pixels_that_differ']:.4%} of the "
+              f"pixels. {monai_line(found['monai'])} {ran_on(one)}", ""]
+    return "\n".join([*lines, *tile_rows(found["tile"])])
+
+
+def monai_line(found: dict[str, Any]) -> str:
+    """Say how maps from windows and ours differ from the map of one pass."""
+    if "left_out" in found:
+        return f"No comparison with MONAI: {found['left_out']}."
+    unlike = [v["monai_pixels_unlike_untiled"] for k, v in found.items() if k.startswith("window_")]
+    return (f"Of one pass over the whole scene, MONAI's map has {min(unlike):.1%} to "
+            f"{max(unlike):.1%} other pixels, ours {found['our_pixels_unlike_untiled']:.4%}.")
+
+
+def tile_rows(found: dict[str, Any]) -> list[str]:
+    """Markdown lines: time and memory by the size of the scene."""
+    return [f"| Megapixels ({found['model']}, {found['base_channels']} base channels) | "
+            "CPU s a megapixel | peak MB |", "|---|---|---|",
+            *(f"| {r['megapixels']:.1f} | {r['cpu_s_per_megapixel']:.2f} | {r['peak_mb']:.0f} |"
+              for r in found["sizes"]), "", ran_on(found)]
+
+
+def training_table() -> str:
+    """Markdown: a training step against the network's own."""
+    found = bench()["training"]
+    return (f"A step takes {1000 * found['loop_s']:.0f} ms ({found['device']}), the pure forward "
+            f"and backward pass and optimiser {1000 * found['pure_step_s']:.0f} ms: "
+            f"{found['pure_over_loop']:.2f} of it. {ran_on(found)}")
+
+
+def rest_table() -> str:
+    """Markdown: ratios and memory of the other commands that were measured."""
+    known = ("classify", "cluster", "monai", "tile", "training")
+    rows = [f"| {name} | {found.get('ratio', float('nan')):.2f} | "
+            f"{found.get('peak_mb', float('nan')):.0f} |"
+            for name, found in bench().items() if name not in known]
+    return "\n".join(["| | times as fast as its peer | peak MB |", "|---|---|---|", *rows])
+
+
+POLAND_KM2, DATES, TILE_KM, STEP_KM = 312_000, 12, 109.8, 100
+"""Land of Poland, maps a year, edge of a Sentinel-2 tile, and of what it adds to its neighbours."""
+BYTES = 2 * (4 + 6 / 4)
+"""Of the ten bands, uncompressed, for each pixel of 10 m: four of 10 m and six of 20 m."""
+
+
+def country() -> str:
+    """Work out Poland from the rate of one process."""
+    found = bench()["cluster"]
+    rate, share = found["cpu_s_per_megapixel"], (TILE_KM / STEP_KM) ** 2
+    megapixels = POLAND_KM2 * 0.01 * DATES * share
+    hours, gigabytes = megapixels * rate / 3600, 2 * megapixels * BYTES / 1000
+    stream = 2 * BYTES / rate  # MB a second and core
+    return (
+        f"One process takes {rate:.2f} CPU seconds a megapixel with the shipped model, all that "
+        f"blocks read and compute around themselves included; {found['workers']} local workers "
+        f"are {found['ratio']:.2f} times as fast as one process ({ran_on(found)[:-1]}). Poland "
+        f"has {POLAND_KM2:,} km², {POLAND_KM2 * 0.01:,.0f} megapixels of 10 m; tiles overlap, so "
+        f"whole tiles hold {share:.2f} times as many. {DATES} dates are {megapixels:,.0f} "
+        f"megapixels: **{hours:,.0f} core hours** ({hours / 64:,.1f} hours on 64 cores) and "
+        f"**{gigabytes:,.0f} GB** read, each scene twice (statistics, then blocks) and as if "
+        f"uncompressed, which JPEG 2000 halves at least. A core asks for {stream:.1f} MB a second, "
+        f"so a line of 1 Gbit/s feeds {125 / stream:,.0f} cores: up to there multiplications bound "
+        "it, from there reading. What comes back is a byte a pixel before compression, "
+        f"{megapixels / 1000:,.0f} GB.")
+
+
 BLOCKS: list[tuple[Path, str, Callable[[], str]]] = [
     (README, "fair", fair_table), (README, "results", maps_table),
     (README, "notebooks", notebooks_table),
@@ -411,6 +505,8 @@ BLOCKS: list[tuple[Path, str, Callable[[], str]]] = [
     (GALLERY, "coverage", coverage_table), (GALLERY, "further", further_figures),
     (CARD, "results", card_table),
     (CARD, "protocols", protocols_table), (CARD, "ledger", ledger_table),
+    (SPEED, "speed", speed_table), (SPEED, "training", training_table), (SPEED, "rest", rest_table),
+    (SPEED, "country", country),
 ]
 """File, name of the block in it, and what writes it."""
 
