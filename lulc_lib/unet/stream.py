@@ -112,28 +112,33 @@ def _convolved(layer: nn.Conv2d, rows: Rows) -> Rows:
     """Yield a 3×3 convolution, padded with zeros, and ReLU."""
     held = None
     for part in rows:
-        held = torch.cat([part.new_zeros(part[:, :, :1].shape) if held is None else held, part], 2)
+        held = torch.cat([torch.zeros_like(part[:, :, :1]) if held is None else held, part], 2)
+        del part  # what waits for the next rows is to hold two of them, not all
         if held.shape[2] > 2:
-            yield _activated(layer, held)
-            held = held[:, :, -2:].clone()
+            given, held = [held], _copied(held[:, :, -2:])
+            yield _activated(layer, given.pop())
     if held is not None:
         yield _activated(layer, functional.pad(held, (0, 0, 0, 1)))
 
 
+def _copied(rows: Tensor) -> Tensor:
+    return rows.clone(memory_format=torch.channels_last)
+
+
 def _activated(layer: nn.Conv2d, held: Tensor) -> Tensor:
-    held = held.contiguous(memory_format=torch.channels_last)
     return _convolve(layer, held, padding=(0, 1)).relu_()
 
 
 def _pooled(rows: Rows) -> Rows:
     """Yield the maxima of 2×2 pixels; an odd last row has none."""
-    held = None
+    odd = None
     for part in rows:
-        held = part if held is None else torch.cat([held, part], 2)
-        pairs = held.shape[2] // 2 * 2
+        whole = [part if odd is None else torch.cat([odd, part], 2)]
+        del part
+        pairs = whole[0].shape[2] // 2 * 2
+        odd = _copied(whole[0][:, :, pairs:]) if pairs < whole[0].shape[2] else None
         if pairs:
-            yield functional.max_pool2d(held[:, :, :pairs], 2)
-        held = held[:, :, pairs:].clone() if pairs < held.shape[2] else None
+            yield functional.max_pool2d(whole.pop()[:, :, :pairs], 2)
 
 
 def _joined(skip: Rows, below: Rows) -> Rows:
