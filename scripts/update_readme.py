@@ -405,9 +405,13 @@ def coverage_line() -> str:
             "[figures/README.md](figures/README.md) says which, by what, and why the others not.")
 
 
+BENCH = ROOT / "results" / "bench.json"
+NOT_MEASURED = "Not measured yet: `make bench`."
+
+
 def bench() -> dict[str, Any]:
     """Read what the benchmarks measured."""
-    return json.loads((ROOT / "results" / "bench.json").read_text())
+    return json.loads(BENCH.read_text()) if BENCH.exists() else {}
 
 
 def ran_on(section: dict[str, Any]) -> str:
@@ -420,6 +424,8 @@ def ran_on(section: dict[str, Any]) -> str:
 def speed_table() -> str:
     """Markdown: seconds and ratios of classification, and memory from small scenes to a tile."""
     found = bench()
+    if not {"classify", "monai", "tile"} <= found.keys():
+        return NOT_MEASURED
     one = found["classify"]
     lines = ["| One pass | CPU s | against | CPU s | times as fast |", "|---|---|---|---|---|",
              f"| `lulc classify`, {one['megapixels']:.1f} megapixels, model of {one['build']} | "
@@ -456,8 +462,9 @@ def tile_rows(found: dict[str, Any]) -> list[str]:
 
 def training_table() -> str:
     """Markdown: a training step against the network's own."""
-    found = bench()["training"]
-    return (f"A step takes {1000 * found['loop_s']:.0f} ms ({found['device']}), the pure forward "
+    found = bench().get("training")
+    return NOT_MEASURED if found is None else (
+        f"A step takes {1000 * found['loop_s']:.0f} ms ({found['device']}), the pure forward "
             f"and backward pass and optimiser {1000 * found['pure_step_s']:.0f} ms: "
             f"{found['pure_over_loop']:.2f} of it. {ran_on(found)}")
 
@@ -468,6 +475,8 @@ def rest_table() -> str:
     rows = [f"| {name} | {found.get('ratio', float('nan')):.2f} | "
             f"{found.get('peak_mb', float('nan')):.0f} |"
             for name, found in bench().items() if name not in known]
+    if not rows:
+        return NOT_MEASURED
     return "\n".join(["| | times as fast as its peer | peak MB |", "|---|---|---|", *rows])
 
 
