@@ -53,7 +53,6 @@ classify LONG.tif -o o.tif                          | File name too long
 classify loop.csv -o o.tif                          | Too many levels of symbolic links
 classify scene.tif -o LONG.tif                      | File name too long
 classify scene.tif -o o.png                         | its name must end in .tif or .tiff
-classify scene.tif -o ""                            | its name must end in
 classify scene.tif -o o.tif --entropy o.png         | --entropy o.png: its name must end in
 classify s\udce9.tif -o o.tif                       | its name is not UTF-8
 classify scene.tif -o o\udce9.tif                   | its name is not UTF-8
@@ -221,6 +220,25 @@ REGISTRY elsewhere -o o.gpkg                        | not in the CRS that it sta
 sites nan_grid.tif --dates 2022-06-19 -o o.gpkg     | grid
 sites flat_grid.tif --dates 2022-06-19 -o o.gpkg    | grid
 sites far_grid.tif --dates 2022-06-19 -o o.gpkg     | grid
+
+# many scenes, grids and other options that came later
+classify scene.tif -o o.tif --like nowhere.tif      | nowhere.tif: cannot be read
+classify scene.tif -o o.tif --like matrix.csv       | matrix.csv: cannot be read
+classify scene.tif -o o.tif --like scene.tif --mosaic o.tif | o.tif: is --output too
+classify scene.tif -o o.tif --bands B02,B03         | has 10 bands, but --bands names 2
+classify scene.tif -o o.tif --time 2022-13-01       | not of 2022-13-01
+classify scene.tif -o o.tif --cluster moon          | no dask scheduler answers there
+classify scene.tif scene_20220619.tif -o m.tif      | m.tif is no folder
+classify scene.tif m.tif -o mm --mosaic scene.tif --overwrite | scene.tif: is an input
+classify scene.tif m.tif -o mm --mosaic m           | must end in .tif or .tiff
+classify scene.tif scene.tif -o mm                  | is the map of two scenes
+classify scene.tif -o o.tif --like far_grid.tif     | grid|CRS
+SITES -o o.gpkg --grid moon                         | moon
+SITES -o o.gpkg --background moon                   | moon
+accuracy matrix.csv --intervals                     | belongs to a map raster
+data --stac 1,2:2021-07-25                          | must be west,south,east,north
+data --stac 17,50,16,51:2021-07-25                  | west before east
+data --stac nan,nan,nan,nan:2021-07-25              | must be west,south,east
 
 # data and earth-engine
 data --stac kolbuszowa                              | must be SITE:DATE|W,S,E,N

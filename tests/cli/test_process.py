@@ -23,13 +23,14 @@ HOSTILE = "pit\x1b]0;owned\x07\x9b31m\u202etxt"
 WRITING = {
     "accuracy": "accuracy matrix.csv --html o.html", "sample": "sample m.tif -o o.gpkg",
     "sites": "sites map_20220619.tif map_20230709.tif --registries registries -o o.gpkg",
+    "classify": "classify scene.tif --offset 0 --probabilities p.tif -o o.tif",
 }
 
 
 @pytest.fixture
 def place(folder, tmp_path, monkeypatch):
     """A copy of the good files to write beside."""
-    for name in ("matrix.csv", "m.tif", "map_20220619.tif", "map_20230709.tif"):
+    for name in ("matrix.csv", "m.tif", "scene.tif", "map_20220619.tif", "map_20230709.tif"):
         shutil.copy(folder / name, tmp_path)
     shutil.copytree(folder / "registries", tmp_path / "registries")
     monkeypatch.chdir(tmp_path)
@@ -73,8 +74,9 @@ def limited(words, size):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), text
 
 
-@pytest.mark.parametrize(("command", "size"), [("accuracy", 1000), ("sample", 20_000),
-                                               ("sites", 5_000), ("sites", 60_000)])
+@pytest.mark.parametrize(("command", "size"), [
+    ("accuracy", 1000), ("sample", 20_000), ("sites", 5_000), ("sites", 60_000),
+    ("classify", 1000), ("classify", 9000)])
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(place, command, size):
     target = place / WRITING[command].split()[-1]
     target.write_text("old")
