@@ -55,7 +55,8 @@ print(json.dumps({"code": code, "cpu_s": taken[0], "wall_s": taken[1], "peak_mb"
 
 def classify(build: Path, scene: Path, out: Path, model: Path) -> dict[str, float]:
     """Classify in a process of its own; return its seconds and peak memory."""
-    out.unlink(missing_ok=True)
+    for former in (out, out.with_suffix(".qml")):
+        former.unlink(missing_ok=True)
     words = ["classify", str(scene), "-o", str(out), "--checkpoint", str(model), "--no-tta"]
     done = subprocess.run([sys.executable, "-c", RUN, *words], cwd=out.parent, check=True,
                           capture_output=True, text=True,
