@@ -19,6 +19,7 @@ from rasterio.windows import Window
 
 from lulc_lib.data.bands import band_key
 from lulc_lib.data.grids import Grid
+from lulc_lib.data.radiometry import QUANTIFICATION
 from lulc_lib.errors import InputError
 
 
@@ -84,10 +85,10 @@ class Raster:
             names = [_name_in_tags(source.tags(i)) for i in source.indexes]
         if not any(map(band_key, names)) and source.driver == "VRT":
             names = _names_in_vrt(source)
-        return [Layer(name or "", self, i, np.dtype(dtype), nodata, scale, offset)
-                for name, i, dtype, nodata, scale, offset in zip(
-                    names, source.indexes, source.dtypes, source.nodatavals, source.scales,
-                    source.offsets, strict=True)]
+        scaling = map(_scaling, map(source.tags, source.indexes), source.scales, source.offsets)
+        return [Layer(name or "", self, i, np.dtype(dtype), nodata, *scaled)
+                for name, i, dtype, nodata, scaled in zip(
+                    names, source.indexes, source.dtypes, source.nodatavals, scaling, strict=True)]
 
 
 class Cube:
@@ -141,6 +142,17 @@ class Layer:
     def band(self) -> str:
         """B02 … B8A, SCL, or '' if the name says neither."""
         return band_key(self.name)
+
+
+def _scaling(tags: Mapping[str, str], scale: float, offset: float) -> tuple[float, float]:
+    """Return a band's scale and offset, also as GDAL's SENTINEL2 driver tells them.
+
+    >>> _scaling({"BOA_ADD_OFFSET": "-1000"}, 1.0, 0.0)
+    (0.0001, -0.1)
+    """
+    if (scale, offset) == (1.0, 0.0) and "BOA_ADD_OFFSET" in tags:
+        return 1 / QUANTIFICATION, float(tags["BOA_ADD_OFFSET"]) / QUANTIFICATION
+    return scale, offset
 
 
 def _name_in_tags(tags: Mapping[str, str]) -> str:

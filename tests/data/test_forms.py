@@ -1,19 +1,26 @@
 """Scenes in the forms in which people have them, written by the programs that write them."""
 
+import datetime as dt
 import json
 import pickle
 import zipfile
 
 import numpy as np
+import odc.stac
+import pystac
 import pytest
 import rasterio
+import rasterio.shutil
 import rioxarray  # noqa: F401
 import xarray as xr
+from odc.geo.geobox import GeoBox
 from rasterio import Affine
 from rasterio.windows import Window
 
-from lulc_lib.data.bands import BANDS, BANDS_10M, COMMON_NAMES
+from lulc_lib.data.bands import BANDS, BANDS_10M, COMMON_NAMES, band_key
 from lulc_lib.data.grids import Grid, positions, resample
+from lulc_lib.data.radiometry import scaling_offset
+from lulc_lib.data.rasters import Raster
 from lulc_lib.data.scenes import open_scene, read_scene
 from lulc_lib.errors import InputError
 
@@ -63,7 +70,11 @@ JPEG2000 = {"driver": "JP2OpenJPEG", "QUALITY": 100, "REVERSIBLE": "YES", "YCBCR
 METADATA = """<?xml version="1.0" encoding="UTF-8"?>
 <n1:Level-{level}_User_Product xmlns:n1="https://psd-14.sentinel2.eo.esa.int/PSD/User_Product.xsd">
 <n1:General_Info><Product_Info><PROCESSING_BASELINE>{baseline}</PROCESSING_BASELINE>
-<PRODUCT_TYPE>S2MSI{level}</PRODUCT_TYPE><Datatake datatakeIdentifier="x">
+<PRODUCT_TYPE>S2MSI{level}</PRODUCT_TYPE><PROCESSING_LEVEL>Level-{level}</PROCESSING_LEVEL>
+<PRODUCT_URI>{name}.SAFE</PRODUCT_URI>
+<Query_Options><PRODUCT_FORMAT>SAFE_COMPACT</PRODUCT_FORMAT></Query_Options><Product_Organisation>
+<Granule_List><Granule imageFormat="JPEG2000">{files}</Granule></Granule_List>
+</Product_Organisation><Datatake datatakeIdentifier="x">
 <SPACECRAFT_NAME>Sentinel-2B</SPACECRAFT_NAME>
 <DATATAKE_SENSING_START>2023-07-09T10:05:59.024Z</DATATAKE_SENSING_START></Datatake></Product_Info>
 <Product_Image_Characteristics><QUANTIFICATION_VALUES_LIST>
@@ -72,11 +83,22 @@ METADATA = """<?xml version="1.0" encoding="UTF-8"?>
 </Product_Image_Characteristics></n1:General_Info></n1:Level-{level}_User_Product>"""
 
 
-def metadata(offsets=(-1000,) * 13, level="2A", baseline="05.09", quantification=10000):
+TILE_METADATA = """<?xml version="1.0" encoding="UTF-8"?>
+<n1:Level-2A_Tile_ID xmlns:n1="https://psd-14.sentinel2.eo.esa.int/PSD/S2_PDI_Level-2A_Tile.xsd">
+<n1:Geometric_Info><Tile_Geocoding><HORIZONTAL_CS_CODE>EPSG:32633</HORIZONTAL_CS_CODE>
+<Size resolution="10"><NROWS>120</NROWS><NCOLS>120</NCOLS></Size>
+<Size resolution="20"><NROWS>60</NROWS><NCOLS>60</NCOLS></Size>
+<Geoposition resolution="10"><ULX>600000</ULX><ULY>5600000</ULY></Geoposition>
+<Geoposition resolution="20"><ULX>600000</ULX><ULY>5600000</ULY></Geoposition>
+</Tile_Geocoding></n1:Geometric_Info></n1:Level-2A_Tile_ID>"""
+
+
+def metadata(offsets=(-1000,) * 13, level="2A", baseline="05.09", quantification=10000, files=()):
     listed = "".join(f'<BOA_ADD_OFFSET band_id="{i}">{v}</BOA_ADD_OFFSET>'
                      for i, v in enumerate(offsets))
     return METADATA.format(level=level, baseline=baseline, quantification=quantification,
-                           offsets=listed)
+                           offsets=listed, name=NAME,
+                           files="".join(f"<IMAGE_FILE>{f}</IMAGE_FILE>" for f in files))
 
 
 def scl_codes():
@@ -99,7 +121,9 @@ def write_safe(folder, dn, dn20, resolutions=(10, 20, 60), xml=None):
     if 20 in resolutions:
         write(granule / "IMG_DATA" / "R20m" / f"{TILE}_SCL_20m.jp2", scl_codes(), 20, **JPEG2000)
     write(granule / "QI_DATA" / "MSK_DETFOO_B02.jp2", scl_codes(), 20, **JPEG2000)
-    (safe / "MTD_MSIL2A.xml").write_text(xml or metadata())
+    files = [p.relative_to(safe).with_suffix("") for p in granule.rglob("*m.jp2")]
+    (safe / "MTD_MSIL2A.xml").write_text(xml or metadata(files=files))
+    (granule / "MTD_TL.xml").write_text(TILE_METADATA)
     return safe
 
 
@@ -131,6 +155,49 @@ def test_safe(safe, dn, form):
         assert scene.declared == 1000 and scene.notes == []
         assert scene.grid == Grid(rasterio.CRS.from_epsg(32633), T10, (SIDE, SIDE))
         assert scene.decide() == (1000, 1000, 1000, "metadata and pixels")
+
+
+def test_gdal_reads_the_same_from_a_safe(safe, tmp_path):
+    """Its SENTINEL2 driver, and a GeoTIFF made with it, whose bands tell offset and name."""
+    with open_scene(safe) as scene:
+        layers = {layer.band: layer for layer in scene._layers}
+        for metres in (10, 20):
+            name = f"SENTINEL2_L2A:{safe}/MTD_MSIL2A.xml:{metres}m:EPSG_32633"
+            with rasterio.open(name) as theirs:
+                for i, band in enumerate(map(band_key, theirs.descriptions), 1):
+                    if band in layers:
+                        ours = layers.pop(band)
+                        assert ours.source.grid == Grid(
+                            theirs.crs, theirs.transform, theirs.shape), band
+                        np.testing.assert_array_equal(
+                            ours.source.read([1], None)[0], theirs.read(i))
+            rasterio.shutil.copy(name, tmp_path / f"{metres}.tif", driver="GTiff")
+        assert not layers
+    told = Raster(str(tmp_path / "10.tif")).layers()[:4]  # then AOT and WVP
+    assert [layer.band for layer in told] == ["B04", "B03", "B02", "B08"]
+    assert scaling_offset([(layer.scale, layer.offset) for layer in told], "x") == 1000
+
+
+@pytest.mark.filterwarnings("ignore:Consolidated metadata")
+@pytest.mark.parametrize("name", ["s.nc", "s.zarr"])
+def test_odc_stac_cubes(tmp_path, dn, dn20, name):
+    """What odc.stac.load of an item's assets writes with xarray, and rasterio's COG of a band."""
+    grid = GeoBox((SIDE, SIDE), T10, CRS)
+    footprint = grid.geographic_extent
+    item = pystac.Item("S2B_33UWS_20230709_0_L2A", footprint.json, list(footprint.boundingbox),
+                       dt.datetime(2023, 7, 9, 10, 6, 1), {}, collection="s2")
+    for i, band in enumerate(BANDS):
+        fine = band in BANDS_10M
+        plain = write(tmp_path / f"{i}.tif", dn[i] if fine else dn20[i], 10 if fine else 20)
+        rasterio.shutil.copy(plain, tmp_path / f"{band}.tif", driver="COG")
+        item.add_asset(COMMON[band], pystac.Asset(str(tmp_path / f"{band}.tif"), roles=["data"]))
+    cube = odc.stac.load([item], bands=[COMMON[b] for b in BANDS], geobox=grid, stac_cfg={
+        "s2": {"assets": {"*": {"data_type": "uint16", "nodata": 0}}}}, resampling="bilinear")
+    cube.to_zarr(tmp_path / name) if "zarr" in name else cube.to_netcdf(
+        tmp_path / name, engine="h5netcdf")
+    with open_scene(tmp_path / name) as scene:
+        same_as(scene, dn, BANDS_10M)
+        assert scene.date == "2023-07-09" and scene.transform == T10
 
 
 def test_the_offset_of_each_band_is_subtracted(tmp_path, dn, dn20):
