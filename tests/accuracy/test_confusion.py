@@ -201,3 +201,21 @@ def test_groups_on_another_grid_or_empty():
         confusion.confusion_by_group([1, 1], [1, 1], [1])
     with pytest.raises(InputError, match="lies in a group"):
         confusion.confusion_by_group([1, 1], [1, 0], [0, 5])
+
+
+def test_earth_engines_matrix_under_labels_of_ones_own():
+    """Rows are the reference; a count on either side of a class that is not named is refused."""
+    found = confusion.from_earth_engine([[1, 2], [0, 3]], labels=[1, 0])
+    assert list(found.index) == [1, 0] and found.loc[1, 0] == 2 and found.loc[0, 0] == 1
+    for lost in ([[1, 0, 0], [0, 1, 0], [1, 0, 0]], [[1, 0, 1], [0, 1, 0], [0, 0, 0]]):
+        with pytest.raises(InputError, match="counts under 2, which is not among the classes 0, 1"):
+            confusion.from_earth_engine(lost, labels=[0, 1])
+    for shape in ((2, 3), (3, 2), (2, 2, 2), (4,)):
+        with pytest.raises(InputError, match="must be square"):
+            confusion.from_earth_engine(np.zeros(shape, int))
+
+
+def test_negative_codes_of_accuracy_checker_are_numbers():
+    table = pd.DataFrame([[1, 2], [3, 4]], index=["-1", "2"], columns=["-1", "2"])
+    found = confusion.from_accuracy_checker(table)
+    assert list(found.index) == [-1, 2] and found.loc[2, -1] == 2

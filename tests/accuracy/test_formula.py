@@ -96,3 +96,18 @@ def test_no_formula_hangs_or_crashes(text):
 def test_a_name_in_front():
     assert split_name("a_1 = TP == 2") == ("a_1", "TP == 2")
     assert split_name("TP == 2") == ("formula", "TP == 2")
+
+
+def test_the_longest_formula_is_read_and_a_longer_one_is_not():
+    text = "TP" + " + 0" * 200
+    assert evaluate(text[:498] + "+0", VALUES)[0] == 40
+    assert len(text[:498] + "+0") == 500
+    with pytest.raises(InputError, match="has 501 characters; at most 500"):
+        evaluate("1" * 501, VALUES)
+
+
+def test_what_python_says_of_a_broken_formula_is_passed_on():
+    with pytest.raises(InputError, match=r"cannot be read \('\(' was never closed\); an example"):
+        evaluate("(TP", VALUES)
+    assert split_name("Ts\n= TP") == split_name("Ts = TP") == ("Ts", "TP")
+    assert evaluate("1", VALUES).dtype == np.float64
