@@ -31,6 +31,24 @@ def add_data(commands: Subparsers) -> None:
         "  lulc data --registries map.tif -o registries\n"
         "  lulc data --euromine --sites Poland_1 Poland_15 --out euromine",
     )
+    _add_actions(parser)
+    parser.add_argument("--sites", nargs="+", metavar="SITE", default=[],
+                        help="for --euromine: sites to unpack, such as Poland_1 (default: all)")
+    parser.add_argument("--layer", action="append", metavar="LAYER=NAME",
+                        help="for --registries: the layer's whole name in its service, where the "
+                        "service has several that fit (may be repeated)")
+    parser.add_argument("--service", metavar="NAME",
+                        help="STAC service for --stac: earth-search (default), "
+                        "planetary-computer or cdse")
+    parser.add_argument("-o", "--output", type=Path, metavar="PATH",
+                        help="GeoTIFF written by --stac (default: stac/PLACE_YYYYMMDD.tif in the "
+                        "data folder), or folder of --registries (default: registries in it) "
+                        "or --euromine (euromine in it)")
+    parser.set_defaults(run=run_data, files=files_data)
+
+
+def _add_actions(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what is done; only one can be given."""
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--list", action="store_true", dest="list_files",
                         help="show the state of each file; download nothing")
@@ -47,19 +65,6 @@ def add_data(commands: Subparsers) -> None:
     action.add_argument("--euromine", action="store_true",
                         help="fetch EuroMineNet, mines of the EU 2015-2024 with their footprint "
                         "(CC BY 4.0); the archive is kept, so that a later call adds sites")
-    parser.add_argument("--sites", nargs="+", metavar="SITE", default=[],
-                        help="for --euromine: sites to unpack, such as Poland_1 (default: all)")
-    parser.add_argument("--layer", action="append", metavar="LAYER=NAME",
-                        help="for --registries: the layer's whole name in its service, where the "
-                        "service has several that fit (may be repeated)")
-    parser.add_argument("--service", metavar="NAME",
-                        help="STAC service for --stac: earth-search (default), "
-                        "planetary-computer or cdse")
-    parser.add_argument("-o", "--output", type=Path, metavar="PATH",
-                        help="GeoTIFF written by --stac (default: stac/PLACE_YYYYMMDD.tif in the "
-                        "data folder), or folder of --registries (default: registries in it) "
-                        "or --euromine (euromine in it)")
-    parser.set_defaults(run=run_data, files=files_data)
 
 
 def files_data(args: argparse.Namespace) -> Files:
