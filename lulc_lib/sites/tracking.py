@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date
+from functools import reduce
 from typing import NamedTuple
 
 import geopandas as gpd
@@ -182,16 +183,13 @@ class _Series:
         self.dates, self.pixel_m2 = dates, pixel_m2
         self.least = settings.min_area_ha * 1e4 / pixel_m2  # pixels of a site
         self.shape, self.transform = maps[dates[0]].shape, maps[dates[0]].rio.transform()
-        self._ever, self._rock = np.zeros(self.shape, bool), {}
-        for day in dates:
-            rock = open_rock(maps[day], probabilities.get(day), settings)
-            self._ever |= rock
-            self._rock[day] = np.packbits(rock, axis=1)
+        self._rock = {day: np.packbits(open_rock(maps[day], probabilities.get(day), settings),
+                                       axis=1) for day in dates}
 
     def regions(self) -> Iterator[_Region]:
         """Yield the regions large enough for a site."""
-        labels, _ = ndimage.label(self._ever, NEIGHBOURS)
-        del self._ever
+        ever = reduce(np.bitwise_or, self._rock.values())
+        labels, _ = ndimage.label(np.unpackbits(ever, axis=1, count=self.shape[1]), NEIGHBOURS)
         for number, place in enumerate(ndimage.find_objects(labels), start=1):
             if np.prod([s.stop - s.start for s in place]) >= self.least:
                 inside = labels[place] == number
