@@ -199,7 +199,7 @@ def windows(rows: Rows, margin: int, step: int = 1, dim: int = 2
             yield held, first, last
             gone = max(last - margin, 0)
             held, first = held.narrow(dim, gone, held.shape[dim] - gone).clone(), last - gone
-    if held is not None:
+    if held is not None and first < held.shape[dim]:
         yield held, first, held.shape[dim]
 
 

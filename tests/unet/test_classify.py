@@ -344,7 +344,7 @@ def test_the_packaged_model_is_the_default(write_raster, checkpoint, tmp_path, m
 def test_tiles_are_as_wide_as_memory_allows():
     """All rows of a scene; fewer columns for a larger network, in whole blocks of the file."""
     small, paper = (StoredModel(build(c), Normalisation("per_scene"), c)
-                    for c in (get_config("smoke"), get_config("default").with_(base_channels=256)))
+                    for c in (get_config("smoke"), get_config("default").with_(base_channels=512)))
     assert tile_size(small, (1003, 801)) == (1004, 804)
     assert tile_size(small, (10_980, 10_980)) == (10_980, 4096)
     rows, cols = tile_size(paper, (20_000, 10_980))
