@@ -39,7 +39,8 @@ class RasterWriter:
     """A uint8 GeoTIFF that appears under its name only when it is complete.
 
     Parts go to a temporary folder beside the file; :meth:`finish` makes the Cloud-Optimised GeoTIFF
-    there, :meth:`publish` gives it its name, and leaving the ``with`` block removes the folder.
+    there, :meth:`publish` gives it its name, and leaving the ``with`` block removes the folder. All
+    raise InputError where the disk is full or the file cannot be written.
 
     Parameters
     ----------
@@ -57,8 +58,6 @@ class RasterWriter:
         What one step of a value means; None for codes.
     colours : mapping of int to str, optional
         Value to #rrggbb for a file with a colour table.
-
-    All methods raise InputError where the disk is full or the file cannot be written.
     """
 
     def __init__(self, path: Path, shape: tuple[int, int], crs: rasterio.CRS,

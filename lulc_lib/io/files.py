@@ -171,10 +171,7 @@ def _check_place(what: str, path: Path, read: Sequence[Path]) -> None:
         raise InputError(f"{what} {path}: there is no folder {path.parent}")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise InputError(f"{what} {path}: the folder {path.parent} may not be written to")
-    for folder in read:
-        if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
-            raise InputError(f"{what} {path}: lies in {folder}, which is read; name a file "
-                             "elsewhere")
+    _refuse_inside(what, path, read)
 
 
 def _check_folder(what: str, path: Path, read: Sequence[Path]) -> None:
@@ -182,7 +179,17 @@ def _check_folder(what: str, path: Path, read: Sequence[Path]) -> None:
     there = next(p for p in (path, *path.absolute().parents) if _status(p))
     if not there.is_dir():
         raise InputError(f"{what} {path}: {there} is no folder; name one that files may go to")
-    _check_place(what, there / "file", read)
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"{what} {path}: the folder {there} may not be written to")
+    _refuse_inside(what, path, read)
+
+
+def _refuse_inside(what: str, path: Path, read: Sequence[Path]) -> None:
+    """Refuse a path in one of the folders that are ``read``."""
+    for folder in read:
+        if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
+            raise InputError(f"{what} {path}: lies in {folder}, which is read; name a place "
+                             "elsewhere")
 
 
 def keep(path: Path) -> None:
