@@ -1,7 +1,8 @@
 """Confusion matrices, metrics and their uncertainty, from numpy and pandas alone.
 
 Rooms of their own: ``published`` (the paper's tables), ``audit`` (each printed number computed
-again), ``lesson`` (the counts of notebooks 05a and 05b) and ``assess`` (what ``lulc accuracy`` does).
+again), ``lesson`` (the counts of notebooks 05a and 05b) and ``assess`` (what ``lulc accuracy``
+does).
 """
 
 from lulc_lib.accuracy import audit, calibration, lesson, published, splits

@@ -57,7 +57,8 @@ def count_strata(path: Path, names: Mapping[int, str] | None = None) -> Strata:
         The map cannot be read, has no CRS, or holds no class, a code below 0 or without a name.
     """
     with open_classes(path) as source:
-        named, total, every = dict(names or names_in_tags(source.tags())), pd.Series(dtype=np.int64), 0
+        named = dict(names or names_in_tags(source.tags()))
+        total, every = pd.Series(dtype=np.int64), 0
         if source.crs is None:
             raise InputError(f"{path.name}: has no CRS; points of a sample need one")
         for _, codes in _strips(source, named):

@@ -154,7 +154,8 @@ def test_the_command_maps_many_scenes_and_lays_them_into_one(scenes, checkpoint,
     row, col = (round(v) for v in reversed(~transform @ (first[3].c, first[3].f)))
     part = whole[:, row:row + first[0].shape[1], col:col + first[0].shape[2]]
     assert np.array_equal(part, first[0])
-    assert (whole > 0).sum() == pytest.approx((first[0] > 0).sum() + (second[0] > 0).sum(), rel=0.02)
+    mapped = (first[0] > 0).sum() + (second[0] > 0).sum()
+    assert (whole > 0).sum() == pytest.approx(mapped, rel=0.02)
     capsys.readouterr()
     assert main(words) == 2 and "is there already" in capsys.readouterr().err
     assert main([*words, "--overwrite", "--probabilities", "p.tif"]) == 2
