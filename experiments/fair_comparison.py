@@ -383,7 +383,7 @@ def short_budget(runs: Runs) -> dict[str, Any]:
     Ensembles of all seeds, macro F1, season and place out, mean over folds.
     """
     rows: dict[str, dict[str, float]] = {}
-    for model in ("augmented", "per_scene", "no_augmentation", "paper", "relative", "wide",
+    for model in ("augmented", "per_scene", "no_augmentation", "paper", "relative",
                   "without_leaf_off", "less_rock", "deeper"):
         jobs = [runs.jobs[f, model] for f in PAIRS if (f, model) in runs.jobs]
         if len(jobs) == len(PAIRS) and all(j.get("short") for j in jobs):
