@@ -26,17 +26,17 @@ def published() -> Path:
 
 @pytest.fixture
 def write_raster(tmp_path):
-    """A function that writes a GeoTIFF: (band, row, col) values, band names, CRS, origin, tags."""
+    """A function that writes a GeoTIFF: (band, row, col) values, names, CRS, origin, tags, size."""
 
     def write(name, values, names=None, epsg=32633, origin=(600_000, 5_600_000), tags=None,
-              nodata=None):
+              nodata=None, size=10):
         values = np.asarray(values)
         values = values[None] if values.ndim == 2 else values
         path = tmp_path / name
         crs = rasterio.CRS.from_epsg(epsg) if epsg else None
         with rasterio.open(path, "w", driver="GTiff", count=len(values), dtype=values.dtype,
                            height=values.shape[1], width=values.shape[2], crs=crs, nodata=nodata,
-                           transform=from_origin(*origin, 10, 10)) as file:
+                           transform=from_origin(*origin, size, size)) as file:
             file.write(values)
             for number, band in enumerate(names or [], start=1):
                 file.set_band_description(number, band)

@@ -14,6 +14,7 @@ from itertools import tee
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import skip_init
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lulc_lib.unet.model import Network, UNet
@@ -57,7 +58,8 @@ def folded(network: Network, turns: int = 0, mirror: bool = False) -> Network:
 
 def _doubling(layer: nn.ConvTranspose2d) -> nn.Sequential:
     """Return a 2×2 transposed convolution as a 1×1 convolution, whose results are laid out."""
-    wide = nn.Conv2d(layer.in_channels, 4 * layer.out_channels, 1).requires_grad_(False)
+    wide = skip_init(nn.Conv2d, layer.in_channels, 4 * layer.out_channels, 1)
+    wide.requires_grad_(False)
     wide.weight.copy_(layer.weight.permute(1, 2, 3, 0).reshape(wide.weight.shape))
     wide.bias.copy_(layer.bias.repeat_interleave(4))
     return nn.Sequential(wide.to(layer.weight), nn.PixelShuffle(2))

@@ -174,9 +174,11 @@ def test_names_can_be_given_and_decide_what_code_0_is(lulc, write_raster, codes)
     assert "not sampled: 400" in out and "code 0" not in out
 
 
-@pytest.mark.parametrize(("epsg", "origin"), [(4326, (16, 50)), (3857, (1_800_000, 6_600_000))])
-def test_a_map_whose_crs_does_not_keep_areas_counts_pixels(lulc, write_raster, codes, epsg, origin):
-    path = write_raster("degrees.tif", codes, nodata=0, epsg=epsg, origin=origin)
+@pytest.mark.parametrize(("epsg", "origin", "size"), [
+    (4326, (16, 50), 1e-4), (3857, (1_800_000, 6_600_000), 10)])
+def test_a_map_whose_crs_does_not_keep_areas_counts_pixels(
+        lulc, write_raster, codes, epsg, origin, size):
+    path = write_raster("degrees.tif", codes, nodata=0, epsg=epsg, origin=origin, size=size)
     assert lulc("sample", path, "-o", "a.gpkg")[0] == 0
     strata = pyogrio.read_dataframe("a.gpkg", layer="strata")
     assert strata.area.tolist() == strata.pixels.tolist()

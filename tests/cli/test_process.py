@@ -37,6 +37,14 @@ def place(folder, tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture(autouse=True)
+def interruptible():
+    """Let Ctrl-C through: what is started in the background ignores it."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
 def names(folder):
     return sorted(p.name for p in folder.iterdir())
 

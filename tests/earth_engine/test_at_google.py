@@ -56,6 +56,6 @@ def test_numbers_of_the_offline_server_say_so():
     notebook = json.loads((ROOT / "notebooks/03_earth_engine_classifiers.ipynb").read_text())
     drawn = [text for cell in notebook["cells"]
              if "save_figure(fig" in (text := "".join(cell["source"]))]
-    assert len(drawn) == 7
+    assert len(drawn) == 8
     unlabelled = [text for text in drawn if "{label}" not in text]
     assert len(unlabelled) == 1 and "points_map" in unlabelled[0]  # nothing computed is shown

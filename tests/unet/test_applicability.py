@@ -252,7 +252,7 @@ def test_by_command_beside_the_map(written, tmp_path, capsys):
     assert style.find(".//rasterrenderer").get("type") == "singlebandpseudocolor"
     assert [i.get("value") for i in style.iter("item")] == ["1", "2", "inf"]  # scaled
     named = tmp_path / "here.tif"
-    assert main([*words, str(named)]) == 0
+    assert main([*words, str(named), "--overwrite"]) == 0
     assert np.array_equal(rasterio.open(named).read(1), steps)
 
 
