@@ -127,7 +127,6 @@ def all_jobs(dates: list[str]) -> list[Job]:
     patches = "random-patches-1"
     return [
         *ships["augmented"],
-        *ships["relative"],
         *(Job(("augmented", "relative"), f) for f in PAIRS),
         *(Job(("augmented", "relative"), f) for f in (*SEASONS, *OTHER_PAIRS, "summer")),
         *(Job((name,), f) for name in ("without_leaf_off", "per_scene", "no_augmentation")
@@ -142,6 +141,7 @@ def all_jobs(dates: list[str]) -> list[Job]:
         *(Job((name,), f, (0,)) for f in ("random-pixels-1", "polygons-1", "NW")
           for name in ("augmented", "per_scene", "paper")),
         *(Job(("paper",), f, (0,)) for f in dates),
+        *ships["relative"],
     ]
 
 

@@ -24,6 +24,14 @@ def _named(request):
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_list_of_deprecated_assets():
+    """Keep the client from asking Google for it, whatever address it is pointed at."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ee.deprecation._FetchDataCatalogStac", dict)
+        yield
+
+
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory):
     """The local Earth Engine on two small scenes, and the client initialised with it."""

@@ -20,8 +20,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import ArrayLike, NDArray
 
+from lulc_lib.display_names import label
 from lulc_lib.figures import style
-from lulc_lib.labels import label
 
 SECOND = "#e69f00"
 WIDTH = 9.0

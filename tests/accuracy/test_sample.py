@@ -75,7 +75,7 @@ def test_no_class_gets_more_points_than_pixels():
     ({"n": 100}, "size is 100; 4 classes need at least 200 points"),
     ({"n": 11_000_000}, "the map has 10000000 pixels"),
     ({"target_se": 0}, "the target standard error is 0; it must lie between 0 and 0.5"),
-    ({"class_se": {7: 0.05}}, "class 7; it must be above 0 for one of 1, 2, 3, 4"),
+    ({"class_se": {7: 0.05}}, "class 7; it must be above 0, and at most 0.5, for one of 1, 2, 3"),
     ({"anticipated": ANTICIPATED + 0.1}, "each must lie between 0 and 1"),
 ])
 def test_designs_that_cannot_be(change, message):

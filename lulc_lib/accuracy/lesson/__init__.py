@@ -90,8 +90,9 @@ def check(name: str, given: Any, right: Any, within: float = 0.005) -> None:
     ----------
     name : str
         What the exercise calls its result.
-    given, right : number, or any value that can be compared
-        The student's result, and the one that a second route gives.
+    given, right : object
+        The student's result, and the one that a second route gives; numbers, or any values that can
+        be compared.
     within : float
         How far a number may be off.
 

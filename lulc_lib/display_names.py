@@ -84,7 +84,8 @@ def label(key: str) -> str:
     if key in legend.BY_KEY:
         return legend.BY_KEY[key].name
     if key not in LABELS and "_" in key:
-        raise InputError(f"{key!r} has no label for a reader; add it to LABELS in lulc_lib/labels")
+        raise InputError(f"{key!r} has no label for a reader; add it to LABELS in "
+                         "lulc_lib/display_names.py")
     return LABELS.get(key, key)
 
 

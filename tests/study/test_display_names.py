@@ -6,7 +6,8 @@ import nbformat
 import pandas as pd
 import pytest
 
-from lulc_lib import labels, legend
+from lulc_lib import display_names as labels
+from lulc_lib import legend
 from lulc_lib.accuracy import metrics, published
 from lulc_lib.errors import InputError
 from tests.conftest import ROOT
