@@ -55,13 +55,16 @@ print(json.dumps({"code": code, "cpu_s": taken[0], "wall_s": taken[1], "peak_mb"
 
 def classify(build: Path, scene: Path, out: Path, model: Path) -> dict[str, float]:
     """Classify in a process of its own; return its seconds and peak memory."""
-    for former in (out, out.with_suffix(".qml")):
+    for former in (out, out.with_suffix(".qml"), out.with_name(f"{out.name}.aux.xml")):
         former.unlink(missing_ok=True)
     words = ["classify", str(scene), "-o", str(out), "--checkpoint", str(model), "--no-tta"]
     done = subprocess.run([sys.executable, "-c", RUN, *words], cwd=out.parent, check=True,
                           capture_output=True, text=True,
                           env={**os.environ, "PYTHONPATH": str(build)})
-    return json.loads(done.stdout.splitlines()[-1])
+    found = json.loads(done.stdout.splitlines()[-1])
+    if found["code"]:
+        sys.exit(f"lulc classify ended with {found['code']}: {done.stderr}")
+    return found
 
 
 def earlier_build(commit: str, folder: Path) -> Path:

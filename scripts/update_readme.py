@@ -488,7 +488,9 @@ BYTES = 2 * (4 + 6 / 4)
 
 def country() -> str:
     """Work out Poland from the rate of one process."""
-    found = bench()["cluster"]
+    found = bench().get("cluster")
+    if found is None:
+        return NOT_MEASURED
     rate, share = found["cpu_s_per_megapixel"], (TILE_KM / STEP_KM) ** 2
     megapixels = POLAND_KM2 * 0.01 * DATES * share
     hours, gigabytes = megapixels * rate / 3600, 2 * megapixels * BYTES / 1000
