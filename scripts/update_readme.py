@@ -359,6 +359,8 @@ def numbers_table() -> str:
         several = len(files) > 2 and all(f.endswith(".csv") for f in files)
         shown = f"`{folder}/*.csv`" if several else ", ".join(f"`{f}`" for f in files)
         lines.append(f"| {shown} | {how} | {minutes} |")
+    if BENCH.exists():
+        lines.append(f"| `{BENCH.relative_to(ROOT)}` | `make bench` | – |")
     return "\n".join(lines)
 
 

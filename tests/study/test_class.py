@@ -144,7 +144,7 @@ def test_the_pages_have_no_broken_link_or_missing_picture(tmp_path, monkeypatch)
     assert {f"{p.stem}.html" for p in (ROOT / "notebooks").glob("[0-9]*.ipynb")} < names
     for page in (tmp_path / "html").glob("*.html"):
         text = page.read_text()
-        for target in re.findall(r'(?:href|src)="([^"#?:]+)', text):
+        for target in re.findall(r'(?:href|src)="([^"#?:]+)["#?]', text):
             assert (page.parent / target).exists(), (page.name, target)
         assert not re.findall(r'<(?:script|link|img)[^>]*(?:src|href)="https?:', text), page.name
 
