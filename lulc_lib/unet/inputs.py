@@ -18,6 +18,9 @@ from lulc_lib.unet.indices import INDICES
 DARKEST = 0.02
 """Reflectance added before the logarithm: differences below it hardly count."""
 
+USUAL = 0.13
+"""Reflectance whose logarithm is about 0 as an input channel."""
+
 TEXTURE_BANDS: tuple[int, ...] = tuple(BANDS.index(b) for b in ("B02", "B04", "B08", "B11"))
 TEXTURE_WINDOW = 5
 """Pixels, edge of the window of the local standard deviation."""
