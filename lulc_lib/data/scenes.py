@@ -52,6 +52,9 @@ from lulc_lib.errors import InputError
 BLOCK_PIXELS = 1 << 21
 """About the number of pixels read at a time when a scene is surveyed."""
 
+CELL = 256
+"""Pixels, edge of a scene's cells: a survey tells which of them hold data."""
+
 SAMPLE_EDGE, SAMPLE_BLOCKS = 200, 5
 """The radiometric offset of a large scene is decided by 5 × 5 blocks of 200 × 200 pixels."""
 
@@ -69,13 +72,15 @@ class OffsetWarning(UserWarning):
 class Survey(NamedTuple):
     """What one pass over a scene tells: its offset, and per band the pixels with data.
 
-    ``total`` and ``squares`` are the sums of their reflectance and of its square.
+    ``total`` and ``squares`` are the sums of their reflectance and of its square; ``data`` says,
+    (row, col), which cells of :data:`CELL` pixels hold any data.
     """
 
     offset: Offset
     count: NDArray[np.float64]
     total: NDArray[np.float64]
     squares: NDArray[np.float64]
+    data: NDArray[np.bool_]
 
 
 def open_scene(
@@ -305,12 +310,15 @@ class Scene:
         """
         radiometry.check_offset(offset)
         count, total, squares = (np.zeros(len(BANDS)) for _ in range(3))
+        data = np.zeros([-(-n // CELL) for n in self.shape], dtype=bool)
         for window in windows(self.shape, self.block, BLOCK_PIXELS):
-            for k, band in enumerate(self.read(window)):
+            dn = self.read(window)
+            for k, band in enumerate(dn):
                 values = band.astype(np.float64).ravel()
                 count[k] += np.count_nonzero(band)
                 total[k] += values.sum()
                 squares[k] += values @ values
+            _mark(data, dn.max(axis=0) > 0, window)
             advance(window.width * window.height)
         if not count.all():
             empty = ", ".join(np.asarray(BANDS)[count == 0])
@@ -319,7 +327,7 @@ class Scene:
         shift = float(chosen.used)
         return Survey(
             chosen, count, (total - shift * count) / QUANTIFICATION,
-            (squares - 2 * shift * total + shift**2 * count) / QUANTIFICATION**2)
+            (squares - 2 * shift * total + shift**2 * count) / QUANTIFICATION**2, data)
 
     def lazy(self, offset: int | None = None, chunk: int = 1024) -> xr.DataArray:
         """Return the scene as :func:`read_scene` does, of dask blocks that are read when needed."""
@@ -401,6 +409,15 @@ def windows(shape: tuple[int, int], stored: tuple[int, int], pixels: int) -> Ite
     for top in range(0, rows, height):
         for left in range(0, cols, width):
             yield Window(left, top, min(width, cols - left), min(height, rows - top))
+
+
+def _mark(data: NDArray[np.bool_], held: NDArray[np.bool_], window: Window) -> None:
+    """Mark the cells of which a pixel of ``held``, (row, col) in a window, is true."""
+    rows, cols = (np.unique([s.start, *range(-(-s.start // CELL) * CELL, s.stop, CELL)])
+                  for s in window.toslices())
+    held = np.logical_or.reduceat(held, rows - rows[0], axis=0)
+    data[np.ix_(rows // CELL, cols // CELL)] |= np.logical_or.reduceat(
+        held, cols - cols[0], axis=1)
 
 
 def sample_windows(shape: tuple[int, int]) -> Iterator[Window]:

@@ -36,7 +36,7 @@ from lulc_lib.data.geotiff import (
     shares_writer,
 )
 from lulc_lib.data.radiometry import Offset, to_reflectance
-from lulc_lib.data.scenes import Scene, Survey, open_scene
+from lulc_lib.data.scenes import CELL, Scene, Survey, open_scene
 from lulc_lib.errors import InputError
 from lulc_lib.io import check_outputs
 from lulc_lib.io.progress import LOG, Progress, duration, note
@@ -69,8 +69,8 @@ keeps while rows stream through it: the skip connections of all levels together.
 CACHE = 128
 """MB of blocks that GDAL keeps when a file is classified."""
 
-PROBE, LONG = 256, 3_000_000
-"""Pixels: edge of the part whose time is taken beforehand, and size of a scene from which."""
+LONG = 3_000_000
+"""Pixels of a scene from which on its time is told beforehand."""
 
 FAR = 128
 """Pixels around a cell in which values for its gaps are looked for."""
@@ -142,18 +142,19 @@ def classify_file(
     opened = scene if isinstance(scene, Scene) else open_scene(scene)
     check_outputs(outputs, [opened.path], dict.fromkeys(outputs, SUFFIXES))
     with rasterio.Env(GDAL_CACHEMAX=CACHE), opened as source:
-        parts = list(tiles(stored.model, *source.shape, *tile_size(stored, source.shape, tile)))
+        parts = [core for core, _ in tiles(
+            stored.model, *source.shape, *tile_size(stored, source.shape, tile))]
         with _bar("reading", source, progress) as bar:
             survey = source.survey(offset, bar.update)
         classifier = Classifier(stored, survey, tta, applicability is not None)
         counts = np.zeros((2, 256), int)
-        _tell_time(classifier, source, [window for _, window in parts])
+        _tell_time(classifier, source, parts)
         tags = map_tags(stored, survey.offset, tta, model_name)
         LOG.info("%s; %d tiles on %s", "; ".join(f"{k} {v}" for k, v in tags.items()), len(parts),
                  next(stored.model.parameters()).device)
         with ExitStack() as stack, _bar("classifying", source, progress) as bar:
             writers = map_writers(stack, outputs, source, tags, stored.applicability)
-            for core, _ in parts:
+            for core in parts:
                 for part, block in classifier.blocks(source, core):
                     counts += write_block(writers, block, part)
                     bar.update(block.steps.size)
@@ -200,6 +201,11 @@ class Block(NamedTuple):
     probabilities: NDArray[np.float32]
     steps: NDArray[np.uint8]
 
+    def widened(self, *sides: int) -> Block:
+        """Return it with so many columns without data on its left and right."""
+        return Block(np.pad(self.probabilities, ((0, 0), (0, 0), sides), constant_values=np.nan),
+                     np.pad(self.steps, ((0, 0), sides), constant_values=UNKNOWN))
+
 
 class Classifier:
     """All that classifying any block of a scene needs, but its pixels; can be sent to a process.
@@ -221,7 +227,7 @@ class Classifier:
         statistics = statistics_of(survey.count, survey.total, survey.squares)
         self.area = stored.applicability if applicability else None
         self.predictor = Predictor(stored.model, tta, features=applicability)
-        self.offset = survey.offset.used
+        self.offset, self.data = survey.offset.used, survey.data
         # (band,) reflectance where a band is missing far around
         self.fallback = ((USUAL,) * len(BANDS) if stored.normalisation.name in FIXED_INPUTS
                          else statistics[0])
@@ -240,6 +246,8 @@ class Classifier:
     def blocks(self, scene: Scene, core: Part) -> Iterator[tuple[Part, Block]]:
         """Classify a part of a scene some rows at a time; what is needed around it is read, too.
 
+        Where the scene holds no data nothing is read or computed.
+
         Parameters
         ----------
         scene : Scene
@@ -252,6 +260,27 @@ class Classifier:
         part, block : tuple of slice, Block
             From top to bottom; together they are ``core``. A pixel's numbers do not depend on it.
         """
+        inner, (rows, cols) = self.with_data(core), core
+        sides = inner[1].start - cols.start, cols.stop - inner[1].stop
+        yield from _blank(slice(rows.start, inner[0].start), cols)
+        if sides[0] < cols.stop - cols.start:
+            for part, block in self._classified(scene, inner):
+                yield (part[0], cols), block.widened(*sides)
+        yield from _blank(slice(inner[0].stop, rows.stop), cols)
+
+    def with_data(self, core: Part) -> Part:
+        """Return the part of ``core`` beyond which no pixel of it has data; it may be empty."""
+        cells = tuple(slice(s.start // CELL, -(-s.stop // CELL)) for s in core)
+        held = np.argwhere(self.data[cells])
+        if not len(held):
+            return tuple(slice(s.stop, s.stop) for s in core)
+        return tuple(slice(max((c.start + first) * CELL, s.start),
+                           min((c.start + last + 1) * CELL, s.stop))
+                     for c, s, first, last in zip(cells, core, held.min(0).tolist(),
+                                                  held.max(0).tolist(), strict=True))
+
+    def _classified(self, scene: Scene, core: Part) -> Iterator[tuple[Part, Block]]:
+        """Pass a part of a scene through the networks; see :meth:`blocks`."""
         window = grown(core, (self.predictor.margin,) * 2, scene.shape)
         missing = np.zeros([s.stop - s.start for s in core], dtype=bool)
         top, (rows, cols) = 0, core
@@ -306,6 +335,15 @@ class Classifier:
                 found = self._reflectance(scene, wide)
                 fill_bands(found, self.fallback)
                 values[:, *inner] = found[:, *within(wide, cell)]
+
+
+def _blank(rows: slice, cols: slice) -> Iterator[tuple[Part, Block]]:
+    """Yield blocks without data."""
+    for top in range(rows.start, rows.stop, READ):
+        part = slice(top, min(top + READ, rows.stop)), cols
+        shape = tuple(s.stop - s.start for s in part)
+        yield part, Block(np.full((len(legend.CODES), *shape), np.nan, np.float32),
+                          np.full(shape, UNKNOWN, np.uint8))
 
 
 def cells(part: Part, edge: int) -> Iterator[Part]:
@@ -399,18 +437,19 @@ def _window(part: Part) -> Window:
     return Window.from_slices(*part)
 
 
-def _tell_time(classifier: Classifier, scene: Scene, windows: Sequence[Part]) -> None:
-    """Say how long a large scene takes, judged by a small part in its middle."""
+def _tell_time(classifier: Classifier, scene: Scene, cores: Sequence[Part]) -> None:
+    """Say how long a large scene takes, judged by a cell with data near its middle."""
     if scene.shape[0] * scene.shape[1] < LONG:
         return
-    rows, cols = (slice(size // 2 // classifier.step * classifier.step, None)
-                  for size in scene.shape)
-    core = tuple(slice(s.start, min(s.start + PROBE, size))
-                 for s, size in zip((rows, cols), scene.shape, strict=True))
-    began = time.monotonic()
+    middle, held = np.array(classifier.data.shape) / 2, np.argwhere(classifier.data)
+    corner = CELL * held[np.abs(held - middle).sum(axis=1).argmin()]
+    core = tuple(slice(at, min(at + CELL, size))
+                 for at, size in zip(corner.tolist(), scene.shape, strict=True))
+    began, margin = time.monotonic(), (classifier.predictor.margin,) * 2
     classifier.block(scene, core)
-    read = grown(core, (classifier.predictor.margin,) * 2, scene.shape)
-    seconds = (time.monotonic() - began) / _area(read) * sum(map(_area, windows))
+    taken, work = time.monotonic() - began, [
+        _area(grown(classifier.with_data(c), margin, scene.shape)) for c in cores]
+    seconds = taken / _area(grown(core, margin, scene.shape)) * sum(work)
     note(f"{scene.shape[0]} × {scene.shape[1]} pixels take {duration(seconds)}")
 
 

@@ -13,6 +13,7 @@ import torch
 
 from lulc_lib import legend
 from lulc_lib.cli import main
+from lulc_lib.data import scenes
 from lulc_lib.data.geotiff import shares
 from lulc_lib.data.scenes import BANDS, open_scene, read_scene
 from lulc_lib.errors import InputError
@@ -22,6 +23,7 @@ from lulc_lib.unet.checkpoint import StoredModel, build, load_model, save_model
 from lulc_lib.unet.config import TrainConfig, get_config
 from lulc_lib.unet.map_files import classify_file, tile_size
 from lulc_lib.unet.normalise import Normalisation, fit
+from lulc_lib.unet.predict import Predictor
 
 CONFIG = TrainConfig("tiny", base_channels=3, depth=2, convolutions=1, patch_size=32)
 TWELVE = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", "B12")
@@ -83,6 +85,26 @@ def test_equals_one_pass(write_raster, stored, tmp_path):
         doubt = file.read(1)[everything] * file.scales[0]
     expected = -(whole * np.log(whole)).sum(axis=0)[everything] / np.log(len(legend.CODES))
     assert np.abs(doubt - expected).max() <= 0.5 / 250 + 1e-4
+
+
+def test_areas_without_data_cost_nothing(write_raster, stored, tmp_path, monkeypatch):
+    """The networks see the cells with data only, and the map stays the same."""
+    dn = made_dn()
+    dn[:, :20], dn[:, :, 40:] = 0, 0
+    path, cores, real = write_raster("scene.tif", dn, BANDS), [], Predictor.rows
+    monkeypatch.setattr(Predictor, "rows", lambda *a: cores.append(a[3]) or real(*a))
+    maps = []
+    for cell in (256, 16):
+        monkeypatch.setattr(scenes, "CELL", cell)
+        monkeypatch.setattr(map_files, "CELL", cell)
+        cores.clear()
+        done = classify_file(path, tmp_path / f"{cell}.tif", stored, tile=32,
+                             probabilities=tmp_path / f"{cell}_p.tif")
+        maps.append([rasterio.open(tmp_path / f"{cell}{end}.tif").read() for end in ("", "_p")])
+        area = sum((r.stop - r.start) * (c.stop - c.start) for r, c in cores)
+        assert area == {256: 75 * 90, 16: 59 * 48}[cell]
+    assert all(map(np.array_equal, *maps)) and (maps[0][0] > 0).sum() > 1500
+    assert sum(done.pixels.values()) == 75 * 90
 
 
 def test_tta_equals_one_pass_at_odd_sizes(write_raster, stored, tmp_path):
