@@ -44,7 +44,7 @@ smoke: env ## the same with tiny trainings, into build/ only
 
 lab: env ## open copies of the notebooks in JupyterLab; all they write goes to build/lab
 	@$(PY) scripts/run_notebook.py --copies build/lab
-	@env -u LULC_OUTPUT $(PY) -m jupyter lab build/lab \
+	@env -u LULC_OUTPUT JUPYTER_CONFIG_PATH=$(CURDIR)/scripts/jupyter $(PY) -m jupyter lab build/lab \
 	  $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
 
 class: pages_env ## make the lessons' class: a site without installation, and notebooks, in build/

@@ -28,7 +28,7 @@ OLDEST = (3, 11)
 NEXT = """\
 The environment is ready. Next:
   make lab          the notebooks in JupyterLab; nothing committed is touched
-  make reproduce    run them all: figures, results (ten minutes; needs the released data)
+  make reproduce    run them all: figures, results (25 minutes; fetches the released data)
   make smoke        the same with tiny trainings, into build/ only
   ./lulc classify scene.tif -o map.tif     a map of your own scene (. .venv/bin/activate: lulc)"""
 LIST_INSTALLED = (

@@ -139,3 +139,13 @@ def test_broken_python_is_seen(ready):
     (ready / "bin" / "python").unlink()
     (ready / "bin" / "python").symlink_to("/nowhere/python")
     assert "does not start" in setup.fault(ready)
+
+
+def test_jupyterlab_asks_nothing_when_it_opens(monkeypatch):
+    """``make lab`` leaves out the plugin that asks whether to fetch news from the network."""
+    from jupyterlab_server.config import get_page_config
+
+    (path,) = re.findall(r"JUPYTER_CONFIG_PATH=\$\(CURDIR\)/(\S+)",
+                         (ROOT / "Makefile").read_text())
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(ROOT / path))
+    assert get_page_config([])["disabledExtensions"]["@jupyterlab/apputils-extension:announcements"]
