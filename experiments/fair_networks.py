@@ -32,13 +32,15 @@ from experiments.fair_pixels import (
     Data,
     by_cluster,
     fold_of,
+    joined,
+    lacking,
     parts,
     sparse,
     training_labels,
 )
 from experiments.protocol_assess import Mapper
 from experiments.protocol_scenes import UNIT
-from experiments.protocols import CANDIDATES
+from experiments.protocols import CANDIDATES, TOGETHER
 from lulc_lib import legend
 from lulc_lib.accuracy.pixel_models import MERGED, draw
 from lulc_lib.io import written_whole
@@ -49,10 +51,14 @@ from lulc_lib.unet.device import pick_device
 from lulc_lib.unet.learner import Learner, run_together
 from lulc_lib.unet.parallel import in_parallel
 
-NARROW = CANDIDATES["paper"].with_(base_channels=16, epochs=12)
-"""The paper's U-Net with a quarter of the channels and half of the steps, for CPUs."""
+NARROW = {f"{name}_narrow": CANDIDATES[name].with_(
+    base_channels=CANDIDATES[name].base_channels // 4, epochs=12)
+    for name in ("paper", "unet_plus_plus", "fcn")}
+"""The paper's networks with a quarter of the channels and half of the steps, for CPUs."""
 
-SETTINGS = CANDIDATES | {"paper_narrow": NARROW}
+SETTINGS = CANDIDATES | NARROW
+PAIR = "augmented_and_relative"
+"""A network of each of the shipped model's two kinds; with all seeds, the six of them."""
 
 Job = tuple[str, str, str, tuple[int, ...]]
 """Fold, candidate, merged classes (key of ``MERGED`` or empty) and seeds."""
@@ -62,11 +68,13 @@ def all_jobs() -> list[Job]:
     """Return every job, the most important first."""
     leaks = ("random-patches-1", "polygons-1", "random-pixels-1", "NW")
     return [
-        ("paper", "paper_narrow", "", SEEDS),
+        *((fold, "paper_narrow", "", SEEDS) for fold in (*PAIRS, "paper", *DATES)),
+        *((fold, PAIR, "", SEEDS) for fold in DATES),
         *((fold, "augmented", "", (0,)) for fold in leaks),
-        *((fold, "paper_narrow", "", (0,)) for fold in PAIRS),
+        *((fold, name, "", (0,)) for fold in (*PAIRS, "paper")
+          for name in ("unet_plus_plus_narrow", "fcn_narrow")),
         *((fold, "augmented", "", SEEDS) for fold in ("paper-polygons", "paper-one")),
-        *((fold, "paper_narrow", "", (0,)) for fold in (*leaks, *DATES)),
+        *((fold, "paper_narrow", "", (0,)) for fold in leaks),
         *((fold, "augmented", "both", (0,)) for fold in PAIRS),
         *((fold, "augmented", "", SEEDS) for fold in ("paper-points", "paper-three")),
         *(("paper", name, "", SEEDS) for name in ("paper", "per_scene", "augmented")),
@@ -107,41 +115,46 @@ def _data(scenes: Path, test: Path) -> Data:
 
 
 def run_job(job: Job, args: argparse.Namespace, deadline: float) -> str:
-    """Train, count and write, if that is not done and there is time."""
-    fold, name, merged, _ = job
+    """Train, count and write what a job lacks, if there is time."""
+    fold, name, merged, seeds = job
     model = name + (f"_scheme_{merged}" if merged else "")
     target = args.out / f"{fold}__{model}.json"
-    if target.exists() or time.time() > deadline:
-        return f"{fold} {model}: {'there' if target.exists() else 'out of time'}"
+    there, missing = lacking(target, seeds)
+    if not missing or time.time() > deadline:
+        return f"{fold} {model}: {'out of time' if missing else 'there'}"
     try:
-        content = _trained_and_counted(job, args)
+        content = _trained_and_counted((fold, name, merged, tuple(missing)), args)
     except Exception as error:  # one job must not end the others
         return f"{fold} {model}: {error!r}"
     with written_whole(target) as part:
-        part.write_text(json.dumps({"model": model, **content}))
+        part.write_text(json.dumps(joined(there, {"model": model, **content})))
     return f"{fold} {model}: {content['seconds']} s"
 
 
 def _trained_and_counted(job: Job, args: argparse.Namespace) -> dict[str, Any]:
     fold, name, merged, seeds = job
-    begin, config, data = time.time(), SETTINGS[name], _data(args.scenes, args.test)
-    known = training_set(data, fold, config, merged)
-    steps = args.steps or config.epochs * steps_per_epoch(config, 6 * 401 * 401)
-    made = [Learner(known, config, seed, pick_device(), steps) for seed in seeds]
-    run_together(made)
+    begin, data = time.time(), _data(args.scenes, args.test)
+    configs = [SETTINGS[n] for n in TOGETHER.get(name, (name,))]
+    known = [training_set(data, fold, c, merged) for c in configs]
+    steps = args.steps or configs[0].epochs * steps_per_epoch(configs[0], 6 * 401 * 401)
+    made = {s: [Learner(k, c, s, pick_device(), steps)
+                for k, c in zip(known, configs, strict=True)] for s in seeds}
+    every = [learner for some in made.values() for learner in some]
+    run_together(every)
     trained = time.time()
     targets = parts(data, fold_of(fold, data.codes), fold)
     held = sorted({d for dates in targets.values() for d in dates})
     clusters = data.test["polygons"] if fold.startswith("paper") else data.clusters
     found: dict[str, Any] = {
         "fold": fold, "steps": steps, "device": torch.cuda.get_device_name()
-        if pick_device().type == "cuda" else "cpu", "trained_together": len(made),
+        if pick_device().type == "cuda" else "cpu", "trained_together": len(every),
         "training_seconds": round(trained - begin, 2),
-        "parameters": sum(p.numel() for p in made[0].model.parameters()), "networks": {}}
-    models = [m.averaged() for m in made]
-    voters = {str(s): [m] for s, m in zip(seeds, models, strict=True)}
-    for key, some in (voters | ({"ensemble": models} if len(models) > 1 else {})).items():
-        mapped = Mapper(some, config).classes(scenes_of(data, held)).cpu().numpy()
+        "parameters": sum(p.numel() for p in every[0].model.parameters()), "networks": {}}
+    voters = {str(s): [m.averaged() for m in some] for s, some in made.items()}
+    if seeds == SEEDS:
+        voters["ensemble"] = [m for some in voters.values() for m in some]
+    for key, some in voters.items():
+        mapped = Mapper(some, configs[0]).classes(scenes_of(data, held)).cpu().numpy()
         maps = dict(zip(held, mapped, strict=True))
         found["networks"][key] = {"clusters": {
             p: sparse(sum(by_cluster(maps[d], t, clusters) for d, t in dates.items()))

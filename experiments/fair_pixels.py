@@ -4,7 +4,8 @@
     python -m experiments.fair_pixels [--jobs 2]         # fits and counts; no raster library
 
 Reads the scenes' file of experiments/protocols.py. Each fold and model is a file in --out, so a run
-that was stopped goes on; ``--seconds`` starts no job later than that. Every model of a fold and
+that was stopped goes on, with the seeds that a file lacks; ``--seconds`` starts no job later than
+that. Every model of a fold and
 seed is fitted on the same labelled pixels: at most ``CAP`` of a class and date, drawn at random
 from those that the fold leaves after label propagation, weighted back to the shares of the labels
 unless tuning decides otherwise. What is counted are all reference pixels that the fold holds out,
@@ -60,7 +61,8 @@ POINTS = {"paper-points": 675, "paper-polygons": None}
 
 FORESTS = ("forest_ee_per_scene", "forest_ee_network_input")
 SCHEMES = tuple(m for m in MODELS if m.startswith("forest_scheme"))
-MAIN = tuple(m for m in MODELS if m not in (*FORESTS, *SCHEMES, "forest_ee_all_pixels"))
+ALL_PIXELS = ("forest_ee_all_pixels", "svm_tuned_all_pixels")
+MAIN = tuple(m for m in MODELS if m not in (*FORESTS, *SCHEMES, *ALL_PIXELS))
 MUST = ("forest_tuned", "svm_tuned", "boosting", "index_rule")
 PAIRS = tuple(f"{s}-{QUADRANTS[n]}" for n, s in enumerate(SEASONS))
 DATES = tuple(d for s in SEASONS for d in SEASON_GROUPS[s])
@@ -80,7 +82,7 @@ def all_jobs() -> list[tuple[str, str]]:
         *((f, m) for f in (*POINTS, "paper-one", "paper-three") for m in
           ("cart_ee", "svm_ee", "forest_tuned")),
         *((f, m) for f in (*DATES, *ONCE) for m in rest),
-        *((f, "forest_ee_all_pixels") for f in (*SEASONS, "paper")),
+        *((f, m) for f in (*PAIRS, "paper") for m in ALL_PIXELS),
     ]
     return list(dict.fromkeys(jobs))
 
@@ -179,12 +181,27 @@ def sparse(counts: NDArray[np.int64]) -> list[list[int]]:
     return np.stack(rows, axis=1).tolist()
 
 
-def run_job(data: Data, name: str, model_name: str, seeds: Sequence[int] = SEEDS
-            ) -> dict[str, Any]:
-    """Tune a model on a fold, fit it with every seed, and count."""
+def lacking(file: Path, seeds: Sequence[int]) -> tuple[dict[str, Any], list[int]]:
+    """Return what a job's file holds, nothing if there is none, and the seeds that it lacks."""
+    there = json.loads(file.read_text()) if file.exists() else {}
+    return there, [s for s in seeds if str(s) not in there.get("networks", {})]
+
+
+def joined(there: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """Return a job's content with the networks of further seeds; else it stays the first run's."""
+    if not there:
+        return found
+    return there | {"networks": there["networks"] | found["networks"],
+                    "seconds": round(there["seconds"] + found["seconds"], 2)}
+
+
+def run_job(data: Data, name: str, model_name: str, seeds: Sequence[int] = SEEDS,
+            there: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Tune a model on a fold unless ``there`` has its settings, fit it with every seed, count."""
     begin, model, fold = time.perf_counter(), MODELS[model_name], fold_of(name, data.codes)
     labels = training_labels(data, fold, name)
-    settings, scores = choose(data.inputs, labels, model)
+    settings, scores = (there["settings"], there["tuning"]) if there else choose(
+        data.inputs, labels, model)
     tuned, targets = time.perf_counter() - begin, parts(data, fold, name)
     clusters = data.test["polygons"] if name.startswith("paper") else data.clusters
     held = sorted({d for dates in targets.values() for d in dates})
@@ -238,15 +255,16 @@ _DATA: Data | None = None
 
 
 def _work(job: tuple[str, str], out: Path, deadline: float, seeds: Sequence[int]) -> str:
-    """Do a job if it is not done and there is time."""
+    """Do what a job lacks if there is time."""
     name, model = job
     target = out / f"{name}__{model}.json"
-    if target.exists() or (name.startswith("paper") and not _DATA.test):
-        return f"{name} {model}: {'there' if target.exists() else 'no test scene'}"
+    there, missing = lacking(target, seeds)
+    if not missing or (name.startswith("paper") and not _DATA.test):
+        return f"{name} {model}: {'no test scene' if missing else 'there'}"
     if time.time() > deadline:
         return f"{name} {model}: out of time"
     try:
-        content = run_job(_DATA, name, model, seeds)
+        content = joined(there, run_job(_DATA, name, model, missing, there))
     except Exception as error:  # one job must not end the others
         return f"{name} {model}: {error!r}"
     with written_whole(target) as part:

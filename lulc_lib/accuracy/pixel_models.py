@@ -154,22 +154,26 @@ def _boosting(seed: int, leaves: int = 15, rounds: int = 60) -> ClassifierMixin:
                                           random_state=seed)
 
 
+def _svm(seed: int, cost: float = 1.0, unit: float = 1.0) -> ClassifierMixin:
+    return Scaled(cost, unit, seed)
+
+
 def _grid(**values: Sequence[Any]) -> tuple[dict[str, Any], ...]:
     return tuple(dict(zip(values, v, strict=True)) for v in product(*values.values()))
 
 
 _ee_forest = partial(_forest, bag=0.5)
+_svm_grid = _grid(cost=(0.001, 0.01, 0.1, 1.0), prior=(0, 1))
 _best_forest = partial(_forest, trees=60, leaf=5)
 MODELS: dict[str, Model] = {
     "forest_tuned": Model(partial(_forest, trees=60), grid=_grid(leaf=(1, 5, 20), prior=(0, 1)),
                           quick={"trees": 20}),
     "boosting": Model(_boosting, grid=_grid(prior=(0, 1)), quick={"rounds": 30}),
-    "svm_tuned": Model(lambda seed, cost=1.0: Scaled(cost, 1.0, seed), grid=_grid(
-        cost=(0.001, 0.01, 0.1, 1.0), prior=(0, 1))),
+    "svm_tuned": Model(_svm, grid=_svm_grid),
     "index_rule": Model(lambda seed: IndexRule(), "bands"),
     "forest_ee": Model(_ee_forest, "bands"),
     "cart_ee": Model(_cart, "bands"),
-    "svm_ee": Model(lambda seed: Scaled(1.0, 100.0, seed), "bands"),
+    "svm_ee": Model(partial(_svm, unit=100.0), "bands"),
     "cart_tuned": Model(_cart, grid=_grid(leaf=(1, 5, 20, 100), prior=(0, 1))),
     "forest_ee_per_scene": Model(_ee_forest, "per_scene"),
     "forest_ee_network_input": Model(_ee_forest, "network"),
@@ -178,6 +182,7 @@ MODELS: dict[str, Model] = {
     "forest_scheme_bare": Model(_best_forest, merged="bare"),
     "forest_scheme_both": Model(_best_forest, merged="both"),
     "forest_ee_all_pixels": Model(_ee_forest, "bands", cap=10**9),
+    "svm_tuned_all_pixels": Model(_svm, grid=_svm_grid, cap=10**9),
 }
 
 def draw(labels: Labels, cap: int, seed: int, total: int | None = None

@@ -1,6 +1,7 @@
 """Pixel classifiers that compete with the network: the same pixels, the same seed, no leak."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from experiments import fair_comparison, fair_pixels
 from lulc_lib import legend
 from lulc_lib.accuracy import pixel_models as models
-from lulc_lib.accuracy.splits import SEASON_GROUPS, make_fold
+from lulc_lib.accuracy.splits import SEASON_GROUPS, label_clusters, make_fold
 from lulc_lib.errors import InputError
 
 DATES = [d for s in ("june", "july", "winter") for d in SEASON_GROUPS[s]]
@@ -80,6 +81,43 @@ def test_a_planted_leak_is_refused_by_name(scene, monkeypatch):
     monkeypatch.setattr(type(fold), "training_labels", lambda self, codes: codes)
     with pytest.raises(InputError, match=r"training label .* of 2021-06-19 .* fold july-NW"):
         fair_pixels.training_labels(Planted, fold, "july-NW")
+
+
+@pytest.fixture
+def small(scene, monkeypatch):
+    """Make the scene what fair_pixels works on."""
+    labels, inputs = scene
+    codes = np.stack(list(labels.values()))
+    data = SimpleNamespace(dates=DATES, codes=codes, inputs=inputs, shape=SHAPE, test={},
+                           clusters=label_clusters(list(codes)))
+    data.base = SimpleNamespace(targets=legend.to_index(codes))
+    monkeypatch.setattr(fair_pixels, "_DATA", data)
+    return data
+
+
+def test_seeds_that_a_job_lacks_are_added_to_it(small, tmp_path, monkeypatch):
+    """The first seed and its settings stay; what is added equals a run of all seeds at once."""
+    def run(out, seeds):
+        return next(fair_pixels.run_all([("july", "svm_tuned")], out, 1, np.inf, seeds))
+
+    run(tmp_path, [0])
+    file = tmp_path / "july__svm_tuned.json"
+    first = json.loads(file.read_text())
+    monkeypatch.setattr(fair_pixels, "choose", None)  # settings are not chosen again
+    run(tmp_path, [0, 1, 2])
+    after = json.loads(file.read_text())
+    assert after["networks"].keys() == {"0", "1", "2"}
+    assert after["networks"]["0"] == first["networks"]["0"]
+    assert after["map"] == first["map"]
+    assert after["settings"] == first["settings"]
+    monkeypatch.undo()
+    monkeypatch.setattr(fair_pixels, "_DATA", small)
+    run(tmp_path / "new", [0, 1, 2])
+    whole = json.loads((tmp_path / "new" / file.name).read_text())["networks"]
+    assert all(whole[s]["clusters"] == after["networks"][s]["clusters"] for s in whole)
+    text = file.read_text()
+    assert run(tmp_path, [2, 0]).endswith("there")
+    assert file.read_text() == text
 
 
 def test_what_was_not_run_is_listed(tmp_path):

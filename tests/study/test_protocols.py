@@ -1,9 +1,13 @@
 """The protocols' choice, jobs and leaks, on small tables and scenes."""
 
+import json
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
+from experiments import fair_networks
 from experiments import protocol_results as made
 from experiments.protocols import CANDIDATES, PAIRS, all_jobs, fold_of, learners, training_set
 from lulc_lib import legend
@@ -26,6 +30,38 @@ class Small:
         self.scenes = rng.uniform(0.02, 0.5, (6, 10, 240, 240)).astype(np.float32)
         self.targets = legend.to_index(self.codes)
         self.clusters = label_clusters(list(self.codes))
+
+
+def test_networks_of_seeds_that_a_job_lacks_are_added_to_it(tmp_path, monkeypatch):
+    """A network of each kind is one map; all seeds at once are the shipped model's ensemble."""
+    whole = Small()
+    base = SimpleNamespace(dates=DATES[:3], clusters=whole.clusters[:70, :70], **{
+        k: getattr(whole, k)[:3, ..., :70, :70] for k in ("codes", "scenes", "targets")})
+    data = SimpleNamespace(**vars(base), base=base, test={"scene": np.zeros((10, 70, 70), int)})
+    monkeypatch.setattr(fair_networks, "SEEDS", (0, 1))
+    monkeypatch.setattr(fair_networks, "_data", lambda *_: data)
+    tiny = {"patch_size": 32, "base_channels": 2, "depth": 1, "convolutions": 1, "batch_size": 2}
+    monkeypatch.setattr(fair_networks, "SETTINGS", {
+        n: CANDIDATES[n].with_(**tiny) for n in ("augmented", "relative")})
+    args = SimpleNamespace(out=tmp_path, scenes=None, test=None, steps=1)
+
+    def run(seeds):
+        return fair_networks.run_job(("july", fair_networks.PAIR, "", seeds), args, np.inf)
+
+    assert run((0,)).endswith(" s")
+    file = tmp_path / "july__augmented_and_relative.json"
+    first = json.loads(file.read_text())
+    assert first["trained_together"] == 2
+    run(fair_networks.SEEDS)
+    after = json.loads(file.read_text())
+    assert after["networks"].keys() == {"0", "1"}
+    assert after["networks"]["0"] == first["networks"]["0"]
+    assert run((1, 0)).endswith("there")
+    file.unlink()
+    run(fair_networks.SEEDS)
+    whole = json.loads(file.read_text())["networks"]
+    assert whole.keys() == {"0", "1", "ensemble"}
+    assert all(whole[s]["clusters"] == after["networks"][s]["clusters"] for s in "01")
 
 
 def test_the_choice_for_a_group_does_not_see_it():
