@@ -241,20 +241,30 @@ def test_clouds_need_a_classification(tmp_path, dn, dn20):
         assert (scene.read()[:, :20, :20] == 0).all()
 
 
-@pytest.mark.parametrize("names", [
-    [f"{b}.tif" for b in BANDS],  # Major-TOM, Earth Search
-    [f"S2A_MSIL2A_20170613T101031_87_48_{b}.tif" for b in BANDS],  # BigEarthNet
-    [f"{TILE}_{b}_{'10m' if b in BANDS_10M else '20m'}.tif" for b in BANDS],  # Planetary Computer
-    [f"{b.replace('B0', 'B')}.tif" for b in BANDS],  # SSL4EO
-    [f"{COMMON[b]}.tif" for b in BANDS],  # Earth Search by asset
-    [f"2023-07-09-00:00_2023-07-09-23:59_Sentinel-2_L2A_{b}_(Raw).tiff" for b in BANDS],
-])
-def test_a_file_for_each_band(tmp_path, dn, dn20, names):
+NAMINGS = {
+    "Major-TOM": [f"{b}.tif" for b in BANDS],
+    "BigEarthNet": [f"S2A_MSIL2A_20170613T101031_87_48_{b}.tif" for b in BANDS],
+    "Planetary Computer": [f"{TILE}_{b}_{'10m' if b in BANDS_10M else '20m'}.tif" for b in BANDS],
+    "SSL4EO": [f"{b.replace('B0', 'B')}.tif" for b in BANDS],
+    "Earth Search": [f"{COMMON[b]}.tif" for b in BANDS],
+    "browser": [f"2023-07-09-00:00_2023-07-09-23:59_Sentinel-2_L2A_{b}_(Raw).tiff" for b in BANDS],
+}
+"""Names of files with a band each, by who writes them."""
+
+
+def write_each(folder, dn, dn20, names):
+    """Write a file for each band, as the product has it, and a picture for the eye."""
     for i, (band, name) in enumerate(zip(BANDS, names, strict=True)):
         fine = band in BANDS_10M
-        write(tmp_path / "scene_20230709" / name, dn[i] if fine else dn20[i], 10 if fine else 20)
-    (tmp_path / "scene_20230709" / "thumbnail.png").write_bytes(b"x")
-    for path in (tmp_path / "scene_20230709", tmp_path / "scene_20230709" / "*.tif*"):
+        write(folder / name, dn[i] if fine else dn20[i], 10 if fine else 20)
+    (folder / "thumbnail.png").write_bytes(b"x")
+    return folder
+
+
+@pytest.mark.parametrize("names", NAMINGS.values(), ids=NAMINGS)
+def test_a_file_for_each_band(tmp_path, dn, dn20, names):
+    folder = write_each(tmp_path / "scene_20230709", dn, dn20, names)
+    for path in (folder, folder / "*.tif*"):
         with open_scene(path) as scene:
             same_as(scene, dn, BANDS_10M)
             assert scene.date in ("2023-07-09", "2017-06-13")
@@ -278,25 +288,33 @@ def test_a_folder_without_bands(tmp_path, dn):
         open_scene(tmp_path)
 
 
-@pytest.mark.parametrize("names", [
-    [COMMON[b] for b in BANDS],
-    ["blue", "green", "red", "rededge071", "rededge075", "rededge078", "nir", "nir08", "swir16",
-     "swir22"],
-    [b.replace("B0", "B") for b in BANDS], [b.lower() for b in BANDS],
-    [f"{b}, central wavelength 490 nm" for b in BANDS],
-])
+BAND_NAMES = {
+    "STAC": [COMMON[b] for b in BANDS],
+    "STAC 2": ["blue", "green", "red", "rededge071", "rededge075", "rededge078", "nir", "nir08",
+               "swir16", "swir22"],
+    "Earth Engine, SNAP": [b.replace("B0", "B") for b in BANDS],
+    "lower case": [b.lower() for b in BANDS],
+    "GDAL": [f"{b}, central wavelength 490 nm" for b in BANDS],
+}
+"""Names of bands in one file, by who writes them."""
+
+
+@pytest.mark.parametrize("names", BAND_NAMES.values(), ids=BAND_NAMES)
 def test_names_of_bands(tmp_path, dn, names):
     with open_scene(write(tmp_path / "s.tif", dn, names=names)) as scene:
         same_as(scene, dn)
 
 
-def test_long_names_of_bands(tmp_path, dn):
+def write_long_names(path, dn):
     """GDAL's description is empty where a program writes the name into the band's metadata."""
-    path = write(tmp_path / "s.tif", dn)
-    with rasterio.open(path, "r+") as file:
+    with rasterio.open(write(path, dn), "r+") as file:
         for i, band in enumerate(BANDS, 1):
             file.update_tags(i, long_name=band)
-    with open_scene(path) as scene:
+    return path
+
+
+def test_long_names_of_bands(tmp_path, dn):
+    with open_scene(write_long_names(tmp_path / "s.tif", dn)) as scene:
         same_as(scene, dn)
 
 
@@ -317,17 +335,22 @@ def test_unnamed_bands(tmp_path, dn):
         open_scene(twelve)
 
 
-def test_vrt_takes_names_from_its_files(tmp_path, dn):
-    files = [write(tmp_path / f"x_{b}.tif", dn[i]) for i, b in enumerate(BANDS)]
+def write_vrt(folder, dn):
+    """Write a VRT of a file for each band."""
+    files = [write(folder / f"x_{b}.tif", dn[i]) for i, b in enumerate(BANDS)]
     bands = "".join(
         f'<VRTRasterBand dataType="UInt16" band="{i}"><SimpleSource><SourceFilename '
         f'relativeToVRT="1">{f.name}</SourceFilename><SourceBand>1</SourceBand></SimpleSource>'
         "</VRTRasterBand>" for i, f in enumerate(files, 1))  # as gdalbuildvrt -separate writes it
-    path = tmp_path / "s.vrt"
+    path = folder / "s.vrt"
     path.write_text(f'<VRTDataset rasterXSize="{SIDE}" rasterYSize="{SIDE}"><SRS>{CRS}</SRS>'
                     f"<GeoTransform>600000, 10, 0, 5600000, 0, -10</GeoTransform>{bands}"
                     "</VRTDataset>")
-    with open_scene(path) as scene:
+    return path
+
+
+def test_vrt_takes_names_from_its_files(tmp_path, dn):
+    with open_scene(write_vrt(tmp_path, dn)) as scene:
         same_as(scene, dn)
 
 
@@ -394,8 +417,7 @@ def test_netcdf_and_zarr(tmp_path, cube, dn, form):
         same_as(scene, dn)
 
 
-@pytest.mark.filterwarnings("ignore:Consolidated metadata")
-def test_eopf_zarr(tmp_path, dn, dn20):
+def write_eopf(path, dn, dn20):
     """Groups by resolution, CF scale and offset, EPSG code and STAC description as attributes."""
     tree = {"/": xr.Dataset(attrs={"stac_discovery": {"properties": {
         "datetime": "2023-07-09T10:05:59Z", "platform": "sentinel-2b",
@@ -406,27 +428,36 @@ def test_eopf_zarr(tmp_path, dn, dn20):
             {b.lower(): (("y", "x"), values[BANDS.index(b)], {
                 "proj:epsg": 32633, "scale_factor": 1e-4, "add_offset": -0.1}) for b in names},
             {"y": 5_600_000 - centres, "x": 600_000 + centres})
-    xr.DataTree.from_dict(tree).to_zarr(tmp_path / "s.zarr", zarr_format=2)
-    with open_scene(tmp_path / "s.zarr") as scene:
+    xr.DataTree.from_dict(tree).to_zarr(path, zarr_format=2)
+    return path
+
+
+@pytest.mark.filterwarnings("ignore:Consolidated metadata")
+def test_eopf_zarr(tmp_path, dn, dn20):
+    with open_scene(write_eopf(tmp_path / "s.zarr", dn, dn20)) as scene:
         same_as(scene, dn, BANDS_10M)
         assert (scene.declared, scene.date) == (1000, "2023-07-09")
         assert (scene.sensor, scene.baseline) == ("S2B", "05.09")
 
 
-def test_stac_item(tmp_path, dn, dn20):
-    """As Earth Search words it; addresses relative to the item's file."""
+def write_item(folder, dn, dn20):
+    """A STAC item as Earth Search words it; addresses relative to the item's file."""
     assets = {"visual": {"href": "TCI.tif", "eo:bands": [{"name": b} for b in ("red", "green")]}}
     for i, band in enumerate(BANDS):
         fine = band in BANDS_10M
-        write(tmp_path / "cog" / f"{band}.tif", dn[i] if fine else dn20[i], 10 if fine else 20)
+        write(folder / "cog" / f"{band}.tif", dn[i] if fine else dn20[i], 10 if fine else 20)
         assets[COMMON[band]] = {"href": f"cog/{band}.tif", "roles": ["data"], "raster:bands": [
             {"scale": 0.0001, "offset": -0.1}]}
         assets[f"{COMMON[band]}-jp2"] = {"href": f"cog/{band}.jp2", "roles": ["data"]}
     item = {"type": "Feature", "id": "S2B_33UWS_20230709_0_L2A", "assets": assets, "properties": {
         "datetime": "2023-07-09T10:06:01Z", "platform": "sentinel-2b",
         "s2:processing_baseline": "05.09"}}
-    (tmp_path / "item.json").write_text(json.dumps(item))
-    with open_scene(tmp_path / "item.json") as scene:
+    (folder / "item.json").write_text(json.dumps(item))
+    return folder / "item.json"
+
+
+def test_stac_item(tmp_path, dn, dn20):
+    with open_scene(write_item(tmp_path, dn, dn20)) as scene:
         same_as(scene, dn, BANDS_10M)
         assert (scene.declared, scene.sensor, scene.baseline) == (1000, "S2B", "05.09")
     (tmp_path / "other.json").write_text("{}")
