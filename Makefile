@@ -78,7 +78,7 @@ mutants: env ## mutation testing of accuracy/ and of the site rules, in build/mu
 
 python = $(shell find $(1) -name '*.py')
 all = $(shell find $(1) -type f ! -name '*.pyc')
-BOTTOM := $(wildcard lulc_lib/*.py) $(call python,lulc_lib/io) requirements.txt
+BOTTOM := $(wildcard lulc_lib/*.py lulc_lib/*.csv) $(call python,lulc_lib/io) requirements.txt
 DATA := $(BOTTOM) $(call all,lulc_lib/data)
 LANDSCAPE := $(call all,lulc_lib/landscape)
 ACCURACY := $(BOTTOM) $(call all,lulc_lib/accuracy)

@@ -51,12 +51,16 @@ def stub(solution: str, check: str) -> str:
     # Write your code here, and put the result in place of the dots.
     half = ...
     """
-    made = {n.id: None for n in ast.walk(ast.parse(solution))
-            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    asked = {n.id for n in ast.walk(ast.parse(check))
-             if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    made = dict.fromkeys(_names(solution, ast.Store))
+    asked = {*_names(check, ast.Load)} - {*_names(check, ast.Store)}
     lines = [f"{name} = ..." for name in made if name in asked]
     return "\n".join(["# Write your code here, and put the result in place of the dots.", *lines])
+
+
+def _names(source: str, use: type) -> list[str]:
+    """List the names that code sets (ast.Store) or reads (ast.Load)."""
+    return [n.id for n in ast.walk(ast.parse(source))
+            if isinstance(n, ast.Name) and isinstance(n.ctx, use)]
 
 
 def student(lesson: NotebookNode) -> NotebookNode:

@@ -18,12 +18,14 @@ from matplotlib.patches import FancyArrowPatch, Patch, Rectangle
 from numpy.typing import NDArray
 
 from lulc_lib import legend
+from lulc_lib.display_names import label
 from lulc_lib.figures import style
 
 ORANGE = "#d98200"
 METHODS = (style.OURS, ORANGE, "#4d8c57", style.QUIET)
 """Colours of the methods, in their order."""
 AGREES = "#8c8c8c"
+SCORES = ("overall_accuracy", "macro_f1", "quarry_f1")
 LINES = (("-", "o"), ("--", "s"), (":", "^"))
 """Line and mark of each seed."""
 
@@ -172,12 +174,12 @@ def _funnel(fig: Figure, note: str) -> None:
 
 
 @style.styled
-def sweep(rows: pd.DataFrame, column: str, label: str, title: str, caption: str,
+def sweep(rows: pd.DataFrame, column: str, ylabel: str, title: str, caption: str,
           log: bool = False) -> Figure:
     """Show one number by step for every combination of the sweep (paper, Figures 8 and 9).
 
     A panel for each class balance and weight decay, a line for each learning rate; ``rows`` has
-    one per epoch and combination, ``column`` is what to draw and ``label`` what to call it.
+    one per epoch and combination, ``column`` is what to draw and ``ylabel`` what to call it.
     """
     balances, decays = sorted(rows["balance"].unique()), sorted(rows["weight_decay"].unique())
     rates = sorted(rows["learning_rate"].unique())
@@ -197,7 +199,7 @@ def sweep(rows: pd.DataFrame, column: str, label: str, title: str, caption: str,
     for ax in axes[-1]:
         ax.set_xlabel("training step (batches)")
     for ax in axes[:, 0]:
-        ax.set_ylabel(label)
+        ax.set_ylabel(ylabel)
     handles, names = axes[0, 0].get_legend_handles_labels()
     fig.legend(handles, names, title="learning rate", loc="outside right center")
     return style.titled(fig, title, caption)
@@ -206,18 +208,16 @@ def sweep(rows: pd.DataFrame, column: str, label: str, title: str, caption: str,
 @style.styled
 def leave_one_date_out(rows: pd.DataFrame, title: str, caption: str) -> Figure:
     """Show scores on held-out dates: a dot for each row, which is a method, date and seed."""
-    columns = (("overall_accuracy", "overall accuracy"), ("macro_f1", "macro F1"),
-               ("quarry_f1", "quarry F1"))
     methods, dates = list(dict.fromkeys(rows["method"])), sorted(rows["held_out_date"].unique())
     fig, axes = plt.subplots(1, 3, figsize=(12.5, 4.4), layout="constrained", sharey=True)
-    for ax, (column, name) in zip(axes, columns, strict=True):
+    for ax, column in zip(axes, SCORES, strict=True):
         for number, method in enumerate(methods):
             part = rows[rows["method"] == method]
             height = np.array([dates.index(d) for d in part["held_out_date"]])
             at = height + 0.18 * (number - (len(methods) - 1) / 2)
             ax.plot(part[column], at, "o", color=METHODS[number], alpha=0.8, markersize=7,
                     label=method)
-        ax.set(title=name, xlabel="on the held-out date")
+        ax.set(title=label(column), xlabel="on the held-out date")
         style.light_grid(ax)
     style.row_names(axes[0], dates, color=style.QUIET)
     axes[0].invert_yaxis()
@@ -239,12 +239,10 @@ def protocols(rows: pd.DataFrame, models: Sequence[str], title: str, caption: st
     models : sequence of str
         In the order in which to draw them, four at most.
     """
-    columns = (("overall_accuracy", "overall accuracy"), ("macro_f1", "macro F1"),
-               ("quarry_f1", "quarry F1"))
     names = list(dict.fromkeys(rows["protocol"]))
     fig, axes = plt.subplots(1, 3, figsize=(13, 0.3 * len(models) * len(names) + 2.2),
                              layout="constrained", sharey=True)
-    for ax, (column, label) in zip(axes, columns, strict=True):
+    for ax, column in zip(axes, SCORES, strict=True):
         for (y, protocol), (number, model) in product(enumerate(names), enumerate(models)):
             part = rows[(rows["protocol"] == protocol) & (rows["model"] == model)]
             if part.empty:
@@ -256,7 +254,7 @@ def protocols(rows: pd.DataFrame, models: Sequence[str], title: str, caption: st
             worst = values.idxmin() if len(values) > 1 else ""
             style.beside(ax, worst, (values.min(), at), (-6, 0), ha="right", va="center",
                          fontsize=7.5, color=colour)
-        ax.set(title=label, xlabel="on what the protocol holds out")
+        ax.set(title=label(column), xlabel="on what the protocol holds out")
         style.light_grid(ax)
         left, right = ax.get_xlim()
         ax.set_xlim(left - 0.16 * (right - left), min(right, 1.015))
@@ -385,14 +383,12 @@ def learning_curves(histories: Mapping[int, pd.DataFrame], title: str, caption: 
 
     A history by seed has one row per epoch; ``step`` and the columns below.
     """
-    columns = (("loss", "focal loss, training"),
-               ("validation_oa", "overall accuracy, held-out places"),
-               ("validation_macro_f1", "macro F1, held-out places"))
     fig, axes = plt.subplots(1, 3, figsize=(12.5, 3.9), layout="constrained")
-    for ax, (column, name) in zip(axes, columns, strict=True):
+    for ax, column in zip(axes, ("loss", "validation_oa", "validation_macro_f1"), strict=True):
         for (seed, rows), (line, mark) in zip(histories.items(), cycle(LINES), strict=False):
             ax.plot(rows["step"], rows[column], color=style.OURS, linestyle=line, marker=mark,
                     markersize=4, label=f"seed {seed}")
+        name = "focal loss, training" if column == "loss" else label(column)
         ax.set(title=name, xlabel="training step (batches)")
         if column == "loss":
             ax.set_yscale("log")

@@ -83,6 +83,10 @@ def importance() -> pd.DataFrame:
     return _read("importance")
 
 
+class NotSolved(AssertionError):
+    """There is no result of an exercise yet, or it is not the right one."""
+
+
 def check(name: str, given: Any, right: Any, within: float = 0.005) -> None:
     """Say that an exercise is solved, or raise.
 
@@ -90,15 +94,17 @@ def check(name: str, given: Any, right: Any, within: float = 0.005) -> None:
     ----------
     name : str
         What the exercise calls its result.
-    given, right : object
-        The student's result, and the one that a second route gives; numbers, or any values that can
-        be compared.
+    given : object
+        The student's result.
+    right : object
+        What a second route gives: a number, a set, another value, or a function that tells whether
+        a result is right.
     within : float
         How far a number may be off.
 
     Raises
     ------
-    AssertionError
+    NotSolved
         There is no result yet, or it is another one.
 
     Examples
@@ -107,10 +113,17 @@ def check(name: str, given: Any, right: Any, within: float = 0.005) -> None:
     share: right.
     """
     if given is ...:
-        raise AssertionError(f"{name} is not there yet: put your result in place of the dots")
-    number = isinstance(right, (float, np.floating)) and isinstance(given, (int, float, np.number))
-    if not (abs(given - right) <= within if number else given == right):
-        raise AssertionError(f"{name} is {given}, and a second route gives something else")
+        raise NotSolved(f"{name} is not there yet: put your result in place of the dots")
+    if callable(right):
+        fits = right(given)
+    elif isinstance(right, set):
+        fits = set(given) == right
+    elif isinstance(right, (float, np.floating)) and isinstance(given, (int, float, np.number)):
+        fits = abs(given - right) <= within
+    else:
+        fits = given == right
+    if not fits:
+        raise NotSolved(f"{name} is {given}, and a second route does not agree")
     print(f"{name}: right.")
 
 
