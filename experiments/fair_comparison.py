@@ -4,8 +4,9 @@
 
 Reads what protocols.py, fair_pixels.py and fair_networks.py left in build/ and writes
 results/published/fair_comparison.json. Whatever was not run is listed in it (``not_run``) with the
-reason; nothing is filled in. Seeds are pooled: counts of three trainings on the same reference
-pixels. Intervals: whole label clusters (polygons) redrawn.
+time that it takes; nothing is filled in. Under a protocol all models are scored on the folds that
+the main models share, so on the same reference pixels. Seeds are pooled: counts of three trainings
+on the same pixels. Intervals: whole label clusters (polygons) redrawn.
 """
 
 from __future__ import annotations
@@ -18,14 +19,18 @@ import time
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
+from experiments.fair_networks import PAIR, SETTINGS
 from experiments.fair_pixels import (
+    ALL_PIXELS,
     DATES,
     PAIRS,
     SEEDS,
@@ -36,12 +41,17 @@ from experiments.fair_pixels import (
     parts,
     sparse,
 )
+from experiments.protocol_assess import Mapper
 from experiments.protocol_scenes import Scenes
+from experiments.protocols import TOGETHER
 from lulc_lib import legend, paths, results
 from lulc_lib.accuracy import ranking
 from lulc_lib.accuracy.pixel_models import CAP, MERGED, MODELS
 from lulc_lib.accuracy.splits import QUADRANTS, SEASONS
 from lulc_lib.data import map_path, on_grid, polygons_path, read_codes, scene_path
+from lulc_lib.unet.config import steps_per_epoch
+from lulc_lib.unet.dataset import TrainingSet
+from lulc_lib.unet.learner import Learner
 
 KNOWN, HELD = "place_known", "place_held_out"
 
@@ -84,12 +94,14 @@ RANKED = ("season out, three quadrants", "season and place out")
 """Protocols whose folds models are ranked over: on them all main models were run."""
 
 
-SHIPPED = "augmented_and_relative:ensemble"
+SHIPPED = f"{PAIR}:ensemble"
 NAMES: dict[str, str] = {
-    SHIPPED: "shipped model (6 U-Nets)", "augmented:ensemble": "3 U-Nets, fixed input",
+    SHIPPED: "shipped model (6 U-Nets)", PAIR: "small shipped model (2 U-Nets)",
+    "augmented:ensemble": "3 U-Nets, fixed input",
     "augmented": "U-Net, fixed input", "per_scene": "U-Net, standardised by scene",
     "paper": "paper's U-Net",
     "paper_narrow": "paper's U-Net, quarter width",
+    "unet_plus_plus_narrow": "U-Net++, quarter width", "fcn_narrow": "FCN, quarter width",
     "unet_plus_plus": "U-Net++", "fcn": "FCN",
     "no_augmentation": "U-Net, fixed input, not augmented",
     "published": "published map (14 scenes)", "former": "former shipped model (2 U-Nets)",
@@ -97,9 +109,13 @@ NAMES: dict[str, str] = {
     "cart_tuned": "CART, tuned", "boosting": "gradient boosting",
     "forest_ee": "random forest, Earth Engine", "svm_ee": "linear SVM, Earth Engine",
     "cart_ee": "CART, Earth Engine", "index_rule": "spectral-index rule",
+    "svm_tuned_all_pixels": "linear SVM, tuned, all pixels",
+    "forest_ee_all_pixels": "random forest, Earth Engine, all pixels",
 }
 MUST_MODELS = (SHIPPED, "augmented", "per_scene", "paper", "forest_tuned", "svm_tuned",
                "boosting", "index_rule")
+STAND_INS = {"paper": "paper_narrow", SHIPPED: PAIR}
+"""Smaller versions of main models, under protocols that these were not run under."""
 
 Counts = dict[str, dict[str, dict[str, dict[str, list[list[int]]]]]]
 """Fold → model → seed → part → rows [cluster, map class, reference class, pixels]."""
@@ -163,19 +179,20 @@ UNMAPPED = legend.CODES.index(legend.code("grassland"))
 
 
 def score_rows(runs: Runs) -> list[dict[str, Any]]:
-    """Score every model under every protocol, over the folds that it was run on."""
+    """Score every model under every protocol, all on the same folds."""
     rows = []
     for name, protocol in PROTOCOLS.items():
+        folds = comparable(runs, protocol, standing(runs, protocol))[1]
         for model in NAMES:
-            folds = runs.folds(model, protocol)
-            if not folds:
+            if not folds or not all(runs.seeds(model, f) for f in folds):
                 continue
             counts, = ranking.with_pixels(runs.by_cluster(model, folds, protocol.part))
             if not counts.any():
                 continue
             draws = ranking.score_draws(counts, REPLICATES)
             seeds = runs.seeds(model, folds[0])
-            rows.append({"protocol": name, "model": model, "folds": folds, "seeds": len(seeds),
+            rows.append({"protocol": name, "model": model, "folds": folds,
+                         "seeds": min(len(runs.seeds(model, f)) for f in folds),
                          "n": int(counts.sum()) // POOLED, "clusters": len(counts),
                          **{k: _rounded(ranking.interval(v)) for k, v in draws.items()},
                          "by_seed": [_plain_scores(runs.by_cluster(model, folds, protocol.part, s))
@@ -218,12 +235,19 @@ def comparable(runs: Runs, protocol: Protocol, models: Sequence[str]
     return there, [f for f in protocol.folds if all(runs.seeds(m, f) for m in there)]
 
 
+def standing(runs: Runs, protocol: Protocol) -> list[str]:
+    """Return the main models; where one was not run under a protocol, what stands in for it."""
+    return [STAND_INS[m] if m in STAND_INS and not runs.folds(m, protocol)
+            and all(runs.seeds(STAND_INS[m], f) for f in protocol.folds) else m
+            for m in MUST_MODELS]
+
+
 def differences(runs: Runs) -> dict[str, Any]:
     """Compare the main models pair by pair under the main protocols."""
     counts, folds_of = {}, {}
     for name in MUST_PROTOCOLS:
         protocol = PROTOCOLS[name]
-        models, folds = comparable(runs, protocol, MUST_MODELS)
+        models, folds = comparable(runs, protocol, standing(runs, protocol))
         if len(models) > 1 and folds:
             folds_of[name] = folds
             counts[name] = {m: runs.by_cluster(m, folds, protocol.part) for m in models}
@@ -254,7 +278,7 @@ def steps(runs: Runs) -> list[dict[str, Any]]:
     Rows of ``branch`` main follow each other; a side row is to be compared with the row named in
     ``against``.
     """
-    held, six = "polygons_held_out", "six dates"
+    held, six, every = "polygons_held_out", "six dates", "assessed on every polygon"
     main = [
         ("forest, 675 points of the test scene", "paper-points", "forest_ee", held, "start"),
         ("all pixels of those polygons", "paper-polygons", "forest_ee", held, "training data"),
@@ -266,7 +290,8 @@ def steps(runs: Runs) -> list[dict[str, Any]]:
         ("three U-Nets", "paper", "augmented:ensemble", held, "architecture"),
         ("shipped model: three more, relative to surroundings", "paper", SHIPPED, held,
          "normalisation"),
-        ("assessed on every polygon", "paper", SHIPPED, "all", "test set"),
+        (every, "paper", SHIPPED, "all", "test set"),
+        ("only pixels never labelled in training", "paper", SHIPPED, "never_labelled", "leak"),
     ]
     side = [
         ("forest, bands standardised by scene", "paper", "forest_ee_per_scene", held,
@@ -275,8 +300,6 @@ def steps(runs: Runs) -> list[dict[str, Any]]:
          six),
         ("two U-Nets, bands standardised by scene", "paper", "former", held, "normalisation",
          "three U-Nets"),
-        ("shipped model, only pixels never labelled in training", "paper", SHIPPED,
-         "never_labelled", "leak", "assessed on every polygon"),
         ("forest, assessed on every polygon", "paper", "forest_ee", "all", "test set", six),
         ("forest, only pixels never labelled in training", "paper", "forest_ee", "never_labelled",
          "leak", "forest, assessed on every polygon"),
@@ -300,43 +323,56 @@ def _step(runs: Runs, text: str, fold: str, model: str, part: str, kind: str) ->
             **{k: _rounded(ranking.interval(draws[k])) for k in ranking.SCORES}}
 
 
-def mapping_seconds(model: str, edge: int = 256) -> float:
-    """Time a network's map on one CPU core, per megapixel; its weights do not matter."""
-    import torch
+def members(model: str) -> list[str]:
+    """Return the candidates whose networks a model puts together, each as often as it has them."""
+    name, ensemble, _ = model.partition(":")
+    return [*TOGETHER.get(name, (name,))] * (len(SEEDS) if ensemble else 1)
 
-    from experiments.fair_networks import SETTINGS
-    from experiments.protocol_assess import Mapper
-    from lulc_lib.unet.checkpoint import build
 
+@cache
+def network_seconds(name: str, edge: int = 256) -> dict[str, float]:
+    """Time a network on one CPU core: a training, by two of its steps, and a megapixel's map.
+
+    Neither depends on what is mapped or on the weights.
+    """
     torch.set_num_threads(1)
-    config, best = SETTINGS[model], np.inf
-    mapper = Mapper([build(config)], config)
-    for _ in range(2):
-        start = time.perf_counter()
-        mapper.classes(np.full((1, 10, edge, edge), 0.2, dtype=np.float32))
-        best = min(best, time.perf_counter() - start)
-    return float(best / edge**2 * 1e6)
+    config, rng = SETTINGS[name], np.random.default_rng(0)
+    scene = rng.uniform(0.1, 0.3, (10, edge, edge)).astype(np.float32)
+    labels = rng.choice(np.array(legend.CODES, dtype=np.uint8), (edge, edge))
+    known = TrainingSet.of([scene], [labels], config.patch_size, rock=config.augment is not None)
+    steps = config.epochs * steps_per_epoch(config, 6 * 401 * 401)
+    learner = Learner(known, config, 0, torch.device("cpu"), steps)
+    mapper, times = Mapper([learner.averaged()], config), {}
+    for what, do, scale in (("training", learner.advance, steps),
+                            ("mapping", lambda: mapper.classes(scene[None]), 1e6 / edge**2)):
+        do()
+        start = time.process_time()
+        do(), do()
+        times[what] = (time.process_time() - start) / 2 * scale
+    return times
 
 
 def cost(runs: Runs) -> list[dict[str, Any]]:
-    """Return seconds, parameters and where they were measured, by model."""
+    """Return seconds, parameters and where they were measured, by model; sums of an ensemble's."""
     rows = []
-    for model in (m for m in NAMES if not m.endswith(":ensemble")):
-        jobs = [j for (f, m), j in runs.jobs.items()
-                if m == model and f in (*PAIRS, "paper") and model != "former"]
-        if not jobs:
+    for model in NAMES:
+        parts = [[j for (f, m), j in runs.jobs.items() if m == part and f in (*PAIRS, "paper")]
+                 for part in members(model)]
+        if model == "former" or not all(parts):
             continue
-        if "trained_together" in jobs[0]:
-            each = [j["training_seconds"] / max(j["trained_together"], 1) for j in jobs]
-            row = {"training_seconds": float(np.median(each)), "parameters": jobs[0]["parameters"],
-                   "on": jobs[0].get("device", ""), "tuning_seconds": 0.0,
-                   "seconds_per_megapixel": mapping_seconds(model)}
+        if "trained_together" in parts[0][0]:
+            each = [np.median([j["training_seconds"] / j["trained_together"] for j in jobs])
+                    for jobs in parts]
+            row = {"training_seconds": float(sum(each)), "tuning_seconds": 0.0,
+                   "parameters": sum(jobs[0]["parameters"] for jobs in parts),
+                   "on": parts[0][0].get("device", ""), "seconds_per_megapixel": sum(
+                       network_seconds(part)["mapping"] for part in members(model))}
         else:
-            found = [n for j in jobs for n in j["networks"].values()]
+            found = [n for j in parts[0] for n in j["networks"].values()]
             row = {k: float(np.median([n[k] for n in found]))
                    for k in ("training_seconds", "seconds_per_megapixel", "parameters")}
             row |= {"on": "one CPU core",
-                    "tuning_seconds": float(np.median([j["tuning_seconds"] for j in jobs]))}
+                    "tuning_seconds": float(np.median([j["tuning_seconds"] for j in parts[0]]))}
         rows.append({"model": model, **row})
     return rows
 
@@ -439,35 +475,54 @@ ABSENT = [
     {"what": "the published map under held-out protocols",
      "why": "it is one map of one day, of a network whose weights were not released: it applies "
             "to the paper's own protocol alone"},
-    {"what": "a forest of all labelled pixels under every protocol",
-     "why": f"pixel models are fitted on at most {CAP} pixels of a class and date, the same for "
-            "all of them; forest_ee_all_pixels shows on the season folds what more would change"},
+    {"what": "pixel classifiers of all labelled pixels under every protocol",
+     "why": f"they are fitted on at most {CAP} pixels of a class and date, the same for all of "
+            "them; the rows 'all pixels' show what more would change"},
 ]
+BESIDE = ("published", "former", *ALL_PIXELS)
+"""Models that are shown where they apply and are not part of the matrix."""
+
+
+def one_run(runs: Runs, model: str) -> tuple[int, float]:
+    """Return the trainings that a model's run on one fold is, and their seconds on a CPU core."""
+    if model in MODELS:
+        jobs = [j for (_, m), j in runs.jobs.items() if m == model]
+        return 1, float(np.median([j["seconds"] / len(j["networks"]) for j in jobs] or [np.nan]))
+    return len(members(model)), sum(network_seconds(m)["training"] for m in members(model))
 
 
 def not_run(runs: Runs) -> list[dict[str, str]]:
-    """List what the matrix lacks, with the reason."""
+    """List what the matrix lacks, with the time that it takes."""
     found = [dict(a) for a in ABSENT]
-    for model in (m for m in NAMES if m not in ("published", "former")):
-        lacks = [name for name, p in PROTOCOLS.items()
-                 if not runs.folds(model, p) and "," not in name]
-        some = {name: [f for f in p.folds if not runs.seeds(model, f)]
-                for name, p in PROTOCOLS.items() if runs.folds(model, p) and "," not in name}
-        if lacks:
-            found.append({"what": f"{NAMES[model]}: {', '.join(lacks)}",
-                          "why": "did not fit into the hours of computing at hand; the Makefile's "
-                                 "target runs it"})
-        for name, folds in some.items():
-            if folds:
-                found.append({"what": f"{NAMES[model]}, {name}: {', '.join(folds)}",
-                              "why": "other folds of the protocol were run"})
-        few = {name: len(runs.seeds(model, f)) for name, p in PROTOCOLS.items()
-               for f in runs.folds(model, p)[:1] if len(runs.seeds(model, f)) < len(SEEDS)}
-        if few and ":" not in model:
-            found.append({"what": f"{NAMES[model]}, more than one seed: {', '.join(few)}",
-                          "why": "main classifiers have three seeds on season-out and "
-                                 "season-and-place-out folds; elsewhere one"})
+    for model in (m for m in NAMES if m not in BESIDE):
+        whole, some, few = {}, {}, {}
+        for label, protocol in PROTOCOLS.items():
+            seeds = {f: len(runs.seeds(model, f)) for f in protocol.folds}
+            lacks = [f for f in protocol.folds if not seeds[f]]
+            if "," not in label and lacks:
+                (some if any(seeds.values()) else whole)[label] = lacks
+            wanted = 1 if ":" in model else len(SEEDS)
+            if fewer := {f: wanted - n for f, n in seeds.items() if 0 < n < wanted}:
+                few[label] = fewer
+        more = {f: n for fewer in few.values() for f, n in fewer.items()}
+        rows = [(f": {', '.join(whole)}", sum(map(len, whole.values()))),
+                *((f", {label}: {', '.join(lacks)}", len(lacks)) for label, lacks in some.items()),
+                (f", three seeds: {', '.join(few)}", sum(more.values()))]
+        small = STAND_INS.get(model, f"{model}_narrow")
+        instead = [label for label in whole if runs.folds(small, PROTOCOLS[label])]
+        found += [{"what": NAMES[model] + what, "why": _time_of(runs, model, count) + (
+            f"; {NAMES[small]} stands in: {', '.join(instead)}" if not at and instead else "")}
+            for at, (what, count) in enumerate(rows) if count]
     return found
+
+
+def _time_of(runs: Runs, model: str, count: int) -> str:
+    """Say what so many runs of a model take."""
+    trainings, seconds = one_run(runs, model)
+    if not np.isfinite(seconds):
+        return "no run of it to tell how long it takes"
+    return (f"{count * trainings} trainings more; they take {count * seconds / 3600:.2g} hours of "
+            "a CPU core")
 
 
 def add_test_maps(runs: Runs, scenes: Path, test: Path) -> None:
@@ -499,6 +554,7 @@ def collect(runs: Runs) -> dict[str, Any]:
                                            "estimates": p.estimates}
                                        for n, p in PROTOCOLS.items()},
         "main_models": list(MUST_MODELS), "main_protocols": list(MUST_PROTOCOLS),
+        "stand_ins": STAND_INS,
         **collect_scores(runs), "by_fold": by_fold, "differences": differences(runs),
         "ranks": ranked, "steps": steps(runs), "cost": cost(runs), "schemes": schemes(runs),
         "short_budget": short_budget(runs), "matrices": matrices(runs), "maps": maps(runs),

@@ -120,8 +120,11 @@ def test_seeds_that_a_job_lacks_are_added_to_it(small, tmp_path, monkeypatch):
     assert file.read_text() == text
 
 
-def test_what_was_not_run_is_listed(tmp_path):
+def test_what_was_not_run_is_listed(tmp_path, monkeypatch):
+    monkeypatch.setattr(fair_comparison, "network_seconds",
+                        lambda name: {"training": 1800.0, "mapping": 1.0})
     job = {"fold": "july-NE", "model": "forest_tuned", "settings": {}, "tuning_seconds": 1,
+           "seconds": 3600,
            "networks": {str(s): {"clusters": {"place_held_out": [[1, 9, 9, 40], [2, 3, 9, 10],
                                                                  [3, 3, 3, 50]]},
                                  "training_seconds": 1, "seconds_per_megapixel": 1,
@@ -136,3 +139,27 @@ def test_what_was_not_run_is_listed(tmp_path):
     assert "random forest, tuned, season and place out: june-NW, october-SW, winter-SE" in missing
     assert any(w.startswith("a whole region out") for w in missing)
     assert any(w.startswith("gradient boosting: ") for w in missing)
+    assert missing["random forest, tuned, season and place out: june-NW, october-SW, winter-SE"
+                   ] == "3 trainings more; they take 1 hours of a CPU core"
+    shipped = "shipped model (6 U-Nets): random pixels, "
+    why, = (why for what, why in missing.items() if what.startswith(shipped))
+    folds = sum(len(p.folds) for n, p in fair_comparison.PROTOCOLS.items() if "," not in n)
+    assert why == f"{6 * folds} trainings more; they take {3 * folds} hours of a CPU core"
+
+
+def test_all_are_scored_on_the_same_folds(tmp_path):
+    """On those that the main models share; a smaller version stands in where it has all folds."""
+    folds = fair_comparison.PROTOCOLS["one date out"].folds
+    ran = {"forest_tuned": folds, "svm_tuned": folds, "cart_tuned": folds[:2],
+           "paper_narrow": folds, "augmented_and_relative": folds[:5]}
+    for model, some in ran.items():
+        for fold in some:
+            job = {"fold": fold, "model": model, "networks": {
+                "0": {"clusters": {"place_known": [[1, 9, 9, 40], [2, 3, 9, 10], [3, 3, 3, 50]]}}}}
+            (tmp_path / f"{fold}__{model}.json").write_text(json.dumps(job))
+    runs = fair_comparison.Runs(tmp_path, tmp_path / "none", tmp_path / "none")
+    rows = {r["model"]: r for r in fair_comparison.score_rows(runs)}
+    assert rows.keys() == {"forest_tuned", "svm_tuned", "paper_narrow"}
+    assert all(r["folds"] == list(folds) and r["n"] == 600 for r in rows.values())
+    compared = fair_comparison.differences(runs)["rows"]
+    assert {m for r in compared for m in (r["a"], r["b"])} == rows.keys()
