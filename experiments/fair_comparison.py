@@ -353,7 +353,10 @@ def network_seconds(name: str, edge: int = 256) -> dict[str, float]:
 
 
 def cost(runs: Runs) -> list[dict[str, Any]]:
-    """Return seconds, parameters and where they were measured, by model; sums of an ensemble's."""
+    """Return seconds, parameters and where they were measured, by model; sums of an ensemble's.
+
+    ``training_seconds`` as it was trained, ``cpu_seconds`` on one CPU core, without tuning.
+    """
     rows = []
     for model in NAMES:
         parts = [[j for (f, m), j in runs.jobs.items() if m == part and f in (*PAIRS, "paper")]
@@ -365,13 +368,14 @@ def cost(runs: Runs) -> list[dict[str, Any]]:
                     for jobs in parts]
             row = {"training_seconds": float(sum(each)), "tuning_seconds": 0.0,
                    "parameters": sum(jobs[0]["parameters"] for jobs in parts),
-                   "on": parts[0][0].get("device", ""), "seconds_per_megapixel": sum(
-                       network_seconds(part)["mapping"] for part in members(model))}
+                   "on": parts[0][0].get("device", ""),
+                   **{key: sum(network_seconds(part)[what] for part in members(model)) for key, what
+                      in (("cpu_seconds", "training"), ("seconds_per_megapixel", "mapping"))}}
         else:
             found = [n for j in parts[0] for n in j["networks"].values()]
             row = {k: float(np.median([n[k] for n in found]))
                    for k in ("training_seconds", "seconds_per_megapixel", "parameters")}
-            row |= {"on": "one CPU core",
+            row |= {"on": "one CPU core", "cpu_seconds": row["training_seconds"],
                     "tuning_seconds": float(np.median([j["tuning_seconds"] for j in parts[0]]))}
         rows.append({"model": model, **row})
     return rows

@@ -9,7 +9,8 @@ that. Every model of a fold and
 seed is fitted on the same labelled pixels: at most ``CAP`` of a class and date, drawn at random
 from those that the fold leaves after label propagation, weighted back to the shares of the labels
 unless tuning decides otherwise. What is counted are all reference pixels that the fold holds out,
-by label cluster: [cluster, map class, reference class, pixels].
+by label cluster: [cluster, map class, reference class, pixels]. Seconds are those of the CPU, so
+that other work on the machine does not count.
 """
 
 from __future__ import annotations
@@ -198,23 +199,23 @@ def joined(there: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
 def run_job(data: Data, name: str, model_name: str, seeds: Sequence[int] = SEEDS,
             there: dict[str, Any] | None = None) -> dict[str, Any]:
     """Tune a model on a fold unless ``there`` has its settings, fit it with every seed, count."""
-    begin, model, fold = time.perf_counter(), MODELS[model_name], fold_of(name, data.codes)
+    begin, model, fold = time.process_time(), MODELS[model_name], fold_of(name, data.codes)
     labels = training_labels(data, fold, name)
     settings, scores = (there["settings"], there["tuning"]) if there else choose(
         data.inputs, labels, model)
-    tuned, targets = time.perf_counter() - begin, parts(data, fold, name)
+    tuned, targets = time.process_time() - begin, parts(data, fold, name)
     clusters = data.test["polygons"] if name.startswith("paper") else data.clusters
     held = sorted({d for dates in targets.values() for d in dates})
     found: dict[str, Any] = {"fold": name, "model": model_name, "settings": settings,
                              "tuning": scores, "tuning_seconds": round(tuned, 2), "networks": {}}
     for seed in seeds:
         x, y, w = training_pixels(data.inputs, labels, model, model.cap, seed, POINTS.get(name))
-        start = time.perf_counter()
+        start = time.process_time()
         estimator = fitted(model, settings, seed, x, y, w)
-        trained = time.perf_counter()
+        trained = time.process_time()
         maps = {d: estimator.predict(data.inputs[d][model.inputs]).reshape(data.shape)
                 for d in held}
-        done = time.perf_counter()
+        done = time.process_time()
         megapixels = len(held) * np.prod(data.shape) / 1e6
         found["networks"][str(seed)] = {
             "clusters": {p: sparse(sum(by_cluster(maps[d], t, clusters)
@@ -227,7 +228,7 @@ def run_job(data: Data, name: str, model_name: str, seeds: Sequence[int] = SEEDS
             first = next(d for d in held)
             packed = zlib.compress(maps[first].astype(np.uint8).tobytes(), 9)
             found["map"] = base64.b64encode(packed).decode()
-    return found | {"seconds": round(time.perf_counter() - begin, 2)}
+    return found | {"seconds": round(time.process_time() - begin, 2)}
 
 
 def prepare(path: Path) -> None:
