@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cache
+from itertools import repeat
 from typing import NamedTuple
 
 import geopandas as gpd
@@ -15,6 +15,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
+from lulc_lib.sites.objects import united
 from lulc_lib.sites.registries import Registries, valid_on
 from lulc_lib.sites.settings import Settings
 from lulc_lib.sites.tracking import Tracks
@@ -90,24 +91,30 @@ class _Layer:
     """A registry layer, and which of its rows lie within some metres of each site."""
 
     def __init__(self, table: gpd.GeoDataFrame, sites: NDArray[np.object_], metres: float) -> None:
-        self.table, self.shapes = table, table.geometry.to_numpy()
+        self.table, self.shapes, self.sites = table, table.geometry.to_numpy(), sites
         site, row = shapely.STRtree(self.shapes).query(sites, predicate="dwithin", distance=metres)
         order = np.lexsort((row, site))
         self.near = np.split(row[order], np.searchsorted(site[order], np.arange(1, len(sites))))
 
-    def share(self, shape: BaseGeometry, rows: NDArray[np.intp], tolerance_m: float = 0.0) -> float:
-        """Measure the share of a shape in some rows, widened by the tolerance."""
-        if not len(rows):
-            return 0.0
-        return shape.intersection(_widened(self.shapes[rows], tolerance_m)[1]).area / shape.area
+    def united(self, rows: Sequence[NDArray[np.intp]]) -> NDArray[np.object_]:
+        """Unite some rows, for each entry of ``rows``."""
+        return united(self.shapes[np.concatenate([*rows, []]).astype(np.intp)],
+                      np.repeat(np.arange(len(rows)), list(map(len, rows))), len(rows))
 
-    def largest(self, shape: BaseGeometry, rows: NDArray[np.intp], column: str) -> str:
-        """Name the rows that hold most of a shape, together where ``column`` is the same."""
-        names = self.table[column].iloc[rows].fillna("").to_numpy()
-        if len(rows) < 2:
-            return str(names[0]) if len(rows) else ""
-        area = pd.Series(shapely.area(shapely.intersection(self.shapes[rows], shape)))
-        return str(area.groupby(names).sum().idxmax())
+    def shares(self, rows: Sequence[NDArray[np.intp]], tolerance_m: float = 0.0) -> list[float]:
+        """Measure the share of each site in some rows, widened by the tolerance."""
+        inside = shapely.intersection(self.sites, _widened(self.united(rows), tolerance_m))
+        return (shapely.area(inside) / shapely.area(self.sites)).tolist()
+
+    def largest(self, column: str) -> list[str]:
+        """Name the rows that hold most of each site, together where ``column`` is the same."""
+        names = self.table[column].fillna("").astype(str).to_numpy()
+        row, site = np.concatenate(self.near), np.repeat(
+            np.arange(len(self.near)), list(map(len, self.near)))
+        area = pd.Series(shapely.area(shapely.intersection(self.shapes[row], self.sites[site])))
+        total = area.groupby([site, names[row]]).sum()
+        most = dict(total.groupby(level=0).idxmax()) if len(total) else {}
+        return [most[k][1] if k in most else "" for k in range(len(self.near))]
 
 
 def _nearest(
@@ -161,35 +168,42 @@ def _all_permits(
     for day in set(lasts):
         at = lasts == day
         away[at] = _nearest(areas.shapes[valid[day]], sites[at])[0]
+    last = [near[valid[day][near]] for near, day in zip(areas.near, lasts, strict=True)]
+    until = areas.table.valid_to.to_numpy()
+    columns = zip(
+        areas.shares(last), areas.shares(areas.near, settings.tolerance_m), away.tolist(),
+        areas.largest("name"), [_last_day(until[near]) for near in areas.near],
+        _held_against(areas, tracks, valid, settings), terrain, strict=True)
+    return [Permits(share, ever, metres, *dates, overrun, name, end, grown, of_terrain)
+            for share, ever, metres, name, end, (*dates, overrun, grown), of_terrain in columns]
+
+
+def _held_against(
+    areas: _Layer, tracks: Tracks, valid: Mapping[date, NDArray[np.bool_]], settings: Settings,
+) -> list[tuple[tuple[date, ...], tuple[date, ...], float, float]]:
+    """Hold the extents of each site against the areas valid on their dates.
+
+    Of each site: the dates with a permit and without, hectares of overrun, and grown since.
+    """
     seen = tracks.observations[tracks.observations.seen]
-    rows = seen.groupby("site_id").indices
     days, extents = seen.date.to_numpy(), seen.geometry.to_numpy()
-    return [_permits(k, site, days[rows[n]], extents[rows[n]], areas, valid, settings)._replace(
-                distance_m=float(away[k]), terrain_share=terrain[k])
-            for k, (n, site) in enumerate(zip(tracks.sites.index, sites, strict=True))]
-
-
-def _permits(
-    number: int, site: BaseGeometry, days: NDArray[np.object_], extents: NDArray[np.object_],
-    areas: _Layer, valid: Mapping[date, NDArray[np.bool_]], settings: Settings,
-) -> Permits:
-    """Hold one site, by its place among all, against the mining areas; distance to follow."""
-    tolerance, near = settings.tolerance_m, areas.near[number]
-    outside, beyond, with_permit, without = [], [], [], []
-    widen = cache(lambda rows: _widened(areas.shapes[list(rows)], tolerance))
-    for day, extent in zip(days, extents, strict=True):
-        allowed, widened = widen(tuple(near[valid[day][near]]))
-        if extent.intersection(widened).area >= settings.min_permit_share * extent.area:
-            with_permit.append(day)
-            outside.append(extent.difference(allowed))
-            beyond.append(extent.difference(widened))
-        else:
-            without.append(day)
-    overrun = overrun_of(outside, beyond, settings) if beyond else EMPTY
-    return Permits(
-        areas.share(site, near[valid[days[-1]][near]]), areas.share(site, near, tolerance), np.inf,
-        tuple(with_permit), tuple(without), overrun.area / 1e4, areas.largest(site, near, "name"),
-        _last_day(areas.table.valid_to.iloc[near]), _grown(days, extents, with_permit, settings))
+    site = tracks.sites.index.get_indexer(seen.site_id)
+    rows = [areas.near[k][valid[day][areas.near[k]]] for k, day in zip(site, days, strict=True)]
+    keys: dict[bytes, int] = {}
+    which = [keys.setdefault(r.tobytes(), len(keys)) for r in rows]  # unite each set once
+    allowed = areas.united([np.frombuffer(key, np.intp) for key in keys])
+    widened = _widened(allowed, settings.tolerance_m)[which]
+    permitted = shapely.area(shapely.intersection(extents, widened)) >= (
+        settings.min_permit_share * shapely.area(extents))
+    outside = shapely.difference(extents, allowed[which])
+    beyond = shapely.difference(extents, widened)
+    found = []
+    for n in np.split(np.arange(len(site)), np.searchsorted(site, np.arange(1, len(areas.near)))):
+        has = n[permitted[n]]
+        overrun = overrun_of(list(outside[has]), list(beyond[has]), settings) if len(has) else EMPTY
+        found.append((tuple(days[has]), tuple(days[n[~permitted[n]]]), overrun.area / 1e4,
+                      _grown(days[n], extents[n], list(days[has]), settings)))
+    return found
 
 
 def _in_force(areas: gpd.GeoDataFrame, day: date) -> NDArray[np.bool_]:
@@ -205,8 +219,8 @@ def _terrain_shares(
     if terrains is None:
         return [np.nan] * len(sites)
     layer, valid = _Layer(terrains, sites, 0.0), {d: _in_force(terrains, d) for d in set(lasts)}
-    return [layer.share(site, near[valid[day][near]])
-            for site, near, day in zip(sites, layer.near, lasts, strict=True)]
+    return layer.shares([near[valid[day][near]]
+                         for near, day in zip(layer.near, lasts, strict=True)])
 
 
 def overrun_of(
@@ -253,11 +267,10 @@ def _places(
     if table is None:
         return [None] * len(sites)
     layer = _Layer(table, sites, tolerance_m)
-    away = _nearest(layer.shapes, sites)[0].tolist()
-    return [Place(layer.share(site, near), layer.share(site, near, tolerance_m), metres,
-                  layer.largest(site, near, name),
-                  layer.largest(site, near, detail) if detail else "")
-            for site, near, metres in zip(sites, layer.near, away, strict=True)]
+    return [Place(*values) for values in zip(
+        layer.shares(layer.near), layer.shares(layer.near, tolerance_m),
+        _nearest(layer.shapes, sites)[0].tolist(), layer.largest(name),
+        layer.largest(detail) if detail else repeat("", len(sites)), strict=True)]
 
 
 def _nearest_points(
@@ -271,12 +284,11 @@ def _nearest_points(
     return away.tolist(), [names[r] for r in row]
 
 
-def _widened(shapes: NDArray[np.object_], tolerance_m: float) -> tuple[BaseGeometry, BaseGeometry]:
-    """Unite shapes to one, without and with the tolerance added."""
-    whole = shapely.union_all(shapes) if len(shapes) else EMPTY
-    return whole, whole.buffer(tolerance_m)
+def _widened(shapes: NDArray[np.object_], tolerance_m: float) -> NDArray[np.object_]:
+    """Add the tolerance to shapes, round at corners as a shape's own ``buffer``."""
+    return shapely.buffer(shapes, tolerance_m, quad_segs=16)
 
 
-def _last_day(days: pd.Series) -> date | None:
+def _last_day(days: NDArray[np.object_]) -> date | None:
     """Return the last day of all; None if one is unknown or open."""
-    return None if not len(days) or days.isna().any() else max(days)
+    return None if not len(days) or pd.isna(days).any() else max(days)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 import xarray as xr
 from numpy.typing import NDArray
 from rasterio.features import shapes
@@ -15,7 +16,6 @@ from rasterio.transform import Affine
 from scipy import ndimage
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
-from shapely.ops import unary_union
 
 from lulc_lib import legend
 from lulc_lib.errors import InputError
@@ -228,10 +228,21 @@ def shape_of(geometry: gpd.GeoSeries, pixel_m: float) -> pd.DataFrame:
 
 def outlines(labels: NDArray[np.int32], transform: Affine) -> dict[int, BaseGeometry]:
     """Outline the labels > 0 of a (row, col) array: number to shape, in order of the number."""
-    parts: dict[int, list[BaseGeometry]] = {}
-    for geometry, number in shapes(labels, mask=labels > 0, connectivity=8, transform=transform):
-        parts.setdefault(int(number), []).append(shape(geometry).buffer(0))
-    return {number: unary_union(parts[number]) for number in sorted(parts)}
+    found = list(shapes(labels, mask=labels > 0, connectivity=8, transform=transform))
+    of_part = np.array([number for _, number in found], dtype=np.int64)
+    order = np.argsort(of_part, kind="stable")
+    numbers, index = np.unique(of_part[order], return_inverse=True)
+    parts = shapely.buffer(np.array([shape(s) for s, _ in found], object), 0)[order]
+    return dict(zip(numbers.tolist(), united(parts, index, len(numbers)), strict=True))
+
+
+def united(
+    shapes: NDArray[np.object_], index: NDArray[np.intp], number: int
+) -> NDArray[np.object_]:
+    """Unite the shapes of each index 0 … number − 1, which come in its order; empty where none."""
+    out = np.full(number, shapely.Polygon())
+    shapely.geometrycollections(shapes, indices=index, out=out)
+    return shapely.union_all(out[:, None], axis=1)
 
 
 def _mean(values: NDArray, labels: NDArray[np.int32], index: NDArray) -> NDArray[np.float64]:

@@ -5,12 +5,13 @@ clear) and on most of those between, so a flicker makes no site and does not sha
 date's map shows around a core is that date's extent of the site.
 
 Where rock was open on any date, connected land is a region; regions have nothing to do with each
-other. So memory holds a bit per pixel and date, and whole numbers only of the region at work.
+other. So memory holds a bit per pixel and date, and whole numbers only of the window at work: a
+region, or several that lie close together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import reduce
 from typing import NamedTuple
@@ -45,10 +46,8 @@ SEEN = 0.2
 """Share of a core's clear land that must be open for the site to count as seen (or the smallest
 area of a site, where that is less: a large pit is filled piece by piece)."""
 DAYS_PER_YEAR = 365.25
-HISTORY = ("first_seen", "last_seen", "clear_dates", "seen_dates", "cut_dates", "seen_share",
-           "persistence", "mean_probability", "growth_ha_per_year", "growth_low", "growth_high",
-           "growth_p")
-"""Columns of a site that tell of its dates."""
+DENSE, WINDOW = 1 << 14, 1 << 18
+"""Pixels of a window for each region in it, at most, and of one that holds several regions."""
 
 
 class Tracks(NamedTuple):
@@ -108,7 +107,7 @@ def track_sites(
             raise InputError(f"the map of {day} lies on another grid than that of {dates[0]}; "
                              "bring all maps to one grid first")
     series = _Series(maps, dict(probabilities or {}), dates, settings, pixel_area(grid))
-    found = sorted((site for region in series.regions() for site in _sites_of(series, region)),
+    found = sorted((site for window in series.windows() for site in _sites_of(series, window)),
                    key=lambda site: site.first)
     observations = _observations(found, dates, grid.rio.crs)
     sites = gpd.GeoDataFrame(
@@ -116,7 +115,7 @@ def track_sites(
         crs=grid.rio.crs, index=np.arange(1, len(found) + 1))[["geometry", "water_share"]]
     sites["area_ha"] = sites.area / 1e4
     sites = sites.join(shape_of(sites.geometry, pixel_area(grid) ** 0.5))
-    return _kept(_histories(sites, observations, len(dates)), observations, dates, settings)
+    return _kept(sites.join(_histories(observations, dates)), observations, dates, settings)
 
 
 def with_applicability(tracks: Tracks, outside: Mapping[date, xr.DataArray]) -> Tracks:
@@ -158,11 +157,11 @@ def _mean_inside(shape: BaseGeometry, values: xr.Variable, transform: Affine) ->
     return known.mean(dtype=np.float32) if known.size else np.float32(np.nan)
 
 
-class _Region(NamedTuple):
-    """Connected land on which rock was open on some date."""
+class _Window(NamedTuple):
+    """Regions that are worked on together."""
 
-    place: tuple[slice, slice]  # rows and columns around it
-    inside: NDArray[np.bool_]  # which pixels of these are it
+    place: tuple[slice, slice]  # rows and columns around them
+    inside: NDArray[np.bool_]  # which pixels of these belong to them
 
 
 class _Site(NamedTuple):
@@ -186,50 +185,74 @@ class _Series:
         self._rock = {day: np.packbits(open_rock(maps[day], probabilities.get(day), settings),
                                        axis=1) for day in dates}
 
-    def regions(self) -> Iterator[_Region]:
-        """Yield the regions large enough for a site."""
+    def windows(self) -> Iterator[_Window]:
+        """Yield the regions large enough for a site, several together where they lie close."""
         ever = reduce(np.bitwise_or, self._rock.values())
-        labels, _ = ndimage.label(np.unpackbits(ever, axis=1, count=self.shape[1]), NEIGHBOURS)
-        for number, place in enumerate(ndimage.find_objects(labels), start=1):
-            if np.prod([s.stop - s.start for s in place]) >= self.least:
-                inside = labels[place] == number
-                if np.count_nonzero(inside) >= self.least:
-                    yield _Region(place, inside)
+        labels, count = ndimage.label(np.unpackbits(ever, axis=1, count=self.shape[1]), NEIGHBOURS)
+        places = ndimage.find_objects(labels)
+        large = np.array([n for n, place in enumerate(places) if self._is_large(
+            labels[place], n + 1)], dtype=np.intp)
+        boxes = np.array([[s.start for s in places[n]] + [s.stop for s in places[n]]
+                          for n in large]).reshape(-1, 4)
+        chosen = np.zeros(count + 1, bool)
+        for group in _close_together(boxes):
+            place = tuple(map(slice, boxes[group, :2].min(axis=0), boxes[group, 2:].max(axis=0)))
+            chosen[large[group] + 1] = True
+            yield _Window(place, chosen[labels[place]])
+            chosen[large[group] + 1] = False
 
-    def objects(self, day: date, region: _Region) -> Labels:
-        """Return the objects of a date in a region."""
-        rows, cols = region.place
+    def _is_large(self, labels: NDArray[np.int32], number: int) -> bool:
+        return labels.size >= self.least and np.count_nonzero(labels == number) >= self.least
+
+    def objects(self, day: date, window: _Window) -> Labels:
+        """Return the objects of a date in a window."""
+        rows, cols = window.place
         start = cols.start // 8
         bits = np.unpackbits(self._rock[day][rows, start:-(-cols.stop // 8)], axis=1)
         rock = bits[:, cols.start - 8 * start:cols.stop - 8 * start].astype(bool)
-        around = self._around(day, region)
+        around = self._around(day, window)
         codes = around[1:-1, 1:-1]
         at_gap = ndimage.binary_dilation(around == legend.NO_DATA, NEIGHBOURS)[1:-1, 1:-1]
         probability = self.probabilities.get(day)
-        return Labels(ndimage.label(rock & region.inside, NEIGHBOURS)[0], codes, None
+        return Labels(ndimage.label(rock & window.inside, NEIGHBOURS)[0], codes, None
                       if probability is None
-                      else checked(probability.variable[region.place].values, codes), at_gap)
+                      else checked(probability.variable[window.place].values, codes), at_gap)
 
-    def _around(self, day: date, region: _Region) -> NDArray[np.uint8]:
-        """Read the codes of a region and one pixel around it, NO_DATA beyond the map."""
-        wide = tuple(slice(max(s.start - 1, 0), s.stop + 1) for s in region.place)
+    def _around(self, day: date, window: _Window) -> NDArray[np.uint8]:
+        """Read the codes of a window and one pixel around it, NO_DATA beyond the map."""
+        wide = tuple(slice(max(s.start - 1, 0), s.stop + 1) for s in window.place)
         beyond = [(int(s.start == 0), int(s.stop == size))
-                  for s, size in zip(region.place, self.shape, strict=True)]
+                  for s, size in zip(window.place, self.shape, strict=True)]
         return np.pad(self.maps[day].variable[wide].values, beyond,
                       constant_values=legend.NO_DATA)
 
 
-def _sites_of(series: _Series, region: _Region) -> list[_Site]:
-    """Find the cores in a region, and what each date shows of them."""
-    objects = [series.objects(d, region) for d in series.dates]
+def _close_together(boxes: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+    """Yield groups of boxes (first row and column, end row and column), halved until dense."""
+    todo = [np.arange(len(boxes))] if len(boxes) else []
+    while todo:
+        group = todo.pop()
+        low, high = boxes[group, :2], boxes[group, 2:]
+        size = high.max(axis=0) - low.min(axis=0)
+        if len(group) == 1 or size.prod() <= min(DENSE * len(group), WINDOW):
+            yield group
+        else:
+            order = group[np.argsort((low + high)[:, size.argmax()], kind="stable")]
+            todo += [order[:len(order) // 2], order[len(order) // 2:]]
+
+
+def _sites_of(series: _Series, window: _Window) -> list[_Site]:
+    """Find the cores in a window, and what each date shows of them."""
+    objects = [series.objects(d, window) for d in series.dates]
     cores = find_cores(objects, series.settings, series.pixel_m2)
     if not cores.any():
         return []
-    rows, cols = region.place
+    rows, cols = window.place
     transform = series.transform @ Affine.translation(cols.start, rows.start)
     measured = measure(objects[-1]._replace(labels=cores, probability=None), transform)
     seen = [_seen(one, cores, transform, series.least) for one in objects]
-    pixels = np.unique(cores, return_index=True)[1][-len(measured.number):]
+    inside = np.flatnonzero(cores)
+    pixels = inside[np.unique(cores.ravel()[inside], return_index=True)[1]]
     down, across = np.divmod(pixels, cores.shape[1])
     first = (down + rows.start) * series.shape[1] + across + cols.start
     return [_Site(*values) for values in zip(
@@ -263,24 +286,21 @@ def assign(objects: NDArray[np.int32], cores: NDArray[np.int32]) -> NDArray[np.i
 
     An object that meets several cores is shared out: each pixel goes to the nearest of them.
     """
-    out = np.zeros_like(cores)
-    if not cores.any():
-        return out
     both = (objects > 0) & (cores > 0)
     count = int(cores.max()) + 1
-    pairs = np.divmod(np.unique(objects[both].astype(np.int64) * count + cores[both]), count)
-    places = ndimage.find_objects(objects)
-    for number in np.unique(pairs[0]):
-        met, place = pairs[1][pairs[0] == number], places[number - 1]
+    met = np.divmod(np.unique(objects[both].astype(np.int64) * count + cores[both]), count)
+    numbers, at, times = np.unique(met[0], return_index=True, return_counts=True)
+    of_object = np.zeros(int(objects.max()) + 1, cores.dtype)
+    of_object[numbers] = met[1][at]
+    out = of_object[objects]
+    places = ndimage.find_objects(objects) if (times > 1).any() else []
+    for number in numbers[times > 1]:
+        place = places[number - 1]
         inside = objects[place] == number
-        local = np.where(np.isin(cores[place], met), cores[place], 0)
-        if len(met) == 1:
-            nearest = np.full(local.shape, met[0])
-        else:
-            rows, cols = ndimage.distance_transform_edt(
-                local == 0, return_distances=False, return_indices=True)
-            nearest = local[rows, cols]
-        out[place][inside] = nearest[inside]
+        local = np.where(np.isin(cores[place], met[1][met[0] == number]), cores[place], 0)
+        rows, cols = ndimage.distance_transform_edt(
+            local == 0, return_distances=False, return_indices=True)
+        out[place][inside] = local[rows, cols][inside]
     return out
 
 
@@ -314,33 +334,28 @@ def _observations(found: list[_Site], dates: tuple[date, ...], crs: object) -> g
     return table
 
 
-def _histories(
-    sites: gpd.GeoDataFrame, observations: gpd.GeoDataFrame, dates: int
-) -> gpd.GeoDataFrame:
-    """Add to the sites first and last seen, shares of dates and growth."""
-    columns = [observations[c].to_numpy().reshape(-1, dates)
-               for c in ("date", "clear", "seen", "cut", "area_ha", "mean_probability")]
-    history = pd.DataFrame([_history(*values) for values in zip(*columns, strict=True)],
-                           index=sites.index, columns=HISTORY)
-    return sites.join(history.assign(growth_p=_holm(history.growth_p.astype(float))))
-
-
-def _history(
-    dates: NDArray[np.object_], clear: NDArray[np.bool_], seen: NDArray[np.bool_],
-    cut: NDArray[np.bool_], areas_ha: NDArray[np.float64], probability: NDArray[np.float64],
-) -> tuple[object, ...]:
-    """Return :data:`HISTORY` of one site from what its dates show, in their order."""
-    days, which = dates[seen], np.flatnonzero(seen)
-    within = clear[which[0]:which[-1] + 1] if len(which) else clear
-    known = probability[seen & np.isfinite(probability)]
-    whole, areas_ha = dates[seen & ~cut], areas_ha[seen & ~cut]
-    growth = growth_rate(list(whole), areas_ha.tolist())
-    trend = np.nan if len(whole) < 3 else stats.kendalltau(
-        [d.toordinal() for d in whole], areas_ha).pvalue
-    return (days[0] if len(days) else None, days[-1] if len(days) else None, clear.sum(),
-            len(days), (seen & cut).sum(), len(days) / max(clear.sum(), 1),
-            len(days) / max(within.sum(), 1),
-            known.mean() if len(known) else np.nan, *growth, trend)
+def _histories(observations: gpd.GeoDataFrame, dates: tuple[date, ...]) -> pd.DataFrame:
+    """Tell of each site when it was first and last seen, on which share of dates, and growth."""
+    clear, seen, cut, areas_ha, probability = (
+        observations[c].to_numpy().reshape(-1, len(dates))
+        for c in ("clear", "seen", "cut", "area_ha", "mean_probability"))
+    days, place, never = np.array(dates, object), np.arange(len(dates)), ~seen.any(axis=1)
+    first, last = seen.argmax(axis=1), len(dates) - 1 - seen[:, ::-1].argmax(axis=1)
+    within = (place >= first[:, None]) & (place <= last[:, None]) | never[:, None]
+    known = seen & np.isfinite(probability)
+    number, clear_between, times, uncut, known = (np.count_nonzero(of, axis=1) for of in (
+        clear, clear & within, seen, seen & ~cut, known))
+    with np.errstate(invalid="ignore"):
+        mean = np.where(seen, np.nan_to_num(probability), 0).sum(axis=1) / known
+    growth = growth_rates(dates, np.where(seen & ~cut, areas_ha, np.nan))
+    return pd.DataFrame({
+        "first_seen": np.where(never, None, days[first]),
+        "last_seen": np.where(never, None, days[last]), "clear_dates": number,
+        "seen_dates": times, "cut_dates": times - uncut, "seen_share": times / number.clip(min=1),
+        "persistence": times / clear_between.clip(min=1), "mean_probability": mean,
+        "growth_ha_per_year": growth[:, 0], "growth_low": growth[:, 1],
+        "growth_high": growth[:, 2], "growth_p": _holm(pd.Series(growth[:, 3])),
+    }).set_axis(np.arange(1, len(seen) + 1))
 
 
 def _holm(p: pd.Series) -> pd.Series:
@@ -354,21 +369,31 @@ def _holm(p: pd.Series) -> pd.Series:
     return raised.reindex(p.index)
 
 
-def growth_rate(dates: list[date], areas_ha: list[float]) -> tuple[float, float, float]:
+def growth_rates(
+    dates: Sequence[date], areas_ha: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Fit the Theil–Sen slope of area over time, hectares per year, with its 95 % interval.
 
-    NaN on fewer than three dates: two areas have a difference but no trend.
+    ``areas_ha`` are (site, date), NaN where a date does not count. The result is (site, 4): slope,
+    low, high, and the p value of Kendall's test of a trend. NaN on fewer than three dates: two
+    areas have a difference but no trend.
 
     >>> from datetime import timedelta
     >>> days = [date(2020, 1, 1) + timedelta(days=n) for n in (0, 365, 731, 1096)]
-    >>> [round(float(v), 2) for v in growth_rate(days, [1.0, 2.0, 3.0, 4.0])]
-    [1.0, 1.0, 1.0]
+    >>> growth_rates(days, np.array([[1.0, 2.0, 3.0, 4.0]])).round(2).tolist()
+    [[1.0, 1.0, 1.0, 0.08]]
     """
-    if len(dates) < 3:
-        return np.nan, np.nan, np.nan
-    years = [(d - dates[0]).days / DAYS_PER_YEAR for d in dates]
-    slope, _, low, high = stats.theilslopes(areas_ha, years)
-    return float(slope), float(low), float(high)
+    out, counts = np.full((len(areas_ha), 4), np.nan), np.isfinite(areas_ha)
+    ordinals = np.broadcast_to([d.toordinal() for d in dates], areas_ha.shape)
+    for number in range(3, len(dates) + 1):  # sites of as many dates at once
+        rows = counts.sum(axis=1) == number
+        if rows.any():
+            days, areas = (of[rows][counts[rows]].reshape(-1, number)
+                           for of in (ordinals, areas_ha))
+            fit = stats.theilslopes(areas, (days - days[:, :1]) / DAYS_PER_YEAR, axis=1)
+            out[rows] = np.transpose([fit.slope, fit.low_slope, fit.high_slope,
+                                      stats.kendalltau(days, areas, axis=1).pvalue])
+    return out
 
 
 def _kept(

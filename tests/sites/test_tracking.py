@@ -15,7 +15,7 @@ from lulc_lib.sites import tracking
 from lulc_lib.sites.maps import read_maps, read_probability
 from lulc_lib.sites.objects import NEIGHBOURS, open_rock
 from lulc_lib.sites.settings import Settings
-from lulc_lib.sites.tracking import growth_rate, track_sites
+from lulc_lib.sites.tracking import growth_rates, track_sites
 from tests.sites.test_objects import FIELD, QUARRY, WATER, grid_map
 
 DAYS = [date(2021, 6, 1) + timedelta(days=120 * n) for n in range(6)]
@@ -150,7 +150,7 @@ def test_probabilities_are_averaged_over_the_dates_seen():
 
 
 def test_two_dates_have_no_trend():
-    assert np.isnan(growth_rate(DAYS[:2], [1.0, 2.0])).all()
+    assert np.isnan(growth_rates(DAYS[:2], np.array([[1.0, 2.0]]))).all()
 
 
 # --- reading maps ---------------------------------------------------------------------------
@@ -247,7 +247,7 @@ def noisy_series(seed, shape=(90, 110)):
 def whole_map(series_):
     """Take the whole map as one region, as tracking without regions would."""
     everywhere = np.ones(series_.shape, bool)
-    return iter([tracking._Region(tuple(slice(0, n) for n in series_.shape), everywhere)])
+    return iter([tracking._Window(tuple(slice(0, n) for n in series_.shape), everywhere)])
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -256,7 +256,7 @@ def test_regions_change_no_result(monkeypatch, seed):
     settings = Settings(min_area_ha=0.1, lake_border=(0.5, 0.0)[seed % 2])
     given = probabilities if seed < 2 else None
     one = track_sites(maps, given, settings)
-    monkeypatch.setattr(tracking._Series, "regions", whole_map)
+    monkeypatch.setattr(tracking._Series, "windows", whole_map)
     other = track_sites(maps, given, settings)
     assert len(one.sites) > 3
     for mine, theirs in ((one.sites, other.sites), (one.observations, other.observations)):
