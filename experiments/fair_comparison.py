@@ -558,7 +558,7 @@ def collect(runs: Runs) -> dict[str, Any]:
                                            "estimates": p.estimates}
                                        for n, p in PROTOCOLS.items()},
         "main_models": list(MUST_MODELS), "main_protocols": list(MUST_PROTOCOLS),
-        "stand_ins": STAND_INS,
+        "stand_ins": STAND_INS, "ranked": list(RANKED),
         **collect_scores(runs), "by_fold": by_fold, "differences": differences(runs),
         "ranks": ranked, "steps": steps(runs), "cost": cost(runs), "schemes": schemes(runs),
         "short_budget": short_budget(runs), "matrices": matrices(runs), "maps": maps(runs),

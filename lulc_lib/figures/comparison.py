@@ -251,17 +251,18 @@ def cost(table: pd.DataFrame, title: str, caption: str) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        Classifier to ``training_seconds``, ``parameters``, ``on`` and ``score``.
+        Classifier to ``cpu_seconds``, ``parameters``, ``network`` (bool) and ``score``.
     """
-    fig, axes = plt.subplots(1, 2, figsize=(11.5, 4.6), layout="constrained", sharey=True)
-    columns = {"training_seconds": "seconds of training, log scale",
+    fig, axes = plt.subplots(1, 2, figsize=(11.5, 5.4), layout="constrained", sharey=True)
+    columns = {"cpu_seconds": "seconds of training on a CPU core, log scale",
                "parameters": "parameters (weights, nodes, thresholds), log scale"}
     table = table.sort_values("score", ascending=False)
     for ax, (column, label) in zip(axes, columns.items(), strict=True):
         for number, (name, row) in enumerate(table.iterrows(), 1):
-            gpu = "CPU" not in row["on"].upper()
-            ax.plot(row[column], row.score, "s" if gpu else "o", markersize=13, linestyle="none",
-                    color=ORANGE if gpu else style.OURS, markeredgecolor="white",
+            look = {"marker": "s", "color": ORANGE} if row.network else {
+                "marker": "o", "color": style.OURS}
+            ax.plot(row[column], row.score, **look, markersize=13, linestyle="none",
+                    markeredgecolor="white",
                     label=f"{number}  {name}")
             ax.annotate(str(number), (row[column], row.score), ha="center", va="center",
                         color="white", fontsize=8, fontweight="bold")
@@ -270,7 +271,7 @@ def cost(table: pd.DataFrame, title: str, caption: str) -> Figure:
         ax.set_xlabel(label)
         style.light_grid(ax, "both")
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=9,
-               markerscale=0.6, labelspacing=0.6, frameon=False)
+               markerscale=0.6, labelspacing=0.5, frameon=False)
     axes[0].set_ylabel("macro F1, season and place out")
     return style.titled(fig, title, caption)
 
@@ -292,7 +293,7 @@ def disagreement(maps: Mapping[str, xr.DataArray], reference: xr.DataArray, titl
     right = [m.values == truth for m in (first, second)]
     codes = np.where(truth == 0, 0, np.select(
         [right[0] & right[1], right[0], right[1]], [1, 2, 3], 4))
-    fig, axes = plt.subplots(1, 4, figsize=(13.5, 4.9), layout="constrained",
+    fig, axes = plt.subplots(1, 4, figsize=(13.5, 4.7), layout="constrained",
                              width_ratios=(1, 1, 1, 0.5))
     for ax, (name, one) in zip(axes, maps.items(), strict=False):
         style.show_classes(ax, one)
@@ -306,5 +307,5 @@ def disagreement(maps: Mapping[str, xr.DataArray], reference: xr.DataArray, titl
     shares = np.bincount(codes[codes > 0], minlength=5) / max((codes > 0).sum(), 1)
     fig.legend(handles=[Patch(facecolor=c, edgecolor=style.QUIET, label=(
         n if not k else f"{n}: {shares[k]:.1%}")) for k, (n, c) in enumerate(labels.items())],
-        loc="outside right lower", fontsize=9)
+        loc="outside lower right", ncols=len(labels), fontsize=9)
     return style.titled(fig, title, caption)
