@@ -251,18 +251,17 @@ def cost(table: pd.DataFrame, title: str, caption: str) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        Classifier to ``cpu_seconds``, ``parameters``, ``network`` (bool) and ``score``.
+        Classifier to ``training_seconds``, ``parameters``, ``on`` and ``score``.
     """
-    fig, axes = plt.subplots(1, 2, figsize=(11.5, 5.4), layout="constrained", sharey=True)
-    columns = {"cpu_seconds": "seconds of training on a CPU core, log scale",
+    fig, axes = plt.subplots(1, 2, figsize=(11.5, 4.6), layout="constrained", sharey=True)
+    columns = {"training_seconds": "seconds of training, log scale",
                "parameters": "parameters (weights, nodes, thresholds), log scale"}
     table = table.sort_values("score", ascending=False)
     for ax, (column, label) in zip(axes, columns.items(), strict=True):
         for number, (name, row) in enumerate(table.iterrows(), 1):
-            look = {"marker": "s", "color": ORANGE} if row.network else {
-                "marker": "o", "color": style.OURS}
-            ax.plot(row[column], row.score, **look, markersize=13, linestyle="none",
-                    markeredgecolor="white",
+            gpu = "CPU" not in row["on"].upper()
+            ax.plot(row[column], row.score, "s" if gpu else "o", markersize=13, linestyle="none",
+                    color=ORANGE if gpu else style.OURS, markeredgecolor="white",
                     label=f"{number}  {name}")
             ax.annotate(str(number), (row[column], row.score), ha="center", va="center",
                         color="white", fontsize=8, fontweight="bold")
@@ -271,7 +270,7 @@ def cost(table: pd.DataFrame, title: str, caption: str) -> Figure:
         ax.set_xlabel(label)
         style.light_grid(ax, "both")
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=9,
-               markerscale=0.6, labelspacing=0.5, frameon=False)
+               markerscale=0.6, labelspacing=0.6, frameon=False)
     axes[0].set_ylabel("macro F1, season and place out")
     return style.titled(fig, title, caption)
 
