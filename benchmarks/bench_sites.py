@@ -1,11 +1,15 @@
 """``lulc sites`` on a whole tile: seconds and memory, against an earlier build in the same run.
 
     python benchmarks/bench_sites.py [--edge 10980] [--dates 7] [--pits 3000] [--build c53bcd7]
+    python benchmarks/bench_sites.py --objects 20000   # only the many small pits, with --html
 
 The maps are synthetic landscapes (thirteen pits on 401 × 401 pixels) laid side by side, with a
 share of wrong pixels as a network makes them; where there are pits enough the landscapes lose
 theirs. The registries are theirs. The earlier build's memory grows with pixels × dates, so the two
 builds are compared on a quarter of the tile with a quarter of the pits.
+
+A second case is many small pits that grow, a street apart, each with or without a permit and a
+deposit: what a country's map would hold, drawn as an interactive map as well.
 """
 
 from __future__ import annotations
@@ -16,13 +20,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import rasterio
+import shapely
 from bench_classify import BUILD, earlier_build
 from rasterio.windows import Window
 from record import ROOT, record
@@ -31,6 +36,8 @@ from lulc_lib import legend
 from lulc_lib.landscape import STRZEGOM, class_map, make_layout, permits, scenes
 
 SEEDS = range(40, 48)
+STREET = 24
+"""Pixels from one small pit to the next."""
 WRONG = 0.002
 """Share of the pixels that get a class at random."""
 
@@ -89,11 +96,39 @@ def _write_registries(folder: Path, layouts: dict, places: dict) -> None:
         pd.concat(parts, ignore_index=True).to_file(folder / f"{name}.gpkg", layer=name)
 
 
-def measure(build: Path, maps: list[Path], folder: Path, output: Path) -> dict[str, float]:
+def write_many(folder: Path, objects: int, dates: int) -> list[Path]:
+    """Write maps with so many small pits that grow, and their registries; the maps' paths."""
+    rng, side = np.random.default_rng(1), int(np.ceil(objects**0.5))
+    corners = np.stack(np.divmod(np.arange(objects), side), axis=1) * STREET + 4
+    sizes = rng.integers(5, 9, (objects, 2))
+    days = [date(2019, 6, 1) + timedelta(days=150 * k) for k in range(dates)]
+    paths = [folder / f"map_{day:%Y%m%d}.tif" for day in days]
+    for path in paths:
+        codes = np.full((side * STREET, side * STREET), legend.code("crops_growing"), np.uint8)
+        for (row, col), (high, wide) in zip(corners, sizes, strict=True):
+            codes[row:row + high, col:col + wide] = legend.code("quarry")
+        with rasterio.open(path, "w", driver="GTiff", dtype="uint8", count=1, nodata=0,
+                           height=len(codes), width=len(codes), crs=f"EPSG:{STRZEGOM.epsg}",
+                           transform=STRZEGOM.transform, tiled=True, compress="DEFLATE") as out:
+            out.write(codes, 1)
+        sizes = sizes + (rng.random((objects, 2)) < 0.5)
+    x, y = STRZEGOM.transform @ (corners[:, ::-1].T + 0.0)
+    boxes = shapely.box(x - 30, y - 130, x + 130, y + 30)
+    (folder / "registries").mkdir()
+    for name, share in (("mining_areas", 0.6), ("deposits", 0.7)):
+        there = rng.random(objects) < share
+        gpd.GeoDataFrame(
+            {"NAZWA": [f"{name} {k}" for k in np.flatnonzero(there)]}, geometry=boxes[there],
+            crs=STRZEGOM.epsg).to_file(folder / "registries" / f"{name}.gpkg")
+    return paths
+
+
+def measure(build: Path, maps: list[Path], folder: Path, output: Path,
+            *more: str) -> dict[str, float]:
     """Run ``lulc sites`` of a build; CPU and wall seconds, and the highest resident memory, MB."""
     output.unlink(missing_ok=True)
     words = [sys.executable, "-m", "lulc_lib", "sites", *map(str, maps),
-             "--registries", str(folder / "registries"), "-o", str(output)]
+             "--registries", str(folder / "registries"), "-o", str(output), *more]
     if build == ROOT:
         words.append("--overwrite")
     start = time.perf_counter()
@@ -113,19 +148,36 @@ def main() -> None:
     parser.add_argument("--dates", type=int, default=7)
     parser.add_argument("--pits", type=int, default=3000)
     parser.add_argument("--build", default=BUILD, help="the earlier build's commit")
+    parser.add_argument("--objects", type=int, help="measure only as many small pits")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        whole, quarter = folder / "whole", folder / "quarter"
-        for case in (whole, quarter):
-            case.mkdir()
-        maps = write_case(whole, args.edge, args.dates, args.pits)
-        now = measure(ROOT, maps, whole, folder / "sites.gpkg")
-        maps = write_case(quarter, args.edge // 2, args.dates, args.pits // 4)
-        builds = {"now": ROOT, "earlier": earlier_build(args.build, folder / "earlier")}
-        both = {name: measure(build, maps, quarter, folder / f"{name}.gpkg")
-                for name, build in builds.items()}
-        pits = len(gpd.read_file(folder / "sites.gpkg", layer="sites"))
+        if not args.objects:
+            whole_tile(Path(scratch), args)
+        many(Path(scratch) / "many", args.objects or 20_000, args.dates)
+
+
+def many(folder: Path, objects: int, dates: int) -> None:
+    """Measure many small pits, with an interactive map."""
+    folder.mkdir()
+    maps = write_many(folder, objects, dates)
+    now = measure(ROOT, maps, folder, folder / "sites.gpkg", "--html", str(folder / "sites.html"))
+    found = len(gpd.read_file(folder / "sites.gpkg", layer="sites"))
+    record("sites_many", {"sites": found, "dates": dates, **now,
+                          "html_mb": (folder / "sites.html").stat().st_size / 1e6})
+
+
+def whole_tile(folder: Path, args: argparse.Namespace) -> None:
+    """Measure a whole tile, and a quarter of it against the earlier build."""
+    whole, quarter = folder / "whole", folder / "quarter"
+    for case in (whole, quarter):
+        case.mkdir()
+    maps = write_case(whole, args.edge, args.dates, args.pits)
+    now = measure(ROOT, maps, whole, folder / "sites.gpkg")
+    maps = write_case(quarter, args.edge // 2, args.dates, args.pits // 4)
+    builds = {"now": ROOT, "earlier": earlier_build(args.build, folder / "earlier")}
+    both = {name: measure(build, maps, quarter, folder / f"{name}.gpkg")
+            for name, build in builds.items()}
+    pits = len(gpd.read_file(folder / "sites.gpkg", layer="sites"))
     record("sites", {
         "megapixels": args.edge**2 / 1e6, "dates": args.dates, "sites": pits, **now,
         "quarter": {"build": args.build, **both},

@@ -30,7 +30,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 """GDAL's types of the columns, whatever a table happens to hold; all others are Real."""
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """How a text begins that a spreadsheet would compute."""
 
 _VERSION = "1.2"

@@ -98,7 +98,7 @@ def test_geojson_is_in_degrees_and_csv_has_a_point_inside(assessed, tmp_path):
     assert rows.corine_code[0] == "211" and rows.status[0] == "candidate"
 
 
-@pytest.mark.parametrize("start", ["=1+1", "+1", "-1", "@a", "＝1"])
+@pytest.mark.parametrize("start", ["=1+1", "+1", "-1", "@a", "＝1", "\n=1"])
 def test_no_text_of_the_csv_is_a_formula_to_a_spreadsheet(assessed, tmp_path, start):
     tracked, _, sites = assessed
     sites = sites.assign(deposit=start, mining_area=f"a{start}", growth_low=-1.5)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date
 
 import numpy as np
+import pandas as pd
 import pytest
 from pyproj import Transformer
 from shapely.geometry import Point
@@ -170,6 +171,16 @@ def test_layers_have_names_in_words_and_one_layer_a_category(pages):
     assert group["label"] == CATEGORIES["outside_deposit"].label
     assert len(group["features"]["features"]) == 1
     assert data["bounds"][0][0] < 50.6 and not data["background"]
+
+
+def test_many_sites_are_as_many_shapes_of_the_same_layers(tmp_path):
+    one = assess_sites(tracks(), registries())
+    many = pd.concat([one] * 300).set_axis(range(1, 301))
+    few, more = (data_of(write_web_map(tmp_path / f"{len(s)}.html", s, registries()))
+                 for s in (one, many))
+    assert len(few["sites"]) == len(more["sites"]) == 1
+    assert len(few["registries"]) == len(more["registries"])
+    assert len(more["sites"][0]["features"]["features"]) == 300
 
 
 def test_a_background_only_where_it_is_asked_for(pages, tmp_path):
