@@ -138,6 +138,7 @@ def pack_map(class_map: xr.DataArray) -> dict[str, Any]:
 
 def unpack_map(packed: Mapping[str, Any]) -> xr.DataArray:
     """Return the class map of :func:`pack_map`: (y, x) uint8 legend codes with CRS."""
+    import rioxarray  # noqa: F401  (the rio accessor)
     import xarray as xr
     from rasterio.transform import Affine
 
