@@ -293,18 +293,17 @@ def disagreement(maps: Mapping[str, xr.DataArray], reference: xr.DataArray, titl
     codes = np.where(truth == 0, 0, np.select(
         [right[0] & right[1], right[0], right[1]], [1, 2, 3], 4))
     fig, axes = plt.subplots(1, 4, figsize=(13.5, 4.7), layout="constrained",
-                             width_ratios=(1, 1, 1, 0.5))
+                             width_ratios=(1, 1, 1, 0.75))
     for ax, (name, one) in zip(axes, maps.items(), strict=False):
         style.show_classes(ax, one)
         ax.set_title(name)
     names = dict(zip(("only the first right", "only the second right"), maps, strict=True))
     _coded(axes[2], codes, AGREEMENT)
     axes[2].set_title("who is right")
-    style.class_key(axes[3], style.shown_classes(axes[0]))
     style.scale_bar(axes[0], 1000)
     labels = {(f"only {names[k]} right" if k in names else k): c for k, c in AGREEMENT.items()}
     shares = np.bincount(codes[codes > 0], minlength=5) / max((codes > 0).sum(), 1)
-    fig.legend(handles=[Patch(facecolor=c, edgecolor=style.QUIET, label=(
-        n if not k else f"{n}: {shares[k]:.1%}")) for k, (n, c) in enumerate(labels.items())],
-        loc="outside lower right", ncols=len(labels), fontsize=9)
+    key = [Patch(facecolor=c, edgecolor=style.QUIET, label=n if not k else f"{n}: {shares[k]:.1%}")
+           for k, (n, c) in enumerate(labels.items())]
+    style.class_key(axes[3], style.shown_classes(axes[0]), extra=key)
     return style.titled(fig, title, caption)
