@@ -163,3 +163,23 @@ def test_all_are_scored_on_the_same_folds(tmp_path):
     assert all(r["folds"] == list(folds) and r["n"] == 600 for r in rows.values())
     compared = fair_comparison.differences(runs)["rows"]
     assert {m for r in compared for m in (r["a"], r["b"])} == rows.keys()
+
+
+def test_an_ensemble_costs_what_its_networks_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(fair_comparison, "network_seconds", lambda name: {
+        "training": {"augmented": 100.0, "relative": 120.0}[name], "mapping": 1.5})
+    for model, seconds in (("augmented", 9.0), ("relative", 12.0)):
+        job = {"fold": "july-NE", "candidate": model, "training_seconds": seconds,
+               "trained_together": 3, "parameters": 10, "device": "a GPU",
+               "networks": {"0": {"clusters": {}}}}
+        (tmp_path / f"{model}__july-NE.json").write_text(json.dumps(job))
+    rows = {r["model"]: r for r in fair_comparison.cost(
+        fair_comparison.Runs(tmp_path, tmp_path / "none", tmp_path / "none"))}
+    assert rows.keys() == {"augmented", "augmented:ensemble", "augmented_and_relative",
+                           fair_comparison.SHIPPED}
+    shipped = rows[fair_comparison.SHIPPED]
+    assert shipped["cpu_seconds"] == 660
+    assert shipped["training_seconds"] == 21
+    assert shipped["parameters"] == 60
+    assert shipped["seconds_per_megapixel"] == 9
+    assert rows["augmented"]["cpu_seconds"] == 100
