@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import rasterio
 import requests
+from ee_local.exports import write_whole
+from filelock import FileLock
 from local_engine import (
     COLLECTION,
     EAST,
@@ -198,3 +200,18 @@ def test_what_the_catalogue_says_of_itself(engine):
     assert ee.data.listAssets("projects/offline/assets") == {"assets": []}
     with pytest.raises(ee.EEException, match="has nothing at"):
         ee.data.createFolder("projects/offline/assets/new")
+
+
+def test_what_killed_exports_left_is_swept_but_never_what_is_being_written(tmp_path, monkeypatch):
+    dead, living = (tmp_path / f".a.tif.{name}.part" for name in ("dead", "living"))
+    for folder in (dead, living):
+        folder.mkdir()
+        (folder / "lock").touch(), (folder / "body").touch()
+    with FileLock(living / "lock"):
+        write_whole(tmp_path / "a.tif", b"one")
+        assert {p.name for p in tmp_path.iterdir()} == {living.name, "a.tif"}
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="full"):
+        patch.setattr("ee_local.exports.os.replace", lambda *_: (_ for _ in ()).throw(
+            OSError("disk full")))
+        write_whole(tmp_path / "a.tif", b"two")
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("a.tif", b"one")]

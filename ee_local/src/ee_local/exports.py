@@ -7,15 +7,20 @@ Where Google's service writes to Drive or Cloud Storage, files come here under t
 from __future__ import annotations
 
 import datetime as dt
+import glob
 import os
 import queue
+import shutil
 import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from ee_local.errors import EngineError, InputError
 from ee_local.notices import logged
@@ -26,6 +31,9 @@ KEPT = 200
 
 FOLDER = Path("ee_local_exports")
 """Where exports come unless a folder is named, below the working directory."""
+
+UNFINISHED, LOCK = ".part", "lock"
+"""Ending of the name of a folder that holds an unfinished file, and the lock in it."""
 
 Work = Callable[[], bytes]
 
@@ -223,14 +231,22 @@ def destination(request: Mapping[str, Any], ending: str) -> Path:
 
 
 def write_whole(path: Path, body: bytes) -> None:
-    """Write a file that appears under its name only when it is complete."""
+    """Write a file that appears under its name only when it is complete.
+
+    Until then it lies in a folder beside it, locked while its process lives; those that killed
+    processes left of the same file are removed first.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-")
+    start = f".{path.name[:40]}."
+    for stale in path.parent.glob(f"{glob.escape(start)}*{UNFINISHED}"):
+        with suppress(Timeout, OSError), FileLock(stale / LOCK, blocking=False):
+            shutil.rmtree(stale, ignore_errors=True)
+    new = Path(tempfile.mkdtemp(prefix=start, dir=path.parent))
+    folder = new.with_name(new.name + UNFINISHED)
     try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(body)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        with FileLock(new / LOCK):
+            new.rename(folder)  # locked before it has a name that others look for
+            (folder / "body").write_bytes(body)
+            os.replace(folder / "body", path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
