@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lulc_lib.errors import InputError
+from lulc_lib.errors import InputError, check_choice
 
 NO_DATA = 0
 """Code of a pixel that carries no class: unlabelled, or outside the scene in a map."""
@@ -78,8 +78,7 @@ def code(key: str) -> int:
     >>> code("quarry") == CODES[-1]
     True
     """
-    if key not in BY_KEY:
-        raise InputError(f"class key is {key!r}; it must be one of {', '.join(BY_KEY)}")
+    check_choice("class key", key, BY_KEY)
     return BY_KEY[key].code
 
 

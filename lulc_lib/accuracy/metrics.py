@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from lulc_lib.accuracy.confusion import check_confusion
-from lulc_lib.errors import InputError
+from lulc_lib.errors import InputError, check_choice
 
 PAPER = "Hejmanowska et al. 2025, Table 6"
 USUAL = ("producers_accuracy", "users_accuracy", "f1", "acc", "specificity", "iou")
@@ -375,9 +375,8 @@ def averages_of_parts(parts: pd.DataFrame, metrics: Sequence[str] = USUAL,
                       classes: Sequence[Hashable] | None = None, undefined_as: float | None = None
                       ) -> pd.DataFrame:
     """Do as :func:`averages` from counts alone: columns tp, fp, fn, tn, one row per class."""
-    unknown = [m for m in metrics if m not in PER_CLASS]
-    if unknown:
-        raise InputError(f"metric is {unknown[0]!r}; it must be one of {', '.join(PER_CLASS)}")
+    for name in metrics:
+        check_choice("metric", name, PER_CLASS)
     missing = [k for k in classes or () if k not in parts.index]
     if missing:
         raise InputError(f"class is {missing[0]!r}; the matrix has "

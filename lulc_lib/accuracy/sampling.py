@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lulc_lib.accuracy.confusion import confusion_from_labels
 from lulc_lib.accuracy.uncertainty import wilson
-from lulc_lib.errors import InputError
+from lulc_lib.errors import InputError, check_choice
 
 ALLOCATIONS = ("compromise", "proportional", "equal", "optimal")
 """A minimum in every class and the rest in proportion to area; in proportion to area; the same
@@ -79,8 +79,7 @@ def design_sample(
     InputError
         Unknown rule or class, too few or too many points, or an accuracy not between 0 and 1.
     """
-    if rule not in ALLOCATIONS:
-        raise InputError(f"allocation is {rule!r}; it must be one of {', '.join(ALLOCATIONS)}")
+    check_choice("allocation", rule, ALLOCATIONS)
     if not ((anticipated > 0) & (anticipated < 1)).all():
         raise InputError(f"anticipated accuracies are {anticipated.tolist()}; each must lie "
                          "between 0 and 1, such as 0.9")

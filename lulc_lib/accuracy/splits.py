@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lulc_lib.errors import InputError
+from lulc_lib.errors import InputError, check_choice
 from lulc_lib.legend import NO_DATA
 
 SEASON_GROUPS: dict[str, tuple[str, ...]] = {
@@ -180,8 +180,7 @@ def quadrant_region(clusters: NDArray[np.int32], quadrant: str) -> NDArray[np.bo
     """
     from scipy import ndimage
 
-    if quadrant not in QUADRANTS:
-        raise InputError(f"quadrant is {quadrant!r}; it must be one of {', '.join(QUADRANTS)}")
+    check_choice("quadrant", quadrant, QUADRANTS)
     half = np.array(clusters.shape) // 2
 
     def within(row: NDArray, col: NDArray) -> NDArray[np.bool_]:

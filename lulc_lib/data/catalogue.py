@@ -13,7 +13,7 @@ from functools import cache
 from importlib.resources import files as package_files
 from pathlib import Path
 
-from lulc_lib.errors import InputError
+from lulc_lib.errors import InputError, check_choice
 
 BASE_URL = "https://raw.githubusercontent.com/bh-del/lulc_mining/"
 """Where the files are served: ``BASE_URL/<commit>/<path>``; ``$LULC_DATA_URL`` overrides it."""
@@ -153,8 +153,7 @@ def find(path: str) -> PublishedFile:
 
 def find_site(name: str) -> Site:
     """Return the site with this name; InputError lists the names if there is none."""
-    if name not in SITES:
-        raise InputError(f"site is {name!r}; it must be one of {', '.join(SITES)}")
+    check_choice("site", name, SITES)
     return SITES[name]
 
 
@@ -178,9 +177,7 @@ def select(role: str | None = None, kind: str | None = None, site: str | None = 
     asked = {"role": role, "kind": kind, "site": site, "date": date}
     wanted = {key: value for key, value in asked.items() if value is not None}
     for key, value in wanted.items():
-        allowed = sorted({getattr(f, key) for f in published_files()})
-        if value not in allowed:
-            raise InputError(f"{key} is {value!r}; it must be one of {', '.join(allowed)}")
+        check_choice(key, value, sorted({getattr(f, key) for f in published_files()}))
     chosen = [f for f in published_files() if all(getattr(f, k) == v for k, v in wanted.items())]
     if not chosen:
         raise InputError("the published dataset has no file with "

@@ -10,7 +10,7 @@ from typing import Literal
 from lulc_lib import paths
 from lulc_lib.data.catalogue import PublishedFile, core_files, find, published_files
 from lulc_lib.data.download import FileState, FolderError, fetch, local_state, require
-from lulc_lib.errors import InputError
+from lulc_lib.errors import InputError, check_choice
 from lulc_lib.io.http import Policy
 
 CHOICES = ("auto", "published", "synthetic")
@@ -64,8 +64,7 @@ def resolve_source(choice: str, fallback: Fallback, needed: Sequence[str] | None
     InputError
         Unknown ``choice`` or path, or ``published`` was asked for and cannot be had.
     """
-    if choice not in CHOICES:
-        raise InputError(f"source is {choice!r}; it must be one of {', '.join(CHOICES)}")
+    check_choice("source", choice, CHOICES)
     files = [find(path) for path in (core_files() if needed is None else needed)]
     if choice == "synthetic":
         return _synthetic(fallback, (), "The synthetic landscape was asked for.", progress)

@@ -35,7 +35,7 @@ from lulc_lib.data.catalogue import SITES, find_site
 from lulc_lib.data.grids import Grid, snapped
 from lulc_lib.data.products import item_offset, item_product, processing_baseline
 from lulc_lib.data.scenes import Scene, windows
-from lulc_lib.errors import InputError
+from lulc_lib.errors import InputError, check_choice
 from lulc_lib.io import written_whole
 from lulc_lib.io.http import Client, Policy, trouble, without_secrets
 
@@ -199,8 +199,7 @@ def _days(date: str) -> tuple[dt.date, dt.date]:
 
 def find_service(name: str) -> Service:
     """Return the service with this name; InputError lists the names if there is none."""
-    if name not in SERVICES:
-        raise InputError(f"service is {name!r}; it must be one of {', '.join(SERVICES)}")
+    check_choice("service", name, SERVICES)
     return SERVICES[name]
 
 

@@ -21,7 +21,7 @@ from google.auth.environment_vars import CREDENTIALS
 
 from lulc_lib import paths
 from lulc_lib.earth_engine.errors import Transport, explained
-from lulc_lib.errors import InputError
+from lulc_lib.errors import InputError, check_choice
 
 CHOICES = ("auto", "google", "local")
 GOOGLE, LOCAL = "Google Earth Engine", "local Earth Engine"
@@ -99,9 +99,7 @@ def open_backend(root: Path, choice: str | None = None, site: str | None = None,
         Unknown choice; for ``google``: no credentials, project or permission, or out of reach.
     """
     choice = os.environ.get("EE_BACKEND") or "auto" if choice is None else choice
-    if choice not in CHOICES:
-        raise InputError(f"Earth Engine back end is {choice!r}; it must be one of "
-                         f"{', '.join(CHOICES)}")
+    check_choice("Earth Engine back end", choice, CHOICES)
     patience = patience or Patience()
     if choice == "google":
         return _google(ee.data.get_persistent_credentials, url, patience)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lulc_lib import legend
 from lulc_lib.data.reference import rasterise, rasterise_ids
 from lulc_lib.data.scenes import valid_mask
-from lulc_lib.errors import InputError
+from lulc_lib.errors import InputError, check_choice
 
 CLASS = "class"
 """Property of a point that holds its legend code."""
@@ -87,8 +87,7 @@ def draw_points(polygons: gpd.GeoDataFrame, scene: xr.DataArray, training: Mappi
     apart : str
         ``pixels`` shares the polygons of every class, as dividing ready points at random does.
     """
-    if apart not in get_args(Apart):
-        raise InputError(f"apart is {apart!r}; it must be one of {', '.join(get_args(Apart))}")
+    check_choice("apart", apart, get_args(Apart))
     if set(training) != set(test) or not training:
         raise InputError(f"training points are asked for classes {sorted(training)}, test points "
                          f"for {sorted(test)}; they must be the same")

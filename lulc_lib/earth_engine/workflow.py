@@ -15,7 +15,7 @@ from lulc_lib.data.catalogue import Site
 from lulc_lib.earth_engine.assets import COLLECTION, EE_BANDS
 from lulc_lib.earth_engine.backend import Backend
 from lulc_lib.earth_engine.points import CLASS, Points, to_earth_engine
-from lulc_lib.errors import InputError
+from lulc_lib.errors import InputError, check_choice
 
 CLOUDS = "CLOUD_COVERAGE_ASSESSMENT"
 
@@ -58,8 +58,7 @@ def sample(image: ee.Image, points: ee.FeatureCollection) -> ee.FeatureCollectio
 def train(name: str, training: ee.FeatureCollection,
           bands: Sequence[str] = EE_BANDS) -> ee.Classifier:
     """Train one of :data:`CLASSIFIERS` on sampled points, its inputs in the order of ``bands``."""
-    if name not in CLASSIFIERS:
-        raise InputError(f"classifier is {name!r}; it must be one of {', '.join(CLASSIFIERS)}")
+    check_choice("classifier", name, CLASSIFIERS)
     return CLASSIFIERS[name]().train(training, CLASS, list(bands))
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from math import inf, isfinite
 from numbers import Integral, Real
 
-from lulc_lib.errors import InputError
+from lulc_lib.errors import InputError, check_choice
 from lulc_lib.legend import code
 from lulc_lib.unet.augment import AugmentConfig
 from lulc_lib.unet.device import PRECISIONS
@@ -80,10 +80,7 @@ class TrainConfig:
         for key in self.propagated_classes:
             code(key)
         for name, allowed in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
-            if getattr(self, name) not in allowed:
-                raise InputError(
-                    f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(allowed)}"
-                )
+            check_choice(name, getattr(self, name), allowed)
         if not 0 <= self.ema_decay < 1:
             raise InputError(f"ema_decay is {self.ema_decay}; it must be at least 0 and below 1")
         for name, most in {"batch_size": inf, "epochs": inf, "block_size": inf,
@@ -186,8 +183,7 @@ def get_config(name: str) -> TrainConfig:
     >>> get_config("paper").patch_size
     100
     """
-    if name not in CONFIGS:
-        raise InputError(f"configuration is {name!r}; it must be one of {', '.join(CONFIGS)}")
+    check_choice("configuration", name, CONFIGS)
     return CONFIGS[name]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from lulc_lib.errors import InputError
+from lulc_lib.errors import check_choice
 
 PRECISIONS: tuple[str, ...] = ("auto", "float32", "bfloat16")
 """Names in ``TrainConfig.precision``."""
@@ -40,8 +40,7 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
     InputError
         Unknown name.
     """
-    if name not in PRECISIONS:
-        raise InputError(f"precision is {name!r}; it must be one of {', '.join(PRECISIONS)}")
+    check_choice("precision", name, PRECISIONS)
     if name != "auto":
         return getattr(torch, name)
     if device.type == "cuda":

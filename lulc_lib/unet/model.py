@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from lulc_lib import legend
 from lulc_lib.data.bands import BANDS
-from lulc_lib.errors import InputError
+from lulc_lib.errors import InputError, check_choice
 from lulc_lib.unet.inputs import FixedInput
 
 
@@ -330,8 +330,7 @@ def get_network(name: str) -> type[Network]:
     >>> get_network("fcn").__name__
     'FCN'
     """
-    if name not in NETWORKS:
-        raise InputError(f"network is {name!r}; it must be one of {', '.join(NETWORKS)}")
+    check_choice("network", name, NETWORKS)
     return NETWORKS[name]
 
 

@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from lulc_lib.data.bands import BANDS
-from lulc_lib.errors import InputError
+from lulc_lib.errors import InputError, check_choice
 from lulc_lib.unet.indices import INDICES, normalised_differences
 from lulc_lib.unet.inputs import FIXED_INPUTS
 
@@ -217,10 +217,7 @@ def fit(name: str, scenes: Sequence[xr.DataArray]) -> Normalisation:
 
 def check_name(name: str) -> None:
     """Raise InputError unless ``name`` is the name of a normalisation."""
-    if name not in NORMALISATIONS:
-        raise InputError(
-            f"normalisation is {name!r}; it must be one of {', '.join(NORMALISATIONS)}"
-        )
+    check_choice("normalisation", name, NORMALISATIONS)
 
 
 def check_bands(scene: xr.DataArray) -> None:

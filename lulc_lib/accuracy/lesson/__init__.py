@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lulc_lib import legend
 from lulc_lib.accuracy.confusion import as_confusion
-from lulc_lib.errors import InputError
+from lulc_lib.errors import check_choice
 
 _FOLDER = Path(__file__).parent
 
@@ -38,8 +38,7 @@ def matrix(name: str) -> pd.DataFrame:
     38588
     """
     table = _read("matrices")
-    if name not in set(table.name):
-        raise InputError(f"matrix is {name!r}; it must be one of {', '.join(table.name.unique())}")
+    check_choice("matrix", name, table.name.unique())
     labels = [legend.NO_DATA, *legend.CODES]
     wide = table[table.name == name].pivot_table(
         index="map_class", columns="reference_class", values="pixels", fill_value=0, aggfunc="sum")
