@@ -1,10 +1,13 @@
 """Kill ``make reproduce`` at random moments and run it again: the same results, no stale file.
 
     python tests/killed_runs.py --kills 20
+    python tests/killed_runs.py --keep FOLDER    # goes on where it was stopped
 
 One copy of the tree is run undisturbed, another is killed again and again (by SIGKILL and SIGTERM
-in turn) and then run to its end. It takes several times as long as the run itself, and so is no
-part of ``make test``. The exit code is 1 where the copies differ.
+in turn), each time goes on from what is there, and is compared whenever it comes to its end; then
+it begins from nothing. Every address beyond this machine that a run asks for is refused and
+recorded. It takes about six times as long as the run itself, and so is no part of ``make test``.
+The exit code is 1 where the copies differ or another machine was asked for.
 """
 
 from __future__ import annotations
@@ -46,11 +49,13 @@ def started(folder: Path, goals: list[str]) -> subprocess.Popen[bytes]:
 
     It uses this folder's environment and does not look whether that is complete.
     """
-    paths = os.pathsep.join(map(str, (folder, folder / "ee_local" / "src")))
+    paths = os.pathsep.join(map(str, (folder, folder / "ee_local" / "src",
+                                      folder / "tests" / "loopback")))
     command = ["make", "-o", "env", f"VENV={ROOT / '.venv'}", "reproduce", *goals]
     return subprocess.Popen(command, cwd=folder, start_new_session=True, stdout=subprocess.DEVNULL,
                             stderr=(folder.parent / f"{folder.name}.log").open("ab"),
-                            env=os.environ | {"PYTHONPATH": paths})
+                            env=os.environ | {"PYTHONPATH": paths,
+                                              "LULC_SOCKETS": str(folder.parent / "sockets")})
 
 
 def finished(folder: Path, goals: list[str]) -> float:
@@ -61,20 +66,37 @@ def finished(folder: Path, goals: list[str]) -> float:
     return time.monotonic() - begun
 
 
-def kill(folder: Path, goals: list[str], kills: int, seconds: float, rng: random.Random) -> None:
-    """Kill runs at moments spread over the whole; a run that ends before begins from nothing."""
-    for k in range(kills):
-        run, moment = started(folder, goals), rng.uniform(0, 3 * seconds / kills)
+def kill(one: Path, two: Path, goals: list[str], kills: int, seed: int) -> list[str]:
+    """Kill runs at random moments; compare each that comes to its end. Return the differences."""
+    state = two.parent / "state.json"
+    done, seconds = json.loads(state.read_text())
+    while len(done) < kills:
+        moment = random.Random(seed + len(done)).uniform(0, seconds / 3)
+        sign = (signal.SIGKILL, signal.SIGTERM)[len(done) % 2]
+        begun = time.monotonic()
+        run = started(two, goals)
         try:
             run.wait(moment)
-            shutil.rmtree(folder / "build")
-            print(f"{k + 1}: ended by itself; begun anew", flush=True)
+            found = ended(one, two, run.returncode)
+            if found:
+                return found
+            shutil.rmtree(two / "build")
+            print("ended by itself with the same results; begins anew", flush=True)
         except subprocess.TimeoutExpired:
-            sign = (signal.SIGKILL, signal.SIGTERM)[k % 2]
             os.killpg(run.pid, sign)
             run.wait()
-            done = len(list(folder.glob("build/*/*.ipynb")))
-            print(f"{k + 1}: {sign.name} after {moment:.1f} s, {done} notebooks there", flush=True)
+            there = len(list(two.glob("build/*/*.ipynb")))
+            done.append(f"{sign.name} after {time.monotonic() - begun:.1f} s, {there} notebooks "
+                        "there")
+            print(f"{len(done)}: {done[-1]}", flush=True)
+            state.write_text(json.dumps([done, seconds]))
+    finished(two, goals)
+    return ended(one, two, 0)
+
+
+def ended(one: Path, two: Path, code: int) -> list[str]:
+    """Return what a run that came to its end did otherwise than the undisturbed one."""
+    return [f"ended with exit code {code}"] if code else differences(one, two)
 
 
 def files(folder: Path) -> dict[str, Path]:
@@ -112,17 +134,23 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--source", default="auto", choices=["auto", "published", "synthetic"])
     parser.add_argument("--notebooks", nargs="+", help="only these (default: all)")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep copies and state here")
     args = parser.parse_args()
     goals = [f"SOURCE={args.source}", "BUDGET=smoke"]
     goals += [f"NOTEBOOKS={' '.join(args.notebooks)}"] if args.notebooks else []
     with tempfile.TemporaryDirectory(prefix="killed-") as place:
-        one, two = (copied(Path(place) / n) for n in ("undisturbed", "killed"))
-        seconds = finished(one, goals)
-        print(f"undisturbed: {seconds:.0f} s", flush=True)
-        kill(two, goals, args.kills, seconds, random.Random(args.seed))
-        finished(two, goals)
-        found = differences(one, two)
-    print("\n".join(found) or f"{args.kills} kills: the same results and figures, no stale file")
+        place = args.keep or Path(place)
+        one, two, state = place / "undisturbed", place / "killed", place / "state.json"
+        if not state.exists():
+            seconds = finished(copied(one), goals)
+            copied(two)
+            print(f"undisturbed: {seconds:.0f} s", flush=True)
+            state.write_text(json.dumps([[], seconds]))
+        found = kill(one, two, goals, args.kills, args.seed)
+        record = place / "sockets"
+        found += record.read_text().splitlines() if record.exists() else []
+    print("\n".join(found) or f"{args.kills} kills: the same results and figures, no stale file, "
+          "no other machine asked for")
     return bool(found)
 
 
