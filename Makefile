@@ -15,7 +15,7 @@ ALONE := $(PYTHON) scripts/run_alone.py
 OUT := build/$(SOURCE)-$(BUDGET)
 JOBS ?= 2
 
-.PHONY: dist class html pages_env help env data reproduce reproduce_now notebooks smoke lab experiments test check killed mutants bench clean
+.PHONY: dist class html pages_env help env data reproduce reproduce_now notebooks smoke lab experiments test check killed wasm mutants bench clean
 
 help: ## list the commands
 	@echo "make COMMAND [SOURCE=auto|published|synthetic] [BUDGET=smoke|default|paper]"
@@ -69,6 +69,9 @@ check: env ## lint the code of all packages and notebooks
 
 killed: env ## kill make reproduce at 20 random moments, run it again and compare (hours)
 	@$(PY) tests/killed_runs.py
+
+wasm: env ## run both lessons on 32-bit WebAssembly, as a browser does (minutes)
+	@$(ALONE) wasm $(PY) tests/lesson_on_wasm.py
 
 mutants: env ## mutation testing of accuracy/ and of the site rules, in build/mutants (a day)
 	@$(ALONE) mutants $(PY) tests/mutants.py
@@ -159,6 +162,7 @@ build/experiments/leave_one_date_out_plain: private RUN = $(LEAVE_OUT) --set log
   --write leave_one_date_out_plain
 build/experiments/fair_pixels: private BEFORE = $(PY) -m experiments.fair_pixels --prepare
 build/experiments/fair_pixels: private RUN = fair_pixels --jobs $(JOBS)
+build/experiments/fair_networks: private BEFORE = $(PY) -m experiments.fair_regions
 build/experiments/fair_networks: private RUN = fair_networks --jobs $(JOBS)
 build/experiments/fair_comparison: private RUN = fair_comparison
 build/experiments/pixel_classifiers: private RUN = pixel_classifiers --write
@@ -196,7 +200,8 @@ build/experiments/leave_one_date_out: \
 build/experiments/leave_one_date_out_plain: build/experiments/leave_one_date_out
 build/experiments/fair_pixels: experiments/fair_pixels.py experiments/protocol_scenes.py $(UNET) \
   $(call python,lulc_lib/accuracy) $(LANDSCAPE) build/experiments/protocols
-build/experiments/fair_networks: experiments/fair_networks.py build/experiments/fair_pixels
+build/experiments/fair_networks: experiments/fair_networks.py experiments/fair_regions.py \
+  build/experiments/fair_pixels
 build/experiments/fair_comparison: experiments/fair_comparison.py \
   build/experiments/fair_networks build/experiments/study
 build/experiments/pixel_classifiers: \

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from experiments import fair_networks
+from experiments import fair_networks, fair_regions
 from experiments import protocol_results as made
 from experiments.protocols import CANDIDATES, PAIRS, all_jobs, fold_of, learners, training_set
 from lulc_lib import legend
@@ -62,6 +62,39 @@ def test_networks_of_seeds_that_a_job_lacks_are_added_to_it(tmp_path, monkeypatc
     whole = json.loads(file.read_text())["networks"]
     assert whole.keys() == {"0", "1", "ensemble"}
     assert all(whole[s]["clusters"] == after["networks"][s]["clusters"] for s in "01")
+
+
+def test_a_region_held_out_is_not_trained_on(tmp_path, monkeypatch):
+    rng, sites = np.random.default_rng(0), {}
+    for number, name in enumerate(n for names in fair_regions.REGIONS.values() for n in names):
+        codes = np.zeros((1, 70, 70), np.uint8)
+        codes[:, 5:40, 5:40], codes[:, 45:65, 45:60] = legend.code("quarry"), legend.code("water")
+        scenes = rng.uniform(0.02, 0.5, (1, 10, 70, 70)).astype(np.float32)
+        sites[name] = fair_regions.Site(scenes + number / 100, codes)
+    for fold, names in fair_regions.REGIONS.items():
+        assert set(fair_regions.learned(sites, fold)) == set(sites) - set(names)
+    tiny = {"patch_size": 32, "base_channels": 2, "depth": 1, "convolutions": 1, "batch_size": 2}
+    monkeypatch.setattr(fair_regions, "SETTINGS", {
+        n: CANDIDATES["augmented"].with_(**tiny) for n in fair_regions.NETWORKS[:1]})
+    monkeypatch.setattr(fair_regions, "NETWORKS", fair_regions.NETWORKS[:1])
+    monkeypatch.setattr(fair_regions, "PIXELS", ("index_rule",))
+    said = list(fair_regions.run_all(sites, tmp_path, steps=1))
+    assert len(said) == 6
+    for name, folder in (("augmented", "networks"), ("index_rule", "jobs")):
+        job = json.loads((tmp_path / folder / f"region-krakow__{name}.json").read_text())
+        rows = np.array(job["networks"]["0"]["clusters"]["place_held_out"])
+        assert rows[:, 3].sum() == 3 * (sites["krakow_1"].codes > 0).sum()
+        assert set(rows[:, 0]) == set(range(1, 7))  # two clusters of each of the three sites
+
+
+def test_a_region_whose_scenes_are_absent_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["fair_regions", "--out", str(tmp_path / "out")])
+    monkeypatch.setattr(fair_regions.paths, "published_dir", lambda: tmp_path)
+    fair_regions.main()
+    said = capsys.readouterr().out
+    assert "14 training scenes are not in" in said
+    assert "img_train/kolbuszowa_20210327.tif" in said
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_choice_for_a_group_does_not_see_it():
