@@ -196,8 +196,7 @@ def protocols_table() -> str:
 
 def protocol_rows(values: dict[str, Any], candidate: str, name: str) -> list[str]:
     """Markdown rows: a candidate by protocol, single networks and ensembles."""
-    table, rows = protocols.protocol_scores(values), []
-    table = table[table.candidate == candidate]
+    table, rows = protocols.protocol_scores({"jobs": {candidate: values["jobs"][candidate]}}), []
     for protocol, part in table.groupby("protocol", sort=False):
         for together, some in part.groupby(part.network == protocols.ENSEMBLE):
             cells = [f"{some.groupby('fold')[c].mean().mean():.3f} / {some[c].min():.3f}"

@@ -263,9 +263,8 @@ class Target(NamedTuple):
 
 def _mean_or_worst(protocol: str, score: str, worst: bool) -> Callable[..., float]:
     def reached(values: Mapping[str, Any], candidate: str, ensemble: bool) -> float:
-        table = protocol_scores(values)
-        table = table[(table.candidate == candidate) & (table.protocol == protocol)
-                      & ((table.network == ENSEMBLE) == ensemble)]
+        table = protocol_scores({"jobs": {candidate: values["jobs"][candidate]}})
+        table = table[(table.protocol == protocol) & ((table.network == ENSEMBLE) == ensemble)]
         return float(table[score].min() if worst else table.groupby("fold")[score].mean().mean())
 
     return reached
