@@ -162,8 +162,8 @@ build/experiments/leave_one_date_out_plain: private RUN = $(LEAVE_OUT) --set log
   --write leave_one_date_out_plain
 build/experiments/fair_pixels: private BEFORE = $(PY) -m experiments.fair_pixels --prepare
 build/experiments/fair_pixels: private RUN = fair_pixels --jobs $(JOBS)
-build/experiments/fair_networks: private BEFORE = $(PY) -m experiments.fair_regions
-build/experiments/fair_networks: private RUN = fair_networks --jobs $(JOBS)
+build/experiments/fair_networks: private RUN = fair_networks --jobs $(JOBS) && \
+  $(PY) -m experiments.fair_regions
 build/experiments/fair_comparison: private RUN = fair_comparison
 build/experiments/pixel_classifiers: private RUN = pixel_classifiers --write
 build/experiments/site_rules: private RUN = site_rules --seeds 20 --write
