@@ -11,6 +11,7 @@ import rasterio
 from rasterio.transform import from_origin
 
 from lulc_lib.data.scenes import BANDS
+from lulc_lib.landscape import write_landscape
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -22,6 +23,12 @@ def published() -> Path:
     if not folder:
         pytest.skip("LULC_DATA is not set: no published data")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def landscape(tmp_path_factory) -> Path:
+    """Folder of a synthetic landscape (seed 3), which no test changes."""
+    return write_landscape(tmp_path_factory.mktemp("landscape") / "synthetic", 3)
 
 
 @pytest.fixture

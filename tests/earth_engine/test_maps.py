@@ -25,17 +25,11 @@ from lulc_lib.earth_engine.maps import _without_font
 from lulc_lib.earth_engine.points import draw_points, to_earth_engine
 from lulc_lib.earth_engine.workflow import CLASSIFIERS
 from lulc_lib.errors import InputError
-from lulc_lib.landscape import write_landscape
 from tests.conftest import ROOT
 
 SITE = SITES["strzegom"]
 CLASSES = [legend.code(k) for k in ("mixed_forest", "crops_ripe", "water", "quarry")]
 JULY = "2023-07-01", "2023-07-30"
-
-
-@pytest.fixture(scope="module")
-def landscape(tmp_path_factory):
-    return write_landscape(tmp_path_factory.mktemp("landscape") / "synthetic", 3)
 
 
 @pytest.fixture(scope="module")

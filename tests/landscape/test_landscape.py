@@ -27,8 +27,8 @@ CATEGORIES = ("licensed", "overrun", "in_deposit_unlicensed", "outside_deposit",
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_landscape(tmp_path_factory.mktemp("landscape") / "synthetic", SEED)
+def folder(landscape):
+    return landscape
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,6 @@ from lulc_lib.cli import main
 from lulc_lib.data.geotiff import INSIDE, applicability_beside, applicability_writer
 from lulc_lib.errors import InputError
 from lulc_lib.figures.sites import evidence_sheet
-from lulc_lib.landscape import write_landscape
 from lulc_lib.sites import evaluate
 from lulc_lib.sites.evaluate import ANY_CANDIDATE, compare_sites, match_sites, precision_recall
 from lulc_lib.sites.layers import LAYERS
@@ -129,11 +128,6 @@ def test_registered_shapes_move_each_their_own_way():
 
 
 # --- a whole landscape ----------------------------------------------------------------------
-
-@pytest.fixture(scope="module")
-def landscape(tmp_path_factory):
-    return write_landscape(tmp_path_factory.mktemp("landscape") / "seed0", 0)
-
 
 @pytest.fixture(scope="module")
 def assessed(landscape):

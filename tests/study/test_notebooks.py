@@ -1,12 +1,14 @@
-"""The notebooks: clean as committed, run to their end, and their numbers still true."""
+"""The notebooks: clean as committed, and what runs them.
+
+That they run to their end, and that their numbers are still true, is in ``test_notebooks_run.py``
+and ``test_notebooks_numbers.py``: files of their own, as tests run side by side file by file.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,7 +20,6 @@ import pytest
 from tests.conftest import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
-STRICT = [n for n in NOTEBOOKS if n.name[:2] in ("01", "04", "05", "07")]
 RUNNER = [sys.executable, str(ROOT / "scripts" / "run_notebook.py")]
 MOST_IMPORTS = 8
 FORBIDDEN = r"sys\.path|!pip|%pip|import \*|filterwarnings\(.ignore.\)|^\s*class |/home/|C:\\"
@@ -66,31 +67,6 @@ def test_committed_with_clean_outputs(path):
     assert not [p for p in places if f"{p}/" in text], "a path of this machine"
     assert not re.search(r"/home/|papermill", text)
     assert '"name": "stderr"' not in text
-
-
-def test_all_run_on_the_synthetic_landscape(tmp_path):
-    """What `make smoke SOURCE=synthetic` does, in order, into build/ only."""
-    before = {n: n.read_bytes() for n in NOTEBOOKS}
-    shutil.rmtree(ROOT / "build" / "synthetic-smoke" / "build", ignore_errors=True)  # train anew
-    for notebook in NOTEBOOKS:
-        out = ROOT / "build" / "synthetic-smoke" / notebook.name
-        run = subprocess.run(
-            [*RUNNER, notebook.relative_to(ROOT), "--output", out, "--source", "synthetic",
-             "--budget", "smoke"], cwd=ROOT, capture_output=True, text=True)
-        assert run.returncode == 0, run.stderr[-3000:]
-    assert {n: n.read_bytes() for n in NOTEBOOKS} == before
-    figures = list((ROOT / "build/synthetic-smoke/figures/synthetic").glob("*.png"))
-    assert len(figures) >= 13
-
-
-def test_committed_numbers_are_still_true(published, tmp_path):
-    """Strict nbval: every printed number and table must come out again."""
-    shutil.copytree(ROOT / "results", tmp_path / "results")
-    run = subprocess.run(
-        [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-p", "no:cacheprovider",
-         *map(str, STRICT)], cwd=ROOT, capture_output=True, text=True,
-        env=os.environ | {"LULC_OUTPUT": str(tmp_path)})
-    assert run.returncode == 0, run.stdout[-6000:]
 
 
 @pytest.fixture
