@@ -110,7 +110,7 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how the scene is read."""
     parser.add_argument("--bands", metavar="NAMES",
                         help="the bands' names in the file's order, such as B02,B03,B04,…, where "
-                        "it names none; '-' for one that is not needed")
+                        "it names none; 'x' for one that is not needed")
     parser.add_argument("--time", metavar="TIME",
                         help="which time of a series, such as 2023-07-09")
     parser.add_argument("--like", type=Path, metavar="FILE",

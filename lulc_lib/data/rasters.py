@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -21,6 +22,11 @@ from lulc_lib.data.bands import band_key
 from lulc_lib.data.grids import Grid
 from lulc_lib.data.radiometry import QUANTIFICATION
 from lulc_lib.errors import InputError
+
+OVER_HTTP = {
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_HTTP_CONNECTTIMEOUT": "10",
+    "GDAL_HTTP_TIMEOUT": "30", "GDAL_HTTP_MAX_RETRY": "4", "GDAL_HTTP_RETRY_DELAY": "1"}
+"""How GDAL asks a server, unless told otherwise: for no files beside one, and not for ever."""
 
 
 class Raster:
@@ -59,15 +65,23 @@ class Raster:
         """Return the file, open in this thread."""
         if not hasattr(self._open, "file"):
             try:
-                self._open.file = rasterio.open(self.path)
+                with self._patience():
+                    self._open.file = rasterio.open(self.path)
             except (rasterio.errors.RasterioError, UnicodeDecodeError) as error:
                 raise InputError(f"{self.name}: cannot be read as a raster ({error})") from error
         return self._open.file
 
+    def _patience(self) -> AbstractContextManager[object]:
+        if not self.path.startswith(("http://", "https://")):
+            return nullcontext()
+        told = rasterio.env.getenv() if rasterio.env.hasenv() else {}
+        return rasterio.Env(**(OVER_HTTP | told))
+
     def read(self, keys: Sequence[int], window: Window) -> NDArray[np.generic]:
         """Return (band, row, col) values of some bands in a window."""
         try:
-            return self.dataset().read(list(keys), window=window)
+            with self._patience():
+                return self.dataset().read(list(keys), window=window)
         except (rasterio.errors.RasterioError, OSError) as error:
             raise InputError(f"{self.name}: its pixels cannot be read; the file is damaged or "
                              "truncated") from error

@@ -438,7 +438,7 @@ def _renamed(layers: Sequence[Layer], names: Sequence[str], scene: str) -> list[
     """Give layers the names that the user states, in their order."""
     if len(names) != len(layers):
         raise InputError(f"{scene}: has {len(layers)} bands, but --bands names {len(names)}; name "
-                         "each of them in the file's order, '-' for one that is not used")
+                         "each of them in the file's order, 'x' for one that is not used")
     return [Layer(name.strip(), x.source, x.key, x.dtype, x.nodata, x.scale, x.offset)
             for name, x in zip(names, layers, strict=True)]
 
@@ -492,7 +492,7 @@ def _unnamed(layers: Sequence[Layer], name: str) -> str:
         return f"{name}: {_PICTURE}"
     why = "" if count != 13 else " (a Level-1C product has 13: top of atmosphere, no use)"
     return (f"{name}: its {count} bands have no names{why}; say which they are with --bands, in "
-            f"the file's order, '-' for one that is not needed; needed are {','.join(BANDS)}")
+            f"the file's order, 'x' for one that is not needed; needed are {','.join(BANDS)}")
 
 
 _PICTURE = ("its pixels have 8 bits: a picture for the eye, not reflectance; take the product's "

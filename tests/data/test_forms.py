@@ -17,12 +17,14 @@ from odc.geo.geobox import GeoBox
 from rasterio import Affine
 from rasterio.windows import Window
 
+from lulc_lib.data import rasters
 from lulc_lib.data.bands import BANDS, BANDS_10M, COMMON_NAMES, band_key
 from lulc_lib.data.grids import Grid, positions, resample
 from lulc_lib.data.radiometry import scaling_offset
 from lulc_lib.data.rasters import Raster
 from lulc_lib.data.scenes import open_scene, read_scene
 from lulc_lib.errors import InputError
+from tests.http_server import Fault, loopback_server
 
 SIDE = 120
 T10 = Affine(10, 0, 600_000, 0, -10, 5_600_000)
@@ -328,7 +330,7 @@ def test_unnamed_bands(tmp_path, dn):
     with pytest.raises(InputError, match="has 10 bands, but --bands names 9"):
         open_scene(path, bands=BANDS[:9])
     more = write(tmp_path / "more.tif", np.concatenate([dn[:1], dn]))
-    with open_scene(more, bands=["-", *BANDS]) as scene:
+    with open_scene(more, bands=["x", *BANDS]) as scene:
         same_as(scene, dn)
     twelve = write(tmp_path / "twelve.tif", np.concatenate([dn[:2], dn]))
     with pytest.raises(InputError, match=r"--bands B01,B02,B03.*,B8A,B09,B11,B12"):
@@ -463,6 +465,18 @@ def test_stac_item(tmp_path, dn, dn20):
     (tmp_path / "other.json").write_text("{}")
     with pytest.raises(InputError, match="no STAC item"):
         open_scene(tmp_path / "other.json")
+
+
+def test_a_server_that_says_nothing_is_not_waited_for(tmp_path, dn, dn20, monkeypatch):
+    item = write_item(tmp_path, dn, dn20)
+    monkeypatch.setattr(rasters, "OVER_HTTP", rasters.OVER_HTTP | {
+        "GDAL_HTTP_TIMEOUT": "1", "GDAL_HTTP_MAX_RETRY": "0"})
+    with loopback_server(monkeypatch) as server:
+        server.files = {"item.json": item.read_bytes()}
+        server.faults = {"cog/B02.tif": [Fault(stall=20)] * 9}
+        with pytest.raises(InputError, match=r"asset .blue. of item .*cannot be read"):
+            open_scene(f"{server.url}/item.json")
+        assert {path for _, path, _ in server.log} == {"item.json", "cog/B02.tif"}
 
 
 def degrees(dn):
