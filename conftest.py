@@ -10,8 +10,9 @@ import pytest
 
 LOOPBACK = Path(__file__).parent / "tests" / "loopback"
 
-collect_ignore = ["tests/killed_runs.py", "tests/mutants.py", "tests/open_in_qgis.py"]
-"""Programs outside the suite: two targets of the Makefile, and one that QGIS's Python runs."""
+collect_ignore = ["tests/killed_runs.py", "tests/lesson_on_wasm.py", "tests/mutants.py",
+                  "tests/open_in_qgis.py"]
+"""Programs outside the suite: three targets of the Makefile, and one that QGIS's Python runs."""
 
 
 def pytest_configure() -> None:

@@ -35,7 +35,8 @@ KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
 SETUP = """# In the browser: loads what the lesson needs, once, in about a minute.
 import piplite
 await piplite.install(["numpy", "pandas", "matplotlib", "pillow", "filelock", "ipywidgets"])
-await piplite.install("lulc_lib", deps=False)"""
+await piplite.install("lulc-lib", deps=False)"""
+BROUGHT = ("comm", "filelock", "ipywidgets", "jupyterlab_widgets")
 FOLDED = "<details><summary>{}</summary>\n\n{}\n\n</details>"
 
 
@@ -123,12 +124,12 @@ def write_notebooks() -> None:
 
 
 def build_wheels() -> None:
-    """Build our wheel, and fetch the widgets' ones in their pinned versions."""
+    """Build our wheel, and fetch in their pinned versions those that Pyodide does not have."""
     shutil.rmtree(WHEELS, ignore_errors=True)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
     subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", WHEELS, ROOT], check=True)
     subprocess.run([*pip, "download", "--no-deps", "--dest", WHEELS, "--constraint",
-                    ROOT / "requirements.txt", "ipywidgets", "jupyterlab_widgets"], check=True)
+                    ROOT / "requirements.txt", *BROUGHT], check=True)
 
 
 def write_colab(address: str | None) -> None:
