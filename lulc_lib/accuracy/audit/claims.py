@@ -222,14 +222,15 @@ def _soil_and_pits(facts: _Facts) -> dict[str, _Conclusion]:
         ours, theirs = facts.ours.ua[_KEYS[name]], facts.of_gee(_KEYS[name], "ua")
         below += [value < ours for value in theirs.values()]
         points = [int(c.loc[_KEYS[name], ["tp", "fp"]].sum()) for c in facts.points.values()]
-        words.append(f"UA of {name}: {_each(theirs)} from {min(points)} to {max(points)} points, "
+        said = legend.BY_KEY[name].name.lower()
+        words.append(f"UA of {said}: {_each(theirs)} from {min(points)} to {max(points)} points, "
                      f"the network {ours:.3f}")
         counts, pa = facts.points["CART"].loc[_KEYS[name]], facts.of_gee(_KEYS[name], "pa")
         support = int(counts.tp + counts.fn)
         _, low, high = wilson(int(counts.tp), support)
         lows.append(low)
         ahead.append(counts.tp / support >= max(pa.values()))
-        rare.append(f"{name}: {int(counts.tp)} of {support} points, PA [{low:.2f}, {high:.2f}], "
+        rare.append(f"{said}: {int(counts.tp)} of {support} points, PA [{low:.2f}, {high:.2f}], "
                     f"all three classifiers {_each(pa, 2)}")
     matrix = facts.matrices[facts.site]
     soil, quarry = int(_KEYS["bare_soil"]), int(_KEYS["quarry"])
@@ -267,8 +268,8 @@ def _crops_mixed(facts: _Facts) -> dict[str, _Conclusion]:
     for name, mapped in (("growing_as_ripe", "crops_ripe"), ("growing_as_forest", "mixed_forest")):
         other = int(_KEYS[mapped])
         there, back = int(matrix.loc[other, growing]), int(matrix.loc[growing, other])
-        found[name] = _conclude(there > back, False, f"{there} pixels of crops_growing mapped as "
-                                f"{mapped}, {back} the other way round")
+        found[name] = _conclude(there > back, False, f"{there} pixels of growing crops mapped as "
+                                f"{legend.NAMES[other].lower()}, {back} the other way round")
     return found
 
 
