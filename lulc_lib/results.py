@@ -8,7 +8,6 @@ none.
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import math
 import platform
@@ -25,7 +24,7 @@ import numpy as np
 
 from lulc_lib import paths
 from lulc_lib.errors import InputError
-from lulc_lib.io import written_whole
+from lulc_lib.io import sha256, written_whole
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -72,10 +71,10 @@ def write_results(source: str, name: str, values: Mapping[str, Any], data: Itera
     """
     target = results_path(source, name)
     content = {
-        "values": _plain(values),
+        "values": plain(values),
         "provenance": {
             "source": source,
-            "data": {str(p.relative_to(root)): _sha256(p) for p in sorted(set(data))},
+            "data": {str(p.relative_to(root)): sha256(p) for p in sorted(set(data))},
             "absent": sorted(unused),
             "versions": {"python": platform.python_version()} | {p: version(p) for p in _PACKAGES},
             "commit": _commit(), "device": device, "processor": platform.machine(),
@@ -165,20 +164,19 @@ def _keeps(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return core(old) == core(json.loads(json.dumps(new))) and unclean(old) <= unclean(new)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return a value as JSON has it: lists, texts, numbers; what is not finite becomes None.
+
+    >>> plain({1: (np.float32(0.5), np.nan), "a": np.arange(2)})
+    {'1': [0.5, None], 'a': [0, 1]}
+    """
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and math.isnan(value) else value
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _commit() -> str:

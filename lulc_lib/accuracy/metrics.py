@@ -1,12 +1,14 @@
 """Accuracy metrics of a confusion matrix and their means over classes.
 
-TP, FP, FN and TN are taken from a matrix here only, and ``METRICS`` has the only formulas; a test
-evaluates their text against the numbers. 0/0 is NaN, never 0; a mean says what it averages.
+TP, FP, FN and TN are taken from a matrix here only, and ``metrics.csv`` has the only formulas; the
+numbers are computed from their text. 0/0 is NaN, never 0; a mean says what it averages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+import csv
+from collections.abc import Hashable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,9 +16,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from lulc_lib.accuracy.confusion import check_confusion
+from lulc_lib.accuracy.formula import evaluate
 from lulc_lib.errors import InputError, check_choice
 
-PAPER = "Hejmanowska et al. 2025, Table 6"
 USUAL = ("producers_accuracy", "users_accuracy", "f1", "acc", "specificity", "iou")
 """The metrics that :func:`averages` averages if none are named."""
 
@@ -63,123 +65,24 @@ class Parts(NamedTuple):
 
 
 class Metric(NamedTuple):
-    """A metric; ``compute`` is None for one of the whole matrix, which has its own function."""
+    """A metric of each class, or of the whole matrix, which has a function of its own."""
 
     name: str
     formula: str
     range: str
     synonyms: tuple[str, ...]
     source: str
-    compute: Callable[[Parts], NDArray[np.float64]] | None = None
+    of_matrix: bool = False
 
-
-def _value(name: str, parts: Parts) -> NDArray[np.float64]:
-    return METRICS[name].compute(parts)
-
-
-def _mcc(p: Parts) -> NDArray[np.float64]:
-    whole = (p.tp + p.fp) * (p.tp + p.fn) * (p.tn + p.fp) * (p.tn + p.fn)
-    return ratio(p.tp * p.tn - p.fp * p.fn, np.sqrt(whole))
-
-
-def _prevalence_threshold(p: Parts) -> NDArray[np.float64]:
-    root = np.sqrt(1 - _value("specificity", p))
-    return ratio(root, np.sqrt(_value("producers_accuracy", p)) + root)
+    def compute(self, parts: Parts) -> NDArray[np.float64]:
+        """Compute the metric of each class by its formula; NaN for 0/0."""
+        return evaluate(self.formula, {k.upper(): v for k, v in parts._asdict().items()})
 
 
 METRICS: dict[str, Metric] = {
-    "producers_accuracy": Metric(
-        "Producer's accuracy", "TP / (TP + FN)", "0 to 1",
-        ("PA", "recall", "sensitivity", "true positive rate (TPR)", "hit rate"),
-        f"{PAPER}; Story & Congalton 1986", lambda p: ratio(p.tp, p.tp + p.fn)),
-    "users_accuracy": Metric(
-        "User's accuracy", "TP / (TP + FP)", "0 to 1",
-        ("UA", "precision", "positive predictive value (PPV)"),
-        f"{PAPER}; Story & Congalton 1986", lambda p: ratio(p.tp, p.tp + p.fp)),
-    "f1": Metric(
-        "F1", "2 * TP / (2 * TP + FP + FN)", "0 to 1",
-        ("F1-score", "Dice coefficient", "Sørensen index", "harmonic mean of PA and UA"),
-        f"{PAPER}; van Rijsbergen 1979", lambda p: ratio(2 * p.tp, 2 * p.tp + p.fp + p.fn)),
-    "omission_error": Metric(
-        "Omission error", "FN / (TP + FN)", "0 to 1, 0 is best", ("1 − PA", "miss rate"),
-        "Congalton 1991; Stehman 1997", lambda p: ratio(p.fn, p.tp + p.fn)),
-    "commission_error": Metric(
-        "Commission error", "FP / (TP + FP)", "0 to 1, 0 is best",
-        ("1 − UA", "false discovery rate"),
-        "Congalton 1991; Stehman 1997", lambda p: ratio(p.fp, p.tp + p.fp)),
-    "acc": Metric(
-        "Accuracy of one class against all others", "(TP + TN) / (TP + FP + FN + TN)",
-        "0 to 1; its mean over K classes is 1 − 2 (1 − OA) / K, so near 1 when K is large",
-        ("ACC", "per-class accuracy", "not overall accuracy"), PAPER,
-        lambda p: ratio(p.tp + p.tn, p.n)),
-    "specificity": Metric(
-        "Specificity", "TN / (TN + FP)", "0 to 1; near 1 for every rare class",
-        ("true negative rate (TNR)", "selectivity"), PAPER, lambda p: ratio(p.tn, p.tn + p.fp)),
-    "npv": Metric(
-        "Negative predictive value", "TN / (TN + FN)", "0 to 1; near 1 for every rare class",
-        ("NPV",), "Fawcett 2006; Chicco & Jurman 2020", lambda p: ratio(p.tn, p.tn + p.fn)),
-    "fnr": Metric(
-        "False negative rate", "FN / (TP + FN)", "0 to 1, 0 is best",
-        ("FNR", "miss rate", "omission error"), "Fawcett 2006",
-        lambda p: ratio(p.fn, p.tp + p.fn)),
-    "fpr": Metric(
-        "False positive rate", "FP / (FP + TN)", "0 to 1, 0 is best",
-        ("FPR", "fall-out", "false alarm rate", "not commission error"), "Fawcett 2006",
-        lambda p: ratio(p.fp, p.fp + p.tn)),
-    "fdr": Metric(
-        "False discovery rate", "FP / (TP + FP)", "0 to 1, 0 is best",
-        ("FDR", "commission error"), "Benjamini & Hochberg 1995",
-        lambda p: ratio(p.fp, p.tp + p.fp)),
-    "for": Metric(
-        "False omission rate", "FN / (FN + TN)", "0 to 1, 0 is best",
-        ("FOR", "1 − NPV", "not omission error"), "Powers 2011",
-        lambda p: ratio(p.fn, p.fn + p.tn)),
-    "iou": Metric(
-        "Intersection over union", "TP / (TP + FP + FN)", "0 to 1; never above F1",
-        ("IoU", "Jaccard index", "critical success index (CSI)", "threat score (TS)"),
-        "Jaccard 1901; Schaefer 1990", lambda p: ratio(p.tp, p.tp + p.fp + p.fn)),
-    "mcc": Metric(
-        "Matthews correlation coefficient",
-        "(TP * TN - FP * FN) / sqrt((TP + FP) * (TP + FN) * (TN + FP) * (TN + FN))",
-        "−1 to 1, 0 is chance", ("MCC", "phi coefficient"),
-        "Matthews 1975; Chicco & Jurman 2020", _mcc),
-    "balanced_accuracy": Metric(
-        "Balanced accuracy", "(TP / (TP + FN) + TN / (TN + FP)) / 2", "0 to 1, 0.5 is chance",
-        ("BA", "mean of PA and specificity"), "Brodersen et al. 2010",
-        lambda p: (_value("producers_accuracy", p) + _value("specificity", p)) / 2),
-    "fowlkes_mallows": Metric(
-        "Fowlkes–Mallows index", "sqrt(TP / (TP + FP) * TP / (TP + FN))", "0 to 1; never below F1",
-        ("FM", "geometric mean of PA and UA"), "Fowlkes & Mallows 1983",
-        lambda p: np.sqrt(_value("users_accuracy", p) * _value("producers_accuracy", p))),
-    "informedness": Metric(
-        "Informedness", "TP / (TP + FN) + TN / (TN + FP) - 1", "−1 to 1, 0 is chance",
-        ("bookmaker informedness (BM)", "Youden's J", "true skill statistic"),
-        "Youden 1950; Powers 2011",
-        lambda p: _value("producers_accuracy", p) + _value("specificity", p) - 1),
-    "markedness": Metric(
-        "Markedness", "TP / (TP + FP) + TN / (TN + FN) - 1", "−1 to 1, 0 is chance",
-        ("MK", "ΔP"), "Powers 2011",
-        lambda p: _value("users_accuracy", p) + _value("npv", p) - 1),
-    "prevalence_threshold": Metric(
-        "Prevalence threshold",
-        "sqrt(FP / (FP + TN)) / (sqrt(TP / (TP + FN)) + sqrt(FP / (FP + TN)))",
-        "0 to 1; below this prevalence UA falls fast",
-        ("PT", "(sqrt(TPR · FPR) − FPR) / (TPR − FPR)"), "Balayla 2020", _prevalence_threshold),
-    "overall_accuracy": Metric(
-        "Overall accuracy", "trace / n", "0 to 1",
-        ("OA", "accuracy in machine learning", "micro-averaged PA, UA and F1"),
-        f"{PAPER}; Congalton 1991"),
-    "kappa": Metric(
-        "Cohen's kappa", "(OA − chance) / (1 − chance), chance = Σ row share · column share",
-        "−1 to 1, 0 is chance", ("κ", "KIA", "Heidke skill score"),
-        "Cohen 1960; its critique: Pontius & Millones 2011"),
-    "quantity_disagreement": Metric(
-        "Quantity disagreement", "Σ |row share − column share| / 2", "0 to 1 − OA, 0 is best",
-        ("Q", "wrong amounts of the classes"), "Pontius & Millones 2011"),
-    "allocation_disagreement": Metric(
-        "Allocation disagreement", "1 − OA − quantity disagreement", "0 to 1 − OA, 0 is best",
-        ("A", "right amounts in wrong places"), "Pontius & Millones 2011"),
-}
+    row.pop("key"): Metric(**{**row, "synonyms": tuple(row["synonyms"].split("; ")),
+                              "of_matrix": row["of_matrix"] == "yes"})
+    for row in csv.DictReader(Path(__file__).with_suffix(".csv").read_text("utf-8").splitlines())}
 """Column or function name to metric. 0/0 is NaN in all of them.
 
 Full references: Balayla 2020, PLoS ONE 15(10), e0240215. Benjamini & Hochberg 1995, J. R. Stat.
@@ -193,7 +96,7 @@ Environ. 62, 77–89. Story & Congalton 1986, Photogramm. Eng. Remote Sens. 52, 
 Rijsbergen 1979, Information Retrieval. Youden 1950, Cancer 3, 32–35.
 """
 
-PER_CLASS: tuple[str, ...] = tuple(k for k, m in METRICS.items() if m.compute is not None)
+PER_CLASS: tuple[str, ...] = tuple(k for k, m in METRICS.items() if not m.of_matrix)
 """The metrics that each class has."""
 
 

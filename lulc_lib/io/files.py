@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import itertools
 import os
 import shutil
@@ -38,6 +39,12 @@ def existing_file(path: Path | str) -> Path:
     if not os.access(path, os.R_OK):
         raise InputError(f"{path}: permission to read it is denied")
     return path
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def existing_folder(path: Path | str) -> Path:

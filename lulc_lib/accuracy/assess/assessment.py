@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lulc_lib.accuracy import formula as formulas
 from lulc_lib.accuracy.area import AreaAdjusted, area_adjusted
-from lulc_lib.accuracy.assess import formula as formulas
 from lulc_lib.accuracy.assess.confusion_inputs import Comparison
 from lulc_lib.accuracy.metrics import (
     PER_CLASS,
@@ -23,6 +23,7 @@ from lulc_lib.accuracy.metrics import (
 from lulc_lib.accuracy.uncertainty import PER_CLASS as WITH_INTERVAL
 from lulc_lib.accuracy.uncertainty import Interval, cluster_bootstrap, wilson
 from lulc_lib.errors import InputError
+from lulc_lib.results import plain
 
 SAMPLE = "a stratified random sample with the map classes as strata"
 """What an area-adjusted estimate presumes of the compared units."""
@@ -128,7 +129,7 @@ def assess(comparison: Comparison, areas: Mapping[str, float] | None = None,
 
     ``areas``: mapped area of every class, any unit; presumes :data:`SAMPLE`. ``complete``:
     classes of which it holds every unit. ``formula``: see
-    :func:`lulc_lib.accuracy.assess.formula.evaluate`.
+    :func:`lulc_lib.accuracy.formula.evaluate`.
 
     Raises
     ------
@@ -197,7 +198,7 @@ def as_json(assessment: Assessment) -> dict[str, Any]:
             "per_class": {label: row.to_dict() for label, row in area.per_class.iterrows()},
             "design": area.design,
         }
-    return _plain(out)
+    return plain(out)
 
 
 def interval_values(assessment: Assessment) -> dict[str, Any]:
@@ -240,13 +241,3 @@ def amount(value: float, error: float) -> tuple[str, str]:
         return f"{value:.6g}", UNDEFINED if math.isnan(error) else "0"
     digits = min(12, max(0, 2 - math.floor(math.log10(error))))
     return f"{value:.{digits}f}", f"{error:.{digits}f}"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else None
-    return int(value) if isinstance(value, np.integer) else value

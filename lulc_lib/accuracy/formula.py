@@ -1,4 +1,4 @@
-"""A custom per-class formula: parsed against a whitelist, computed in float64, never executed.
+"""A formula of TP, FP, FN and TN: parsed against a whitelist, computed in float64, never executed.
 
 General evaluators let through what no formula needs (subscripts, numpy's ``out`` argument).
 """
@@ -69,15 +69,16 @@ def evaluate(text: str, values: Mapping[str, Vector]) -> Vector:
     array([0.75,  nan])
     """
     tree = _parse(split_name(text)[1])
-    size = len(next(iter(values.values())))
+    shape = np.shape(next(iter(values.values())))
     try:
         with np.errstate(all="ignore"):
-            result = np.broadcast_to(_value(tree, values), (size,)).astype(np.float64)
+            result = np.broadcast_to(_value(tree, values), shape).astype(np.float64)
     except RecursionError:
         raise InputError("the formula is nested too deeply") from None
     return np.where(np.isfinite(result), result, np.nan)
 
 
+@functools.cache
 def _parse(text: str) -> ast.expr:
     if len(text) > LONGEST:
         raise InputError(f"the formula has {len(text)} characters; at most {LONGEST} are allowed")
