@@ -69,17 +69,3 @@ from lulc_lib.accuracy.uncertainty import (
     reweighted_accuracy,  # OA on another mix of classes
     wilson,  # interval of a proportion of independent points
 )
-
-__all__ = [
-    "METRICS", "PER_CLASS", "QUADRANTS", "SEASONS", "SEASON_GROUPS", "Fold", "Reliability",
-    "area_adjusted", "area_adjusted_strata", "as_confusion", "audit", "averages",
-    "averages_of_parts", "binary_metrics", "binary_parts", "both_right", "calibration",
-    "check_confusion", "cluster_bootstrap", "confusion_by_group", "confusion_from_labels",
-    "confusion_matrix", "count_labelled", "describe", "design_effect", "design_sample",
-    "disagreement", "draw_ranks", "expected_calibration_error", "expected_se", "fit_temperature",
-    "from_accuracy_checker", "from_earth_engine", "from_reference_rows", "from_sklearn", "kappa",
-    "label_clusters", "lesson", "macro_f1", "macro_f1_two_ways", "make_fold", "mcnemar",
-    "overall_accuracy", "paired_cluster_bootstrap", "per_class", "published", "redrawn_macro_f1",
-    "refuse_leak", "reliability", "reweighted_accuracy", "sample_size", "splits", "summary",
-    "wilson",
-]

@@ -1,9 +1,6 @@
 """Room 01, data: the published dataset, and scenes, references and maps of any place."""
 
-from __future__ import annotations
-
-from importlib import import_module
-from typing import Any
+from lulc_lib.lazy import attach
 
 _MODULES = {
     "SITES": "catalogue",         # site name to its grid
@@ -71,11 +68,4 @@ _MODULES = {
 }
 """Public name to module. Each is imported when first used: a list of files needs no GIS."""
 
-__all__ = sorted(_MODULES)
-
-
-def __getattr__(name: str) -> Any:
-    """Return a public name of the room."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__, __all__ = attach(__name__, _MODULES)

@@ -3,10 +3,7 @@
 Who answers the client is chosen by :func:`open_backend`: Google, or the local Earth Engine.
 """
 
-from __future__ import annotations
-
-from importlib import import_module
-from typing import Any
+from lulc_lib.lazy import attach
 
 _MODULES = {
     "open_backend": "backend",       # the client made ready for Google or the local Earth Engine
@@ -38,11 +35,4 @@ _MODULES = {
 }
 """Public name to module, imported when first used: the local server needs no client."""
 
-__all__ = sorted(_MODULES)
-
-
-def __getattr__(name: str) -> Any:
-    """Return a public name of the room."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__, __all__ = attach(__name__, _MODULES)

@@ -11,17 +11,9 @@ the writer: ``from lulc_lib.figures import lesson, save_figure``.
 """
 
 from lulc_lib.figures.style import (
-    SavedFigure,
-    false_colour,
-    figure_path,
-    save_figure,
-    write_figure,
+    SavedFigure,  # a PNG on disk, as a notebook shows it
+    false_colour,  # near infrared, red and green of a scene, to be shown
+    figure_path,  # where figures/<source>/<name>.png lies
+    save_figure,  # the only writer under figures/
+    write_figure,  # to any PNG file
 )
-
-__all__ = [
-    "SavedFigure",   # a PNG on disk, as a notebook shows it
-    "false_colour",  # near infrared, red and green of a scene, to be shown
-    "figure_path",   # where figures/<source>/<name>.png lies
-    "save_figure",   # the only writer under figures/
-    "write_figure",  # to any PNG file
-]

@@ -8,10 +8,7 @@ and turns them into status, category, score and reasons) → ``write_sites`` and
 ``fetch_registries`` fills such a folder from ``services``.
 """
 
-from __future__ import annotations
-
-from importlib import import_module
-from typing import Any
+from lulc_lib.lazy import attach
 
 _MODULES = {
     "Settings": "settings",              # every number the rules rest on
@@ -54,11 +51,4 @@ _MODULES = {
 }
 """Public name to module. Each is imported when first used: the command's help needs no GIS."""
 
-__all__ = sorted(_MODULES)
-
-
-def __getattr__(name: str) -> Any:
-    """Return a public name of the room."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__, __all__ = attach(__name__, _MODULES)

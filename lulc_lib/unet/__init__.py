@@ -27,8 +27,7 @@
 ==============================  =================================================================
 """
 
-from typing import Any
-
+from lulc_lib.lazy import attach
 from lulc_lib.unet.applicability import Applicability, applicability_of, feature_map
 from lulc_lib.unet.augment import AugmentConfig
 from lulc_lib.unet.checkpoint import StoredModel, load_model, save_model, study_model
@@ -40,30 +39,11 @@ from lulc_lib.unet.learner import Learner
 from lulc_lib.unet.model import NETWORKS, Ensemble, OriginalUNet, UNet
 from lulc_lib.unet.normalise import NORMALISATIONS, Normalisation, fit
 from lulc_lib.unet.parallel import train_seeds
-from lulc_lib.unet.predict import (
-    map_of,
-    predict_probabilities,
-    predict_scene,
-)
+from lulc_lib.unet.predict import map_of, predict_probabilities, predict_scene
 from lulc_lib.unet.train import TrainResult, train, train_ensemble
 
 _LATER = {"classify_file": "map_files", "differences": "describe", "stages": "describe"}
 """Public name to the module that needs more libraries than training does."""
 
-__all__ = [
-    "CONFIGS", "NETWORKS", "NORMALISATIONS", "Applicability", "AugmentConfig", "Ensemble",
-    "Learner", "Normalisation", "OriginalUNet", "StoredModel", "TrainConfig", "TrainResult",
-    "TrainingSet", "UNet", "applicability_of", "classify_file", "differences", "feature_map", "fit",
-    "get_config", "load_model", "map_of", "pick_device", "predict_probabilities", "predict_scene",
-    "propagate_labels", "save_model", "split_by_place", "stages", "study_model", "train",
-    "train_ensemble", "train_seeds",
-]
+__getattr__ = attach(__name__, _LATER)[0]
 
-
-def __getattr__(name: str) -> Any:
-    """Return a public name of a module that is imported when first used."""
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

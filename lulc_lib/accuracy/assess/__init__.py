@@ -12,6 +12,3 @@ from lulc_lib.accuracy.assess.confusion_inputs import (
     read_names,  # names of the classes (JSON)
 )
 from lulc_lib.accuracy.assess.report import write_report  # assessment → HTML page
-
-__all__ = ["Assessment", "Comparison", "as_json", "assess", "read_areas", "read_comparison",
-           "read_names", "write_report"]

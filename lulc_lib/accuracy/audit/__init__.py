@@ -5,5 +5,3 @@ from lulc_lib.accuracy.audit.printed import (
     TEST_POINTS,  # points behind the tables of the Earth Engine classifiers
     reconstruct_counts,  # TP, FP, FN and TN behind such a table
 )
-
-__all__ = ["TEST_POINTS", "audit", "reconstruct_counts"]

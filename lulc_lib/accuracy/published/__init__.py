@@ -18,9 +18,6 @@ from lulc_lib.accuracy.confusion import as_confusion
 from lulc_lib.errors import InputError
 from lulc_lib.io import existing_file
 
-__all__ = ["claims", "index", "matrix_of", "printed_matrix", "quoted", "read_published_matrix",
-           "released_matrix", "table", "training_scenes"]
-
 _FOLDER = Path(__file__).parent
 
 
