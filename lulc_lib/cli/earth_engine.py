@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from lulc_lib import paths
 from lulc_lib.cli.common import DONE, Files, Subparsers, note
+from lulc_lib.io import existing_file
 
 if TYPE_CHECKING:
     from ee_local import LocalServer
@@ -64,13 +65,19 @@ def run_earth_engine(args: argparse.Namespace) -> int:
 
 
 def _started(args: argparse.Namespace) -> LocalServer:
+    from ee_local.server import check_port
+
     from lulc_lib.data.catalogue import find_site
     from lulc_lib.data.source import resolve_source
     from lulc_lib.earth_engine import assets
     from lulc_lib.landscape import ensure_landscape
 
-    if args.site is not None:
+    if args.site is not None:  # all that was given, before scenes are fetched or made
         find_site(args.site)
+    with assets.as_ours():
+        check_port(args.port)
+        if args.corine is not None:
+            assets.corine_image(existing_file(args.corine))
     with contextlib.redirect_stdout(sys.stderr):
         source = resolve_source(args.source, ensure_landscape)
     exports = args.exports or paths.project_root() / "build" / "earth_engine" / "exports"

@@ -65,6 +65,9 @@ class Parser(argparse.ArgumentParser):
         options = [o for o in self._option_string_actions if o.startswith("--")]
         for wrong in re.findall(r"(?<!\S)--[\w-]+", message.partition(":")[2]):
             message += _meant(wrong, options)
+        if message.endswith("expected one argument"):
+            option = message.split()[1].rstrip(":").split("/")[-1]
+            message += f"; a value that begins with - is written as {option}=VALUE"
         if choice := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
             message += _meant(choice[1], re.findall(r"[\w-]+", choice[2]))
         self.exit(2, f"{self.prog}: {message} (usage: {self.prog} --help)\n")

@@ -112,6 +112,10 @@ def files_sites(args: argparse.Namespace) -> Files:
     from lulc_lib.data.geotiff import applicability_beside
     from lulc_lib.sites import output_paths
 
+    if args.html and args.sheets and args.html.suffix == ".png" and (
+            args.html.resolve().parent == args.sheets.resolve()):
+        raise InputError(f"--html {args.html}: is called as the sheets in {args.sheets} are; name "
+                         "another file")
     outside = args.applicability or map(applicability_beside, args.maps)
     return Files((*args.maps, *(args.scenes or []), *(args.probabilities or []), *outside,
                   args.registries),

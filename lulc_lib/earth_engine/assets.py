@@ -63,7 +63,7 @@ def start_local(root: Path, site: str | None = None, port: int = 0, exports: Pat
         written, or the port is taken.
     """
     exports = exports or paths.output_root() / "build" / "earth_engine" / "exports"
-    with _as_ours():
+    with as_ours():
         return ee_local.start(_catalogue(root, site, corine), port, exports)
 
 
@@ -122,7 +122,7 @@ def _harmonised(path: Path) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
 
 
 @contextmanager
-def _as_ours() -> Iterator[None]:
+def as_ours() -> Iterator[None]:
     """Turn the errors of the local Earth Engine into the study's."""
     try:
         yield

@@ -102,6 +102,7 @@ def fetch_registries(
     for layer in names.keys() - services.keys():
         raise InputError(f"layer is {layer!r}; one of {', '.join(services)} can be fetched")
     folder = Path(folder)
+    made = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -122,6 +123,8 @@ def fetch_registries(
                     unreachable.add(host)
                 outcome = _failed(service.layer, folder, str(error))
             outcomes.append(outcome)
+    if made and not any(folder.iterdir()):
+        folder.rmdir()
     return outcomes
 
 

@@ -207,6 +207,12 @@ class _Sockets(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
 
+def check_port(port: int) -> None:
+    """Raise InputError for a number that is no port."""
+    if not 0 <= port <= 65535:
+        raise InputError(f"port is {port}; it must be 0 (any that is free) to 65535")
+
+
 class LocalServer:
     """A running local Earth Engine; ``stop()`` it, or use it in a ``with`` block.
 
@@ -222,8 +228,7 @@ class LocalServer:
 
     def __init__(self, engine: Engine, port: int = 0) -> None:
         self.engine, self.exports = engine, engine.exports.folder
-        if not 0 <= port <= 65535:
-            raise InputError(f"port is {port}; it must be 0 (any that is free) to 65535")
+        check_port(port)
         try:
             self._server = _Sockets(port)
         except OSError as error:
