@@ -143,12 +143,12 @@ def test_what_was_not_run_is_listed(tmp_path, monkeypatch):
     assert region.endswith("img_train/k.tif")
     assert any(w.startswith("gradient boosting: ") for w in missing)
     assert missing["random forest, tuned, season and place out: june-NW, october-SW, winter-SE"
-                   ] == "3 trainings more; they take 1 hours of a CPU core"
+                   ] == "3 trainings more, 1.0 hours of a CPU core"
     shipped = "shipped model (6 U-Nets): random pixels, "
     why, = (why for what, why in missing.items() if what.startswith(shipped))
     folds = sum(len(p.folds) for n, p in fair_comparison.PROTOCOLS.items()
                 if "," not in n and n != "region out")
-    assert why == f"{6 * folds} trainings more; they take {3 * folds} hours of a CPU core"
+    assert why == f"{6 * folds} trainings more, {3 * folds}.0 hours of a CPU core"
 
 
 def test_all_are_scored_on_the_same_folds(tmp_path):
