@@ -15,7 +15,7 @@ ALONE := $(PYTHON) scripts/run_alone.py
 OUT := build/$(SOURCE)-$(BUDGET)
 JOBS ?= 2
 
-.PHONY: dist class html pages_env help env data reproduce reproduce_now notebooks smoke lab experiments test check killed wasm mutants bench clean
+.PHONY: dist class html pages_env help env data reproduce reproduce_now notebooks smoke lab experiments test check killed wasm sockets mutants bench clean
 
 help: ## list the commands
 	@echo "make COMMAND [SOURCE=auto|published|synthetic] [BUDGET=smoke|default|paper]"
@@ -57,8 +57,8 @@ html: pages_env ## render all notebooks as linked pages, in build/html
 pages_env:
 	@$(ALONE) pages_env $(PYTHON) scripts/setup_environment.py --folder $(PAGES) --extra pages
 
-test: env ## run all tests
-	@$(PY) -m pytest
+test: env ## run all tests, JOBS files of them side by side
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 dist: env ## build both packages, install them in an empty environment, ask for wheels
 	@$(PY) scripts/check_packages.py build
@@ -67,13 +67,18 @@ dist: env ## build both packages, install them in an empty environment, ask for 
 check: env ## lint the code of all packages and notebooks
 	@$(PY) -m ruff check .
 
-killed: env ## kill make reproduce at 20 random moments, run it again and compare (hours)
+killed: env ## kill make reproduce at 20 random moments, run it again and compare (an hour)
 	@$(PY) tests/killed_runs.py
 
 wasm: env ## run both lessons on 32-bit WebAssembly, as a browser does (minutes)
 	@$(ALONE) wasm $(PY) tests/lesson_on_wasm.py
 
-mutants: env ## mutation testing of accuracy/ and of the site rules, in build/mutants (a day)
+sockets: env ## make smoke, and fail where it asks for an address beyond this machine
+	@mkdir -p build && : > build/sockets && PYTHONPATH=$(CURDIR)/tests/loopback \
+	  LULC_SOCKETS=$(CURDIR)/build/sockets $(MAKE) --no-print-directory -o env smoke
+	@test ! -s build/sockets || { cat build/sockets; exit 1; }
+
+mutants: env ## mutation testing of accuracy/ and of the site rules, in build/mutants (hours)
 	@$(ALONE) mutants $(PY) tests/mutants.py
 
 # What the notebooks depend on -----------------------------------------------------------------
