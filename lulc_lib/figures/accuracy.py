@@ -25,7 +25,7 @@ FEW_POLYGONS = 10
 def confusion_pair(matrices: Mapping[str, pd.DataFrame], title: str, caption: str) -> Figure:
     """Show confusion matrices side by side; a cell's shade is its share of the reference class."""
     fig, axes = plt.subplots(1, len(matrices), figsize=(6.6 * len(matrices), 6), squeeze=False,
-                             layout="constrained", sharey=True)
+                             sharey=True)
     for ax, (name, matrix) in zip(axes.flat, matrices.items(), strict=True):
         _draw_confusion(ax, matrix)
         ax.set_title(name)
@@ -55,11 +55,10 @@ def maps_side_by_side(reference: xr.DataArray, maps: Mapping[str, xr.DataArray],
                       caption: str) -> Figure:
     """Show reference, maps, and where each map is wrong, over one extent (paper, Figure 11)."""
     columns = len(maps) + 1
-    fig, axes = plt.subplots(2, columns, figsize=(4.4 * columns, 8.6), layout="constrained")
+    fig, axes = plt.subplots(2, columns, figsize=(4.4 * columns, 8.6))
     _reference(axes[0, 0], reference)
     for (name, codes), (above, below) in zip(maps.items(), axes.T[1:], strict=True):
-        style.show_classes(above, codes)
-        above.set_title(name)
+        style.show_classes(above, codes, title=name)
         _show_errors(below, codes, reference)
     style.class_key(axes[1, 0])
     return style.titled(fig, title, caption)
@@ -69,12 +68,10 @@ def maps_side_by_side(reference: xr.DataArray, maps: Mapping[str, xr.DataArray],
 def map_and_one_class(reference: xr.DataArray, named: tuple[str, xr.DataArray], code: int,
                       title: str, caption: str) -> Figure:
     """Show reference, map, errors, and every pixel of one class, enlarged (paper, Figure 12)."""
-    fig, axes = plt.subplots(2, 3, figsize=(12.2, 10.4), layout="constrained",
-                             width_ratios=[1, 1, 0.42])
+    fig, axes = plt.subplots(2, 3, figsize=(12.2, 10.4), width_ratios=[1, 1, 0.42])
     name, codes = named
     _reference(axes[0, 0], reference)
-    style.show_classes(axes[0, 1], codes)
-    axes[0, 1].set_title(name)
+    style.show_classes(axes[0, 1], codes, title=name)
     _show_errors(axes[1, 0], codes, reference)
     _show_one_class(axes[1, 1], codes, code)
     style.class_key(axes[0, 2])
@@ -83,8 +80,7 @@ def map_and_one_class(reference: xr.DataArray, named: tuple[str, xr.DataArray], 
 
 
 def _reference(ax: Axes, reference: xr.DataArray) -> None:
-    style.show_classes(ax, reference)
-    ax.set_title("Reference polygons")
+    style.show_classes(ax, reference, title="Reference polygons")
     style.crs_axes(ax, reference)
     style.scale_bar(ax, 1000)
 
@@ -130,7 +126,7 @@ def f1_by_class(intervals: Mapping[str, Mapping[int, Sequence[float]]], support:
     """
     order = sorted(support.index, key=lambda c: -next(iter(intervals.values()))[c][0])
     few = support.polygons < FEW_POLYGONS
-    fig, ax = plt.subplots(figsize=(10, 0.55 * len(order) + 1.6), layout="constrained")
+    fig, ax = plt.subplots(figsize=(10, 0.55 * len(order) + 1.6))
     for place, (name, values) in enumerate(intervals.items()):
         colour = (style.PUBLISHED, style.OURS, style.ACCENT)[place]
         shift = 0.17 * (place - (len(intervals) - 1) / 2)
@@ -160,7 +156,7 @@ def overall_accuracies(rows: pd.DataFrame, title: str, caption: str) -> Figure:
     """
     grounds = list(dict.fromkeys(rows.measured_on))
     shades = dict(zip(grounds, plt.cm.Dark2.colors, strict=False))
-    fig, ax = plt.subplots(figsize=(11, 0.62 * len(rows) + 1.9), layout="constrained")
+    fig, ax = plt.subplots(figsize=(11, 0.62 * len(rows) + 1.9))
     for place, row in enumerate(rows.itertuples()):
         colour = shades[row.measured_on]
         style.interval(ax, row.low, row.high, place, colour, width=7, alpha=0.35)

@@ -38,7 +38,7 @@ def workflow_chart(
     """
     columns = max(c for c, _, _ in boxes.values()) + 1
     rows = max(r for _, r, _ in boxes.values()) + 1
-    fig, ax = plt.subplots(figsize=(2.15 * columns, 1.05 * rows + 0.9), layout="constrained")
+    fig, ax = plt.subplots(figsize=(2.15 * columns, 1.05 * rows + 0.9))
     places = {name: (2 * column, -row) for name, (column, row, _) in boxes.items()}
     for name, (x, y) in places.items():
         ax.add_patch(FancyBboxPatch(
@@ -67,15 +67,14 @@ def points_map(
         Panel title to points with column ``code``, in the scene's CRS.
     """
     fig, axes = plt.subplots(1, len(sides) + 1, figsize=(5.4 * len(sides) + 2, 5.9),
-                             layout="constrained", width_ratios=[*[1] * len(sides), 0.34])
+                             width_ratios=[*[1] * len(sides), 0.34])
     for ax, (name, points) in zip(axes, sides.items(), strict=False):
         style.show_grey(ax, scene, darkest=0.62, contrast=0.38)
         for code in sorted(points.code.unique()):
             place = points.geometry[points.code == code]
             ax.scatter(place.x / 1000, place.y / 1000, s=15, color=legend.COLOURS[code],
                        edgecolors=style.INK, linewidths=0.5)
-        ax.set_title(name)
-        style.frame(ax)
+        style.frame(ax, title=name)
     style.scale_bar(axes[0], 1000)
     codes = sorted({int(c) for points in sides.values() for c in points.code})
     style.class_key(axes[-1], codes)
@@ -97,8 +96,7 @@ def accuracy_by_draw(
     pair : (str, str)
         The classifiers whose difference is shown, first minus second.
     """
-    fig, (left, right) = plt.subplots(1, 2, figsize=(12, 4.6), layout="constrained",
-                                      width_ratios=[1.15, 1])
+    fig, (left, right) = plt.subplots(1, 2, figsize=(12, 4.6), width_ratios=[1.15, 1])
     for place, name in enumerate(drawn):
         values, colour = drawn[name].to_numpy(), SHADES[place]
         left.scatter(values, place + _swarm(values), s=26, color=colour, alpha=0.75, linewidths=0)
@@ -157,8 +155,7 @@ def recall_by_class(
         Classifier to one row per class code, columns ``estimate``, ``low``, ``high`` and, in
         ``printed``, ``support``.
     """
-    fig, axes = plt.subplots(1, len(ours), figsize=(4.3 * len(ours) + 1, 5), sharey=True,
-                             layout="constrained")
+    fig, axes = plt.subplots(1, len(ours), figsize=(4.3 * len(ours) + 1, 5), sharey=True)
     for place, (ax, (name, table)) in enumerate(zip(axes, ours.items(), strict=True)):
         for row, code in enumerate(table.index):
             for shift, colour, value in ((-0.15, style.PUBLISHED, printed[name].loc[code]),
@@ -188,7 +185,7 @@ def accuracy_by_unit(drawn: Mapping[str, pd.DataFrame], printed: pd.DataFrame, t
     """
     names = list(next(iter(drawn.values())))
     fig, axes = plt.subplots(1, len(names), figsize=(4.1 * len(names), 3.7), sharex=True,
-                             sharey=True, layout="constrained")
+                             sharey=True)
     for ax, name, colour in zip(axes, names, SHADES, strict=True):
         for row, table in enumerate(drawn.values()):
             values = table[name].to_numpy()
@@ -219,7 +216,7 @@ def importance_by_order(
         importance; accuracy lost when the band's values are shuffled among the test points.
     """
     fig, axes = plt.subplots(len(importance), 2, figsize=(12, 2.9 * len(importance) + 0.9),
-                             sharex=True, layout="constrained")
+                             sharex=True)
     columns = (("share of the importance", importance), ("accuracy lost by shuffling", permutation))
     for row, (name, colour) in enumerate(zip(importance, SHADES, strict=False)):
         for ax, (measure, tables) in zip(axes[row], columns, strict=True):
@@ -255,11 +252,10 @@ def maps_beside_reference(
 ) -> Figure:
     """Show the reference and one map above, the maps to compare with it below, over one extent."""
     columns = max(3, len(lower))
-    fig, axes = plt.subplots(2, columns, figsize=(4.1 * columns, 9), layout="constrained")
+    fig, axes = plt.subplots(2, columns, figsize=(4.1 * columns, 9))
     shown = [("Reference polygons", reference), upper, *lower.items()]
     for ax, (name, codes) in zip([*axes[0][:2], *axes[1]], shown, strict=False):
-        style.show_classes(ax, codes)
-        ax.set_title(name)
+        style.show_classes(ax, codes, title=name)
     style.scale_bar(axes[0, 0], 1000)
     for ax in axes[0][2:]:
         ax.axis("off")
@@ -271,8 +267,7 @@ def maps_beside_reference(
 def split_maps(scene: xr.DataArray, left: tuple[str, xr.DataArray], right: tuple[str, xr.DataArray],
                title: str, caption: str) -> Figure:
     """Show what the interactive map shows: two maps left and right of a divider, and the scene."""
-    fig, axes = plt.subplots(1, 3, figsize=(12.5, 5), layout="constrained",
-                             width_ratios=(1, 1, 0.55))
+    fig, axes = plt.subplots(1, 3, figsize=(12.5, 5), width_ratios=(1, 1, 0.55))
     width = left[1].shape[1]
     on_left = np.broadcast_to(np.arange(width) < width // 2, left[1].shape)
     for (_, codes), part in ((left, on_left), (right, ~on_left)):
@@ -280,8 +275,7 @@ def split_maps(scene: xr.DataArray, left: tuple[str, xr.DataArray], right: tuple
     west, east, *_ = style.extent_km(left[1])
     axes[0].axvline((west + east) / 2, color=style.INK, linewidth=2)
     axes[0].set_title(f"{left[0]} | {right[0]}")
-    style.show_false_colour(axes[1], scene)
-    axes[1].set_title("Scene")
+    style.show_false_colour(axes[1], scene, title="Scene")
     style.scale_bar(axes[1], 1000)
     style.class_key(axes[2], style.shown_classes(axes[0]))
     return style.titled(fig, title, caption)

@@ -35,7 +35,7 @@ def sites_map(footprints: gpd.GeoDataFrame, views: Mapping[str, xr.DataArray], t
     views : mapping of str to DataArray
         Site title to its scene, or to a class map where no scene is at hand; at most six.
     """
-    fig = plt.figure(figsize=(12.5, 6), layout="constrained")
+    fig = plt.figure(figsize=(12.5, 6))
     left, right = fig.subfigures(1, 2, width_ratios=[1, 1.4])
     _draw_poland(left.subplots(), footprints)
     axes = right.subplots(2, 3).ravel()
@@ -83,8 +83,7 @@ def quarry_series(scenes: Mapping[str, xr.DataArray], title: str, caption: str) 
     shape = next(iter(scenes.values())).shape
     fig, axes = style.panels(len(scenes), 4, panel=2.9, aspect=shape[1] / shape[2])
     for ax, (date, scene) in zip(axes, scenes.items(), strict=True):
-        style.show_false_colour(ax, scene)
-        ax.set_title(date)
+        style.show_false_colour(ax, scene, title=date)
     style.scale_bar(axes[0], 200)
     return style.titled(fig, title, caption)
 
@@ -101,14 +100,12 @@ def annotation(scenes: Mapping[str, xr.DataArray], labels: Mapping[str, xr.DataA
     """
     first = next(iter(scenes.values()))
     height = 5.3 * first.shape[1] / first.shape[2]
-    fig = plt.figure(figsize=(11, (height + 0.3) * len(scenes) + 1.2), layout="constrained")
+    fig = plt.figure(figsize=(11, (height + 0.3) * len(scenes) + 1.2))
     grid = fig.add_gridspec(len(scenes) + 1, 2, height_ratios=[*[height] * len(scenes), 0.5])
     axes = [[fig.add_subplot(grid[r, c]) for c in (0, 1)] for r in range(len(scenes))]
     for row, date in zip(axes, scenes, strict=True):
-        style.show_classes(row[0], labels[date])
-        style.show_false_colour(row[1], scenes[date])
-        row[0].set_title(f"{date}: annotation")
-        row[1].set_title("Sentinel-2, NIR–R–G")
+        style.show_classes(row[0], labels[date], title=f"{date}: annotation")
+        style.show_false_colour(row[1], scenes[date], "Sentinel-2, NIR–R–G")
         for ax in row:
             for place in places.values():
                 ax.add_patch(_outline(place["region"], place["shape"], place["colour"]))
@@ -150,7 +147,7 @@ def _name_place(ax: Axes, name: str, place: Mapping[str, Any]) -> None:
 def label_coverage(counts: pd.DataFrame, pixels: Mapping[str, int], title: str,
                    caption: str) -> Figure:
     """Show labelled pixels by class code (row) and scene, and their share of all its ``pixels``."""
-    fig, ax = plt.subplots(figsize=(13, 5.6), layout="constrained")
+    fig, ax = plt.subplots(figsize=(13, 5.6))
     shown = np.ma.masked_equal(counts.to_numpy(dtype=float), 0)
     ax.imshow(shown, norm=LogNorm(10, 40_000), cmap="YlGnBu", aspect="auto")
     for (row, col), value in np.ndenumerate(counts.to_numpy()):
@@ -200,8 +197,7 @@ def offset_effect(before: pd.DataFrame, after: pd.DataFrame, medians: Mapping[st
 
     All tables are (date, band), reflectance: 1st percentiles, and medians by class name.
     """
-    fig, axes = plt.subplots(1, 2 + len(medians), figsize=(3.4 * (2 + len(medians)), 4.4),
-                             layout="constrained")
+    fig, axes = plt.subplots(1, 2 + len(medians), figsize=(3.4 * (2 + len(medians)), 4.4))
     for ax, table, name in ((axes[0], before, "Darkest 1 %, as stored"),
                             (axes[1], after, "Darkest 1 %, offset taken off")):
         _lines(ax, table, name)
@@ -230,8 +226,7 @@ def seen_places(seen: xr.DataArray, background: xr.DataArray, shares: Sequence[t
     ``seen`` is 1 … 3 in the order of ``shares`` (name, share of the pixels), 0 elsewhere.
     """
     colours = ["#1c74f3", "#f2a93b", "#c8102e"]
-    fig, (ax, bars) = plt.subplots(1, 2, figsize=(12, 6.4), layout="constrained",
-                                   width_ratios=[1.5, 1])
+    fig, (ax, bars) = plt.subplots(1, 2, figsize=(12, 6.4), width_ratios=[1.5, 1])
     style.show_grey(ax, background, darkest=0.55, contrast=0.45)
     layer = np.ma.masked_equal(seen.values, 0)
     ax.imshow(layer, cmap=ListedColormap(colours), vmin=1, vmax=3, extent=style.extent_km(seen))

@@ -73,7 +73,7 @@ def overview_map(sites: gpd.GeoDataFrame, scene: xr.DataArray,
     names : mapping of int to str, optional
         What to write behind some of the numbers.
     """
-    fig, ax = plt.subplots(figsize=(10.8, 7.9), layout="constrained")
+    fig, ax = plt.subplots(figsize=(10.8, 7.9))
     style.show_false_colour(ax, scene)
     ax.images[-1].set_alpha(PALE)
     window = scene.rio.bounds()
@@ -132,7 +132,7 @@ def corine_map(corine: gpd.GeoDataFrame, names: Mapping[str, str], window: Windo
     sites : mapping of str to geometry
         Name to shape; each has a panel of its own beside the whole map.
     """
-    fig = plt.figure(figsize=(11.5, 6.4), layout="constrained")
+    fig = plt.figure(figsize=(11.5, 6.4))
     grid = fig.add_gridspec(max(len(sites), 1), 2 if sites else 1,
                             width_ratios=[1.8, 1] if sites else [1])
     squares = {name: _window(shape, *SURROUNDINGS, window) for name, shape in sites.items()}
@@ -223,7 +223,7 @@ def _area_curve(ax: Axes, observations: gpd.GeoDataFrame, colour: str) -> None:
 def sizes(areas: Mapping[str, Sequence[float]], threshold: float, title: str,
           caption: str) -> Figure:
     """Show how many objects are at least so large (hectares), by place, and the unit in use."""
-    fig, ax = plt.subplots(figsize=(8.6, 4.4), layout="constrained")
+    fig, ax = plt.subplots(figsize=(8.6, 4.4))
     colours = (legend.COLOURS[legend.code("quarry")], style.INK, style.OURS)
     for (name, values), colour in zip(areas.items(), colours, strict=False):
         ordered = np.sort(np.asarray(values))
@@ -295,7 +295,7 @@ def evidence_sheet(site: pd.Series, observations: gpd.GeoDataFrame,
     window = _window(site.geometry, *VIEW, next(iter(maps.values())).rio.bounds())
     views = _chosen(list(observations.date))
     last = observations[observations.seen].date.max()
-    fig = plt.figure(figsize=(13.2, 8.8), layout="constrained")
+    fig = plt.figure(figsize=(13.2, 8.8))
     top, middle, bottom = fig.subfigures(3, 1, height_ratios=[1.15, 1.6, 1.25])
     axes = top.subplots(1, max(len(views), LEAST_VIEWS))
     for ax, day in zip(axes, views, strict=False):

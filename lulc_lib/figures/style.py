@@ -48,7 +48,7 @@ STYLE = {
     "axes.spines.right": False, "axes.edgecolor": QUIET, "axes.labelcolor": INK,
     "xtick.color": QUIET, "ytick.color": QUIET, "text.color": INK, "figure.titlesize": 13,
     "figure.titleweight": "bold", "image.interpolation": "nearest", "legend.frameon": False,
-    "figure.dpi": 100, "lines.linewidth": 1.6,
+    "figure.dpi": 100, "figure.constrained_layout.use": True, "lines.linewidth": 1.6,
 }
 
 
@@ -175,11 +175,12 @@ def extent_km(grid: xr.DataArray) -> tuple[float, float, float, float]:
     return left / 1000, right / 1000, bottom / 1000, top / 1000
 
 
-def show_classes(ax: Axes, codes: xr.DataArray, where: NDArray[np.bool_] | None = None) -> None:
+def show_classes(ax: Axes, codes: xr.DataArray, where: NDArray[np.bool_] | None = None,
+                 title: str = "") -> None:
     """Draw a (y, x) array of legend codes in its place, or those of its pixels, unsmoothed."""
     shown = codes.values if where is None else np.ma.masked_where(~where, codes.values)
     ax.imshow(shown, **class_colours(), extent=extent_km(codes), gid=CLASSES)
-    frame(ax)
+    frame(ax, title)
 
 
 def shown_classes(ax: Axes) -> list[int]:
@@ -200,10 +201,10 @@ def false_colour(scene: xr.DataArray) -> xr.DataArray:
     return shown.copy(data=np.sqrt(np.clip(shown.values / top, 0, 1)))
 
 
-def show_false_colour(ax: Axes, scene: xr.DataArray) -> None:
+def show_false_colour(ax: Axes, scene: xr.DataArray, title: str = "") -> None:
     """Draw near infrared, red and green of a scene, see :func:`false_colour`."""
     ax.imshow(np.nan_to_num(false_colour(scene).values).transpose(1, 2, 0), extent=extent_km(scene))
-    frame(ax)
+    frame(ax, title)
 
 
 def show_grey(ax: Axes, scene: xr.DataArray, band: str = "B04", top: float = 0.28,
@@ -216,8 +217,10 @@ def show_grey(ax: Axes, scene: xr.DataArray, band: str = "B04", top: float = 0.2
     ax.imshow(darkest + contrast * grey, cmap="gray", vmin=0, vmax=1, extent=extent_km(scene))
 
 
-def frame(ax: Axes) -> None:
-    """Give a map panel that carries a scale bar a plain frame without ticks."""
+def frame(ax: Axes, title: str = "") -> None:
+    """Give a map panel that carries a scale bar a plain frame without ticks, and a title."""
+    if title:
+        ax.set_title(title)
     ax.set_xticks([])
     ax.set_yticks([])
     for side in ax.spines.values():
@@ -284,8 +287,7 @@ def panels(count: int, columns: int, panel: float = 3.0, aspect: float = 1.0, **
     """Make a grid of panels ``panel`` inches wide, ``aspect`` as high; switch off those left."""
     rows = math.ceil(count / columns)
     size = (panel * columns, (panel * aspect + 0.25) * rows + 0.6)
-    fig, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False,
-                             **kwargs)
+    fig, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, **kwargs)
     flat = list(axes.flat)
     for ax in flat[count:]:
         ax.axis("off")

@@ -36,7 +36,7 @@ def network(stages: Sequence[Any], title: str, caption: str) -> Figure:
 
     Each of ``stages`` is a ``lulc_lib.unet.describe.Stage``, the input first.
     """
-    fig, ax = plt.subplots(figsize=(12.5, 6.2), layout="constrained")
+    fig, ax = plt.subplots(figsize=(12.5, 6.2))
     shown = [s for s in stages if not s.name.startswith("up")]
     depth = sum(s.name.startswith("encoder") for s in shown)
     place, x = {}, 0.0
@@ -120,7 +120,7 @@ def pipeline(scene: xr.DataArray, labels: xr.DataArray, inputs: NDArray[np.float
     counts : mapping of str to str
         What to write under the steps ``scenes``, ``labels``, ``patches``, ``network``, ``map``.
     """
-    fig = plt.figure(figsize=(13.5, 5.4))
+    fig = plt.figure(figsize=(13.5, 5.4), layout="none")
     ax = _step(fig, 0.02, 0.50, 0.16, "Training scenes", counts["scenes"])
     style.show_false_colour(ax, scene)
     style.show_classes(_step(fig, 0.02, 0.04, 0.16, "Training labels", counts["labels"]), labels)
@@ -184,7 +184,7 @@ def sweep(rows: pd.DataFrame, column: str, ylabel: str, title: str, caption: str
     balances, decays = sorted(rows["balance"].unique()), sorted(rows["weight_decay"].unique())
     rates = sorted(rows["learning_rate"].unique())
     fig, axes = plt.subplots(len(balances), len(decays), figsize=(12.5, 3.1 * len(balances) + 0.6),
-                             layout="constrained", sharex=True, sharey=True, squeeze=False)
+                             sharex=True, sharey=True, squeeze=False)
     colours = plt.get_cmap("viridis")(np.linspace(0, 0.88, len(rates)))
     for ax, (balance, decay) in zip(axes.flat, product(balances, decays), strict=True):
         part = rows[(rows["balance"] == balance) & (rows["weight_decay"] == decay)]
@@ -209,7 +209,7 @@ def sweep(rows: pd.DataFrame, column: str, ylabel: str, title: str, caption: str
 def leave_one_date_out(rows: pd.DataFrame, title: str, caption: str) -> Figure:
     """Show scores on held-out dates: a dot for each row, which is a method, date and seed."""
     methods, dates = list(dict.fromkeys(rows["method"])), sorted(rows["held_out_date"].unique())
-    fig, axes = plt.subplots(1, 3, figsize=(12.5, 4.4), layout="constrained", sharey=True)
+    fig, axes = plt.subplots(1, 3, figsize=(12.5, 4.4), sharey=True)
     for ax, column in zip(axes, SCORES, strict=True):
         for number, method in enumerate(methods):
             part = rows[rows["method"] == method]
@@ -240,8 +240,7 @@ def protocols(rows: pd.DataFrame, models: Sequence[str], title: str, caption: st
         In the order in which to draw them, four at most.
     """
     names = list(dict.fromkeys(rows["protocol"]))
-    fig, axes = plt.subplots(1, 3, figsize=(13, 0.3 * len(models) * len(names) + 2.2),
-                             layout="constrained", sharey=True)
+    fig, axes = plt.subplots(1, 3, figsize=(13, 0.3 * len(models) * len(names) + 2.2), sharey=True)
     for ax, column in zip(axes, SCORES, strict=True):
         for (y, protocol), (number, model) in product(enumerate(names), enumerate(models)):
             part = rows[(rows["protocol"] == protocol) & (rows["model"] == model)]
@@ -279,7 +278,7 @@ def reliability(tables: Mapping[str, Mapping[str, Any]], errors: Mapping[str, Ma
         Expected calibration error of each.
     """
     fig, axes = plt.subplots(1, len(tables), figsize=(4.6 * len(tables) + 0.4, 5.2),
-                             layout="constrained", sharey=True, squeeze=False)
+                             sharey=True, squeeze=False)
     looks = ((style.QUIET, "s", "--"), (style.OURS, "o", "-"))
     for ax, (protocol, kinds) in zip(axes[0], tables.items(), strict=True):
         ax.plot([0, 1], [0, 1], color=style.INK, linewidth=0.8)
@@ -308,7 +307,7 @@ def inside_and_outside(rows: pd.DataFrame, title: str, caption: str) -> Figure:
         Index the row's name; ``inside`` and ``outside`` are error rates, ``share_outside`` the
         share of the labels outside, written at the right.
     """
-    fig, ax = plt.subplots(figsize=(10, 0.34 * len(rows) + 1.9), layout="constrained")
+    fig, ax = plt.subplots(figsize=(10, 0.34 * len(rows) + 1.9))
     for y, row in enumerate(rows.itertuples()):
         ax.plot([row.inside, row.outside], [y, y], color=style.GRID, linewidth=2.5, zorder=1)
         ax.plot(row.inside, y, "o", color=style.OURS, markersize=8)
@@ -341,16 +340,13 @@ def applicability(scenes: Mapping[str, xr.DataArray], maps: Mapping[str, xr.Data
         Dissimilarity index ÷ threshold: above 1 is outside the area of applicability.
     """
     fig, axes = plt.subplots(len(scenes), 4, figsize=(11.5, 3.1 * len(scenes) + 0.7),
-                             layout="constrained", squeeze=False, width_ratios=[1, 1, 1, 0.75])
+                             squeeze=False, width_ratios=[1, 1, 1, 0.75])
     for row, (name, scene) in zip(axes, scenes.items(), strict=True):
-        style.show_false_colour(row[0], scene)
-        row[0].set_title(name)
-        style.show_classes(row[1], maps[name])
-        row[1].set_title("Class map")
+        style.show_false_colour(row[0], scene, title=name)
+        style.show_classes(row[1], maps[name], title="Class map")
         drawn = row[2].imshow(ratios[name], cmap="RdBu_r", vmin=0, vmax=2,
                               extent=style.extent_km(scene))
-        style.frame(row[2])
-        row[2].set_title(f"{(ratios[name] > 1).mean():.0%} outside (red)")
+        style.frame(row[2], title=f"{(ratios[name] > 1).mean():.0%} outside (red)")
         bar = fig.colorbar(drawn, cax=row[2].inset_axes([1.02, 0, 0.035, 1]), extend="max")
         bar.set_label("dissimilarity ÷ threshold", fontsize=8)
         row[3].axis("off")
@@ -363,16 +359,13 @@ def applicability(scenes: Mapping[str, xr.DataArray], maps: Mapping[str, xr.Data
 def split_by_place(scene: xr.DataArray, training: xr.DataArray, validation: xr.DataArray,
                    title: str, caption: str) -> Figure:
     """Show the labels used to train and to validate beside one scene."""
-    fig, axes = plt.subplots(1, 4, figsize=(14.5, 4.8), layout="constrained",
-                             width_ratios=[1, 1, 1, 0.45])
-    style.show_false_colour(axes[0], scene)
-    axes[0].set_title("Scene, NIR–R–G")
+    fig, axes = plt.subplots(1, 4, figsize=(14.5, 4.8), width_ratios=[1, 1, 1, 0.45])
+    style.show_false_colour(axes[0], scene, title="Scene, NIR–R–G")
     style.scale_bar(axes[0], 1000)
     for ax, codes, name in ((axes[1], training, "Labels to train on"),
                             (axes[2], validation, "Held-out labels")):
-        style.show_classes(ax, codes)
         share = (codes.values > 0).sum() / ((training.values > 0) | (validation.values > 0)).sum()
-        ax.set_title(f"{name}: {share:.0%}")
+        style.show_classes(ax, codes, title=f"{name}: {share:.0%}")
     style.class_key(axes[3])
     return style.titled(fig, title, caption)
 
@@ -383,7 +376,7 @@ def learning_curves(histories: Mapping[int, pd.DataFrame], title: str, caption: 
 
     A history by seed has one row per epoch; ``step`` and the columns below.
     """
-    fig, axes = plt.subplots(1, 3, figsize=(12.5, 3.9), layout="constrained")
+    fig, axes = plt.subplots(1, 3, figsize=(12.5, 3.9))
     for ax, column in zip(axes, ("loss", "validation_oa", "validation_macro_f1"), strict=True):
         for (seed, rows), (line, mark) in zip(histories.items(), cycle(LINES), strict=False):
             ax.plot(rows["step"], rows[column], color=style.OURS, linestyle=line, marker=mark,
@@ -403,18 +396,14 @@ def learning_curves(histories: Mapping[int, pd.DataFrame], title: str, caption: 
 def map_and_confidence(scene: xr.DataArray, class_map: xr.DataArray, probabilities: xr.DataArray,
                        title: str, caption: str) -> Figure:
     """Show a scene, its class map, and the probability (class, y, x) of the mapped class."""
-    fig, axes = plt.subplots(1, 4, figsize=(15.5, 4.9), layout="constrained",
-                             width_ratios=[1, 1, 1, 0.62])
-    style.show_false_colour(axes[0], scene)
-    axes[0].set_title(f"{scene.attrs['date']}, NIR–R–G")
+    fig, axes = plt.subplots(1, 4, figsize=(15.5, 4.9), width_ratios=[1, 1, 1, 0.62])
+    style.show_false_colour(axes[0], scene, title=f"{scene.attrs['date']}, NIR–R–G")
     style.scale_bar(axes[0], 1000)
-    style.show_classes(axes[1], class_map)
-    axes[1].set_title("Class map")
+    style.show_classes(axes[1], class_map, title="Class map")
     sure = np.where(class_map.values == legend.NO_DATA, np.nan, probabilities.max("class").values)
     drawn = axes[2].imshow(sure, cmap="magma", vmin=1 / len(legend.CODES), vmax=1,
                            extent=style.extent_km(class_map))
-    style.frame(axes[2])
-    axes[2].set_title("Probability of that class")
+    style.frame(axes[2], title="Probability of that class")
     bar = fig.colorbar(drawn, cax=axes[2].inset_axes([1.02, 0, 0.035, 1]))
     bar.outline.set_edgecolor(style.QUIET)
     axes[3].axis("off")
@@ -430,7 +419,7 @@ def errors(scene: xr.DataArray, maps: Mapping[str, xr.DataArray], reference: xr.
     A pixel that agrees is grey, a wrong one has the colour of the class it was mapped as.
     """
     fig, axes = plt.subplots(1, len(maps) + 1, figsize=(4.6 * len(maps) + 2.6, 5.2),
-                             layout="constrained", width_ratios=[1] * len(maps) + [0.6])
+                             width_ratios=[1] * len(maps) + [0.6])
     labelled = reference.values != legend.NO_DATA
     for ax, (name, codes) in zip(axes, maps.items(), strict=False):
         style.show_grey(ax, scene, "B08", top=0.5, darkest=0.82, contrast=0.18)
