@@ -217,7 +217,7 @@ def _count_map(args: argparse.Namespace) -> Comparison:
     if args.rows is not None:
         raise InputError(f"--rows {args.rows}: belongs to a confusion matrix, and "
                          f"{args.input.name} is a raster")
-    open_classes(args.input).close()
+    open_classes(args.input, georeferenced=False).close()
     path = args.reference or reference_beside(args.input)
     vector = path.suffix.lower() in VECTORS
     if args.column is not None and not vector:

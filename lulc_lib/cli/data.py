@@ -205,6 +205,8 @@ def _names(stated: Sequence[str]) -> dict[str, str]:
         if not (equals and name.strip()):
             raise InputError(f"--layer is {text!r}; it must be LAYER=NAME, such as "
                              "deposits='Złoża kopalin'")
+        if layer.strip() in names:
+            raise InputError(f"--layer names {layer.strip()} twice; it is one layer")
         names[layer.strip()] = name.strip()
     return names
 
@@ -223,18 +225,14 @@ def _area(text: str) -> tuple[float, float, float, float]:
 
 def _around(path: Path) -> tuple[float, float, float, float]:
     import geopandas as gpd
-    import rasterio
-    import rasterio.errors
 
     from lulc_lib.data.grids import check_grid
+    from lulc_lib.data.reference import open_raster
     from lulc_lib.sites.layer_file import outline
 
-    try:
-        with rasterio.open(path) as src:
-            check_grid(src, path.name)
-            crs, bounds = src.crs, src.bounds
-    except rasterio.errors.RasterioError as error:
-        raise InputError(f"{path}: cannot be read as a raster ({error})") from error
+    with open_raster(path) as src:
+        check_grid(src, path.name)
+        crs, bounds = src.crs, src.bounds
     if crs is None:
         raise InputError(f"{path.name}: has no CRS, so it is not known where it lies")
     place = gpd.GeoSeries([outline(bounds)], crs=crs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,9 @@ PIXEL_TOLERANCE = 0.01
 FINEST, COARSEST = 3.0, 25.0
 """Metres: what is resampled to :data:`PIXEL` has shorter edges of at least, longer of at most."""
 
+
+APART, LARGE = 16, 1 << 28
+"""A grid that holds several has at most so many times their pixels; smaller ones do no harm."""
 
 SMALLEST = 1e-3
 """Metres: no raster of the Earth has smaller pixels."""
@@ -124,6 +128,30 @@ def snapped(crs: rasterio.CRS, bounds: tuple[float, float, float, float]) -> Gri
     east, north = (math.ceil((v - inner) / PIXEL) for v in bounds[2:])
     return Grid(crs, Affine(PIXEL, 0, west * PIXEL, 0, -PIXEL, north * PIXEL),
                 (north - south, east - west))
+
+
+def covering(grids: Sequence[Grid]) -> Grid:
+    """Extend the first of several grids by whole pixels to hold all.
+
+    Raises
+    ------
+    InputError
+        They lie so far apart that nearly all of such a grid would be empty.
+    """
+    first, spans = grids[0], []
+    for grid in grids:
+        left, bottom, right, top = transform_bounds(grid.crs, first.crs, *grid.bounds)
+        corners = [~first.transform @ (x, y) for x in (left, right) for y in (bottom, top)]
+        spans.append([np.min(corners, axis=0), np.max(corners, axis=0)])
+    ends = np.round(spans, 3)
+    col, row = np.floor(ends[:, 0].min(axis=0))
+    right, bottom = np.ceil(ends[:, 1].max(axis=0))
+    pixels, held = (right - col) * (bottom - row), sum(math.prod(g.shape) for g in grids)
+    if not pixels <= max(APART * held, LARGE):
+        raise InputError(f"the rasters lie too far apart: a grid that holds them all has {pixels:g}"
+                         f" pixels, they have {held}; work on them one by one")
+    return Grid(first.crs, first.transform @ Affine.translation(col, row),
+                (int(bottom - row), int(right - col)))
 
 
 class Positions(NamedTuple):

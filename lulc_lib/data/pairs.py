@@ -7,7 +7,6 @@ without a tag, that the map never uses it (0, or the end of the data type, as to
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from lulc_lib.data.labelled_shapes import VECTORS, Codes, Overlaps, VectorRefere
 from lulc_lib.data.reference import PixelRule, names_in_tags, open_classes
 from lulc_lib.data.scenes import windows
 from lulc_lib.errors import InputError
+from lulc_lib.io import sha256
 
 BLOCK_PIXELS = 1 << 22
 """Pixels read at a time: a few arrays of this size are all that is in memory."""
@@ -82,7 +82,7 @@ class RasterReference:
     def on(self, source: rasterio.DatasetReader, nodata: float | None
            ) -> Iterator[Callable[[Window], Codes]]:
         """Give a function of a window that gives the reference codes there."""
-        with open_classes(self.path) as other:
+        with open_classes(self.path, georeferenced=False) as other:
             _check_grids(source, other)
 
             def block(window: Window) -> Codes:
@@ -157,7 +157,7 @@ def count_pairs(map_path: Path, reference: RasterReference | VectorReference, co
         whole numbers, or no pixel that both cover.
     """
     total, unmapped, grouped = Tally(), Tally(), Tally()
-    with open_classes(map_path) as source:
+    with open_classes(map_path, georeferenced=False) as source:
         rule, names = _nodata_rule(source, reference, nodata), known_names(map_path, source)
         with reference.on(source, rule.code) as block:
             for mapped, wanted in _blocks(source, block):
@@ -199,7 +199,7 @@ def known_names(path: Path, source: rasterio.DatasetReader) -> dict[str, str]:
         return {str(code): name for code, name in names.items()}
     size = path.stat().st_size
     hashes = {f.sha256 for f in published_files() if f.role == "published_map" and f.size == size}
-    if hashes and hashlib.sha256(path.read_bytes()).hexdigest() in hashes:
+    if hashes and sha256(path) in hashes:
         return {str(code): name for code, name in legend.NAMES.items()}
     return {}
 
@@ -256,7 +256,7 @@ def _nodata_rule(source: rasterio.DatasetReader, reference: RasterReference | Ve
     start += " (the file's tag); in the reference "
     raster, tag = isinstance(reference, RasterReference), None
     if raster:
-        with open_classes(reference.path) as other:
+        with open_classes(reference.path, georeferenced=False) as other:
             tag = other.nodata
     else:
         start += f"what lies {reference.outside}, "

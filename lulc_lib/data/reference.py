@@ -120,18 +120,25 @@ def _burn(polygons: gpd.GeoDataFrame, values: Iterable[int], grid: xr.DataArray,
     return on_grid(burned, grid)
 
 
-def open_classes(path: Path | str) -> rasterio.DatasetReader:
-    """Open a raster of class codes: one band of real numbers on the Earth, else InputError."""
+def open_raster(path: Path | str) -> rasterio.DatasetReader:
+    """Open a raster of any kind, else InputError."""
     path = existing_file(path)
     try:
-        source = rasterio.open(path)
+        return rasterio.open(path)
     except rasterio.errors.RasterioError as error:
         raise InputError(f"{path}: cannot be read as a raster ({error})") from error
+
+
+def open_classes(path: Path | str, georeferenced: bool = True) -> rasterio.DatasetReader:
+    """Open a raster of class codes: one band of real numbers on the Earth, else InputError."""
+    path, source = Path(path), open_raster(path)
     wrong = None
     if source.count != 1:
         wrong = f"has {source.count} bands; a class map has one"
     elif np.dtype(source.dtypes[0]).kind not in "iuf":
         wrong = f"pixels are {source.dtypes[0]}; class codes are numbers"
+    elif georeferenced and source.crs is None:
+        wrong = "has no CRS; a class raster must be georeferenced"
     try:
         if wrong:
             raise InputError(f"{path.name}: {wrong}")
@@ -170,8 +177,6 @@ def read_codes(path: Path | str, grid: xr.DataArray | None = None) -> xr.DataArr
     """
     path = Path(path)
     with open_classes(path) as src:
-        if src.crs is None:
-            raise InputError(f"{path.name}: has no CRS; a class raster must be georeferenced")
         try:
             data, crs, transform, nodata = src.read(1), src.crs, src.transform, src.nodata
         except rasterio.errors.RasterioError as error:
@@ -187,18 +192,29 @@ def read_codes(path: Path | str, grid: xr.DataArray | None = None) -> xr.DataArr
 
 
 def _to_grid(codes: xr.DataArray, grid: xr.DataArray) -> xr.DataArray:
-    crs = _crs_of(grid)
-    same = codes.rio.crs == crs and codes.shape == grid.shape[-2:]
-    if same and codes.rio.transform().almost_equals(grid.rio.transform()):
-        return codes
-    out = codes.rio.write_nodata(legend.NO_DATA).rio.reproject_match(
-        grid, resampling=Resampling.nearest)
-    if not out.values.any():
+    crs, out = _crs_of(grid), to_grid(codes, grid, legend.NO_DATA)
+    if out is not codes and not out.values.any():
         raise InputError(
             f"{codes.attrs['name']}: no labelled pixel lies on the scene: the raster covers "
             f"{_bounds(codes.rio.bounds())} ({codes.rio.crs}), the scene "
             f"{_bounds(grid.rio.bounds())} ({crs})")
-    return on_grid(out.values, grid).assign_attrs(name=codes.attrs["name"])
+    return out.assign_attrs(name=codes.attrs["name"])
+
+
+def to_grid(values: xr.DataArray, grid: xr.DataArray, nodata: float) -> xr.DataArray:
+    """Resample a (y, x) array to a grid by nearest neighbour, ``nodata`` where it has no value."""
+    if same_grid(values, grid):
+        return values
+    out = values.rio.write_nodata(nodata).rio.reproject(
+        grid.rio.crs, shape=grid.shape[-2:], transform=grid.rio.transform(),
+        resampling=Resampling.nearest)
+    return on_grid(out.values, grid)
+
+
+def same_grid(one: xr.DataArray, other: xr.DataArray) -> bool:
+    """Tell whether two (…, y, x) arrays have the same pixels."""
+    return (one.shape[-2:] == other.shape[-2:] and one.rio.crs == other.rio.crs
+            and one.rio.transform().almost_equals(other.rio.transform()))
 
 
 def on_grid(values: NDArray[np.generic], grid: xr.DataArray) -> xr.DataArray:

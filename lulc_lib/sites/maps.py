@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
@@ -12,15 +13,14 @@ import rasterio
 import xarray as xr
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
-from rasterio.transform import Affine
-from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from lulc_lib import legend
 from lulc_lib.data.geotiff import APPLICABILITY, INSIDE, SHARE_NO_DATA, SHARE_STEPS, UNKNOWN
-from lulc_lib.data.reference import on_grid, open_classes
+from lulc_lib.data.grids import Grid, covering
+from lulc_lib.data.reference import open_classes, open_raster, same_grid, to_grid
 from lulc_lib.data.scenes import pixel_centres, scene_date
 from lulc_lib.errors import InputError
 
@@ -51,10 +51,14 @@ def read_maps(
     Raises
     ------
     InputError
-        A date that is missing, not a day or there twice, or a file that is no class map; when its
-        pixels are looked at, one that is damaged or holds other codes.
+        A date that is missing, not a day or there twice, a file that is given twice or is no class
+        map, or maps too far apart; when pixels are looked at, a map that is damaged or holds other
+        codes.
     """
     days = map_dates(paths, dates)
+    real = [os.path.realpath(path) for path in paths]
+    if twice := [p.name for p, r in zip(paths, real, strict=True) if real.count(r) > 1]:
+        raise InputError(f"{twice[0]} is given for two dates; each needs a map of its own")
     maps = {d: _open_codes(p) for d, p in sorted(zip(days, paths, strict=True))}
     first = next(iter(maps))
     maps[first] = in_metres(maps[first])
@@ -122,10 +126,7 @@ def read_outside(path: Path, grid: xr.DataArray) -> xr.DataArray:
 
 def _open_band(path: Path, name: str, writer: str) -> tuple[rasterio.DatasetReader, int]:
     """Open a raster and find the band that the command ``writer`` calls ``name``."""
-    try:
-        source = rasterio.open(path)
-    except rasterio.errors.RasterioError as error:
-        raise InputError(f"{path}: cannot be read as a raster ({error})") from error
+    source = open_raster(path)
     if name not in source.descriptions:
         raise InputError(f"{path.name}: no band is called {name!r}; give what `{writer}` writes")
     return source, source.descriptions.index(name) + 1
@@ -175,9 +176,6 @@ def _on_disk(source: rasterio.DatasetReader, band: int, convert: Convert, dtype:
 def _open_codes(path: Path) -> xr.DataArray:
     """Return a class map on disk: what :func:`lulc_lib.data.reference.read_codes` reads whole."""
     source = open_classes(path)
-    if source.crs is None:
-        raise InputError(f"{path.name}: has no CRS; a class raster must be georeferenced")
-
     def codes(values: NDArray) -> NDArray[np.uint8]:
         if source.nodata not in (None, legend.NO_DATA):
             values = np.where(values == source.nodata, legend.NO_DATA, values)
@@ -189,16 +187,9 @@ def _open_codes(path: Path) -> xr.DataArray:
 def common_grid(maps: Sequence[xr.DataArray]) -> xr.DataArray:
     """Extend the first map's grid by whole pixels to hold all maps; values are NO_DATA."""
     first = maps[0]
-    t, crs = first.rio.transform(), first.rio.crs
     if all(same_grid(m, first) for m in maps):
         return first
-    corners = [transform_bounds(m.rio.crs, crs, *m.rio.bounds()) for m in maps]
-    left, bottom = min(c[0] for c in corners), min(c[1] for c in corners)
-    right, top = max(c[2] for c in corners), max(c[3] for c in corners)
-    col, row = np.floor((left - t.c) / t.a + 1e-6), np.floor((top - t.f) / t.e + 1e-6)
-    shape = (int(np.ceil((bottom - t.f) / t.e - 1e-6) - row),
-             int(np.ceil((right - t.c) / t.a - 1e-6) - col))
-    wider = Affine(t.a, t.b, t.c + col * t.a, t.d, t.e, t.f + row * t.e)
+    crs, wider, shape = covering([Grid(m.rio.crs, m.rio.transform(), m.shape) for m in maps])
     grid = xr.DataArray(np.full(shape, legend.NO_DATA, np.uint8), dims=("y", "x"),
                         coords=pixel_centres(wider, shape))
     return grid.rio.write_crs(crs).rio.write_transform(wider)
@@ -213,22 +204,6 @@ def in_metres(class_map: xr.DataArray) -> xr.DataArray:
         zone, resampling=Resampling.nearest)
     out.attrs = dict(class_map.attrs)
     return out
-
-
-def to_grid(values: xr.DataArray, grid: xr.DataArray, nodata: float) -> xr.DataArray:
-    """Resample a (y, x) array to a grid by nearest neighbour, ``nodata`` where it has no value."""
-    if same_grid(values, grid):
-        return values
-    out = values.rio.write_nodata(nodata).rio.reproject(
-        grid.rio.crs, shape=grid.shape, transform=grid.rio.transform(),
-        resampling=Resampling.nearest)
-    return on_grid(out.values, grid)
-
-
-def same_grid(one: xr.DataArray, other: xr.DataArray) -> bool:
-    """Tell whether two (y, x) arrays have the same pixels."""
-    return (one.shape == other.shape and one.rio.crs == other.rio.crs
-            and one.rio.transform().almost_equals(other.rio.transform()))
 
 
 def is_metric(crs: object) -> bool:

@@ -27,8 +27,10 @@ from scipy import ndimage, stats
 from shapely.geometry.base import BaseGeometry
 
 from lulc_lib import legend
+from lulc_lib.data.reference import same_grid
 from lulc_lib.errors import InputError
-from lulc_lib.sites.maps import pixel_area, same_grid
+from lulc_lib.io.progress import Progress
+from lulc_lib.sites.maps import pixel_area
 from lulc_lib.sites.objects import (
     NEIGHBOURS,
     Labels,
@@ -79,7 +81,7 @@ class Tracks(NamedTuple):
 
 def track_sites(
     maps: Mapping[date, xr.DataArray], probabilities: Mapping[date, xr.DataArray] | None = None,
-    settings: Settings | None = None,
+    settings: Settings | None = None, progress: bool | None = None,
 ) -> Tracks:
     """Track the sites in a series of class maps.
 
@@ -91,6 +93,8 @@ def track_sites(
         Quarry probability 0–1; dates may lack one.
     settings : Settings, optional
         See :class:`lulc_lib.sites.settings.Settings`.
+    progress : bool, optional
+        Show bars on stderr; unless given, only in a terminal.
 
     Raises
     ------
@@ -106,7 +110,8 @@ def track_sites(
         if not same_grid(maps[day], grid):
             raise InputError(f"the map of {day} lies on another grid than that of {dates[0]}; "
                              "bring all maps to one grid first")
-    series = _Series(maps, dict(probabilities or {}), dates, settings, pixel_area(grid))
+    series = _Series(maps, dict(probabilities or {}), dates, settings, pixel_area(grid),
+                     progress)
     found = sorted((site for window in series.windows() for site in _sites_of(series, window)),
                    key=lambda site: site.first)
     observations = _observations(found, dates, grid.rio.crs)
@@ -177,13 +182,18 @@ class _Series:
     """The maps of all dates, and where rock is open on each (a bit per pixel)."""
 
     def __init__(self, maps: Mapping[date, xr.DataArray], probabilities: dict[date, xr.DataArray],
-                 dates: tuple[date, ...], settings: Settings, pixel_m2: float) -> None:
+                 dates: tuple[date, ...], settings: Settings, pixel_m2: float,
+                 progress: bool | None = None) -> None:
         self.maps, self.probabilities, self.settings = maps, probabilities, settings
-        self.dates, self.pixel_m2 = dates, pixel_m2
+        self.dates, self.pixel_m2, self.progress = dates, pixel_m2, progress
         self.least = settings.min_area_ha * 1e4 / pixel_m2  # pixels of a site
         self.shape, self.transform = maps[dates[0]].shape, maps[dates[0]].rio.transform()
-        self._rock = {day: np.packbits(open_rock(maps[day], probabilities.get(day), settings),
-                                       axis=1) for day in dates}
+        self._rock = {}
+        with Progress(len(dates), "reading maps", "map", progress) as bar:
+            for day in dates:
+                self._rock[day] = np.packbits(
+                    open_rock(maps[day], probabilities.get(day), settings), axis=1)
+                bar.update(1)
 
     def windows(self) -> Iterator[_Window]:
         """Yield the regions large enough for a site, several together where they lie close."""
@@ -195,11 +205,14 @@ class _Series:
         boxes = np.array([[s.start for s in places[n]] + [s.stop for s in places[n]]
                           for n in large]).reshape(-1, 4)
         chosen = np.zeros(count + 1, bool)
-        for group in _close_together(boxes):
-            place = tuple(map(slice, boxes[group, :2].min(axis=0), boxes[group, 2:].max(axis=0)))
-            chosen[large[group] + 1] = True
-            yield _Window(place, chosen[labels[place]])
-            chosen[large[group] + 1] = False
+        with Progress(len(large), "following sites", "site", self.progress) as bar:
+            for group in _close_together(boxes):
+                place = tuple(map(slice, boxes[group, :2].min(axis=0),
+                                  boxes[group, 2:].max(axis=0)))
+                chosen[large[group] + 1] = True
+                yield _Window(place, chosen[labels[place]])
+                chosen[large[group] + 1] = False
+                bar.update(len(group))
 
     def _is_large(self, labels: NDArray[np.int32], number: int) -> bool:
         return labels.size >= self.least and np.count_nonzero(labels == number) >= self.least
