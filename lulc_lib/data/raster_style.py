@@ -39,8 +39,7 @@ def class_names() -> str:
     for code in range(legend.CODES[-1] + 1):
         ET.SubElement(names, "Category").text = (
             "no data" if code == legend.NO_DATA else f"{code} {legend.NAMES[code]}")
-    ET.indent(root)
-    return ET.tostring(root, encoding="unicode") + "\n"
+    return xml(root)
 
 
 def share_style(band: int) -> str:
@@ -82,5 +81,10 @@ def _text(root: ET.Element) -> str:
     ET.SubElement(pipe, "huesaturation", saturation="0", grayscaleMode="0", colorizeOn="0")
     ET.SubElement(pipe, "rasterresampler", maxOversampling="2")
     ET.SubElement(root, "blendMode").text = "0"
+    return xml(root, HEAD)
+
+
+def xml(root: ET.Element, head: str = "") -> str:
+    """Return the text of a document, indented; ``head`` is its first line."""
     ET.indent(root)
-    return HEAD + ET.tostring(root, encoding="unicode") + "\n"
+    return head + ET.tostring(root, encoding="unicode") + "\n"

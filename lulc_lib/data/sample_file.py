@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from lulc_lib import legend
 from lulc_lib.data.pairs import BLOCK_PIXELS, MOST_CODES, _read
+from lulc_lib.data.raster_style import HEAD, xml
 from lulc_lib.data.reference import names_in_tags, open_classes
 from lulc_lib.data.scenes import windows
 from lulc_lib.errors import InputError
@@ -59,8 +60,6 @@ def count_strata(path: Path, names: Mapping[int, str] | None = None) -> Strata:
     with open_classes(path) as source:
         named = dict(names or names_in_tags(source.tags()))
         total, every = pd.Series(dtype=np.int64), 0
-        if source.crs is None:
-            raise InputError(f"{path.name}: has no CRS; points of a sample need one")
         for _, codes in _strips(source, named):
             every += codes.size
             here = pd.Series(codes[codes != _NONE]).value_counts()
@@ -181,9 +180,7 @@ def qgis_form(labels: Mapping[int, str], size: float) -> str:
     ET.SubElement(ET.SubElement(root, "editable"), "field", name="point_id", editable="0")
     columns = ET.SubElement(ET.SubElement(root, "attributetableconfig"), "columns")
     ET.SubElement(columns, "column", type="field", name="map_class", hidden="1")
-    ET.indent(root)
-    head = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
-    return head + ET.tostring(root, encoding="unicode") + "\n"
+    return xml(root, HEAD)
 
 
 def _options(parent: ET.Element, **values: object) -> ET.Element:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 
-from lulc_lib.data.raster_style import HEAD, RAMP
+from lulc_lib.data.raster_style import HEAD, RAMP, xml
 from lulc_lib.sites.rules import CATEGORIES
 
 FILL_ALPHA = 70
@@ -54,7 +54,7 @@ def sites_style() -> str:
     ET.SubElement(text, "text-buffer", bufferDraw="1", bufferSize="0.8",
                   bufferColor="255,255,255,255")
     root.set("labelsEnabled", "1")
-    return _text(root)
+    return xml(root, HEAD)
 
 
 def observations_style(years: Iterable[int]) -> str:
@@ -65,7 +65,7 @@ def observations_style(years: Iterable[int]) -> str:
                for n in range(len(years))]
     rows = [(str(y), str(y), colour) for y, colour in zip(years, colours, strict=True)]
     _categories(root, 'to_string(year("date"))', rows, 0)
-    return _text(root)
+    return xml(root, HEAD)
 
 
 def _style() -> ET.Element:
@@ -106,8 +106,3 @@ def _line(symbol: ET.Element, level: str, fill: str, line: str, width: float) ->
                        ("outline_style", "solid"), ("outline_width", f"{width:g}"),
                        ("outline_width_unit", "MM"), ("joinstyle", "round")):
         ET.SubElement(options, "Option", type="QString", name=key, value=value)
-
-
-def _text(root: ET.Element) -> str:
-    ET.indent(root)
-    return HEAD + ET.tostring(root, encoding="unicode") + "\n"
