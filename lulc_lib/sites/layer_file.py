@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import warnings
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -20,10 +19,8 @@ from pyproj.exceptions import CRSError
 
 from lulc_lib.errors import InputError
 from lulc_lib.io import existing_file
+from lulc_lib.io.tables import POLISH, guess_encoding, text_table
 from lulc_lib.sites.layers import Layer, find_column
-
-POLISH = "cp1250"
-"""Encoding (Windows-1250) of Polish shapefiles and CSV files that state none and are not UTF-8."""
 
 LONGITUDE = ("lon", "longitude", "long", "lng", "dlugosc", "dlugosc_geograficzna")
 LATITUDE = ("lat", "latitude", "szerokosc", "szerokosc_geograficzna")
@@ -226,21 +223,11 @@ def _encoding(path: Path, note: Note) -> str | None:
         raise InputError(f"{table}: cannot be read ({error})") from error
     if len(data) < 32 or data[29] not in _UNSTATED_CODE_PAGES:
         return None
-    encoding, ascii_only = _guess(data[int.from_bytes(data[8:10], "little"):])
-    if not ascii_only:
+    text = data[int.from_bytes(data[8:10], "little"):]
+    encoding = "utf-8" if guess_encoding(text) == "utf-8-sig" else POLISH
+    if not text.isascii():
         note(f"{path.name} does not state its encoding (.cpg); its text is read as {encoding}")
     return encoding
-
-
-def _guess(text: bytes) -> tuple[str, bool]:
-    """Choose UTF-8 if the bytes are, else Windows-1250; and tell whether all are ASCII."""
-    if text.isascii():
-        return "utf-8", True
-    try:
-        text.decode("utf-8")
-    except UnicodeDecodeError:
-        return POLISH, False
-    return "utf-8", False
 
 
 def _read_csv(path: Path, map_crs: CRS, note: Note) -> gpd.GeoDataFrame:
@@ -276,16 +263,11 @@ def _csv_table(path: Path, note: Note) -> pd.DataFrame:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
-    encoding, ascii_only = _guess(data)
-    if encoding == POLISH and not ascii_only:
+    encoding = guess_encoding(data)
+    if encoding == POLISH:
         note(f"{path.name} is not UTF-8; its text is read as {encoding}")
     try:
-        text = data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
-        first = text.split("\n", 1)[0]
-        comma = max(",;\t", key=first.count)
-        with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):
-            table = pd.read_csv(io.StringIO(text), sep=comma, dtype=str, skipinitialspace=True,
-                                keep_default_na=False, index_col=False)
+        table = text_table(data.decode(encoding))
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error,
             pd.errors.ParserWarning) as error:
         raise InputError(f"{path}: cannot be read as CSV ({' '.join(str(error).split())})"

@@ -8,7 +8,6 @@ it that says where it comes from, bound to it by its sha256.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -25,7 +24,7 @@ from pyproj.exceptions import CRSError
 from shapely.geometry.base import BaseGeometry
 
 from lulc_lib.errors import InputError
-from lulc_lib.io import existing_folder
+from lulc_lib.io import existing_folder, sha256
 from lulc_lib.io.text import printable
 from lulc_lib.sites.layer_file import (
     Bounds,
@@ -211,7 +210,7 @@ def read_provenance(path: Path) -> Provenance | None:
         fetched = dt.datetime.fromisoformat(provenance.fetched)
         if len(provenance.bounds) != 4 or fetched.tzinfo is None:
             raise ValueError("bounds must be four numbers, fetched a time with its zone")
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = sha256(path)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{beside}: cannot be read ({error}); remove it") from error
     return provenance if digest == provenance.sha256 else None

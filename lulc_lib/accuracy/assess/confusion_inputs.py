@@ -6,11 +6,9 @@ which way round it is cannot be read: PA and UA would be a guess.
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,7 +23,6 @@ from lulc_lib.accuracy.assess.csv_cells import (
     check_labels,
     count_or_none,
     counts,
-    delimiter,
     in_order,
     plain_label,
     read_text,
@@ -47,6 +44,7 @@ from lulc_lib.accuracy.assess.layouts import (
 from lulc_lib.accuracy.confusion import as_confusion
 from lulc_lib.accuracy.metrics import binary_parts
 from lulc_lib.errors import InputError
+from lulc_lib.io.tables import delimiter, text_table
 
 BINARY = ("TP", "TN", "FP", "FN")
 MOST_CLASSES = 1000
@@ -469,11 +467,7 @@ def _pairs(name: str, text: str, chosen: tuple[int, int]) -> Comparison:
 def _table_of_pairs(name: str, text: str) -> pd.DataFrame:
     """Read all cells as text; every line must have a cell for every column."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(io.StringIO(re.sub(r"^sep=.\r?\n", "", text)),
-                                sep=delimiter(text), dtype=str, index_col=False,
-                                keep_default_na=False, skipinitialspace=True).fillna("")
+        table = text_table(text).fillna("")
     except pd.errors.ParserWarning:
         raise InputError(f"{name}: its lines have more cells than the header line names") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:

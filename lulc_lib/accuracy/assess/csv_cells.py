@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from lulc_lib.accuracy.assess.layouts import PRODUCERS_WORDS, USERS_WORDS, word
 from lulc_lib.errors import InputError
 from lulc_lib.io import existing_file
+from lulc_lib.io.tables import POLISH, delimiter, guess_encoding
 
-DELIMITERS = (",", ";", "\t")
 SUM_WORDS = frozenset({
     "sum", "sums", "total", "totals", "rowsum", "rowsums", "colsum", "colsums", "columnsum",
     "columnsums", "rowtotal", "columntotal", "suma", "σ", "all"})
@@ -38,36 +36,18 @@ def read_text(path: Path, notes: list[str] | None = None) -> str:
         data = existing_file(path).read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    text = "\0"
-    for encoding in ("utf-16",) if marked else ("utf-8-sig", "cp1250"):
-        with suppress(UnicodeDecodeError):
-            text = data.decode(encoding)
-            break
-    if "\0" in text or (marked and not re.search(r"[!-~]", text)):
+    encoding = guess_encoding(data)
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text or (encoding == "utf-16" and not re.search(r"[!-~]", text)):
         raise InputError(f"{path.name}: is not a text file (in UTF-8, UTF-16 or Windows-1250)")
     if not text.strip():
         raise InputError(f"{path.name}: is empty")
-    if encoding == "cp1250" and notes is not None:
+    if encoding == POLISH and notes is not None:
         notes.append("The file is not in UTF-8: read as Windows-1250.")
     return text
-
-
-def delimiter(text: str) -> str:
-    r"""Choose the delimiter of a CSV text: what ``sep=`` says, else the one that comes most.
-
-    It is looked for in the first line that has any of comma, semicolon and tab.
-
-    Examples
-    --------
-    >>> delimiter("a;b;c"), delimiter("title\na\tb,c\td"), delimiter("sep=;\na,b")
-    (';', '\t', ';')
-    """
-    stated = re.match(r"sep=(.)\r?\n", text)
-    if stated:
-        return stated[1]
-    first = next((line for line in text.splitlines() if any(d in line for d in DELIMITERS)), "")
-    return max(DELIMITERS, key=first.count)
 
 
 def split_lines(text: str, name: str) -> list[tuple[int, list[str]]]:

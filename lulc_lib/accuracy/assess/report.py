@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 from lulc_lib import __version__
 from lulc_lib.accuracy.assess.assessment import SAMPLE, Assessment, amount, bracketed, share
 from lulc_lib.accuracy.metrics import METRICS, PER_CLASS, disagreement
-from lulc_lib.io import written_whole
+from lulc_lib.io import sha256, written_whole
 
 SHORT = {
     "producers_accuracy": "PA", "users_accuracy": "UA", "f1": "F1", "iou": "IoU", "acc": "ACC",
@@ -46,7 +45,7 @@ PAGE_PIXELS = 1040
 
 def write_report(assessment: Assessment, path: Path, inputs: Mapping[str, Path]) -> None:
     """Write the report; ``inputs``: role → file read, named with its size and SHA-256."""
-    hashes = {role: (file.name, file.stat().st_size, _sha256(file))
+    hashes = {role: (file.name, file.stat().st_size, sha256(file))
               for role, file in inputs.items()}
     page = html(assessment, hashes, dt.datetime.now(dt.UTC).date())
     with written_whole(path) as part:
@@ -136,8 +135,3 @@ def _cell(count: int, support: int, right: bool) -> dict[str, Any]:
     ground, ink = shade(part if right else math.sqrt(part), RIGHT if right else WRONG)
     return {"count": count, "right": right, "ground": ground, "ink": ink,
             "percent": f"{100 * part:.1f}"}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
