@@ -13,8 +13,6 @@ from lulc_lib.accuracy.area import (
 from lulc_lib.accuracy.calibration import (
     Reliability,  # sums of a reliability diagram
     expected_calibration_error,
-    fit_temperature,  # on held-out groups
-    reliability,  # confidence and correctness in bins
 )
 from lulc_lib.accuracy.confusion import (
     as_confusion,  # counts with the map in rows, axes named

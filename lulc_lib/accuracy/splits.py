@@ -35,7 +35,7 @@ QUADRANTS: tuple[str, ...] = ("NW", "NE", "SW", "SE")
 
 BUFFER = 35
 """Pixels around a held-out place that no training window touches: as far as labels go together (the
-ranges of the six dates by :func:`label_range` are 32 to 41 pixels)."""
+ranges of the six dates, where 1 − 1/e of their agreement is lost, are 32 to 41 pixels)."""
 
 
 @dataclass(frozen=True)
@@ -197,15 +197,18 @@ def make_fold(codes: Sequence[NDArray[np.uint8]], season: str | None = None,
               quadrant: str | None = None, buffer: int = BUFFER) -> Fold:
     """Make the fold that leaves a season group, a quadrant, or both out.
 
+    A quadrant estimates accuracy in a neighbouring place on dates that were trained on; a season,
+    in a season that was never trained on, on fields that were. One date left out is not a season
+    left out: four of the six dates have a twin of their season in training.
+
     Parameters
     ----------
     codes : sequence of arrays of uint8, shape (row, col), legend codes
         Labels of all dates, held-out ones too: a cluster is whole over dates.
     season : str
-        A name in ``SEASON_GROUPS``, or one date YYYY-MM-DD (the old protocol, whose twin of the
-        season stays in training); None leaves no date out.
+        A name in ``SEASON_GROUPS``, or one date YYYY-MM-DD (the old protocol); None: no date.
     quadrant : str
-        A name in ``QUADRANTS``; None leaves no place out.
+        A name in ``QUADRANTS``; None: no place.
     buffer : int, pixels
         Around the place.
 
@@ -282,34 +285,6 @@ def polygons_out(codes: Sequence[NDArray[np.uint8]], folds: int = 5,
         yield Fold(f"polygons-{fold + 1}", (), region, region, windows_may_touch=True)
 
 
-def places_out(codes: Sequence[NDArray[np.uint8]], buffer: int = BUFFER) -> Iterator[Fold]:
-    """Hold out one quadrant after the other, with a buffer, on all dates.
-
-    Estimates: accuracy in a neighbouring place on dates (seasons) that were trained on.
-    """
-    for quadrant in QUADRANTS:
-        yield make_fold(codes, quadrant=quadrant, buffer=buffer)
-
-
-def dates_out(codes: Sequence[NDArray[np.uint8]], dates: Sequence[str]) -> Iterator[Fold]:
-    """Hold out one date after the other (the old protocol).
-
-    Estimates: accuracy on another date of a season *that was trained on*, same fields: four of the
-    six dates have a twin of their season in training. A date left out is not a season left out.
-    """
-    for date in dates:
-        yield make_fold(codes, date)
-
-
-def seasons_out(codes: Sequence[NDArray[np.uint8]]) -> Iterator[Fold]:
-    """Hold out one season group after the other, all dates of it together.
-
-    Estimates: accuracy in a season that was never trained on, on fields that were.
-    """
-    for season in SEASONS:
-        yield make_fold(codes, season)
-
-
 def season_place_folds(codes: Sequence[NDArray[np.uint8]], turn: int = 0) -> Iterator[Fold]:
     """Hold out a season and a quadrant together; four ``turn`` s cover all pairs.
 
@@ -318,50 +293,6 @@ def season_place_folds(codes: Sequence[NDArray[np.uint8]], turn: int = 0) -> Ite
     """
     for number, season in enumerate(SEASONS):
         yield make_fold(codes, season, QUADRANTS[(number + turn) % len(QUADRANTS)])
-
-
-def clips(shape: tuple[int, int], size: int) -> Iterator[tuple[slice, slice]]:
-    """Cut a scene into whole square clips that are mapped by themselves.
-
-    Estimates, against the map of the whole scene on the same pixels: how far a class depends on
-    what else is in the file (another mix of covers, less context at the edge).
-
-    >>> len(list(clips((401, 402), 64)))
-    36
-    """
-    if size < 1:
-        raise InputError(f"size is {size}; a clip has 1 or more pixels a side")
-    for top in range(0, shape[0] - size + 1, size):
-        for left in range(0, shape[1] - size + 1, size):
-            yield slice(top, top + size), slice(left, left + size)
-
-
-def label_range(codes: NDArray[np.uint8], furthest: int = 60, drop: float = 0.632) -> int:
-    """Return the distance, in pixels, beyond which two labels hardly agree more than by chance.
-
-    The share of label pairs of one class at each distance along rows and columns falls from near 1
-    to the share that chance gives; the range is where ``drop`` of that fall is done (1 − 1/e: the
-    range of an exponential correlation).
-
-    Parameters
-    ----------
-    codes : array of uint8, shape (row, col), legend codes
-        NO_DATA where unlabelled.
-    furthest : int, pixels
-        Largest distance looked at.
-    drop : float
-        Between 0 and 1.
-    """
-    shares = np.bincount(codes[codes != NO_DATA], minlength=256) / max((codes != NO_DATA).sum(), 1)
-    chance, agree = float((shares**2).sum()), []
-    for distance in range(1, furthest + 1):
-        pairs = [(codes[distance:], codes[:-distance]), (codes[:, distance:], codes[:, :-distance])]
-        first = np.concatenate([a.ravel() for a, _ in pairs])
-        second = np.concatenate([b.ravel() for _, b in pairs])
-        both = (first != NO_DATA) & (second != NO_DATA)
-        agree.append(float((first[both] == second[both]).mean()) if both.any() else chance)
-    fallen = np.array(agree) <= 1 - drop * (1 - chance)
-    return int(np.argmax(fallen)) + 1 if fallen.any() else furthest
 
 
 def fold_of(name: str, codes: Sequence[NDArray[np.uint8]]) -> Fold:

@@ -5,8 +5,8 @@ import time
 import numpy as np
 import pytest
 
-from lulc_lib.accuracy.formula import evaluate, split_name
 from lulc_lib.accuracy.confusion import as_confusion
+from lulc_lib.accuracy.formula import evaluate, split_name
 from lulc_lib.accuracy.metrics import METRICS, PER_CLASS, binary_parts, per_class
 from lulc_lib.errors import InputError
 

@@ -9,8 +9,16 @@ import torch
 
 from experiments import fair_networks, fair_regions
 from experiments import protocol_results as made
+from experiments.protocol_assess import reliability_tables
 from experiments.protocols import CANDIDATES, PAIRS, all_jobs, fold_of, learners, training_set
 from lulc_lib import legend
+from lulc_lib.accuracy.calibration import (
+    BINS,
+    TEMPERATURES,
+    Reliability,
+    expected_calibration_error,
+)
+from lulc_lib.accuracy.protocols import ENSEMBLE
 from lulc_lib.accuracy.splits import SEASON_GROUPS, label_clusters
 from lulc_lib.errors import InputError
 
@@ -153,3 +161,50 @@ def test_temperature_is_where_all_held_out_groups_are_most_likely():
     one[3], two[3], two[7] = 20.0, 30.0, 29.0
     jobs = {"x": {"june": job(one.tolist()), "july": job(two.tolist())}}
     assert made.temperature(jobs, "x") == made.TEMPERATURES[3]
+
+
+def tables_of(logits, target):
+    """Reliability by temperature of (sample, class) logits, as jobs count it."""
+    z = torch.as_tensor(logits, dtype=torch.float32).T[None, :, None]
+    return reliability_tables(z, torch.as_tensor(target, dtype=torch.long)[None, None])
+
+
+def test_reliability_by_hand():
+    probabilities = np.array([[.9, .1], [.2, .8], [.61, .39], [.45, .55], [.999, .001], [.5, .5]])
+    at_one = int(np.argmin(np.abs(np.log(TEMPERATURES))))
+    logits = np.log(probabilities) * TEMPERATURES[at_one]
+    count, confidence, correct, loss = tables_of(
+        logits, np.array([0, 0, 0, 1, 0, legend.IGNORE_INDEX]))[at_one]
+    assert (len(count), sum(count), sum(correct)) == (BINS, 5, 4)  # the last is not counted
+    assert (count[14], count[13], count[12], count[9], count[8]) == (1, 1, 1, 1, 1)
+    assert confidence[13] == pytest.approx(.9) and correct[12] == 0
+    assert loss[0] == pytest.approx(-np.log([.9, .2, .61, .55, .999]).sum(), abs=.006)
+
+
+@pytest.mark.parametrize("drawn", [0.5, 1.0, 2.0])
+def test_the_temperature_of_drawn_targets_comes_back(drawn):
+    rng = np.random.default_rng(1)
+    logits = rng.normal(size=(30_000, 4)) * 2
+    chances = torch.as_tensor(logits / drawn).softmax(1).numpy().cumsum(axis=1)
+    target = np.minimum((rng.random((len(logits), 1)) > chances).sum(axis=1), 3)
+    tables = tables_of(logits, target)
+    fitted = made.temperature({"a": {"july": job(tables)}}, "a")
+    assert fitted == pytest.approx(drawn, rel=0.06)  # the steps are 10.5 % apart
+    before, after = (expected_calibration_error(Reliability(*map(np.array, tables[
+        int(np.argmin(np.abs(np.log(np.array(TEMPERATURES) / t))))][:3]))) for t in (
+            drawn * 2, fitted))
+    assert after < 0.03 < before
+
+
+def job(tables):
+    return {"networks": {ENSEMBLE: {"reliability": {"place_known": tables,
+                                                    "place_held_out": tables}}}}
+
+
+def test_every_group_counts_the_same():
+    sure = np.array([[2.0, 0.0]])
+    right, wrong = tables_of(sure, np.zeros(1)), tables_of(sure, np.ones(1))
+    many = tables_of(np.repeat(sure, 1000, axis=0), np.zeros(1000))
+    fits = [made.temperature({"a": {"july": job(one), "october": job(wrong)}}, "a")
+            for one in (right, many)]
+    assert fits[0] == fits[1]
