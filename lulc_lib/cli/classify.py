@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lulc_lib.cli.common import DONE, Files, Subparsers, note, say, warn
 from lulc_lib.errors import InputError
-from lulc_lib.io import with_siblings
+from lulc_lib.io import made_folder, with_siblings
 from lulc_lib.io.progress import Progress
 
 if TYPE_CHECKING:
@@ -183,7 +183,8 @@ def run_classify(args: argparse.Namespace) -> int:
     check_offset(args.offset)
     maps = _outputs(args)
     if _in_blocks(args):
-        _classify_blocks(args, maps)
+        with made_folder(args.output) if _is_folder(args) else nullcontext():
+            _classify_blocks(args, maps)
     else:
         _classify_whole(args, maps[0])
     if args.mosaic:
@@ -219,8 +220,6 @@ def _classify_blocks(args: argparse.Namespace, maps: list[dict[str, Path]]) -> N
     from lulc_lib.unet import load_model, study_model
     from lulc_lib.unet.cluster import Job, Settings, classify_scenes, connected
 
-    if _is_folder(args):
-        args.output.mkdir(parents=True, exist_ok=True)
     if args.overwrite:
         for outputs in maps:
             shutil.rmtree(blocks_beside(outputs["output"]), ignore_errors=True)

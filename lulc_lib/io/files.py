@@ -207,6 +207,19 @@ def keep(path: Path) -> None:
 
 
 @contextmanager
+def made_folder(folder: Path) -> Iterator[None]:
+    """Make a folder; after an error one that is new and empty is removed."""
+    new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            folder.rmdir() if new else None
+        raise
+
+
+@contextmanager
 def writing(path: Path | str) -> Iterator[None]:
     """Turn errors of the disk, and of the libraries that write to it, into InputError."""
     try:

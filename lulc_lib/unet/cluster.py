@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import dask
 import numpy as np
 import rasterio
 import torch
@@ -171,7 +173,9 @@ class _Run:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Give the folder free."""
+        """Give the folder free, and remove one in which there is nothing to go on from."""
+        if not (self.survey or self.whole or any(self.folder.glob("*.npz"))):
+            shutil.rmtree(self.folder, ignore_errors=True)
         self._stack.close()
         self.job.scene.__exit__(None, None, None)
 
@@ -347,15 +351,18 @@ def connected(where: str) -> Iterator[Client]:
     Raises
     ------
     InputError
-        Nothing answers there.
+        Nothing answers there, or N is no number of processes.
     """
     from distributed import Client, LocalCluster
 
     with ExitStack() as stack:
-        local = re.fullmatch(r"local:([1-9]\d*)", where)
-        if local:
+        if where.startswith("local:"):
+            if not re.fullmatch(r"local:[1-9]\d{0,3}", where):
+                raise InputError(f"--cluster is {where}; local:N needs a number of processes, such "
+                                 "as local:4")
             where = stack.enter_context(LocalCluster(
-                n_workers=int(local[1]), threads_per_worker=1, dashboard_address=":0"))
+                n_workers=int(where.removeprefix("local:")), threads_per_worker=1,
+                dashboard_address=":0"))
         try:
             client = stack.enter_context(Client(where, timeout=WAIT_S))
         except (OSError, ValueError) as error:
@@ -363,3 +370,14 @@ def connected(where: str) -> Iterator[Client]:
             raise InputError(f"--cluster {where}: no dask scheduler answers there ({why}); start "
                              "one (`dask scheduler`) with workers, or give local:N") from error
         yield client
+
+
+def _imported_once() -> AbstractContextManager[object]:
+    """Let local workers fork from one process that has imported what they need, where it can."""
+    from distributed.utils import get_mp_context
+
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return nullcontext()
+    chosen = dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
+    get_mp_context().set_forkserver_preload(["distributed", __name__])
+    return chosen
