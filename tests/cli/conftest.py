@@ -52,6 +52,8 @@ def make_rasters():
     raster("wild_20220619.tif", codes + 100)
     raster("nan_grid.tif", codes, grid=Affine(10, 0, math.nan, 0, -10, Y), nodata=0)
     raster("flat_grid.tif", codes, grid=Affine(1e-300, 0, X, 0, -1e-300, Y), nodata=0)
+    raster("south_up.tif", codes, grid=Affine(10, 0, X, 0, 10, Y - 640), nodata=0)
+    raster("pole.tif", codes, "", "EPSG:3031", from_origin(0, -2e6, 10, 10), nodata=0)
     raster("far_grid.tif", codes, grid=from_origin(1e12, 1e12, 10, 10), nodata=0)
     raster("twelve.tif", dn[:5], BANDS[:5])
     raster("no_pixel.tif", dn * 0, BANDS)

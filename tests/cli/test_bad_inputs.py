@@ -240,7 +240,18 @@ data --stac 1,2:2021-07-25                          | must be west,south,east,no
 data --stac 17,50,16,51:2021-07-25                  | west before east
 data --stac nan,nan,nan,nan:2021-07-25              | must be west,south,east
 
+classify scene.tif -o o.tif --cluster local:0       | local:N needs a number of processes
+classify scene.tif scene_20220619.tif -o maps       | offset is not declared
+accuracy matrix.csv --formula "-(-TP)"              | written as --formula=VALUE
+sites m.tif m.tif --dates 2022-06-19 2022-07-19 -o o.gpkg | m.tif is given for two dates
+sites south_up.tif pole.tif --dates 2022-06-19 2022-07-19 -o o.gpkg | lie too far apart
+SITES -o o.gpkg --sheets data --html data/site_001.png | is called as the sheets in data are
+
 # data and earth-engine
+data --registries 16,50,17,51 --layer deposits=a --layer deposits=b -o rr | names deposits twice
+earth-engine --port 65536                           | port is 65536
+earth-engine --corine nowhere.gpkg                  | nowhere.gpkg: no such file
+earth-engine --corine names.json                    | names.json
 data --stac kolbuszowa                              | must be SITE:DATE|W,S,E,N
 data --stac atlantis:2021-07-25                     | atlantis
 data --stac kolbuszowa:2021-13-25                   | must be a day

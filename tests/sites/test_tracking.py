@@ -7,10 +7,13 @@ import pandas as pd
 import pytest
 import rasterio
 from geopandas.testing import assert_geodataframe_equal
+from rasterio import Affine
 from scipy import ndimage
 
 from lulc_lib import legend
+from lulc_lib.data.grids import Grid, covering
 from lulc_lib.errors import InputError
+from lulc_lib.io.progress import Progress
 from lulc_lib.sites import tracking
 from lulc_lib.sites.maps import read_maps, read_probability
 from lulc_lib.sites.objects import NEIGHBOURS, open_rock
@@ -133,6 +136,20 @@ def test_neighbours_joined_on_one_date_stay_two_sites():
     assert bad.geometry.iloc[0].intersection(bad.geometry.iloc[1]).area == 0
 
 
+def test_how_far_it_is_is_counted(monkeypatch):
+    bars = []
+
+    class Bar(Progress):
+        def __init__(self, *words):
+            super().__init__(*words)
+            bars.append(self)
+
+    monkeypatch.setattr(tracking, "Progress", Bar)
+    track_sites(series(*[[(5, 5, 10), (40, 40, 12)]] * 3))
+    assert [(bar.what, bar.done, bar.total) for bar in bars] == [
+        ("reading maps", 3, 3), ("following sites", 2, 2)]
+
+
 def test_maps_on_different_grids_are_refused():
     maps = series([(20, 20, 10)], [(20, 20, 10)])
     maps[DAYS[1]] = maps[DAYS[1]][:50]
@@ -187,6 +204,20 @@ def test_maps_of_different_extent_share_a_grid_that_holds_both(write_raster):
     for one, (x, y) in ((a, (600_035, 5_599_975)), (b, (600_015, 5_600_005))):
         assert (one == QUARRY).sum() == 1 and one.sel(x=x, y=y).item() == QUARRY
         assert (one == legend.NO_DATA).sum() == 90 - 48
+
+
+def test_one_grid_holds_maps_whichever_way_their_rows_run():
+    crs = rasterio.CRS.from_epsg(32633)
+    north = Grid(crs, Affine(10, 0, 600_000, 0, -10, 5_600_000), (64, 60))
+    south = Grid(crs, Affine(10, 0, 600_100, 0, 10, 5_599_700), (30, 70))
+    turned = Grid(crs, south.transform @ Affine.rotation(30), (30, 70))
+    for grids in ((north, south), (south, north), (turned, north), (north, turned)):
+        left, bottom, right, top = covering(grids).bounds
+        for w, s, e, n in (g.bounds for g in grids):
+            assert left <= w and bottom <= s and right >= e and top >= n
+    assert covering((south, north)).bounds == covering((north, south)).bounds
+    with pytest.raises(InputError, match="lie too far apart"):
+        covering((north, north._replace(transform=Affine(10, 0, 6e5, 0, -10, 1e9))))
 
 
 def test_a_map_in_degrees_is_brought_to_its_utm_zone(tmp_path):
