@@ -74,13 +74,13 @@ def stand_ins() -> None:
         for end in ("min", "max"):
             draw(**{name: widget.settings[end] for name, widget in controls.items()})
 
-    widgets, display = types.ModuleType("ipywidgets"), types.ModuleType("IPython.display")
+    widgets, ipython, display = map(types.ModuleType, ("ipywidgets", "IPython", "IPython.display"))
     for name in ("FloatSlider", "IntSlider", "Layout", "VBox"):
         setattr(widgets, name, Widget)
     widgets.interactive_output = interactive_output
+    ipython.get_ipython, ipython.version_info = lambda: None, (9, 0)  # matplotlib asks
     display.Image, display.display = bytes, lambda value: None
-    sys.modules |= {"ipywidgets": widgets, "IPython": types.ModuleType("IPython"),
-                    "IPython.display": display}
+    sys.modules |= {m.__name__: m for m in (widgets, ipython, display)}
 
 
 class Shell:
