@@ -35,7 +35,10 @@ KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
 SETUP = """# In the browser: loads what the lesson needs, once, in about a minute.
 import piplite
 await piplite.install(["numpy", "pandas", "matplotlib", "pillow", "filelock", "ipywidgets"])
-await piplite.install("lulc-lib", deps=False)"""
+await piplite.install("lulc-lib", deps=False)
+import warnings
+with warnings.catch_warnings(action="ignore"):
+    import filelock  # says that a browser has soft locks only; they do here"""
 BROUGHT = ("comm", "filelock", "ipywidgets", "jupyterlab_widgets")
 FOLDED = "<details><summary>{}</summary>\n\n{}\n\n</details>"
 
