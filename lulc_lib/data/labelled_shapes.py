@@ -52,11 +52,27 @@ TOUCHED = ("Pixels that a polygon touches are counted differently by GDAL's vers
 
 
 class Codes(NamedTuple):
-    """A block of codes (row, col) int64, where it holds any, and which shape each is of."""
+    """A block of codes (row, col), where it holds any, and which shape each is of.
 
-    codes: NDArray[np.int64]
-    valid: NDArray[np.bool_]
+    Without ``valid`` it does wherever another code than ``fill`` stands.
+    """
+
+    codes: NDArray[np.integer]
+    valid: NDArray[np.bool_] | None
     group: NDArray[np.int64] | None = None
+    fill: int | None = None
+
+    def known(self) -> NDArray[np.bool_]:
+        """Return where it holds any, (row, col)."""
+        if self.valid is not None:
+            return self.valid
+        return np.full(self.codes.shape, True) if self.fill is None else self.codes != self.fill
+
+    def any(self) -> bool:
+        """Tell whether it holds any."""
+        if self.valid is not None:
+            return bool(self.valid.any())
+        return self.fill is None or not self.codes.min() == self.codes.max() == self.fill
 
 
 class VectorReference:

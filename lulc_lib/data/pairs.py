@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -85,12 +86,7 @@ class RasterReference:
         with open_classes(self.path, georeferenced=False) as other:
             _check_grids(source, other)
 
-            def block(window: Window) -> Codes:
-                part = _read(other, window, nodata)
-                self.dropped["reference_no_data"] += int(np.count_nonzero(~part.valid))
-                return part
-
-            yield block
+            yield partial(_read, other, nodata=nodata)
 
     def notes(self) -> list[str]:
         """Say what was left out."""
@@ -161,14 +157,15 @@ def count_pairs(map_path: Path, reference: RasterReference | VectorReference, co
         rule, names = _nodata_rule(source, reference, nodata), known_names(map_path, source)
         with reference.on(source, rule.code) as block:
             for mapped, wanted in _blocks(source, block):
-                both, lost = mapped.valid & wanted.valid, wanted.valid & ~mapped.valid
-                if both.any():
-                    total.update(_tally_pairs(count, mapped.codes, wanted.codes, both))
-                    _check_number({code for pair in total for code in pair}, map_path.name)
-                if lost.any():
-                    unmapped.update(_tally(wanted.codes[lost]))
+                found = _tally_pairs(count, mapped, wanted)
+                total.update({pair: n for pair, n in found.items() if None not in pair})
+                unmapped.update({r: n for (m, r), n in found.items() if m is None is not r})
+                _check_number({code for pair in total for code in pair}, map_path.name)
                 if wanted.group is not None:
-                    _tally_groups(grouped, mapped, wanted, both, lost & count_unmapped)
+                    _tally_groups(grouped, mapped, wanted, count_unmapped)
+        if isinstance(reference, RasterReference):
+            reference.dropped["reference_no_data"] = (
+                source.width * source.height - total.total() - unmapped.total())
     dropped, said = reference.dropped, [rule.words]
     if rule.by_use:
         dropped, said = _without_fills(total, unmapped, dropped, said)
@@ -204,30 +201,35 @@ def known_names(path: Path, source: rasterio.DatasetReader) -> dict[str, str]:
     return {}
 
 
-def _tally_pairs(count: Counter, mapped: NDArray[np.generic], wanted: NDArray[np.generic],
-                 where: NDArray[np.bool_]) -> dict[tuple[int, int], int]:
-    """Count (map code, reference code) of a block; what is valid is copied only if not all is."""
-    if not where.all():
-        mapped, wanted = mapped[where], wanted[where]
-    part = count(_bytes(mapped), _bytes(wanted)).stack()
-    return {(int(m), int(r)): int(n) for (m, r), n in part[part > 0].items()}
+def _tally_pairs(count: Counter, mapped: Codes, wanted: Codes
+                 ) -> dict[tuple[int | None, int | None], int]:
+    """Count (map code, reference code) of a block, None for no data.
+
+    Bytes are counted as they are: a look at the few codes afterwards tells what is no data.
+    """
+    if mapped.valid is wanted.valid is None:
+        part = count(mapped.codes, wanted.codes).stack()
+        return {(None if m == mapped.fill else int(m), None if r == wanted.fill else int(r)): int(n)
+                for (m, r), n in part[part > 0].items()}
+    there, both = wanted.known(), wanted.known() & mapped.known()
+    codes, numbers = np.unique(wanted.codes[there & ~both], return_counts=True)
+    found = {(None, r): n for r, n in zip(codes.tolist(), numbers.tolist(), strict=True)}
+    if both.any():
+        part = count(_bytes(mapped.codes[both]), _bytes(wanted.codes[both])).stack()
+        found |= {(int(m), int(r)): int(n) for (m, r), n in part[part > 0].items()}
+    return found
 
 
-def _tally(values: NDArray[np.int64]) -> dict[int, int]:
-    found, numbers = np.unique(values, return_counts=True)
-    return dict(zip(found.tolist(), numbers.tolist(), strict=True))
-
-
-def _tally_groups(tally: Tally, mapped: Codes, wanted: Codes, both: NDArray[np.bool_],
-                  lost: NDArray[np.bool_]) -> None:
+def _tally_groups(tally: Tally, mapped: Codes, wanted: Codes, count_unmapped: bool) -> None:
     """Count (shape, map code or None, reference code)."""
-    for where, known in ((both, True), (lost, False)):
+    there, known = wanted.known(), mapped.known()
+    for where, is_known in ((there & known, True), (there & ~known & count_unmapped, False)):
         if not where.any():
             continue
         found = np.stack([wanted.group[where], mapped.codes[where], wanted.codes[where]])
-        triples, numbers = np.unique(found if known else found[[0, 2, 2]], axis=1,
+        triples, numbers = np.unique(found if is_known else found[[0, 2, 2]], axis=1,
                                      return_counts=True)
-        tally.update({(g, m if known else None, r): n for (g, m, r), n in
+        tally.update({(g, m if is_known else None, r): n for (g, m, r), n in
                       zip(triples.T.tolist(), numbers.tolist(), strict=True)})
 
 
@@ -296,7 +298,7 @@ def _blocks(source: rasterio.DatasetReader, reference: Callable[[Window], Codes]
     """Map and reference codes of the blocks in which there is any reference."""
     for window in windows(source.shape, source.block_shapes[0], BLOCK_PIXELS):
         wanted = reference(window)
-        if wanted.valid.any():
+        if wanted.any():
             yield _read(source, window), wanted
 
 
@@ -310,6 +312,8 @@ def _read(source: rasterio.DatasetReader, window: Window, nodata: float | str | 
     except rasterio.errors.RasterioError as error:
         raise InputError(f"{name}: its pixels cannot be read; the file is damaged or truncated"
                          ) from error
+    if data.dtype == np.uint8:
+        return Codes(data, None, fill=None if nodata not in range(256) else int(nodata))
     valid = np.ones(data.shape, dtype=bool)
     if nodata is not None and not np.isnan(nodata):
         valid = data != nodata

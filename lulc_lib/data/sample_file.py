@@ -209,7 +209,7 @@ def _strips(source: rasterio.DatasetReader, names: Mapping[int, str]
     """
     stored = source.block_shapes[0][0], source.width
     for window in windows(source.shape, stored, BLOCK_PIXELS):
-        codes, valid, _ = _read(source, window)
-        codes = codes.astype(np.int32 if codes.dtype.itemsize < 4 else np.int64)
-        valid &= (codes != legend.NO_DATA) | (legend.NO_DATA in names) | (not names)
+        part = _read(source, window)
+        codes = part.codes.astype(np.int32 if part.codes.dtype.itemsize < 4 else np.int64)
+        valid = part.known() & ((codes != legend.NO_DATA) | (legend.NO_DATA in names) | (not names))
         yield window.row_off, np.where(valid, codes, _NONE).ravel()
