@@ -371,7 +371,8 @@ class Ensemble(nn.Module):
 
     def vote(self, probabilities: Sequence[Tensor]) -> Tensor:
         """Return the weighted mean of each member's probability (N, classes, H, W)."""
-        return sum(share * p for share, p in zip(self.shares, probabilities, strict=True))
+        total, *others = (share * p for share, p in zip(self.shares, probabilities, strict=True))
+        return sum(others, start=total)
 
     @property
     def margin(self) -> int:

@@ -8,8 +8,7 @@ field, from the network's pooling grid on: the map is the same bits however a sc
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import tee
-from operator import itemgetter
+from operator import itemgetter, methodcaller
 from typing import NamedTuple
 
 import numpy as np
@@ -106,14 +105,14 @@ class Predictor:
         window = tuple(slice(w.start, w.stop + m) for w, m in zip(window, more, strict=True))
         kept = tuple(slice(max(c.start - self.inner, w.start), min(c.stop + self.inner, w.stop))
                      for c, w in zip(core, window, strict=True))
-        parts = stream.extended((p.to(self.device) for p in parts), *more)
+        parts = stream.extended(map(methodcaller("to", self.device), parts), *more)
         ready = [self._staged(stage, given, within(window, kept)) for stage, given in
-                 zip(self.stages, tee(parts, len(self.stages)), strict=True)]
-        users = [iter(tee(made, self.stage_of.count(number) * len(self.copies)))
+                 zip(self.stages, stream.shared(parts, len(self.stages)), strict=True)]
+        users = [iter(stream.shared(made, self.stage_of.count(number) * len(self.copies)))
                  for number, made in enumerate(ready)]
-        rows, cols = within(kept, core)
+        (rows, cols), height = within(kept, core), kept[0].stop - kept[0].start
         streams = [
-            stream.between(stream.features(network, next(users[number]), channels),
+            stream.between(stream.features(network, next(users[number]), channels, height),
                            rows.start, rows.stop)
             for copy in self.networks
             for network, number, channels in zip(copy, self.stage_of, self.channels, strict=True)]
@@ -144,14 +143,16 @@ class Predictor:
         count = len(self.stage_of)
         total = torch.zeros(1, dtype=torch.float64, device=self.device)
         for number, copy in enumerate(self.networks):
-            each = [network.logits(f).double().softmax(dim=1) for network, f in zip(
-                copy, seen[number * count:(number + 1) * count], strict=True)]
+            each = [network.logits(f).to(torch.float64, memory_format=torch.contiguous_format)
+                    .softmax(dim=1) for network, f in zip(
+                        copy, seen[number * count:(number + 1) * count], strict=True)]
             mixed = self.vote(each)
             if self.temperature != 1:
                 mixed = mixed ** (1 / self.temperature)
                 mixed = mixed / mixed.sum(dim=1, keepdim=True)
             total = total + mixed
-        features = torch.cat(seen[:count], 1) if self.features else seen[0][:, :0]
+        features = (torch.cat(seen[:count], 1) if self.features
+                    else total.new_empty((1, 0, *total.shape[2:])))
         return Seen((total / len(self.copies))[0].float().cpu().numpy(),
                     features[0].float().cpu().numpy())
 

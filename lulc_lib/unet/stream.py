@@ -7,20 +7,28 @@ not grow with the height. A pixel's numbers do not depend on how the rows were p
 from __future__ import annotations
 
 import copy
+from collections import deque
 from collections.abc import Iterator
 from functools import partial
-from itertools import tee
+from operator import itemgetter
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import skip_init
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from lulc_lib.unet.model import Network, UNet
 
+T = TypeVar("T")
+
 Rows = Iterator[Tensor]
 """Parts of a scene from top to bottom, each (1, channel, some rows, all columns)."""
+
+Pieces = Iterator[list[list[Tensor]]]
+"""The same, not laid out yet: each part is tensors below each other, of channels beside each other.
+"""
 
 
 def folded(network: Network, turns: int = 0, mirror: bool = False) -> Network:
@@ -42,7 +50,11 @@ def folded(network: Network, turns: int = 0, mirror: bool = False) -> Network:
         layers = list(block)
         for at, layer in enumerate(layers):
             if isinstance(layer, nn.BatchNorm2d):
-                block[at - 1], block[at] = fuse_conv_bn_eval(layers[at - 1], layer), nn.Identity()
+                before = layers[at - 1]
+                before.weight, before.bias = fuse_conv_bn_weights(
+                    before.weight, before.bias, layer.running_mean, layer.running_var, layer.eps,
+                    layer.weight, layer.bias)
+                block[at] = nn.Identity()
     for parameter in network.parameters():
         if parameter.ndim == 4:
             parameter.data = turned_back(parameter, turns, mirror)
@@ -82,74 +94,110 @@ def turned_back(values: Tensor, turns: int, mirror: bool) -> Tensor:
     return values.flip(-1) if mirror else values
 
 
-def features(network: Network, rows: Rows, channels: int) -> Rows:
-    """Return ``Network.features`` of the first ``channels`` channels."""
-    rows = (part[:, :channels] for part in rows)
+def features(network: Network, rows: Rows, channels: int, height: int) -> Rows:
+    """Return ``Network.features`` of the first ``channels`` channels of ``height`` rows in all."""
+    rows = map(itemgetter((slice(None), slice(channels))), rows)
     if isinstance(network, UNet):
-        return _unet(network, rows)
+        return _unet(network, map(_alone, rows), height)
     step = 2**network.depth
     return (network.features(window)[:, :, first:last]
             for window, first, last in windows(rows, -(-network.trunk_radius // step) * step, step))
 
 
-def _unet(network: UNet, rows: Rows, level: int = 0) -> Rows:
+def _unet(network: UNet, pieces: Pieces, height: int, level: int = 0) -> Rows:
     """Return the features of a level of a U-Net, from those of the level above."""
-    encoded = _block(network.encoder[level], rows)
+    encoded = _block(network.encoder[level], pieces, height)
     if level == network.depth:
         return encoded
-    skip, down = tee(encoded)
-    below = _unet(network, _pooled(down), level + 1)
+    skip, down = shared(encoded, 2)
+    below = _unet(network, _pooled(down), height // 2, level + 1)
     number = network.depth - 1 - level
-    return _block(network.decoder[number], _joined(skip, map(network.up[number], below)))
+    return _block(network.decoder[number], _joined(skip, map(network.up[number], below)), height)
 
 
-def _block(block: nn.Sequential, rows: Rows) -> Rows:
+def _block(block: nn.Sequential, pieces: Pieces, height: int) -> Rows:
     for layer in block:
         if isinstance(layer, nn.Conv2d):
-            rows = _convolved(layer, rows)
+            rows = _convolved(layer, pieces, height)
+            pieces = map(_alone, rows)
     return rows
 
 
-def _convolved(layer: nn.Conv2d, rows: Rows) -> Rows:
-    """Yield a 3×3 convolution, padded with zeros, and ReLU."""
-    held = None
-    for part in rows:
-        held = torch.cat([torch.zeros_like(part[:, :, :1]) if held is None else held, part], 2)
+def _alone(part: Tensor) -> list[list[Tensor]]:
+    return [[part]]
+
+
+def _convolved(layer: nn.Conv2d, pieces: Pieces, height: int) -> Rows:
+    """Yield a 3×3 convolution of ``height`` rows in all, padded with zeros, and ReLU."""
+    held, done = None, 0
+    for part in pieces:
+        done += sum(beside[0].shape[2] for beside in part)
+        held = _laid_out(held, part, done == height)
         del part  # what waits for the next rows is to hold two of them, not all
         if held.shape[2] > 2:
             given, held = [held], _copied(held[:, :, -2:])
-            yield _activated(layer, given.pop())
-    if held is not None:
-        yield _activated(layer, functional.pad(held, (0, 0, 0, 1)))
+            yield _convolve(layer, given.pop(), padding=(0, 1)).relu_()
+
+
+def _laid_out(held: Tensor | None, pieces: list[list[Tensor]], last: bool) -> Tensor:
+    """Return rows that were held and pieces below them as one; zeros above all and below."""
+    beside = pieces[0]
+    above = 1 if held is None else held.shape[2]
+    rows = above + sum(tensors[0].shape[2] for tensors in pieces) + last
+    cols, channels = beside[0].shape[3], sum(tensor.shape[1] for tensor in beside)
+    out = torch.empty((1, channels, rows, cols), dtype=beside[0].dtype, device=beside[0].device,
+                      memory_format=torch.channels_last)
+    out[:, :, :above] = 0 if held is None else held
+    if last:
+        out[:, :, -1] = 0
+    for tensors in pieces:
+        below, first = above + tensors[0].shape[2], 0
+        for tensor in tensors:
+            there = out[:, first:first + tensor.shape[1], above:below]
+            there[..., :tensor.shape[3]] = tensor
+            if tensor.shape[3] < cols:  # the last column is repeated
+                there[..., tensor.shape[3]:] = tensor[..., -1:]
+            first += tensor.shape[1]
+        above = below
+    return out
 
 
 def _copied(rows: Tensor) -> Tensor:
     return rows.clone(memory_format=torch.channels_last)
 
 
-def _activated(layer: nn.Conv2d, held: Tensor) -> Tensor:
-    return _convolve(layer, held, padding=(0, 1)).relu_()
-
-
-def _pooled(rows: Rows) -> Rows:
+def _pooled(rows: Rows) -> Pieces:
     """Yield the maxima of 2×2 pixels; an odd last row has none."""
     odd = None
     for part in rows:
-        whole = [part if odd is None else torch.cat([odd, part], 2)]
-        del part
-        pairs = whole[0].shape[2] // 2 * 2
-        odd = _copied(whole[0][:, :, pairs:]) if pairs < whole[0].shape[2] else None
+        pieces = []
+        if odd is not None:
+            pieces.append([functional.max_pool2d(torch.cat([odd, part[:, :, :1]], 2), 2)])
+            part = part[:, :, 1:]
+        pairs = part.shape[2] // 2 * 2
+        odd = _copied(part[:, :, pairs:]) if pairs < part.shape[2] else None
         if pairs:
-            yield functional.max_pool2d(whole.pop()[:, :, :pairs], 2)
+            pieces.append([functional.max_pool2d(part[:, :, :pairs], 2)])
+        del part
+        if pieces:
+            given, pieces = [pieces], None
+            yield given.pop()
 
 
-def _joined(skip: Rows, below: Rows) -> Rows:
-    """Yield both together; where ``below`` lacks the last row or column, one is repeated."""
-    for fine, coarse in aligned(skip, _endless(below)):
-        missing = fine.shape[3] - coarse.shape[3]
-        if missing:
-            coarse = functional.pad(coarse, (0, missing, 0, 0), mode="replicate")
-        yield torch.cat([fine, coarse], 1)
+def _joined(skip: Rows, below: Rows) -> Pieces:
+    """Yield both beside each other; where ``below`` lacks the last row, one is repeated."""
+    fine = None
+    for coarse in _endless(below):
+        pieces, at = [], 0
+        while at < coarse.shape[2] and (fine is not None or (fine := next(skip, None)) is not None):
+            count = min(fine.shape[2], coarse.shape[2] - at)
+            pieces.append([fine[:, :, :count], coarse[:, :, at:at + count]])
+            fine, at = fine[:, :, count:] if count < fine.shape[2] else None, at + count
+        del coarse
+        if not pieces:
+            return
+        given, pieces = [pieces], None
+        yield given.pop()
 
 
 def _endless(rows: Rows) -> Rows:
@@ -160,18 +208,51 @@ def _endless(rows: Rows) -> Rows:
         yield part[:, :, -1:]
 
 
-def aligned(*streams: Rows) -> Iterator[tuple[Tensor, ...]]:
-    """Yield parts of the same rows of every stream, until the first one ends."""
-    held: list[Tensor | None] = [None] * len(streams)
-    while True:
-        for n, stream in enumerate(streams):
-            if held[n] is None or not held[n].shape[2]:
-                held[n] = next(stream, None)
-                if held[n] is None:
+def shared(parts: Iterator[T], count: int) -> list[Iterator[T]]:
+    """Return so many iterators over the same parts; what all have had is forgotten.
+
+    (``itertools.tee`` forgets 57 at a time.)
+    """
+    waiting: list[deque[T]] = [deque() for _ in range(count)]
+
+    def one(mine: deque[T]) -> Iterator[T]:
+        while True:
+            if not mine:
+                try:
+                    part = next(parts)
+                except StopIteration:
                     return
-        count = min(part.shape[2] for part in held)
-        yield tuple(part[:, :, :count] for part in held)
-        held = [part[:, :, count:] for part in held]
+                for each in waiting:
+                    each.append(part)
+                del part
+            yield mine.popleft()
+
+    return [one(mine) for mine in waiting]
+
+
+def aligned(rows: Rows, *others: Rows) -> Iterator[tuple[Tensor, ...]]:
+    """Yield each part of a stream with the same rows of others, until one of them ends."""
+    rows, *copies = shared(rows, 1 + len(others))
+    cut = [_cut(other, (part.shape[2] for part in copy))
+           for other, copy in zip(others, copies, strict=True)]
+    for *same, part in zip(*cut, rows, strict=False):
+        yield part, *same
+
+
+def _cut(rows: Rows, counts: Iterator[int]) -> Rows:
+    """Yield the same rows in parts of so many."""
+    held: list[Tensor] = []
+    for count in counts:
+        missing = count - sum(part.shape[2] for part in held)
+        while missing > 0 and (part := next(rows, None)) is not None:
+            held.append(part)
+            missing -= part.shape[2]
+        if not held:
+            return
+        whole = held[0] if len(held) == 1 else torch.cat(held, 2)
+        held = [whole[:, :, count:]] if whole.shape[2] > count else []
+        part = None  # it is kept as part of ``held`` only
+        yield whole[:, :, :count]
 
 
 def windows(rows: Rows, margin: int, step: int = 1, dim: int = 2
