@@ -42,6 +42,7 @@ from lulc_lib.io import check_outputs
 from lulc_lib.io.progress import LOG, Progress, duration, note
 from lulc_lib.unet.applicability import Applicability
 from lulc_lib.unet.checkpoint import StoredModel
+from lulc_lib.unet.device import keep_freed_memory
 from lulc_lib.unet.inputs import FIXED_INPUTS, USUAL
 from lulc_lib.unet.normalise import statistics_of
 from lulc_lib.unet.predict import (
@@ -137,6 +138,7 @@ def classify_file(
         raise InputError("the model's file holds no area of applicability; use another model (the "
                          "one that ships has one) or do not ask for it")
     tta = stored.config.tta if tta is None else tta
+    keep_freed_memory()
     outputs = {"output": Path(output), "probabilities": probabilities, "entropy": entropy,
                "applicability": applicability}
     opened = scene if isinstance(scene, Scene) else open_scene(scene)
