@@ -95,20 +95,29 @@ class Augment:
             The last is (N, 1, H, W): 1 where a cover of no class lies, which is not quarry.
         """
         config, (x, around) = self.config, x.split([len(BANDS), x.shape[1] - len(BANDS)], dim=1)
+        x, target, cover = x.clone(), target.clone(), torch.zeros_like(x[:, :1])
         if config.rock:
-            x = self.another_rock(x, rock, rock_mean)
+            self.another_rock(x, rock, rock_mean)
         if config.roof:
-            x = self.roofs(x, target)
+            self.roofs(x, target)
         if config.leaf:
-            x = self.forests(x, target)
+            self.forests(x, target)
         x, around = self.light(x, around)
         if config.sea:
-            x, target = self.paste_sea(x, target)
-        cover = torch.zeros_like(x[:, :1])
+            self.paste_sea(x, target)
         if config.cover:
-            x, target, cover = self.paste_cover(x, target)
-        x = x + config.noise * self.normal(*x.shape)
-        return torch.cat([x, around], dim=1), target, cover
+            self.paste_cover(x, target, cover)
+        x.add_(self.normal(*x.shape), alpha=config.noise)
+        return torch.cat([x, around], dim=1) if around.shape[1] else x, target, cover
+
+    def patches(self, changed: Tensor) -> Tensor | slice:
+        """Return which patches to work on, of those of which a number in ``changed`` is not 0.
+
+        On a GPU it is all of them, so that nothing is decided on the host.
+        """
+        if self.device.type != "cpu":
+            return slice(None)
+        return changed.flatten(1).any(1).nonzero()[:, 0]
 
     # random numbers
     def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
@@ -161,38 +170,45 @@ class Augment:
         spectra = cloud * clouds + (1 - cloud - uniform) * snow + uniform * self.rocks(count)
         return spectra, uniform
 
-    # land
-    def another_rock(self, x: Tensor, rock: Tensor, rock_mean: Tensor) -> Tensor:
+    # land; each changes x in place
+    def another_rock(self, x: Tensor, rock: Tensor, rock_mean: Tensor) -> None:
         """Turn quarries of a share of the patches into another rock; texture, surroundings stay."""
         count = len(x)
-        relative = (x.clamp_min(0.004) / rock_mean[:, :, None, None]).clamp(0.1, 6)
         contrast = self.uniform(count, 1, 1, 1, low=0.6, high=1.25)
-        new = self.rocks(count)[:, :, None, None] * relative**contrast
-        return x + rock * self.chosen(count, self.config.rock) * (new - x)
+        rocks = self.rocks(count)[:, :, None, None]
+        here = rock * self.chosen(count, self.config.rock)
+        at = self.patches(here)
+        relative = (x[at].clamp_min(0.004) / rock_mean[at][:, :, None, None]).clamp(0.1, 6)
+        x[at] += here[at] * (rocks[at] * relative**contrast[at] - x[at])
 
-    def roofs(self, x: Tensor, target: Tensor) -> Tensor:
+    def roofs(self, x: Tensor, target: Tensor) -> None:
         """Put square roofs of one colour a patch, of differing brightness, on built-up land."""
         count, size = len(x), x.shape[-1]
         cells = (count, 1, size // 4, size // 4)
         here = functional.interpolate(self.uniform(*cells), (size, size), mode="nearest") > 0.75
         here = here * (target == URBAN)[:, None] * self.chosen(count, self.config.roof)
-        gain = functional.interpolate(self.normal(*cells), (size, size), mode="nearest")
-        new = self.rocks(count)[:, :, None, None] * torch.exp(0.4 * gain)
-        return x + here * (new - x)
+        gain, rocks = self.normal(*cells), self.rocks(count)[:, :, None, None]
+        at = self.patches(here)
+        gain = functional.interpolate(gain[at], (size, size), mode="nearest")
+        x[at] += here[at] * (rocks[at] * torch.exp(0.4 * gain) - x[at])
 
-    def forests(self, x: Tensor, target: Tensor) -> Tensor:
+    def forests(self, x: Tensor, target: Tensor) -> None:
         """Take leaves from broad-leaved trees, and put forests into lower sun; texture stays."""
-        count, mixed = len(x), (target == MIXED)[:, None].float()
-        forest = mixed + (target == CONIFER)[:, None].float()
-        near = x[:, NEAR_INFRARED:NEAR_INFRARED + 1].clamp_min(0.01)
+        count, leaf = len(x), self.config.leaf
+        brightness = torch.exp(0.25 * self.normal(count, 1, 1, 1))
+        share, shade = (most * self.chosen(count, leaf) * self.uniform(count, 1, 1, 1)
+                        for most in (1.0, 0.6))
+        mixed, conifer = ((target == index)[:, None].float() for index in (MIXED, CONIFER))
+        at = self.patches((mixed + conifer) * (share + shade))
+        part, mixed = x[at], mixed[at]
+        forest = mixed + conifer[at]
+        near = part[:, NEAR_INFRARED:NEAR_INFRARED + 1].clamp_min(0.01)
         pixels = forest.sum((2, 3), keepdim=True).clamp_min(1)
         mean = (near * forest).sum((2, 3), keepdim=True) / pixels
         texture = (near / mean.clamp_min(0.02)).clamp(0.3, 3)
-        bare = self.wood[:, None, None] * torch.exp(0.25 * self.normal(count, 1, 1, 1)) * texture
-        share = self.chosen(count, self.config.leaf) * self.uniform(count, 1, 1, 1)
-        x = x + mixed * share * (bare - x)
-        shade = 0.6 * self.chosen(count, self.config.leaf) * self.uniform(count, 1, 1, 1)
-        return x * torch.exp(-forest * shade)
+        bare = self.wood[:, None, None] * brightness[at] * texture
+        part = part + mixed * share[at] * (bare - part)
+        x[at] = part * torch.exp(-forest * shade[at])
 
     def light(self, x: Tensor, around: Tensor) -> tuple[Tensor, Tensor]:
         """Change sun, calibration and haze over the whole patch, and around it."""
@@ -204,37 +220,48 @@ class Augment:
         gain, haze = torch.exp(change)[:, :, None, None], haze[:, :, None, None]
         return x * gain + haze, around * gain + haze if around.shape[1] else around
 
-    # covers pasted in
-    def regions(self, count: int, size: int, share: float) -> Tensor:
-        """Return (count, 1, size, size) 0 … 1: wavy parts of a ``share`` of patches, or all."""
+    # covers pasted in; x, target and cover are changed in place
+    def regions(self, count: int, size: int) -> Tensor:
+        """Return (count, 1, size, size) 0 … 1: wavy parts of the patches, or all of them."""
         line = torch.linspace(-1, 1, size, device=self.device)
         angle = self.uniform(count, 1, 1, 1, high=2 * math.pi)
         field = 1.2 * (torch.cos(angle) * line[:, None] + torch.sin(angle) * line)
         field = field + 0.5 * self.smooth(count, size, 5) + 0.25 * self.smooth(count, size, 13)
         level = self.uniform(count, 1, 1, 1, low=-1.2, high=1.2) - 9 * self.chosen(count, 0.25)
-        return torch.sigmoid(12 * (field - level)) * self.chosen(count, share)
+        return torch.sigmoid(12 * (field - level))
 
-    def paste_sea(self, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    def paste_sea(self, x: Tensor, target: Tensor) -> None:
         """Paste open water over part of some patches, labelled water, its shore unlabelled."""
-        count, size = len(x), x.shape[-1]
-        region = self.regions(count, size, self.config.sea)
+        chosen, size = self.chosen(len(x), self.config.sea), x.shape[-1]
+        at = self.patches(chosen)
+        part, count = x[at], len(x[at])
+        if not count:
+            return
+        region = self.regions(count, size) * chosen[at]
         water = self.waters(count)[:, :, None, None] * (1 + 0.15 * self.smooth(count, size, 6))
-        water = water + self.uniform(count, 1, 1, 1, low=0.0002, high=0.004) * self.normal(*x.shape)
+        water = water + (self.uniform(count, 1, 1, 1, low=0.0002, high=0.004)
+                         * self.normal(*part.shape))
         share = region[:, 0]
-        target = torch.where(share > 0.95, WATER, torch.where(share > 0.05, IGNORE, target))
-        return x + region * (water - x), target
+        target[at] = torch.where(share > 0.95, WATER,
+                                 torch.where(share > 0.05, IGNORE, target[at]))
+        x[at] = part + region * (water - part)
 
-    def paste_cover(self, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def paste_cover(self, x: Tensor, target: Tensor, cover: Tensor) -> None:
         """Paste cloud, snow or a uniform cover over part of some patches, without a label."""
-        count, size = len(x), x.shape[-1]
-        region = self.regions(count, size, self.config.cover)
-        spectra, uniform = self.covers(count)
+        chosen, size = self.chosen(len(x), self.config.cover), x.shape[-1]
+        at = self.patches(chosen)
+        part, count = x[at], len(x[at])
+        if not count:
+            return
+        region = self.regions(count, size) * chosen[at]
+        spectra, uniform = (v[:, :, None, None] for v in self.covers(count))
         texture = 1 + self.uniform(count, 1, 1, 1, high=0.25) * self.smooth(count, size, 4)
         fine = self.uniform(count, 1, 1, 1, high=0.08) * self.smooth(count, size, 16)
-        cover = spectra[:, :, None, None] * (texture + fine * (1 - uniform[:, :, None, None]))
-        cover = cover + self.uniform(count, 1, 1, 1, low=0.001, high=0.02) * self.normal(*x.shape)
-        target = torch.where(region[:, 0] > 0.05, IGNORE, target)
-        return x + region * (cover - x), target, (region > 0.9).float()
+        over = spectra * (texture + fine * (1 - uniform))
+        over = over + self.uniform(count, 1, 1, 1, low=0.001, high=0.02) * self.normal(*part.shape)
+        target[at] = torch.where(region[:, 0] > 0.05, IGNORE, target[at])
+        x[at] = part + region * (over - part)
+        cover[at] = (region > 0.9).float()
 
 
 class StatisticsAugmentation:

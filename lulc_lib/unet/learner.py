@@ -146,11 +146,14 @@ class Learner:
         rows, cols = torch.where(turn & 1 > 0, cols, rows), torch.where(turn & 1 > 0, rows, cols)
         rows = torch.where(turn & 2 > 0, size - 1 - rows, rows) + top[:, None, None]
         cols = torch.where(turn & 4 > 0, size - 1 - cols, cols) + left[:, None, None]
-        at = (scene[:, None, None], rows, cols)
-        x = self.inputs[at].permute(0, 3, 1, 2)
+        at = ((scene[:, None, None] * self.inputs.shape[1] + rows) * self.inputs.shape[2]
+              + cols).flatten()
+        x, target, rock = (v.flatten(0, 2).index_select(0, at).view(count, size, size, *v.shape[3:])
+                           for v in (self.inputs, self.targets, self.rock))
+        x = x.permute(0, 3, 1, 2)
         if self.around is not None:
             x = self._with_surroundings(x, scene, rows, cols)
-        return x, self.targets[at].long(), self.rock[at][:, None], scene
+        return x, target.long(), rock[:, None], scene
 
     def step(self) -> None:
         """Learn from one batch; makes no decision on the host."""
