@@ -54,7 +54,8 @@ def main() -> None:
     if learns.device.type == "cuda":
         learns.record()
     with torch.no_grad():
-        x, target, *_ = learns.draw()
+        x, target, rock, scene = learns.draw()
+        x, target, cover = learns.augment(x, target, rock, learns.rock_mean[scene])
         x = x.contiguous(memory_format=LAYOUT)
 
     def loop() -> None:
@@ -63,7 +64,7 @@ def main() -> None:
 
     def pure() -> None:
         for _ in range(args.steps):
-            loss = learns._loss(x, target, None)
+            loss = learns._loss(x, target, cover)
             learns.optimiser.zero_grad(set_to_none=True)
             loss.backward()
             learns.optimiser.step()
