@@ -360,6 +360,7 @@ def connected(where: str) -> Iterator[Client]:
             if not re.fullmatch(r"local:[1-9]\d{0,3}", where):
                 raise InputError(f"--cluster is {where}; local:N needs a number of processes, such "
                                  "as local:4")
+            stack.enter_context(_imported_once())
             where = stack.enter_context(LocalCluster(
                 n_workers=int(where.removeprefix("local:")), threads_per_worker=1,
                 dashboard_address=":0"))
