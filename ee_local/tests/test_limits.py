@@ -128,6 +128,18 @@ def test_steps_are_counted_for_each_request(engine, monkeypatch):
     assert ee.Number(1).add(1).getInfo() == 2
 
 
+def test_distances_dates_and_numbers_of_points_that_no_earth_has(engine):
+    point = ee.Geometry.Point([16, 51])
+    refused(point.buffer(1e12), "half way round the Earth")
+    refused(ee.FeatureCollection.randomPoints(point.buffer(10), 10**9), "must be 0 to 1000000")
+    refused(ee.FeatureCollection.randomPoints(point.buffer(10), -1), "points is -1")
+    for years in (8000, 1e18, -1e6):
+        refused(ee.Date("2023-07-09").advance(years, "year"), "out of the calendar")
+    utm = ee.Projection("EPSG:32633")
+    assert ee.Geometry.LineString([[0, 0], [1e15, 1e15]], utm).type().getInfo() == "LineString"
+    assert point.buffer(1e12, 1, utm).coordinates().get(0).getInfo()  # bounded, if of no use
+
+
 def test_whole_numbers_stay_within_64_bits(engine):
     number = ee.Number(3)
     for _ in range(12):

@@ -64,12 +64,11 @@ def _dense(geometry: Geometry) -> BaseGeometry:
     """Return the shape with points on its long edges, where the edges' rule puts them."""
     if geometry.shape.geom_type in ("Point", "MultiPoint"):
         return geometry.shape
-    if not parse_crs(geometry.crs).is_geographic:
-        return shapely.segmentize(geometry.shape, EDGE)
-    if geometry.geodesic:
+    geographic = parse_crs(geometry.crs).is_geographic
+    if geographic and geometry.geodesic:
         return _geodesic(geometry.shape)
-    size = max(EDGE / METRES_PER_DEGREE, geometry.shape.length / 10_000)
-    return shapely.segmentize(geometry.shape, size)
+    edge = EDGE / METRES_PER_DEGREE if geographic else EDGE
+    return shapely.segmentize(geometry.shape, max(edge, geometry.shape.length / 10_000))
 
 
 def _geodesic(shape: BaseGeometry) -> BaseGeometry:

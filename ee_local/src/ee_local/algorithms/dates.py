@@ -92,10 +92,13 @@ def advance(date: Date, delta: float, unit: str, zone: str | None) -> Date:
     if name in MILLIS:
         return Date(date.millis + delta * MILLIS[name])
     start = moment(date, zone)
-    months = start.year * 12 + start.month - 1 + int(delta) * (12 if name == "year" else 1)
-    year, month = divmod(months, 12)
-    day = min(start.day, calendar.monthrange(year, month + 1)[1])
-    return _date(start.replace(year=year, month=month + 1, day=day))
+    try:
+        months = start.year * 12 + start.month - 1 + int(delta) * (12 if name == "year" else 1)
+        year, month = divmod(months, 12)
+        day = min(start.day, calendar.monthrange(year, month + 1)[1])
+        return _date(start.replace(year=year, month=month + 1, day=day))
+    except (OverflowError, ValueError):
+        raise EngineError(f"Date.advance: {delta:g} {name}s lead out of the calendar.") from None
 
 
 @function("Date.difference")

@@ -18,6 +18,9 @@ from ee_local.geometry import GEOD, Geometry, from_geojson, to_geojson
 from ee_local.grid import WGS84, Projection, parse_crs, transformer
 from ee_local.registry import function
 
+HALF_WAY_ROUND = 20_037_508
+"""Metres."""
+
 Margin = ErrorMargin | None
 Crs = Projection | None
 
@@ -186,6 +189,9 @@ def centroid(geometry: Geometry, margin: Margin, proj: Crs) -> Geometry:
 @function("Geometry.buffer")
 def buffer(geometry: Geometry, distance: float, margin: Margin, proj: Crs) -> Geometry:
     """Grow (or shrink) the geometry by a distance in metres, or in units of a projection."""
+    if proj is None and not abs(distance) <= HALF_WAY_ROUND:
+        raise EngineError(f"Geometry.buffer: distance is {distance:g}; it must be at most "
+                          f"{HALF_WAY_ROUND} m, which is half way round the Earth.")
     crs = proj.crs if proj else metric_crs(geometry)
     return _back(geometry.to_crs(crs).buffer(distance, quad_segs=16), crs)
 

@@ -22,6 +22,7 @@ from ee_local.grid import (
     transformer,
     whole,
 )
+from ee_local.limits import MOST_ITEMS
 from ee_local.pixels import Image
 from ee_local.registry import function
 
@@ -214,6 +215,9 @@ def random_points(region: Geometry, number: int, seed: int, margin: Any) -> el.C
     The draws depend on the seed alone; they are not Google's.
     """
     shape = region.lonlat()
+    if not 0 <= number <= MOST_ITEMS:
+        raise EngineError(f"FeatureCollection.randomPoints: points is {number}; it must be 0 to "
+                          f"{MOST_ITEMS}.")
     if shape.area == 0:
         raise EngineError("FeatureCollection.randomPoints: the region has no area.")
     rng = np.random.default_rng(abs(seed))
