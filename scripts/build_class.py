@@ -22,6 +22,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import nbformat
 from nbformat import NotebookNode
@@ -39,6 +40,22 @@ await piplite.install("lulc-lib", deps=False)
 import warnings
 with warnings.catch_warnings(action="ignore"):
     import filelock  # says that a browser has soft locks only; they do here"""
+START = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Accuracy: two lessons</title>
+<link rel="icon" href="static/favicons/favicon.ico">
+<style>body {{ font: 1.1em/1.5 sans-serif; max-width: 38em; margin: 2em auto; padding: 0 1em }}
+li {{ margin: 1em 0 }}</style>
+<h1>Accuracy: two lessons</h1>
+<p>How accuracy numbers of maps mislead. Each lesson runs in this browser; nothing is installed.</p>
+<ol>{lessons}</ol>
+<p>Words are explained in the <a href="lab/index.html?path=GLOSSARY.md">glossary</a>.</p>
+<p>The first cell of a lesson loads Python from {pyodide}, which takes about a minute and needs the
+internet. What you write is kept in this browser; <i>File, Download</i> gives you a copy.</p>
+"""
+LINK = '<li><a href="lab/index.html?path={}">{}</a></li>'
 BROUGHT = ("comm", "filelock", "ipywidgets", "jupyterlab_widgets")
 FOLDED = "<details><summary>{}</summary>\n\n{}\n\n</details>"
 
@@ -159,6 +176,10 @@ def build_site(pyodide: str | None) -> None:
     subprocess.run([sys.executable, "-m", "jupyterlite_core", "build", "--no-sourcemaps",
                     "--contents", NOTEBOOKS / "site", "--output-dir", SITE, *wheels],
                    cwd=LITE, check=True)
+    titles = {p.name: nbformat.read(p, 4).cells[0].source.splitlines()[0] for p in LESSONS}
+    (SITE / "index.html").write_text(START.format(
+        lessons="".join(LINK.format(n, t.removeprefix("# ")) for n, t in titles.items()),
+        pyodide=urlsplit(pyodide or "https://cdn.jsdelivr.net").netloc), encoding="utf-8")
 
 
 def main() -> int:
