@@ -45,6 +45,7 @@ START = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Accuracy: two lessons</title>
+<script id="jupyter-config-data" type="application/json" data-jupyter-lite-root=".">{{}}</script>
 <link rel="icon" href="static/favicons/favicon.ico">
 <style>body {{ font: 1.1em/1.5 sans-serif; max-width: 38em; margin: 2em auto; padding: 0 1em }}
 li {{ margin: 1em 0 }}</style>
