@@ -6,7 +6,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 
 from lulc_lib.data.raster_style import HEAD, RAMP, xml
-from lulc_lib.sites.rules import CATEGORIES
+from lulc_lib.display_names import label
+from lulc_lib.sites.rules import CATEGORIES, COLUMNS
 
 FILL_ALPHA = 70
 """Opacity of a site's fill, of 255."""
@@ -16,28 +17,14 @@ ground; millimetres."""
 POLYGON = 2
 """QGIS's number for the geometry: the style is not for points of the same name (.csv)."""
 
-ALIASES = {
-    "site_id": "site", "status": "status", "category": "category", "score": "score, 0–1",
-    "reasons": "reasons", "area_ha": "area, ha", "first_seen": "first seen",
-    "last_seen": "last seen", "seen_share": "share of clear dates on which it was seen",
-    "share_in_mining_area": "share in a valid mining area",
-    "share_in_deposit": "share in a deposit", "overrun_ha": "overrun of the mining area, ha",
-    "corine_code": "CORINE code", "monitoring_distance_m": "to the nearest monitoring point, m",
-    "programme_category": "category of the monitoring programme", "seen_dates": "dates seen",
-    "clear_dates": "clear dates", "cut_dates": "dates on which the map's edge or a gap cuts it",
+ALIASES = {name: label(name) for name in (
+    "site_id", *COLUMNS, "lon", "lat", "date", "clear", "seen", "cut", "name", "code",
+    "valid_from", "valid_to")} | {
+    "score": "score, 0–1", "compactness": "compactness, 1 a circle",
+    "elongation": "elongation, 1 a square", "lon": "longitude (WGS 84)", "lat": "latitude (WGS 84)",
+    "clear": "clear on that date", "seen": "seen on that date",
+    "cut": "cut by the map's edge or a gap",
     "persistence": "share of clear dates seen between first and last",
-    "growth_ha_per_year": "growth, ha a year", "growth_low": "growth, lower end of 95 %",
-    "growth_high": "growth, upper end of 95 %", "perimeter_m": "perimeter, m",
-    "compactness": "compactness, 1 a circle", "elongation": "elongation, 1 a square",
-    "water_share": "share of water", "mean_probability": "mean quarry probability",
-    "mining_area": "mining area", "mining_area_distance_m": "to the nearest valid mining area, m",
-    "share_in_mining_terrain": "share in a valid mining terrain", "deposit": "deposit",
-    "mineral": "mineral", "deposit_distance_m": "to the nearest deposit, m",
-    "corine_share": "share in that CORINE class", "osm_distance_m": "to the nearest OSM quarry, m",
-    "outside_share": "share outside the area of applicability", "lon": "longitude (WGS 84)",
-    "lat": "latitude (WGS 84)", "date": "date", "clear": "clear on that date",
-    "seen": "seen on that date", "cut": "cut by the map's edge or a gap", "name": "name",
-    "code": "code", "valid_from": "valid from", "valid_to": "valid to",
 }
 """Words for the columns of sites, observations and registries."""
 
@@ -87,8 +74,8 @@ def _categories(root: ET.Element, expression: str, rows: Iterable[tuple[str, str
                              symbollevels="1", enableorderby="0", forceraster="0")
     categories = ET.SubElement(renderer, "categories")
     symbols = ET.SubElement(renderer, "symbols")
-    for number, (value, label, colour) in enumerate(rows):
-        ET.SubElement(categories, "category", value=value, symbol=str(number), label=label,
+    for number, (value, words, colour) in enumerate(rows):
+        ET.SubElement(categories, "category", value=value, symbol=str(number), label=words,
                       render="true", type="string")
         symbol = ET.SubElement(symbols, "symbol", type="fill", name=str(number), alpha="1",
                                clip_to_extent="1", force_rhr="0")
