@@ -6,9 +6,9 @@ import geopandas as gpd
 import numpy as np
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
-from pyproj.exceptions import CRSError
 
 from lulc_lib.errors import InputError
+from lulc_lib.sites.maps import parse_crs
 
 NATIONAL = (2180,)
 """EPSG codes of national grids, each taken inside its area of use: Poland's PL-1992."""
@@ -37,10 +37,7 @@ def grid_of(sites_crs: object, bounds: tuple[float, float, float, float],
         ``stated`` is no projected CRS.
     """
     if stated is not None:
-        try:
-            crs = CRS.from_user_input(stated)
-        except CRSError as error:
-            raise InputError(f"grid is {stated!r}; it must be a CRS such as EPSG:2180") from error
+        crs = parse_crs(stated, "grid")
         if not crs.is_projected:
             raise InputError(f"grid is {stated!r}; it must be a projected CRS such as EPSG:2180")
         return crs

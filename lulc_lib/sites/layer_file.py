@@ -15,12 +15,12 @@ import pyogrio
 import shapely
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
-from pyproj.exceptions import CRSError
 
 from lulc_lib.errors import InputError
 from lulc_lib.io import existing_file
 from lulc_lib.io.tables import POLISH, guess_encoding, text_table
 from lulc_lib.sites.layers import Layer, find_column
+from lulc_lib.sites.maps import parse_crs
 
 LONGITUDE = ("lon", "longitude", "long", "lng", "dlugosc", "dlugosc_geograficzna")
 LATITUDE = ("lat", "latitude", "szerokosc", "szerokosc_geograficzna")
@@ -290,8 +290,5 @@ def _csv_crs(table: pd.DataFrame, name: str) -> CRS | None:
     if len(stated) != 1:
         raise InputError(f"{name}: column {column} states {len(stated)} CRS "
                          f"({', '.join(stated)}); all rows must have one and the same")
-    try:
-        return CRS.from_user_input(int(stated[0]) if stated[0].isdigit() else stated[0])
-    except CRSError as error:
-        raise InputError(f"{name}: column {column} is {stated[0]!r}; it must be a CRS such as "
-                         "EPSG:2180") from error
+    return parse_crs(int(stated[0]) if stated[0].isdigit() else stated[0],
+                     f"{name}: column {column}")

@@ -12,6 +12,7 @@ import pyproj
 import rasterio
 import xarray as xr
 from numpy.typing import NDArray
+from pyproj.exceptions import CRSError
 from rasterio.enums import Resampling
 from rasterio.windows import Window
 from xarray.backends import BackendArray
@@ -204,6 +205,14 @@ def in_metres(class_map: xr.DataArray) -> xr.DataArray:
         zone, resampling=Resampling.nearest)
     out.attrs = dict(class_map.attrs)
     return out
+
+
+def parse_crs(crs: object, what: str) -> pyproj.CRS:
+    """Read a CRS, else InputError; ``what`` says what it is of."""
+    try:
+        return pyproj.CRS.from_user_input(crs)
+    except CRSError as error:
+        raise InputError(f"{what} is {crs!r}; it must be a CRS such as EPSG:2180") from error
 
 
 def is_metric(crs: object) -> bool:

@@ -20,7 +20,6 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 from pyproj import CRS
-from pyproj.exceptions import CRSError
 from shapely.geometry.base import BaseGeometry
 
 from lulc_lib.errors import InputError
@@ -44,7 +43,7 @@ from lulc_lib.sites.layers import (
     is_current,
     parse_date,
 )
-from lulc_lib.sites.maps import is_metric
+from lulc_lib.sites.maps import is_metric, parse_crs
 
 EXAMPLES = 3
 """How many different values a note names."""
@@ -241,10 +240,7 @@ def normalise(raw: gpd.GeoDataFrame, layer: Layer, name: str, crs: CRS, note: No
 
 
 def _metric(crs: object) -> CRS:
-    try:
-        parsed = CRS.from_user_input(crs)
-    except CRSError as error:
-        raise InputError(f"crs is {crs!r}; it must be a CRS such as EPSG:32633") from error
+    parsed = parse_crs(crs, "crs")
     if not is_metric(parsed):
         raise InputError(f"crs is {parsed.to_string()}; sites are measured in metres, so it must "
                          "be a projected CRS in true metres")
