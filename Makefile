@@ -207,7 +207,7 @@ build/experiments/fair_pixels: experiments/fair_pixels.py experiments/protocol_s
   $(call python,lulc_lib/accuracy) $(LANDSCAPE) build/experiments/protocols
 build/experiments/fair_networks: experiments/fair_networks.py experiments/fair_regions.py \
   build/experiments/fair_pixels
-build/experiments/fair_comparison: experiments/fair_comparison.py \
+build/experiments/fair_comparison: experiments/fair_comparison.py experiments/fair_ranking.py \
   build/experiments/fair_networks build/experiments/study
 build/experiments/pixel_classifiers: \
   experiments/pixel_classifiers.py experiments/held_out.py $(UNET)
@@ -218,9 +218,10 @@ build/experiments/lesson_numbers: experiments/lesson_numbers.py $(DATA) $(LANDSC
   results/published/earth_engine.json
 build/experiments/landscape_spectra: experiments/landscape_spectra.py $(DATA) \
   $(call python,lulc_lib/landscape)
-build/experiments/euromine_validation: experiments/euromine_validation.py $(UNET) $(MODEL)
+build/experiments/euromine_validation: \
+  experiments/euromine_validation.py experiments/euromine_scenes.py $(UNET) $(MODEL)
 build/experiments/euromine_training: \
-  experiments/euromine_training.py experiments/euromine_validation.py $(UNET)
+  experiments/euromine_training.py experiments/euromine_validation.py experiments/euromine_scenes.py $(UNET)
 build/experiments/earth_engine_at_google: experiments/earth_engine_at_google.py $(EARTH_ENGINE) \
   $(ACCURACY)
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from experiments.euromine_scenes import MineScene
 from experiments.euromine_validation import argument_parser, none_left, run, usable
 from lulc_lib import data, legend, paths
 from lulc_lib.data import euromine
@@ -40,7 +41,7 @@ def quarry_labels(mine: xr.DataArray, kept: int, seed: int) -> xr.DataArray:
 
 
 def mines(root: Path, years: list[int], radiometry: str, left: Counter[str]
-          ) -> list[euromine.MineScene]:
+          ) -> list[MineScene]:
     """Return the training mines, cut to their footprint and :data:`MARGIN`."""
     cut = []
     for _, _, (scene, mine) in usable(root, "train", years, radiometry, left):
@@ -52,7 +53,7 @@ def mines(root: Path, years: list[int], radiometry: str, left: Counter[str]
         if not all(np.isfinite(band).any() for band in part.values):
             left["a band without data"] += 1
             continue
-        cut.append(euromine.MineScene(part, data.cut(mine, box)))
+        cut.append(MineScene(part, data.cut(mine, box)))
     return cut
 
 

@@ -21,6 +21,7 @@ import pandas as pd
 import xarray as xr
 from scipy.ndimage import distance_transform_edt
 
+from experiments import euromine_scenes
 from lulc_lib import legend, results
 from lulc_lib.data import euromine
 from lulc_lib.errors import InputError
@@ -55,7 +56,7 @@ def run(main: Callable[[], object]) -> int:
 
 
 def usable(root: Path, part: str, years: Sequence[int], radiometry: str, left: Counter[str]
-           ) -> Iterator[tuple[str, int, euromine.MineScene]]:
+           ) -> Iterator[tuple[str, int, euromine_scenes.MineScene]]:
     """Yield site, year and scene of a part; count in ``left`` what is not used, by reason.
 
     Raises
@@ -63,13 +64,13 @@ def usable(root: Path, part: str, years: Sequence[int], radiometry: str, left: C
     InputError
         No site of the part is there.
     """
-    for site in euromine.sites(root, part):
+    for site in euromine_scenes.sites(root, part):
         for year in years:
-            if year not in euromine.years(root, site):
+            if year not in euromine_scenes.years(root, site):
                 left["no image or label of the year"] += 1
                 continue
             try:
-                scene, mine = euromine.read_site(root, site, year)
+                scene, mine = euromine_scenes.read_site(root, site, year)
             except InputError as error:
                 left[f"refused: {error}"] += 1
                 continue
@@ -77,8 +78,8 @@ def usable(root: Path, part: str, years: Sequence[int], radiometry: str, left: C
                 left[f"radiometry: {scene.attrs['radiometry']}"] += 1
                 continue
             if scene.attrs["radiometry"] != "surface" and radiometry == "haze-subtracted":
-                scene = euromine.without_haze(scene)
-            yield site, year, euromine.MineScene(scene, mine)
+                scene = euromine_scenes.without_haze(scene)
+            yield site, year, euromine_scenes.MineScene(scene, mine)
 
 
 def none_left(root: Path, left: Counter[str]) -> InputError:
@@ -131,7 +132,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
     left, rows = Counter(), []
-    euromine.sites(args.data, "test")  # before the model is loaded
+    euromine_scenes.sites(args.data, "test")  # before the model is loaded
     path = args.model or study_model()
     stored = load_model(path)
     for site, year, (scene, mine) in usable(args.data, "test", args.years, args.radiometry, left):
@@ -158,7 +159,7 @@ def main() -> None:
         print(f"not used: {number} × {why}")
     if args.write:
         files = [f for site, year in zip(table["site"], table["year"], strict=True)
-                 for f in euromine.years(args.data, site)[year]]
+                 for f in euromine_scenes.years(args.data, site)[year]]
         print(results.write_results("published", "euromine_validation", values, files, args.data,
                                     device=str(pick_device())))
 

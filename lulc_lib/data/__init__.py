@@ -55,8 +55,6 @@ _MODULES = {
     "series_spectra": "signatures",# quartiles per date, class and band
     "dark_percentiles": "signatures",# low reflectance of every band and date
     "label_coverage": "signatures",# labelled pixels per class
-    "MineScene": "euromine",      # one year of a mine of EuroMineNet
-    "read_site": "euromine",      # its scene and its footprint
     "changing_field": "places",   # a field growing, bare, growing
     "nearest_region": "places",   # the region nearest to another
     "window": "places",           # a box around regions

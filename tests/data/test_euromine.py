@@ -10,6 +10,7 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 
+from experiments import euromine_scenes as scenes
 from lulc_lib import cli
 from lulc_lib.data import euromine
 from lulc_lib.data.bands import BANDS
@@ -58,19 +59,19 @@ def make_site(root, site, year=2021, folders=("images", "labels"), name="Year{}.
     (("images", "label"), "Label{}.tif")])
 def test_both_spellings_are_read(tmp_path, folders, name):
     make_site(tmp_path, "Poland_15", 2019, folders, name)
-    scene, mine = euromine.read_site(tmp_path, "Poland_15", 2019)
+    scene, mine = scenes.read_site(tmp_path, "Poland_15", 2019)
     assert scene.dims == ("band", "y", "x") and list(scene.band.values) == list(BANDS)
     assert np.allclose(scene.values, reflectance(), atol=1e-4)
     assert mine.dtype == bool and mine.sum() == 200 and mine.values[10, 10]
     assert scene.rio.crs.to_epsg() == 32634 and scene.attrs["radiometry"] == "surface"
-    assert list(euromine.years(tmp_path, "Poland_15")) == [2019]
+    assert list(scenes.years(tmp_path, "Poland_15")) == [2019]
 
 
-@pytest.mark.parametrize("order", euromine.ORDERS, ids=" ".join)
+@pytest.mark.parametrize("order", scenes.ORDERS, ids=" ".join)
 @pytest.mark.parametrize(("haze", "offset"), [(False, 0), (True, 0), (True, 1000)])
 def test_the_order_of_bands_is_told_by_vegetation(tmp_path, order, haze, offset):
     make_site(tmp_path, "Italy_2", order=order, haze=haze, offset=offset)
-    scene = euromine.read_site(tmp_path, "Italy_2", 2021).scene
+    scene = scenes.read_site(tmp_path, "Italy_2", 2021).scene
     assert scene.attrs["order"] == " ".join(order) and scene.attrs["offset"] == offset
     assert scene.attrs["radiometry"] == ("top of atmosphere" if haze else "surface")
     assert np.allclose(scene.values, reflectance(haze), atol=1e-4)
@@ -78,50 +79,50 @@ def test_the_order_of_bands_is_told_by_vegetation(tmp_path, order, haze, offset)
 
 def test_haze_can_be_subtracted(tmp_path):
     make_site(tmp_path, "Italy_2", haze=True)
-    clear = euromine.without_haze(euromine.read_site(tmp_path, "Italy_2", 2021).scene)
+    clear = scenes.without_haze(scenes.read_site(tmp_path, "Italy_2", 2021).scene)
     assert clear.attrs["radiometry"] == "haze subtracted" and clear.rio.crs.to_epsg() == 32634
     assert np.abs(clear.values - reflectance())[:, 5:].max() < .02
-    assert euromine.radiometry_of(clear) == "surface"
+    assert scenes.radiometry_of(clear) == "surface"
 
 
 def test_bands_that_nothing_tells_are_refused(tmp_path):
     make_site(tmp_path, "Italy_2", order=BANDS[::-1])
     with pytest.raises(InputError, match="no order of its unnamed bands"):
-        euromine.read_site(tmp_path, "Italy_2", 2021)
+        scenes.read_site(tmp_path, "Italy_2", 2021)
 
 
 def test_a_smaller_label_cuts_its_image_and_says_so(tmp_path):
     make_site(tmp_path, "Finland_6", shape=(39, 50))
-    scene, mine = euromine.read_site(tmp_path, "Finland_6", 2021)
+    scene, mine = scenes.read_site(tmp_path, "Finland_6", 2021)
     assert scene.shape == (10, 39, 50) and mine.shape == (39, 50)
     assert scene.attrs["notes"] == ["label 1 row(s), 0 column(s) smaller: image cut to it"]
     make_site(tmp_path, "Finland_7", shape=(38, 50))
     with pytest.raises(InputError, match="may differ by one"):
-        euromine.read_site(tmp_path, "Finland_7", 2021)
+        scenes.read_site(tmp_path, "Finland_7", 2021)
 
 
 def test_split_and_sites_left_out(tmp_path):
     for site in ("Spain_4", "Poland_15", "Poland_2", "Poland_10", "Greece_10"):
         make_site(tmp_path, site)
     (tmp_path / "notes_1").mkdir()
-    assert euromine.sites(tmp_path) == ["Greece_10", "Poland_2", "Poland_10", "Poland_15"]
-    assert euromine.sites(tmp_path, "train") == ["Poland_2", "Poland_10"]
-    assert [euromine.part_of(s) for s in ("Portuga_1", "Germany_13")] == ["validation", "train"]
-    parts = list(euromine._listed().values())
+    assert scenes.sites(tmp_path) == ["Greece_10", "Poland_2", "Poland_10", "Poland_15"]
+    assert scenes.sites(tmp_path, "train") == ["Poland_2", "Poland_10"]
+    assert [scenes.part_of(s) for s in ("Portuga_1", "Germany_13")] == ["validation", "train"]
+    parts = list(scenes._listed().values())
     assert [parts.count(p) for p in ("test", "validation", "left out")] == [17, 14, 3]
     with pytest.raises(InputError, match="leave this site"):
-        euromine.read_site(tmp_path, "Spain_4", 2021)
+        scenes.read_site(tmp_path, "Spain_4", 2021)
     with pytest.raises(InputError, match=r"no image and label of 2015 .*it has 2021"):
-        euromine.read_site(tmp_path, "Poland_2", 2015)
+        scenes.read_site(tmp_path, "Poland_2", 2015)
     with pytest.raises(InputError, match="`lulc data --euromine` downloads"):
-        euromine.sites(tmp_path / "none")
+        scenes.sites(tmp_path / "none")
 
 
 def test_a_label_of_other_values_is_refused(tmp_path):
     make_site(tmp_path, "Italy_2")
     write(tmp_path / "Italy_2/labels/Year2021.tif", np.full((40, 50), 7, np.uint8))
     with pytest.raises(InputError, match="one band of 0 and 255"):
-        euromine.read_site(tmp_path, "Italy_2", 2021)
+        scenes.read_site(tmp_path, "Italy_2", 2021)
 
 
 def archive(*more, sites=("Poland_15", "Poland_2")):

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
+from experiments import euromine_scenes as scenes
 from experiments import euromine_training, euromine_validation
 from lulc_lib import legend
-from lulc_lib.data import euromine
 from lulc_lib.data.series import Series
 from lulc_lib.unet import get_config, load_model
 from tests.data.test_euromine import make_site
@@ -40,7 +40,7 @@ def test_other_radiometry_is_not_used_unless_asked_for(module, monkeypatch, tmp_
 
 def test_pixels_are_counted_inside_and_beyond_the_buffer(tmp_path):
     make_site(tmp_path, "Poland_15")
-    mine = euromine.read_site(tmp_path, "Poland_15", 2021).mine  # rows 10…19, columns 10…29
+    mine = scenes.read_site(tmp_path, "Poland_15", 2021).mine  # rows 10…19, columns 10…29
     class_map = mine.astype(np.uint8) * 0 + legend.code("urban")
     class_map[10:20, 10:15] = QUARRY  # 50 of 200 pixels
     class_map[20:22, 10] = QUARRY  # within 20 m
@@ -83,7 +83,7 @@ def test_training_adds_quarry_labels_only(monkeypatch, tmp_path, capsys):
     torch.set_num_threads(1)
     for site in ("Poland_2", "Poland_15", "Poland_1"):
         make_site(tmp_path, site)
-    scene, mine = euromine.read_site(tmp_path, "Poland_2", 2021)
+    scene, mine = scenes.read_site(tmp_path, "Poland_2", 2021)
     own = (mine.astype(np.uint8) * 0 + legend.code("urban")).copy()
     own[10:20, 10:14] = QUARRY  # 40 pixels: 20 of each of the two mines are kept
     monkeypatch.setattr(euromine_training.data, "training_series", lambda *_: Series(

@@ -26,7 +26,7 @@ ROOMS = ("accuracy", "accuracy.assess", "accuracy.audit", "accuracy.published", 
 ELSEWHERE = {
     "fetch": "tests/data/test_download.py", "fetch_scene": "tests/data/test_stac.py",
     "fetch_registries": "tests/sites/test_services.py", "resolve_source": "tests/data/test_source",
-    "read_site": "tests/data/test_euromine.py", "train": "tests/unet/test_train.py",
+    "train": "tests/unet/test_train.py",
     "train_ensemble": "tests/unet/test_ensemble.py", "study_model": "it is always there",
     "train_seeds": "tests/unet/test_train_parallel.py", "write_web_map": "tests/sites/test_output",
     "feature_map": "tests/unet/test_applicability.py", "writing": "tests/io/test_files.py",
