@@ -28,6 +28,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from experiments import fair_ranking as ranking
 from experiments.fair_networks import PAIR, SETTINGS
 from experiments.fair_pixels import (
     ALL_PIXELS,
@@ -46,7 +47,6 @@ from experiments.protocol_assess import Mapper
 from experiments.protocol_scenes import Scenes
 from experiments.protocols import TOGETHER
 from lulc_lib import legend, paths, results
-from lulc_lib.accuracy import ranking
 from lulc_lib.accuracy.pixel_models import CAP, MERGED, MODELS
 from lulc_lib.accuracy.splits import QUADRANTS, SEASONS
 from lulc_lib.data import map_path, on_grid, polygons_path, read_codes, scene_path

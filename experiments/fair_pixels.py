@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.protocol_scenes import UNIT, Scenes
+from experiments.protocol_scenes import UNIT, Scenes, fold_of
 from lulc_lib import legend
 from lulc_lib.accuracy.pixel_models import (
     CLASSES,
@@ -40,14 +40,7 @@ from lulc_lib.accuracy.pixel_models import (
     size_of,
     training_pixels,
 )
-from lulc_lib.accuracy.splits import (
-    QUADRANTS,
-    SEASON_GROUPS,
-    SEASONS,
-    Fold,
-    fold_of,
-    refuse_leak,
-)
+from lulc_lib.accuracy.splits import QUADRANTS, SEASON_GROUPS, SEASONS, Fold, refuse_leak
 from lulc_lib.io import written_whole
 from lulc_lib.unet.config import STABLE_CLASSES
 

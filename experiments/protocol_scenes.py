@@ -11,13 +11,23 @@ import io
 import json
 import lzma
 import os
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lulc_lib import legend
-from lulc_lib.accuracy.splits import label_clusters
+from lulc_lib.accuracy.splits import (
+    QUADRANTS,
+    Fold,
+    label_clusters,
+    make_fold,
+    polygons_out,
+    random_patches,
+    random_pixels,
+)
 
 FILTERS = [{"id": lzma.FILTER_DELTA, "dist": 2}, {"id": lzma.FILTER_LZMA2, "preset": 4}]
 """Neighbouring 16-bit numbers differ little: their differences are what is compressed."""
@@ -163,3 +173,24 @@ def unbroken_cloud(shape: tuple[int, int], seed: int = 4) -> NDArray[np.float32]
     field = sum(s * ndimage.gaussian_filter(rng.normal(size=shape), s) for s in (3, 10, 30))
     cover = mean[:, None, None] * (1 + 0.15 * field / field.std())
     return (cover + rng.normal(0, 0.005, (10, *shape))).clip(0.02).astype(np.float32)
+
+
+def fold_of(name: str, codes: Sequence[NDArray[np.uint8]]) -> Fold:
+    """Return the fold of a name; ``all`` and names from ``paper`` on hold nothing out.
+
+    Parameters
+    ----------
+    name : str
+        ``all``; a season, a date or a quadrant; SEASON-QUADRANT; or a random fold's own name.
+    codes : sequence of array, (row, col) uint8 legend codes
+        Labels of all training dates, on one grid.
+    """
+    codes = list(codes)
+    for start, folds in (("random-patches", partial(random_patches, patch=100, folds=3)),
+                         ("random-pixels", random_pixels), ("polygons", polygons_out)):
+        if name.startswith(start):
+            return next(f for f in folds(codes) if f.name == name)
+    if name == "all" or name.startswith("paper"):
+        return make_fold(codes)
+    season, _, quadrant = name.rpartition("-") if name[-2:] in QUADRANTS else (name, "", None)
+    return make_fold(codes, season or None, quadrant)

@@ -40,15 +40,9 @@ import numpy as np
 import torch
 
 from experiments.protocol_assess import Assessment, Mapper
-from experiments.protocol_scenes import Scenes, prepare
+from experiments.protocol_scenes import Scenes, fold_of, prepare
 from lulc_lib import legend
-from lulc_lib.accuracy.splits import (
-    QUADRANTS,
-    SEASONS,
-    Fold,
-    fold_of,
-    refuse_leak,
-)
+from lulc_lib.accuracy.splits import QUADRANTS, SEASONS, Fold, refuse_leak
 from lulc_lib.unet.augment import AugmentConfig
 from lulc_lib.unet.config import RECIPE, TrainConfig, get_config, steps_per_epoch
 from lulc_lib.unet.dataset import TrainingSet

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -293,24 +292,3 @@ def season_place_folds(codes: Sequence[NDArray[np.uint8]], turn: int = 0) -> Ite
     """
     for number, season in enumerate(SEASONS):
         yield make_fold(codes, season, QUADRANTS[(number + turn) % len(QUADRANTS)])
-
-
-def fold_of(name: str, codes: Sequence[NDArray[np.uint8]]) -> Fold:
-    """Return the fold of a name; ``all`` and names from ``paper`` on hold nothing out.
-
-    Parameters
-    ----------
-    name : str
-        ``all``; a season, a date or a quadrant; SEASON-QUADRANT; or a random fold's own name.
-    codes : sequence of array, (row, col) uint8 legend codes
-        Labels of all training dates, on one grid.
-    """
-    codes = list(codes)
-    for start, folds in (("random-patches", partial(random_patches, patch=100, folds=3)),
-                         ("random-pixels", random_pixels), ("polygons", polygons_out)):
-        if name.startswith(start):
-            return next(f for f in folds(codes) if f.name == name)
-    if name == "all" or name.startswith("paper"):
-        return make_fold(codes)
-    season, _, quadrant = name.rpartition("-") if name[-2:] in QUADRANTS else (name, "", None)
-    return make_fold(codes, season or None, quadrant)

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from experiments import fair_ranking as ranking
 from lulc_lib import legend
-from lulc_lib.accuracy import ranking
 from lulc_lib.accuracy.uncertainty import cluster_bootstrap, paired_cluster_bootstrap
 from lulc_lib.errors import InputError
 
