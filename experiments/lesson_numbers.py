@@ -121,7 +121,7 @@ def reference_matrices(root: Path) -> Iterator[tuple[str, pd.DataFrame]]:
     yield "centre", counts(site.map.values, site.reference.values)
     touched = reference.rasterise(polygons, site.map, "all_touched").values
     yield "all_touched", counts(site.map.values, touched)
-    raster = select(role="reference", kind="mask", site="strzegom")[0].path_in(root)
+    raster = select(role="reference", kind="labels", site="strzegom")[0].path_in(root)
     yield "raster", counts(site.map.values, reference.read_codes(raster, site.map).values)
     inner = np.zeros(site.map.shape, dtype=bool)
     for number in np.unique(site.polygons.values)[1:]:

@@ -34,7 +34,7 @@ EUROMINE_TERMS = (
 """Goes with the data of :mod:`lulc_lib.data.euromine`, and with weights trained with them."""
 
 ROLES = ("training", "test", "reference", "published_map")
-KINDS = ("scene", "mask", "polygons", "map", "table")
+KINDS = ("scene", "labels", "polygons", "map", "table")
 
 
 @dataclass(frozen=True)

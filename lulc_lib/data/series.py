@@ -62,7 +62,7 @@ def polygons_path(site: str, root: Path) -> Path:
 
 def raster_path(site: str, root: Path) -> Path:
     """Return the path of the released reference raster, another reference than the polygons."""
-    return _only(root, "reference", "mask", site)
+    return _only(root, "reference", "labels", site)
 
 
 def map_path(site: str, root: Path) -> Path:

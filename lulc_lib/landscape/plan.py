@@ -97,7 +97,7 @@ def scenes() -> tuple[Scene, ...]:
         (mapped,) = catalogue.select(role="published_map", kind="map", site=site.name)
         stem = PurePosixPath(mapped.path).stem.removesuffix("_class")
         made.append(Scene(site, date.fromisoformat(mapped.date), stem,
-                          released(site, "reference", "mask"), test=True))
+                          released(site, "reference", "labels"), test=True))
     return tuple(made)
 
 

@@ -42,15 +42,15 @@ def test_numbers_of_files():
     assert len(select(kind="map")) == len(select(kind="table")) == len(select(kind="polygons")) == 2
     core = [find(path) for path in core_files()]
     assert sorted(f.kind for f in core) == sorted(
-        ["scene"] * 7 + ["mask"] * 8 + ["polygons", "map", "table"] * 2
+        ["scene"] * 7 + ["labels"] * 8 + ["polygons", "map", "table"] * 2
     )
 
 
 def test_pairs_belong_together():
-    for scene, mask in training_pairs():
-        assert (scene.site, scene.date, scene.epsg) == (mask.site, mask.date, mask.epsg)
-        assert (scene.kind, mask.kind) == ("scene", "mask")
-        assert scene.role == mask.role == "training"
+    for scene, labels in training_pairs():
+        assert (scene.site, scene.date, scene.epsg) == (labels.site, labels.date, labels.epsg)
+        assert (scene.kind, labels.kind) == ("scene", "labels")
+        assert scene.role == labels.role == "training"
 
 
 def test_test_scene_comes_from_the_commit_that_still_has_it(monkeypatch):
