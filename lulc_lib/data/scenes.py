@@ -6,7 +6,7 @@ A scene is opened by :func:`open_scene`; nothing is read until :meth:`Scene.read
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
@@ -49,7 +49,7 @@ from lulc_lib.data.radiometry import (
 from lulc_lib.data.rasters import Cube, Layer, Raster
 from lulc_lib.errors import InputError
 
-BLOCK_PIXELS = 1 << 21
+BLOCK_PIXELS = 1 << 22
 """About the number of pixels read at a time when a scene is surveyed."""
 
 CELL = 256
@@ -297,8 +297,7 @@ class Scene:
                                  "belongs to digital numbers")
             return Offset(BASELINE_OFFSET, None, None, "float reflectance, read as DN + 1000")
         if dn is None:
-            dn = np.concatenate([self.read(w).reshape(len(BANDS), -1)
-                                 for w in sample_windows(self.shape)], axis=1)
+            dn = _pixels(self.read(w) for w in sample_windows(self.shape))
         return scene_offset(self.declared, dict(zip(BANDS, dn, strict=True)), offset, self.name)
 
     def survey(self, offset: int | None = None,
@@ -311,7 +310,10 @@ class Scene:
         radiometry.check_offset(offset)
         count, total, squares = (np.zeros(len(BANDS)) for _ in range(3))
         data = np.zeros([-(-n // CELL) for n in self.shape], dtype=bool)
-        for window in windows(self.shape, self.block, BLOCK_PIXELS):
+        samples = {w: np.zeros((len(BANDS), w.height, w.width), np.uint16)
+                   for w in sample_windows(self.shape)}
+        downwards = sorted(windows(self.shape, self.block, BLOCK_PIXELS), key=lambda w: w.col_off)
+        for window in downwards:  # so that blocks of 20 m are still at hand for the next window
             dn = self.read(window)
             for k, band in enumerate(dn):
                 values = band.astype(np.float64).ravel()
@@ -319,11 +321,13 @@ class Scene:
                 total[k] += values.sum()
                 squares[k] += values @ values
             _mark(data, dn.max(axis=0) > 0, window)
+            for place, values in samples.items():
+                _copy(dn, window, values, place)
             advance(window.width * window.height)
         if not count.all():
             empty = ", ".join(np.asarray(BANDS)[count == 0])
             raise InputError(f"{self.name}: band {empty} holds no data at all (DN 0 everywhere)")
-        chosen = self.decide(offset)
+        chosen = self.decide(offset, _pixels(samples.values()))
         shift = float(chosen.used)
         return Survey(
             chosen, count, (total - shift * count) / QUANTIFICATION,
@@ -418,6 +422,22 @@ def _mark(data: NDArray[np.bool_], held: NDArray[np.bool_], window: Window) -> N
     held = np.logical_or.reduceat(held, rows - rows[0], axis=0)
     data[np.ix_(rows // CELL, cols // CELL)] |= np.logical_or.reduceat(
         held, cols - cols[0], axis=1)
+
+
+def _copy(values: NDArray[np.uint16], window: Window, out: NDArray[np.uint16], place: Window
+          ) -> None:
+    """Copy into ``out``, (band, row, col) of a place, what ``values`` hold of it in a window."""
+    if rasterio.windows.intersect(window, place):
+        both = rasterio.windows.intersection(window, place).toslices()
+        there, here = ([slice(b.start - s.start, b.stop - s.start)
+                        for b, s in zip(both, w.toslices(), strict=True)]
+                       for w in (place, window))
+        out[:, *there] = values[:, *here]
+
+
+def _pixels(blocks: Iterable[NDArray[np.uint16]]) -> NDArray[np.uint16]:
+    """Return (band, pixel) of (band, row, col) blocks."""
+    return np.concatenate([block.reshape(len(BANDS), -1) for block in blocks], axis=1)
 
 
 def sample_windows(shape: tuple[int, int]) -> Iterator[Window]:
