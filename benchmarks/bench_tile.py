@@ -1,11 +1,15 @@
 """`lulc classify` from 1 megapixel to a whole tile: peak memory, and how time grows.
 
-    python benchmarks/bench_tile.py [--megapixels 1 8 30 120] [--base 4] [--safe] [--checkpoint F]
+    python benchmarks/bench_tile.py [--megapixels 1 8 30 120] [--base 4] [--checkpoint FILE]
+                                    [--parts SCENE...] [--safe] [--folder FOLDER]
 
 A network as the study's members, only narrower (random weights, ``--base`` channels), reads
-GeoTIFFs of repeated parts; a process of its own classifies each, and its resident memory is read
-ten times a second. Memory of the network's arrays does not depend on the weights; a file given
-with ``--checkpoint`` is measured instead. CPU seconds are also given per megapixel.
+GeoTIFFs of repeated parts, those of real scenes with ``--parts``; a process of its own classifies
+each, and its resident memory is read ten times a second. Memory of the network's arrays does not
+depend on the weights; a file given with ``--checkpoint`` is measured instead. CPU seconds are also
+given per megapixel. With ``--safe`` the last size is written as a SAFE product of JPEG 2000 bands,
+and the GeoTIFF holds what is read from it; the two maps must be equal. memory.png shows the curves.
+What is measured is kept in ``--folder``, where a run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -17,14 +21,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
+import numpy as np
 import psutil
+import rasterio
 from bench_classify import RUN
 from record import ROOT, record
-from scene import write_scene
+from scene import NAME, part, windows_of, write_safe, write_same, write_scene
 
+from lulc_lib.figures.style import write_figure
 from lulc_lib.unet import Ensemble, Normalisation, get_config, save_model
 from lulc_lib.unet.checkpoint import build
 
@@ -33,6 +42,10 @@ TILE = 10_980
 
 POINTS = 60
 """Points of a memory curve that are kept."""
+
+FIGURE = Path(__file__).with_name("memory.png")
+MOST_MB = 1500
+"""What a whole tile may take."""
 
 
 def narrow_model(path: Path, base: int) -> Path:
@@ -64,27 +77,86 @@ def measure(scene: Path, model: Path, out: Path) -> dict[str, Any]:
     return {**found, "curve_s_mb": [[round(s, 1), round(mb)] for s, mb in thin]}
 
 
+def measure_all(folder: Path, args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Measure GeoTIFFs of all sizes, and the SAFE product if there is one."""
+    parts = windows_of(args.parts) if args.parts else [part()]
+    model = args.checkpoint or narrow_model(folder / "narrow.pt", args.base)
+    edges = [min(round((m * 1e6) ** 0.5) // 20 * 20, TILE) for m in args.megapixels]
+    scenes = {f"{edge} GeoTIFF": (edge, folder / f"scene{edge}_20230709.tif") for edge in edges}
+    if args.safe:
+        safe, same = folder / f"{NAME}.SAFE", scenes[f"{edges[-1]} GeoTIFF"][1]
+        if not same.exists():
+            write_same(same, write_safe(safe, edges[-1], edges[-1], parts))
+        scenes[f"{edges[-1]} SAFE"] = edges[-1], safe
+    for name, (edge, scene) in reversed(scenes.items()):
+        kept = folder / f"{name}.json"
+        if not kept.exists():
+            if not scene.exists():
+                write_scene(scene, edge, edge, parts)
+            found = measure(scene, model, folder / f"{name} map.tif")
+            kept.write_text(json.dumps(
+                {"form": name.split()[1], "megapixels": edge**2 / 1e6, **found,
+                 "cpu_s_per_megapixel": found["cpu_s"] / (edge**2 / 1e6)}))
+    rows = [json.loads((folder / f"{name}.json").read_text()) for name in scenes]
+    if args.safe:
+        rows[-1]["pixels_that_differ"] = differing(
+            *(folder / f"{name} map.tif" for name in list(scenes)[-2:]))
+    return rows
+
+
+def further(rows: list[dict[str, Any]]) -> list[float]:
+    """Return the CPU seconds of a further megapixel, from each size of GeoTIFF to the next."""
+    tiffs = [r for r in rows if r["form"] == "GeoTIFF"]
+    return [(b["cpu_s"] - a["cpu_s"]) / (b["megapixels"] - a["megapixels"])
+            for a, b in pairwise(tiffs)]
+
+
+def differing(one: Path, other: Path) -> int:
+    """Count the pixels in which two maps differ."""
+    with rasterio.open(one) as a, rasterio.open(other) as b:
+        return int((np.asarray(a.read(1)) != b.read(1)).sum())
+
+
+def draw(rows: list[dict[str, Any]], model: str) -> None:
+    """Show memory over each run, and CPU seconds by size."""
+    fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+    for row in rows:
+        seconds, mb = np.array(row["curve_s_mb"]).T
+        name = f"{row['megapixels']:.0f} megapixels, {row['form']}"
+        left.plot(100 * seconds / seconds[-1], mb, label=name,
+                  linestyle="--" if row["form"] == "SAFE" else "-")
+        right.plot(row["megapixels"], row["cpu_s_per_megapixel"], "s" if row["form"] == "SAFE"
+                   else "o", label=name)
+    left.axhline(MOST_MB, color="0.6", linewidth=1)
+    left.annotate("1.5 GB", (100, MOST_MB), ha="right", va="bottom", color="0.4")
+    left.set(xlabel="part of the run (%)", ylabel="resident memory (MB)", ylim=(0, 1.15 * MOST_MB),
+             title="Memory does not grow with the scene")
+    left.legend(fontsize="small", loc="lower right")
+    right.set(xscale="log", xlabel="megapixels", ylabel="CPU seconds a megapixel",
+              title="Time grows with the scene's pixels")
+    right.set_ylim(bottom=0)
+    fig.text(0, -0.04, f"lulc classify, one pass, {model}; each scene in a process of its own.",
+             fontsize="small")
+    write_figure(fig, FIGURE)
+
+
 def main() -> None:
-    """Measure, and write the section tile of results/bench.json."""
+    """Measure, and write the section tile of results/bench.json and the figure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--megapixels", type=float, nargs="+", default=[1, 8, 30, 120.5604])
     parser.add_argument("--base", type=int, default=4, help="channels of the first block")
     parser.add_argument("--checkpoint", type=Path, help="measure this model instead")
+    parser.add_argument("--parts", type=Path, nargs="+", help="scenes whose windows are repeated")
+    parser.add_argument("--safe", action="store_true", help="also a SAFE product of the last size")
+    parser.add_argument("--folder", type=Path, help="keep scenes and what was measured here")
     args = parser.parse_args()
-    rows = []
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        model = args.checkpoint or narrow_model(folder / "narrow.pt", args.base)
-        for megapixels in args.megapixels:
-            edge = min(round((megapixels * 1e6) ** 0.5), TILE)
-            scene = write_scene(folder / "scene_20230709.tif", edge, edge)
-            found = measure(scene, model, folder / f"map{edge}.tif")
-            rows.append({"megapixels": edge**2 / 1e6, **found,
-                         "cpu_s_per_megapixel": found["cpu_s"] / (edge**2 / 1e6)})
-    record("tile", {"model": model.name, "base_channels": args.base, "sizes": rows,
-                    "peak_mb": max(r["peak_mb"] for r in rows),
-                    "last_over_first_cpu_per_megapixel":
-                        rows[-1]["cpu_s_per_megapixel"] / rows[0]["cpu_s_per_megapixel"]})
+        rows = measure_all(args.folder or Path(name), args)
+    model = (args.checkpoint.name if args.checkpoint
+             else f"the study's networks, {args.base} channels wide")
+    draw(rows, model)
+    record("tile", {"model": model, "sizes": rows, "peak_mb": max(r["peak_mb"] for r in rows),
+                    "cpu_s_of_each_further_megapixel": further(rows)})
 
 
 if __name__ == "__main__":

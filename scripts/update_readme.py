@@ -460,10 +460,14 @@ def monai_line(found: dict[str, Any]) -> str:
 
 def tile_rows(found: dict[str, Any]) -> list[str]:
     """Markdown lines: time and memory by the size of the scene."""
-    return [f"| Megapixels ({found['model']}, {found['base_channels']} base channels) | "
-            "CPU s a megapixel | peak MB |", "|---|---|---|",
-            *(f"| {r['megapixels']:.1f} | {r['cpu_s_per_megapixel']:.2f} | {r['peak_mb']:.0f} |"
-              for r in found["sizes"]), "", ran_on(found)]
+    rows = [f"| Megapixels ({found['model']}) | form | CPU s a megapixel | peak MB |",
+            "|---|---|---|---|",
+            *(f"| {r['megapixels']:.1f} | {r['form']} | {r['cpu_s_per_megapixel']:.2f} | "
+              f"{r['peak_mb']:.0f} |" for r in found["sizes"])]
+    unlike = [r["pixels_that_differ"] for r in found["sizes"] if "pixels_that_differ" in r]
+    equal = [f"The maps of SAFE and GeoTIFF differ in {n:,} pixels." for n in unlike]
+    return [*rows, "", " ".join([*equal, ran_on(found)]), "",
+            "![Memory over a run, and time by size](memory.png)"]
 
 
 def training_table() -> str:
