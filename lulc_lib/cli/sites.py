@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lulc_lib.cli.common import DONE, Files, Subparsers, say
 from lulc_lib.errors import InputError
+from lulc_lib.io.progress import Progress
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -145,12 +145,14 @@ def _run(args: argparse.Namespace) -> int:
         registries = room.read_registries(args.registries, grid.rio.crs, grid.rio.bounds(),
                                           settings.coverage_m)
     outside = _outside(args, grid)
-    tracks = room.with_applicability(room.track_sites(maps, probabilities, settings), outside)
+    progress = False if args.quiet else None
+    tracks = room.with_applicability(
+        room.track_sites(maps, probabilities, settings, progress), outside)
     sites = room.assess_sites(tracks, registries, settings)
     written = list(room.write_sites(args.output, sites, tracks.observations).values())
     if args.sheets:
         sheets = _write_sheets(args.sheets, sites, tracks, maps, registries, scenes,
-                               probabilities, crs, args.quiet)
+                               probabilities, crs, progress)
         for stale in former - sheets:
             stale.unlink(missing_ok=True)
         written.append(args.sheets)
@@ -232,11 +234,9 @@ def _scenes(paths: list[Path], maps: dict[date, xr.DataArray]) -> dict[date, xr.
 def _write_sheets(
     folder: Path, sites: gpd.GeoDataFrame, tracks: Tracks, maps: dict[date, xr.DataArray],
     registries: Registries, scenes: dict[date, xr.DataArray],
-    probabilities: dict[date, xr.DataArray], grid: CRS, quiet: bool,
+    probabilities: dict[date, xr.DataArray], grid: CRS, progress: bool | None,
 ) -> set[Path]:
     """Write an evidence sheet for every site that an inspector should look at; their paths."""
-    from tqdm import tqdm
-
     from lulc_lib.figures import write_figure
     from lulc_lib.figures.sites import evidence_sheet
     from lulc_lib.sites import CANDIDATE, CATEGORIES, UNDETERMINED, places, sheet_name
@@ -246,16 +246,17 @@ def _write_sheets(
     where = dict(zip(chosen.index, places(chosen.geometry, grid), strict=True))
     observations = dict(list(tracks.observations.groupby("site_id")))
     written = set()
-    for number, site in tqdm(chosen.iterrows(), "sheets", len(chosen), file=sys.stderr,
-                             disable=quiet or None, leave=False):
-        category = CATEGORIES[site.category]
-        fig = evidence_sheet(
-            site, observations[number], maps, registries.present, category.colour,
-            f"{site.status.capitalize()} site {number}: {category.meaning}",
-            f"{'; '.join(where[number])}. A lead for an inspector, not a finding. Sentinel-2 class "
-            f"maps of {len(maps)} dates; layers missing: {', '.join(registries.missing) or 'none'}"
-            ".", scenes, probabilities)
-        written.add(write_figure(fig, folder / sheet_name(number)).path)
+    with Progress(len(chosen), "sheets", "sheet", progress) as bar:
+        for number, site in chosen.iterrows():
+            category = CATEGORIES[site.category]
+            fig = evidence_sheet(
+                site, observations[number], maps, registries.present, category.colour,
+                f"{site.status.capitalize()} site {number}: {category.meaning}",
+                f"{'; '.join(where[number])}. A lead for an inspector, not a finding. Sentinel-2 "
+                f"class maps of {len(maps)} dates; layers missing: "
+                f"{', '.join(registries.missing) or 'none'}.", scenes, probabilities)
+            written.add(write_figure(fig, folder / sheet_name(number)).path)
+            bar.update(1)
     return written
 
 
