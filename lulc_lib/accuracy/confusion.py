@@ -159,10 +159,7 @@ def as_confusion(counts: ArrayLike, labels: Sequence[Hashable]) -> pd.DataFrame:
     if values.dtype.kind not in "uif" or not (values == np.floor(values)).all():
         raise InputError("the matrix holds cells that are no whole numbers; it must hold counts, "
                          "not shares")
-    if values.max(initial=0) >= LARGEST_COUNT:
-        raise InputError(f"the matrix holds {values.max():g}; a count is below 2^53")
-    if (values < 0).any():
-        raise InputError(f"the matrix holds {values.min():.0f}; counts cannot be negative")
+    _check_counts(values)
     return pd.DataFrame(values.astype(np.int64), index=pd.Index(labels, name=ROWS),
                         columns=pd.Index(labels, name=COLUMNS))
 
@@ -187,10 +184,7 @@ def check_confusion(matrix: pd.DataFrame) -> NDArray[np.float64]:
     if list(matrix.index) != list(matrix.columns):
         raise InputError("the matrix's rows and columns must name the same classes in one order")
     counts = matrix.to_numpy(dtype=np.float64)
-    if not (counts >= 0).all():
-        raise InputError(f"the matrix holds {counts.min():.0f}; counts cannot be negative")
-    if counts.max(initial=0) >= LARGEST_COUNT:
-        raise InputError(f"the matrix holds {counts.max():g}; a count is below 2^53")
+    _check_counts(counts)
     return counts
 
 
@@ -297,6 +291,13 @@ def plain_array(values: ArrayLike) -> NDArray[np.generic]:
     return np.asarray(values)
 
 
+def _check_counts(values: NDArray[np.number]) -> None:
+    if values.max(initial=0) >= LARGEST_COUNT:
+        raise InputError(f"the matrix holds {values.max():g}; a count is below 2^53")
+    if not (values >= 0).all():
+        raise InputError(f"the matrix holds {values.min():.0f}; counts cannot be negative")
+
+
 def _is_total(label: Any) -> bool:
     return str(label).strip().lower() in TOTALS
 
@@ -325,13 +326,16 @@ def _count_bytes(
     counts, twos = np.zeros((2, 256, 256), dtype=np.int64)
     for row, column in _blocks(rows, columns):
         row, column = _as_bytes(row, names[0]), _as_bytes(column, names[1])
-        even = row.size - row.size % 2
+        even = row.size - row.size % 8
         if max(row[:even].max(initial=0), column[:even].max(initial=0)) < 16:
-            pair = row[:even] << 4 | column[:even]  # half a byte each, and two pixels at a time
-            twos += np.bincount(pair.view(np.uint16), minlength=twos.size).reshape(256, 256)
+            high, low = (np.ascontiguousarray(v[:even]).view(np.uint64) for v in (row, column))
+            words = high << np.uint64(4)  # half a byte each, and then two pixels at a time
+            words |= low
+            twos += np.bincount(words.view(np.uint16), minlength=twos.size).reshape(256, 256)
             row, column = row[even:], column[even:]
-        pair = row.astype(np.uint16) << 8 | column
-        counts += np.bincount(pair, minlength=counts.size).reshape(256, 256)
+        if row.size:
+            pair = row.astype(np.uint16) << 8 | column
+            counts += np.bincount(pair, minlength=counts.size).reshape(256, 256)
     counts[:16, :16] += (twos.sum(axis=0) + twos.sum(axis=1)).reshape(16, 16)
     return counts
 

@@ -67,12 +67,13 @@ class Parts(NamedTuple):
 class Metric(NamedTuple):
     """A metric of each class, or of the whole matrix, which has a function of its own."""
 
+    short: str
     name: str
     formula: str
     range: str
     synonyms: tuple[str, ...]
     source: str
-    of_matrix: bool = False
+    of_matrix: bool
 
     def compute(self, parts: Parts) -> NDArray[np.float64]:
         """Compute the metric of each class by its formula; NaN for 0/0."""

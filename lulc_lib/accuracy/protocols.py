@@ -1,7 +1,8 @@
 """What the protocols of ``experiments/protocols.py`` measured, as tables.
 
 The results (``results/published/protocols.json``) hold counts by candidate, fold and network; here
-they become scores of protocols, each of which estimates something else (see ``splits``).
+they become scores of protocols, each of which estimates something else (see ``splits``). ``values``
+is the content of that file, ``candidate`` the name of settings in it.
 """
 
 from __future__ import annotations
@@ -74,10 +75,6 @@ def protocol_matrix(values: Mapping[str, Any], candidate: str, folds: Sequence[s
 
     Parameters
     ----------
-    values : mapping
-        Contents of ``protocols.json``.
-    candidate : str
-        Name of the settings.
     folds : sequence of str
         Whose held-out labels are counted.
     networks : sequence of str
@@ -96,11 +93,6 @@ def protocol_matrix(values: Mapping[str, Any], candidate: str, folds: Sequence[s
 
 def protocol_scores(values: Mapping[str, Any]) -> pd.DataFrame:
     """Score every candidate on every fold.
-
-    Parameters
-    ----------
-    values : mapping
-        Contents of ``protocols.json``.
 
     Returns
     -------
@@ -130,24 +122,12 @@ def reliability_tables(values: Mapping[str, Any], candidate: str, temperature: f
                        ) -> dict[str, Reliability]:
     """Add up a candidate's reliability over the folds of each protocol.
 
-    Parameters
-    ----------
-    values : mapping
-        Contents of ``protocols.json``.
-    candidate : str
-        Name of the settings.
-    temperature : float
-        By which logits are divided: the nearest of ``calibration.TEMPERATURES`` is taken.
-
-    Returns
-    -------
-    dict of str to Reliability
-        By protocol.
+    Logits are divided by the nearest of ``calibration.TEMPERATURES``.
     """
     nearest = int(np.argmin(np.abs(np.log(np.array(TEMPERATURES) / temperature))))
     found: dict[str, Reliability] = {}
-    for name, fold, _, scores in _networks(values):
-        if name != candidate or "reliability" not in scores:
+    for _, fold, _, scores in _networks(values, candidate):
+        if "reliability" not in scores:
             continue
         sums = np.array(scores["reliability"][part_of(fold)][nearest][:3], dtype=float)
         protocol = protocol_of(fold)
@@ -173,8 +153,8 @@ def applicability_rates(values: Mapping[str, Any], candidate: str) -> pd.DataFra
         of the held-out labels.
     """
     rows = []
-    for name, fold, _, scores in _networks(values):
-        for key, rates in scores.get("applicability", {}).items() if name == candidate else ():
+    for _, fold, _, scores in _networks(values, candidate):
+        for key, rates in scores.get("applicability", {}).items():
             date, _, part = key.partition(" ")
             if part == part_of(fold):
                 rows.append({"protocol": protocol_of(fold), "fold": fold, "date": date, **rates})
@@ -190,22 +170,13 @@ def rock_scores(values: Mapping[str, Any], candidate: str) -> pd.DataFrame:
         Index rock; ``recall`` of its quarry pixels, ``false``: share of other pixels mapped so.
     """
     rows = [{"rock": rock, "recall": recall, "false": false}
-            for name, _, _, found in _networks(values) if name == candidate
+            for *_, found in _networks(values, candidate)
             for rock, (recall, false) in found.get("quarry_of", {}).items()]
     return pd.DataFrame(rows).groupby("rock", sort=False).mean()
 
 
 def cover_shares(values: Mapping[str, Any], candidate: str, key: str) -> pd.DataFrame:
-    """Measure the share of scenes without a quarry that is mapped as a class.
-
-    Parameters
-    ----------
-    values : mapping
-        Contents of ``protocols.json``.
-    candidate : str
-        Name of the settings.
-    key : str
-        Of the class in the legend.
+    """Measure the share of scenes without a quarry that is mapped as the class of a legend key.
 
     Returns
     -------
@@ -213,8 +184,7 @@ def cover_shares(values: Mapping[str, Any], candidate: str, key: str) -> pd.Data
         Index scene; ``mean``, ``lowest`` and ``highest`` over folds and networks.
     """
     index = legend.CODES.index(legend.code(key))
-    rows = [{"scene": scene, "share": shares[index]}
-            for name, _, _, found in _networks(values) if name == candidate
+    rows = [{"scene": scene, "share": shares[index]} for *_, found in _networks(values, candidate)
             for scene, shares in found.get("covers", {}).items()]
     return pd.DataFrame(rows).groupby("scene", sort=False).share.agg(
         mean="mean", lowest="min", highest="max")
@@ -230,7 +200,7 @@ def clip_losses(values: Mapping[str, Any], candidate: str) -> pd.DataFrame:
         whole scene's over folds and networks, ``differing``: mean share of pixels that differ.
     """
     rows = [{"edge": int(edge), "difference": c[0] - c[1], "differing": c[4]}
-            for name, _, _, found in _networks(values) if name == candidate
+            for *_, found in _networks(values, candidate)
             for edge, c in found.get("clips", {}).items()]
     table = pd.DataFrame(rows).groupby("edge")
     return pd.DataFrame({"mean": table.difference.mean(), "worst": table.difference.min(),
@@ -246,7 +216,7 @@ def applicability_of_covers(values: Mapping[str, Any], candidate: str) -> pd.Dat
         Index scene; ``outside``: share of its pixels, ``quarry_inside``: share that is mapped as
         quarry and lies inside, mean over the folds.
     """
-    rows = [{"scene": key, **rates} for name, _, _, found in _networks(values) if name == candidate
+    rows = [{"scene": key, **rates} for *_, found in _networks(values, candidate)
             for key, rates in found.get("applicability", {}).items()
             if isinstance(rates, Mapping) and "quarry_inside" in rates]
     return pd.DataFrame(rows).groupby("scene", sort=False).mean()
@@ -335,10 +305,11 @@ def targets(values: Mapping[str, Any], candidate: str) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def _networks(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:
-    """Yield candidate, fold, network and its counts."""
+def _networks(values: Mapping[str, Any], only: str | None = None
+              ) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:
+    """Yield candidate, fold, network and its counts, of all candidates or of one."""
     for candidate, folds in values["jobs"].items():
-        for fold, networks in folds.items():
+        for fold, networks in folds.items() if only in (None, candidate) else ():
             for network, found in networks.items():
                 if isinstance(found, Mapping) and "confusion" in found:
                     yield candidate, fold, network, found

@@ -18,12 +18,6 @@ NEVER, OTHER_CLASS, SAME_CLASS = 1, 2, 3
 """Values of :func:`seen_in_training`: how training saw a reference pixel."""
 
 
-def _largest_region(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the largest 4-connected region of a (row, col) bool array that has one."""
-    numbers, _ = ndimage.label(inside)
-    return numbers == 1 + np.argmax(np.bincount(numbers.ravel())[1:])
-
-
 def nearest_region(inside: NDArray[np.bool_], region: NDArray[np.bool_], smallest: int = 20
                    ) -> NDArray[np.bool_]:
     """Return the region of ``inside`` nearest to ``region``, of at least ``smallest`` pixels.
@@ -70,7 +64,9 @@ def changing_field(labels: Mapping[str, xr.DataArray]) -> tuple[list[str], NDArr
         first, second, third = (labels[d].values for d in dates)
         same = (first == growing) & (second == bare) & (third == growing)
         if same.any():
-            fields.append((list(dates), _largest_region(same)))
+            numbers, _ = ndimage.label(same)
+            largest = numbers == 1 + np.argmax(np.bincount(numbers.ravel())[1:])
+            fields.append((list(dates), largest))
     if not fields:
         raise InputError(f"no field is labelled growing, bare, growing on any of {sorted(labels)}")
     return max(fields, key=lambda field: field[1].sum())

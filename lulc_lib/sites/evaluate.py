@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from lulc_lib.accuracy.metrics import ratio
 from lulc_lib.errors import InputError
 from lulc_lib.sites.rules import CANDIDATE
 
@@ -98,11 +99,9 @@ def expected_precision(per_100_km2: float, recall: float, false_per_100_km2: flo
 
 def precision_recall(counts: pd.DataFrame) -> pd.DataFrame:
     """Divide the counts of :func:`compare_sites` to ``precision`` and ``recall``; 0/0 is NaN."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return pd.DataFrame({
-            "precision": counts.correct.to_numpy() / counts.reported.to_numpy().astype(float),
-            "recall": counts.recovered.to_numpy() / counts.planted.to_numpy().astype(float),
-        }, index=counts.index)
+    return pd.DataFrame({"precision": ratio(counts.correct.to_numpy(), counts.reported),
+                         "recall": ratio(counts.recovered.to_numpy(), counts.planted)},
+                        index=counts.index)
 
 
 def _counts(reported: pd.Series, planted: pd.Series, match: pd.Series) -> dict[str, int]:

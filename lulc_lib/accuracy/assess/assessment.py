@@ -136,6 +136,9 @@ def assess(comparison: Comparison, areas: Mapping[str, float] | None = None,
     InputError
         Areas without a confusion matrix, or a formula that cannot be computed.
     """
+    if areas is not None and comparison.matrix is None:
+        raise InputError("--areas needs a confusion matrix; counts of TP, TN, FP and FN per class "
+                         "do not tell which classes are confused with which")
     counts = comparison.counts.rename(columns=str.lower)
     table, means = binary_metrics(counts), averages_of_parts(counts, PER_CLASS)
     present = table.support > 0
@@ -153,18 +156,11 @@ def assess(comparison: Comparison, areas: Mapping[str, float] | None = None,
     return Assessment(
         comparison, float(parts.overall_accuracy()) if shared_out else math.nan,
         float(parts.kappa()) if shared_out else math.nan, table, means, list(table.index[present]),
-        None if areas is None else _area_adjusted(comparison, areas, complete),
+        None if areas is None else
+        area_adjusted(comparison.matrix, areas, "stratified_by_map", complete),
         None if formula is None else formulas.split_name(formula),
         None if comparison.by_group is None else
         cluster_bootstrap(comparison.by_group, REPLICATES))
-
-
-def _area_adjusted(comparison: Comparison, areas: Mapping[str, float],
-                   complete: Collection[str]) -> AreaAdjusted:
-    if comparison.matrix is None:
-        raise InputError("--areas needs a confusion matrix; counts of TP, TN, FP and FN per class "
-                         "do not tell which classes are confused with which")
-    return area_adjusted(comparison.matrix, areas, "stratified_by_map", complete)
 
 
 def as_json(assessment: Assessment) -> dict[str, Any]:

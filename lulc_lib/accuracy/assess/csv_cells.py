@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lulc_lib.accuracy.assess.layouts import PRODUCERS_WORDS, USERS_WORDS, word
+from lulc_lib.accuracy.confusion import LARGEST_COUNT
 from lulc_lib.errors import InputError
 from lulc_lib.io import existing_file
 from lulc_lib.io.tables import POLISH, delimiter, guess_encoding
@@ -19,9 +20,6 @@ METRIC_WORDS = USERS_WORDS | PRODUCERS_WORDS | {
     "kappa", "kia", "kiaperclass", "accuracy", "overallaccuracy", "oa", "hellden", "short",
     "recall", "precision", "fscore", "omission", "commission", "omissionerror", "commissionerror"}
 """Labels of lines and columns after the classes that hold no counts."""
-
-LARGEST_COUNT = 2**53
-"""Above this a float64 no longer tells neighbouring whole numbers apart."""
 
 
 def read_text(path: Path, notes: list[str] | None = None) -> str:

@@ -15,16 +15,6 @@ from lulc_lib.accuracy.assess.assessment import SAMPLE, Assessment, amount, brac
 from lulc_lib.accuracy.metrics import METRICS, PER_CLASS, disagreement
 from lulc_lib.io import sha256, written_whole
 
-SHORT = {
-    "producers_accuracy": "PA", "users_accuracy": "UA", "f1": "F1", "iou": "IoU", "acc": "ACC",
-    "mcc": "MCC", "omission_error": "omission (FNR)", "commission_error": "commission (FDR)",
-    "npv": "NPV", "fnr": "FNR", "fpr": "FPR", "fdr": "FDR", "for": "FOR",
-    "balanced_accuracy": "balanced acc.", "fowlkes_mallows": "Fowlkes–Mallows",
-    "prevalence_threshold": "prevalence thr.", "overall_accuracy": "OA", "kappa": "κ",
-    "quantity_disagreement": "Q", "allocation_disagreement": "A",
-}
-"""Metric to the short name it has in tables, where that is another."""
-
 MAIN = ("producers_accuracy", "users_accuracy", "f1", "iou", "acc", "specificity", "mcc")
 BARS = ("producers_accuracy", "users_accuracy", "f1", "iou")
 TWICE = ("fnr", "fdr")
@@ -57,7 +47,7 @@ def html(assessment: Assessment, inputs: Mapping[str, tuple[str, int, str]], day
     import jinja2  # here, so that the command starts without it
 
     def short(name: str) -> str:
-        return assessment.formula[0] if name == "formula" else SHORT.get(name, name)
+        return assessment.formula[0] if name == "formula" else METRICS[name].short
 
     matrix, shown = assessment.comparison.matrix, assessment.means.index.drop(list(TWICE))
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent),

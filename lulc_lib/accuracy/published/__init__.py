@@ -14,9 +14,9 @@ from pathlib import Path
 import pandas as pd
 
 from lulc_lib import legend
+from lulc_lib.accuracy.assess.confusion_inputs import read_comparison
 from lulc_lib.accuracy.confusion import as_confusion
 from lulc_lib.errors import InputError
-from lulc_lib.io import existing_file
 
 _FOLDER = Path(__file__).parent
 
@@ -105,29 +105,18 @@ def all_tables(changed: Mapping[int, pd.DataFrame] | None = None) -> dict[int, p
 
 
 def read_published_matrix(path: Path | str) -> pd.DataFrame:
-    r"""Read a released confusion matrix: counts with named axes over the classes that it lists.
-
-    Its corner cell, ``class/ref`` or ``class\ref``, says that its rows are the map.
+    """Read a released confusion matrix: counts with named axes over the classes that it lists.
 
     Raises
     ------
     InputError
-        No such file, another corner, or cells that are not counts.
+        No such file, one that does not say what its rows are, or cells that are not counts.
     """
-    path = existing_file(path)
-    table = pd.read_csv(path, encoding="utf-8-sig", index_col=0)
-    if table.index.name not in ("class/ref", "class\\ref"):
-        raise InputError(f"{path.name}: the corner cell is {table.index.name!r}; it must be "
-                         "'class/ref' (map classes in rows, reference classes in columns)")
-    try:
-        columns = legend.check_codes([int(c) for c in table.columns], path.name)
-        rows = legend.check_codes(table.index.to_numpy(), path.name)
-        counts = table.to_numpy().astype("int64")
-    except ValueError as error:
-        raise InputError(f"{path.name}: {error}") from None
-    if rows.tolist() != columns.tolist():
-        raise InputError(f"{path.name}: rows {rows.tolist()} and columns {columns.tolist()} differ")
-    return as_confusion(counts, rows.tolist())
+    matrix = read_comparison(path).matrix
+    if matrix is None:
+        raise InputError(f"{path}: holds no confusion matrix")
+    codes = legend.check_codes(pd.to_numeric(matrix.index, errors="coerce"), Path(path).name)
+    return as_confusion(matrix, codes.tolist())
 
 
 @cache
