@@ -608,7 +608,8 @@ def main() -> None:
     seconds = sum(j.get("seconds", 0) for j in runs.jobs.values())
     written = results.write_results("published", "fair_comparison", values,
                                     [root / f for f in used], root, seconds=seconds,
-                                    device="GPU: networks of protocols.py; CPU: all else")
+                                    device="GPU: networks of protocols.py; CPU: all else",
+                                    unused=absent_scenes(root))
     note_in_ledger(values)
     print(f"{written}: {len(runs.jobs)} jobs, {written.stat().st_size / 1e3:.0f} kB")
 
