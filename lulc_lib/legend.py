@@ -67,8 +67,7 @@ COLOURS: dict[int, str] = {c.code: c.colour for c in CLASSES}
 NO_DATA_COLOUR = "#ffffff"
 BY_KEY: dict[str, LandClass] = {c.key: c for c in CLASSES}
 CROP_PHASES: tuple[int, ...] = tuple(
-    BY_KEY[k].code for k in ("crops_ripe", "bare_soil", "crops_growing")
-)
+    BY_KEY[k].code for k in ("crops_ripe", "bare_soil", "crops_growing"))
 """Codes that one and the same field takes through the year."""
 
 
@@ -112,8 +111,7 @@ def check_codes(codes: NDArray[np.generic], what: str) -> NDArray[np.uint8]:
         bad = sorted({str(v) for v in np.unique(codes[unknown])[:5]})
         raise InputError(
             f"{what} holds {', '.join(bad)}; values must be {NO_DATA} (no data) or a legend code "
-            f"{CODES[0]}–{CODES[-1]}"
-        )
+            f"{CODES[0]}–{CODES[-1]}")
     return codes.astype(np.uint8)
 
 

@@ -27,8 +27,7 @@ DESIGNS: dict[str, str] = {
 NOT_A_SAMPLE = (
     "is not a probability sample: nobody knows how likely a pixel was to be chosen, so the sample "
     "cannot speak for the area of the map (Stehman & Foody 2019). Report the accuracy of the "
-    "chosen pixels with a polygon bootstrap, or draw a stratified random sample"
-)
+    "chosen pixels with a polygon bootstrap, or draw a stratified random sample")
 
 Areas = Mapping[Hashable, float] | pd.Series
 
@@ -102,10 +101,8 @@ def area_adjusted(matrix: pd.DataFrame, areas: Areas, design: str,
     }, int(counts.sum()), design)
 
 
-def area_adjusted_strata(
-    map_labels: ArrayLike, reference_labels: ArrayLike, strata: ArrayLike, areas: Areas,
-    labels: Sequence[Hashable] | None = None,
-) -> AreaAdjusted:
+def area_adjusted_strata(map_labels: ArrayLike, reference_labels: ArrayLike, strata: ArrayLike,
+                         areas: Areas, labels: Sequence[Hashable] | None = None) -> AreaAdjusted:
     """Estimate from a stratified random sample whose strata are not the classes of the map.
 
     Strata of an older map, of regions, or of "likely changed", say. With the map's classes as

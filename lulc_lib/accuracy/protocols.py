@@ -275,8 +275,7 @@ TARGETS: tuple[Target, ...] = (
     Target("64-pixel clips: overall accuracy lost", 0.01, False,
            _of_networks(lambda v, c: -clip_losses(v, c)["mean"][64])),
     Target("new season and place: calibration error", 0.03, False,
-           _of_networks(lambda v, c: _calibrated(v, c))),
-)
+           _of_networks(lambda v, c: _calibrated(v, c))))
 """Set before the work began (those of the test scene stand beside its scores). A new season is
 :data:`BESIDE`; the targets were meant with all quadrants in training, which is a little easier."""
 

@@ -50,10 +50,9 @@ def sample_size(pixels: pd.Series, anticipated: pd.Series, target_se: float) -> 
     return math.ceil(round(n, 6))
 
 
-def design_sample(
-    pixels: pd.Series, anticipated: pd.Series, n: int | None = None, target_se: float = 0.01,
-    class_se: Mapping[int, float] | None = None, rule: str = "compromise", minimum: int = 50,
-) -> pd.DataFrame:
+def design_sample(pixels: pd.Series, anticipated: pd.Series, n: int | None = None,
+                  target_se: float = 0.01, class_se: Mapping[int, float] | None = None,
+                  rule: str = "compromise", minimum: int = 50) -> pd.DataFrame:
     """Choose how many points each class of the map gets.
 
     Parameters

@@ -148,10 +148,9 @@ def design_effect(by_group: NDArray[np.int64], replicates: int = 10_000, seed: i
                         float(np.sqrt(binomial)))
 
 
-def paired_cluster_bootstrap(
-    by_group_a: NDArray[np.int64], by_group_b: NDArray[np.int64], replicates: int = 10_000,
-    seed: int = 0, confidence: float = 0.95,
-) -> dict[str, Interval | list[Interval]]:
+def paired_cluster_bootstrap(by_group_a: NDArray[np.int64], by_group_b: NDArray[np.int64],
+                             replicates: int = 10_000, seed: int = 0, confidence: float = 0.95
+                             ) -> dict[str, Interval | list[Interval]]:
     """Compute intervals of the difference of two maps (a − b), the same polygons drawn for both.
 
     Arguments and result as in :func:`cluster_bootstrap`, for counts of both maps with the same

@@ -24,8 +24,7 @@ ADVICE = ("set LULC_DATA to a folder that holds it or LULC_DATA_URL to the http(
 TERMS = (
     "The dataset of Hejmanowska et al. (2025, Appl. Sci. 15, 9785; github.com/bh-del/lulc_mining) "
     "carries no licence file; its README invites testing and benchmarking with citation. "
-    "The imagery contains modified Copernicus Sentinel data."
-)
+    "The imagery contains modified Copernicus Sentinel data.")
 
 EUROMINE_TERMS = (
     "EuroMineNet (Yu, W., Nwazelibe, V., Ma, X., Zhang, X., Gloaguen, R., Zhu, X. X., Ghamisi, P., "
@@ -84,8 +83,7 @@ SITES: dict[str, Site] = {
         Site("kolbuszowa", "Kolbuszowa", 32634, 556320.0, 5567610.0, 498, 468, "34UEA"),
         Site("krakow_1", "Kraków 1", 32634, 420000.0, 5550000.0, 500, 500, "34UDA"),
         Site("krakow_2", "Kraków 2", 32634, 429000.0, 5541000.0, 500, 500, "34UDA"),
-        Site("krakow_3", "Kraków 3", 32634, 414000.0, 5557000.0, 500, 500, "34UDA"),
-    )
+        Site("krakow_3", "Kraków 3", 32634, 414000.0, 5557000.0, 500, 500, "34UDA"))
 }
 
 

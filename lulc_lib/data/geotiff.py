@@ -133,9 +133,8 @@ def class_map_writer(path: Path, shape: tuple[int, int], crs: rasterio.CRS,
     return writer
 
 
-def shares_writer(path: Path, shape: tuple[int, int], crs: rasterio.CRS,
-                  transform: rasterio.Affine, bands: Sequence[str], tags: Mapping[str, str]
-                  ) -> RasterWriter:
+def shares_writer(path: Path, shape: tuple[int, int], crs: rasterio.CRS, transform: rasterio.Affine,
+                  bands: Sequence[str], tags: Mapping[str, str]) -> RasterWriter:
     """Return a writer of shares 0–1, see :func:`shares`, and its QGIS style.
 
     The style shows the band that is named after the quarry class, else the first.

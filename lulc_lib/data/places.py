@@ -80,8 +80,7 @@ def window(grid: xr.DataArray, regions: Sequence[NDArray[np.bool_]], margin: flo
     height, width = grid.shape[-2:]
     return (
         slice(max(int(rows.min()) - extra, 0), min(int(rows.max()) + extra + 1, height)),
-        slice(max(int(cols.min()) - extra, 0), min(int(cols.max()) + extra + 1, width)),
-    )
+        slice(max(int(cols.min()) - extra, 0), min(int(cols.max()) + extra + 1, width)))
 
 
 def cut(array: xr.DataArray, box: tuple[slice, slice]) -> xr.DataArray:

@@ -71,8 +71,7 @@ SERVICES: dict[str, Service] = {
                 "sentinel-2-l2a", signed=True),
         Service("cdse", "https://stac.dataspace.copernicus.eu/v1", "sentinel-2-l2a",
                 gdal=(("AWS_S3_ENDPOINT", "eodata.dataspace.copernicus.eu"),
-                      ("AWS_VIRTUAL_HOSTING", "FALSE"))),
-    )
+                      ("AWS_VIRTUAL_HOSTING", "FALSE"))))
 }
 
 

@@ -117,8 +117,7 @@ def to_earth_engine(points: gpd.GeoDataFrame) -> ee.FeatureCollection:
     lonlat = points.geometry.to_crs(4326)
     return ee.FeatureCollection([
         ee.Feature(ee.Geometry.Point([round(p.x, DIGITS), round(p.y, DIGITS)]), {CLASS: int(code)})
-        for p, code in zip(lonlat, points.code, strict=True)
-    ])
+        for p, code in zip(lonlat, points.code, strict=True)])
 
 
 def _pixels(polygons: gpd.GeoDataFrame, scene: xr.DataArray) -> pd.DataFrame:

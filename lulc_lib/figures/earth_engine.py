@@ -23,10 +23,8 @@ BOX_WIDTH, BOX_HEIGHT = 1.55, 0.62
 
 
 @style.styled
-def workflow_chart(
-    boxes: Mapping[str, tuple[float, float, str]], arrows: Sequence[tuple[str, str]],
-    title: str, caption: str,
-) -> Figure:
+def workflow_chart(boxes: Mapping[str, tuple[float, float, str]], arrows: Sequence[tuple[str, str]],
+                   title: str, caption: str) -> Figure:
     """Show the steps as boxes with their counts, left to right (paper, Figure 10).
 
     Parameters
@@ -56,9 +54,8 @@ def workflow_chart(
 
 
 @style.styled
-def points_map(
-    scene: xr.DataArray, sides: Mapping[str, gpd.GeoDataFrame], title: str, caption: str
-) -> Figure:
+def points_map(scene: xr.DataArray, sides: Mapping[str, gpd.GeoDataFrame], title: str, caption: str
+               ) -> Figure:
     """Show the points of each side over the greyed scene, in the colour of their class.
 
     Parameters
@@ -82,9 +79,8 @@ def points_map(
 
 
 @style.styled
-def accuracy_by_draw(
-    drawn: pd.DataFrame, printed: pd.DataFrame, pair: tuple[str, str], title: str, caption: str
-) -> Figure:
+def accuracy_by_draw(drawn: pd.DataFrame, printed: pd.DataFrame, pair: tuple[str, str], title: str,
+                     caption: str) -> Figure:
     """Show overall accuracy of every draw of the points, and the difference of two classifiers.
 
     Parameters
@@ -123,9 +119,8 @@ def _swarm(values: np.ndarray) -> np.ndarray:
     return 0.075 * ((turn + 1) // 2) * np.where(turn % 2, 1, -1)
 
 
-def _differences(
-    ax: Axes, drawn: pd.DataFrame, printed: pd.DataFrame, pair: tuple[str, str]
-) -> None:
+def _differences(ax: Axes, drawn: pd.DataFrame, printed: pd.DataFrame, pair: tuple[str, str]
+                 ) -> None:
     first, second = pair
     gain = np.sort((drawn[first] - drawn[second]).to_numpy() * 100)
     colours = [SHADES[list(drawn).index(first if g > 0 else second)] for g in gain]
@@ -144,9 +139,8 @@ def _differences(
 
 
 @style.styled
-def recall_by_class(
-    ours: Mapping[str, pd.DataFrame], printed: Mapping[str, pd.DataFrame], title: str, caption: str
-) -> Figure:
+def recall_by_class(ours: Mapping[str, pd.DataFrame], printed: Mapping[str, pd.DataFrame],
+                    title: str, caption: str) -> Figure:
     """Show producer's accuracy by class, ours over the draws and the printed one, by classifier.
 
     Parameters
@@ -203,10 +197,9 @@ def accuracy_by_unit(drawn: Mapping[str, pd.DataFrame], printed: pd.DataFrame, t
 
 
 @style.styled
-def importance_by_order(
-    importance: Mapping[str, Mapping[str, pd.DataFrame]],
-    permutation: Mapping[str, Mapping[str, pd.DataFrame]], title: str, caption: str,
-) -> Figure:
+def importance_by_order(importance: Mapping[str, Mapping[str, pd.DataFrame]],
+                        permutation: Mapping[str, Mapping[str, pd.DataFrame]], title: str,
+                        caption: str) -> Figure:
     """Show importance and permutation importance by band, for several orders of the band list.
 
     Parameters
@@ -246,10 +239,8 @@ def _bars_by_order(ax: Axes, tables: Mapping[str, pd.DataFrame], colour: str) ->
 
 
 @style.styled
-def maps_beside_reference(
-    reference: xr.DataArray, upper: tuple[str, xr.DataArray],
-    lower: Mapping[str, xr.DataArray], title: str, caption: str,
-) -> Figure:
+def maps_beside_reference(reference: xr.DataArray, upper: tuple[str, xr.DataArray],
+                          lower: Mapping[str, xr.DataArray], title: str, caption: str) -> Figure:
     """Show the reference and one map above, the maps to compare with it below, over one extent."""
     columns = max(3, len(lower))
     fig, axes = plt.subplots(2, columns, figsize=(4.1 * columns, 9))

@@ -29,8 +29,7 @@ PLAN: tuple[tuple[str, str, float, date | None, float], ...] = (
     ("in_deposit_unlicensed", "B", 95, None, 0.0),
     ("reclaimed", "", 170, date(2022, 7, 31), 0.45), ("reclaimed", "", 125, date(2021, 9, 30), 0.0),
     ("in_deposit_unlicensed", "", 130, None, 0.25), ("outside_deposit", "", 115, None, 0.0),
-    ("outside_deposit", "A", 80, date(2022, 8, 31), 0.0),
-)
+    ("outside_deposit", "A", 80, date(2022, 8, 31), 0.0))
 
 
 @dataclass(frozen=True)

@@ -78,8 +78,7 @@ SITES: tuple[SyntheticSite, ...] = (
     _site("kolbuszowa", 1.4, True, (520.0, 420.0, 330.0, 260.0, 200.0), 0.24, 0.2, 0.16, 24, 4),
     _site("krakow_1", 2.0, True, (1500.0, 500.0, 350.0), 0.14, 0.1, 0.16, 90, 6, city=True),
     _site("krakow_2", 2.4, True, (900.0, 700.0, 420.0, 300.0), 0.2, 0.2, 0.12, 25, 4, city=True),
-    _site("krakow_3", 3.0, False, (700.0, 420.0, 330.0, 260.0), 0.13, 0.1, 0.06, 15, 3, city=True),
-)
+    _site("krakow_3", 3.0, False, (700.0, 420.0, 330.0, 260.0), 0.13, 0.1, 0.06, 15, 3, city=True))
 STRZEGOM = SITES[0]
 
 

@@ -117,9 +117,8 @@ class _Layer:
         return [most[k][1] if k in most else "" for k in range(len(self.near))]
 
 
-def _nearest(
-    shapes: NDArray[np.object_], sites: NDArray[np.object_]
-) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+def _nearest(shapes: NDArray[np.object_], sites: NDArray[np.object_]
+             ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Find for each site the nearest of the shapes, the first of several: metres and its place.
 
     Without shapes, infinite and −1.
@@ -154,9 +153,8 @@ def confirmed(shapes: list[BaseGeometry], times: int) -> BaseGeometry:
     return levels[-1]
 
 
-def _all_permits(
-    tracks: Tracks, registries: Registries, settings: Settings
-) -> list[Permits | None]:
+def _all_permits(tracks: Tracks, registries: Registries, settings: Settings
+                 ) -> list[Permits | None]:
     """Hold all sites against the mining areas on every date each was seen."""
     sites, lasts = tracks.sites.geometry.to_numpy(), tracks.sites.last_seen.to_numpy()
     if registries.mining_areas is None:
@@ -212,9 +210,8 @@ def _in_force(areas: gpd.GeoDataFrame, day: date) -> NDArray[np.bool_]:
     return rows.index.isin(valid_on(rows, day).index)
 
 
-def _terrain_shares(
-    terrains: gpd.GeoDataFrame | None, sites: NDArray[np.object_], lasts: NDArray[np.object_]
-) -> list[float]:
+def _terrain_shares(terrains: gpd.GeoDataFrame | None, sites: NDArray[np.object_],
+                    lasts: NDArray[np.object_]) -> list[float]:
     """Measure the share of each site in the mining terrains valid when it was last seen."""
     if terrains is None:
         return [np.nan] * len(sites)
@@ -223,9 +220,8 @@ def _terrain_shares(
                          for near, day in zip(layer.near, lasts, strict=True)])
 
 
-def overrun_of(
-    outside: list[BaseGeometry], beyond: list[BaseGeometry], settings: Settings
-) -> BaseGeometry:
+def overrun_of(outside: list[BaseGeometry], beyond: list[BaseGeometry], settings: Settings
+               ) -> BaseGeometry:
     """Find where a permit was overrun, by more than one date's word.
 
     What lies beyond the tolerance on ``min_dates`` dates; and what lies there on the last date,
@@ -243,10 +239,8 @@ def overrun_of(
     return shapely.union_all([twice, *supported])
 
 
-def _grown(
-    days: NDArray[np.object_], extents: NDArray[np.object_], permitted: list[date],
-    settings: Settings,
-) -> float:
+def _grown(days: NDArray[np.object_], extents: NDArray[np.object_], permitted: list[date],
+           settings: Settings) -> float:
     """Measure the hectares dug, and seen twice, after the last date with a permit.
 
     Without such a date, those dug after the first one.
@@ -259,10 +253,8 @@ def _grown(
     return confirmed(after, min(settings.min_dates, max(len(after), 1))).area / 1e4
 
 
-def _places(
-    table: gpd.GeoDataFrame | None, sites: NDArray[np.object_], tolerance_m: float,
-    name: str = "name", detail: str | None = None,
-) -> list[Place | None]:
+def _places(table: gpd.GeoDataFrame | None, sites: NDArray[np.object_], tolerance_m: float,
+            name: str = "name", detail: str | None = None) -> list[Place | None]:
     """Tell what a polygon layer holds at each site."""
     if table is None:
         return [None] * len(sites)
@@ -273,9 +265,8 @@ def _places(
         layer.largest(detail) if detail else repeat("", len(sites)), strict=True)]
 
 
-def _nearest_points(
-    points: gpd.GeoDataFrame | None, sites: NDArray[np.object_]
-) -> tuple[list[float | None], list[str]]:
+def _nearest_points(points: gpd.GeoDataFrame | None, sites: NDArray[np.object_]
+                    ) -> tuple[list[float | None], list[str]]:
     """Return the metres to the nearest point of each site (inf: there is none), and its name."""
     if points is None:
         return [None] * len(sites), [""] * len(sites)

@@ -57,16 +57,10 @@ class Outcome(NamedTuple):
     reason: str = ""
 
 
-def fetch_registries(
-    bounds: Bounds,
-    folder: str | Path,
-    *,
-    services: Mapping[str, Service] = SERVICES,
-    names: Mapping[str, str] | None = None,
-    max_age_days: float = MAX_AGE_DAYS,
-    policy: Policy = PATIENCE,
-    progress: bool = True,
-) -> list[Outcome]:
+def fetch_registries(bounds: Bounds, folder: str | Path, *,
+                     services: Mapping[str, Service] = SERVICES,
+                     names: Mapping[str, str] | None = None, max_age_days: float = MAX_AGE_DAYS,
+                     policy: Policy = PATIENCE, progress: bool = True) -> list[Outcome]:
     """Fetch the registry layers of an area into a folder.
 
     Parameters

@@ -71,8 +71,7 @@ LAYERS: dict[str, Layer] = {
               {"name": (*_NAME, "nazwa_zloza", "miejscowosc"),
                "date": ("date", "data", "data_kontroli", "data_obserwacji"),
                "category": ("category", "kategoria")},
-              dates=("date",), suffixes=(".gpkg", ".geojson", ".shp", ".csv")),
-    )
+              dates=("date",), suffixes=(".gpkg", ".geojson", ".shp", ".csv")))
 }
 
 

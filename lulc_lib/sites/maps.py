@@ -29,9 +29,8 @@ Convert = Callable[[NDArray], NDArray]
 """From a raster's pixels to what they mean."""
 
 
-def read_maps(
-    paths: Sequence[Path], dates: Sequence[str] | None = None
-) -> dict[date, xr.DataArray]:
+def read_maps(paths: Sequence[Path], dates: Sequence[str] | None = None
+              ) -> dict[date, xr.DataArray]:
     """Read class maps by acquisition date, in order of date, all on one grid.
 
     Parameters

@@ -47,9 +47,8 @@ class Labels(NamedTuple):
         return self.codes != legend.NO_DATA
 
 
-def label_objects(
-    class_map: xr.DataArray, probability: xr.DataArray | None, settings: Settings
-) -> Labels:
+def label_objects(class_map: xr.DataArray, probability: xr.DataArray | None, settings: Settings
+                  ) -> Labels:
     """Label connected quarry objects, pit lakes and holes among them.
 
     Parameters and errors are those of :func:`find_objects`.
@@ -60,10 +59,8 @@ def label_objects(
     return Labels(labels, codes, values)
 
 
-def find_objects(
-    class_map: xr.DataArray, probability: xr.DataArray | None = None,
-    settings: Settings | None = None,
-) -> gpd.GeoDataFrame:
+def find_objects(class_map: xr.DataArray, probability: xr.DataArray | None = None,
+                 settings: Settings | None = None) -> gpd.GeoDataFrame:
     """Find the connected quarry objects of one class map.
 
     Parameters
@@ -100,9 +97,8 @@ def find_objects(
     return table.join(shape_of(table.geometry, pixel_area(class_map) ** 0.5))
 
 
-def open_rock(
-    class_map: xr.DataArray, probability: xr.DataArray | None, settings: Settings
-) -> NDArray[np.bool_]:
+def open_rock(class_map: xr.DataArray, probability: xr.DataArray | None, settings: Settings
+              ) -> NDArray[np.bool_]:
     """Tell where rock is open, pit lakes and holes among it: (row, col) bool.
 
     Map and probability are read in strips, so they may lie on disk. Parameters and errors are
@@ -157,9 +153,7 @@ def _keep_sure(likely: NDArray[np.bool_], sure: NDArray[np.bool_]) -> None:
         likely[rows] = keep[labels[rows]] & likely[rows]
 
 
-def _add_lakes(
-    quarry: NDArray[np.bool_], water: NDArray[np.bool_], least_border: float
-) -> None:
+def _add_lakes(quarry: NDArray[np.bool_], water: NDArray[np.bool_], least_border: float) -> None:
     """Add to the quarry, in place, waters of which at least ``least_border`` of the rim is it."""
     lakes, _ = ndimage.label(water, NEIGHBOURS)
     found = []
@@ -236,9 +230,8 @@ def outlines(labels: NDArray[np.int32], transform: Affine) -> dict[int, BaseGeom
     return dict(zip(numbers.tolist(), united(parts, index, len(numbers)), strict=True))
 
 
-def united(
-    shapes: NDArray[np.object_], index: NDArray[np.intp], number: int
-) -> NDArray[np.object_]:
+def united(shapes: NDArray[np.object_], index: NDArray[np.intp], number: int
+           ) -> NDArray[np.object_]:
     """Unite the shapes of each index 0 … number − 1, which come in its order; empty where none."""
     out = np.full(number, shapely.Polygon())
     shapely.geometrycollections(shapes, indices=index, out=out)

@@ -55,9 +55,8 @@ def output_paths(path: Path) -> dict[str, Path]:
     return {kind: path.with_suffix(f".{kind}") for kind in kinds}
 
 
-def write_sites(
-    path: Path, sites: gpd.GeoDataFrame, observations: gpd.GeoDataFrame
-) -> dict[str, Path]:
+def write_sites(path: Path, sites: gpd.GeoDataFrame, observations: gpd.GeoDataFrame
+                ) -> dict[str, Path]:
     """Write assessed sites to a GeoPackage, and as GeoJSON, CSV and QGIS style beside it.
 
     The GeoPackage holds the layer ``sites`` (see :func:`lulc_lib.sites.rules.assess_sites`) and

@@ -108,9 +108,8 @@ class Provenance:
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
 
-def read_registries(
-    folder: str | Path, crs: object, bounds: Bounds | None = None, coverage_m: float = 0.0
-) -> Registries:
+def read_registries(folder: str | Path, crs: object, bounds: Bounds | None = None,
+                    coverage_m: float = 0.0) -> Registries:
     """Read whatever registry layers a folder holds.
 
     Parameters

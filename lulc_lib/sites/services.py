@@ -55,8 +55,7 @@ SERVICES: dict[str, Service] = {
                 "Copernicus data policy: full, open and free access, with the source named",
                 words=(("corine",), ("clc",))),
         Service("osm_quarries", "https://overpass-api.de/api/interpreter",
-                "© OpenStreetMap contributors", "Open Data Commons Open Database License (ODbL)"),
-    )
+                "© OpenStreetMap contributors", "Open Data Commons Open Database License (ODbL)"))
 }
 """Layers that have a service. Monitoring points have none: bring them as a file."""
 

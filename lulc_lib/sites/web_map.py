@@ -57,11 +57,9 @@ CAVEAT = "A lead for an inspector, not a finding."
 TILES = "https://tile.openstreetmap.org"
 
 
-def write_web_map(
-    path: Path, sites: gpd.GeoDataFrame, registries: Registries, *,
-    images: Mapping[str, xr.DataArray] | None = None, sheets: Path | None = None,
-    grid: str | None = None, background: bool = False,
-) -> Path:
+def write_web_map(path: Path, sites: gpd.GeoDataFrame, registries: Registries, *,
+                  images: Mapping[str, xr.DataArray] | None = None, sheets: Path | None = None,
+                  grid: str | None = None, background: bool = False) -> Path:
     """Write the sites as an interactive map to one HTML file.
 
     Each category of sites and each registry is a layer with a name in words, to be switched; a

@@ -104,9 +104,7 @@ class Applicability:
         return cls(*arrays, *numbers)
 
 
-def fit_applicability(
-    features: NDArray[np.floating], folds: NDArray[np.integer]
-) -> Applicability:
+def fit_applicability(features: NDArray[np.floating], folds: NDArray[np.integer]) -> Applicability:
     """Return the area of applicability of a network, from features of training pixels.
 
     Parameters
@@ -140,10 +138,8 @@ def fit_applicability(
     return Applicability(reference, centre, scale, mean_distance, threshold_of(index))
 
 
-def nearest(
-    points: NDArray[np.float32], reference: NDArray[np.float32],
-    excluded: NDArray[np.bool_] | None = None,
-) -> NDArray[np.float32]:
+def nearest(points: NDArray[np.float32], reference: NDArray[np.float32],
+            excluded: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
     """Return the Euclidean distance of each point to the nearest reference sample.
 
     Parameters
@@ -206,10 +202,9 @@ def feature_map(model: Network | Ensemble, inputs: NDArray[np.float32]) -> NDArr
     return Predictor(model, features=True).whole(inputs).features
 
 
-def applicability_of(
-    model: Network | Ensemble, normalisation: Normalisation, scenes: Sequence[xr.DataArray],
-    labels: Sequence[NDArray[np.uint8]],
-) -> Applicability:
+def applicability_of(model: Network | Ensemble, normalisation: Normalisation,
+                     scenes: Sequence[xr.DataArray], labels: Sequence[NDArray[np.uint8]]
+                     ) -> Applicability:
     """Return the area of applicability of a network from the scenes that it was trained on.
 
     Parameters
@@ -227,10 +222,9 @@ def applicability_of(
     return fit_applicability(*(np.concatenate(p) for p in zip(*parts, strict=True)))
 
 
-def sample_features(
-    features: NDArray[np.floating], codes: NDArray[np.uint8], clusters: NDArray[np.integer],
-    each: int = EACH, seed: int = 0,
-) -> tuple[NDArray[np.floating], NDArray[np.integer]]:
+def sample_features(features: NDArray[np.floating], codes: NDArray[np.uint8],
+                    clusters: NDArray[np.integer], each: int = EACH, seed: int = 0
+                    ) -> tuple[NDArray[np.floating], NDArray[np.integer]]:
     """Draw training pixels of one date, as many of each class.
 
     Parameters

@@ -124,11 +124,9 @@ def read_file(path: Path | str) -> dict[str, object]:
     return values
 
 
-def save_model(
-    path: Path | str, model: Network | Ensemble, normalisation: Normalisation,
-    config: TrainConfig, applicability: Applicability | None = None, half: bool = False,
-    **more: object,
-) -> None:
+def save_model(path: Path | str, model: Network | Ensemble, normalisation: Normalisation,
+               config: TrainConfig, applicability: Applicability | None = None, half: bool = False,
+               **more: object) -> None:
     """Write a network with its normalisation and configuration to one small file.
 
     Parameters

@@ -91,8 +91,7 @@ class TrainConfig:
         if self.patch_size < 2**self.depth:
             raise InputError(
                 f"patch_size is {self.patch_size}; it must be at least {2**self.depth} pixels "
-                f"({self.depth} poolings)"
-            )
+                f"({self.depth} poolings)")
         for name in ("learning_rate", "temperature"):
             if getattr(self, name) <= 0:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be above 0")
@@ -158,8 +157,7 @@ CONFIGS: dict[str, TrainConfig] = {
         TrainConfig("paper", base_channels=64, normalisation="reflectance", patch_size=100,
                     batch_size=4, class_balanced_sampling=0.0, class_weight_power=1.0, epochs=25,
                     steps_per_epoch=None, learning_rate=0.001, schedule="constant",
-                    weight_decay=0.001),
-    )
+                    weight_decay=0.001))
 }
 """``smoke`` for tests (seconds), ``default`` for two CPU cores (minutes), ``study`` for the model
 that ships with the package (an ensemble), ``paper`` as Table 5.

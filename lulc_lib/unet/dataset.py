@@ -33,15 +33,13 @@ def _block_numbers(labels: Sequence[xr.DataArray], block: int) -> list[NDArray[n
         table = np.array([
             [numbered.setdefault((crs, r, c), len(numbered))
              for c in range(cols.min(), cols.max() + 1)]
-            for r in range(rows.min(), rows.max() + 1)
-        ])
+            for r in range(rows.min(), rows.max() + 1)])
         numbers.append(table[np.ix_(rows - rows.min(), cols - cols.min())])
     return numbers
 
 
-def split_by_place(
-    labels: Sequence[xr.DataArray], share: float = 0.3, block: int = 40, seed: int = 0
-) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
+def split_by_place(labels: Sequence[xr.DataArray], share: float = 0.3, block: int = 40,
+                   seed: int = 0) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
     """Divide labels into training and validation by place, in square blocks.
 
     A block is for training or for validation on every date, so no place whose label evaluates the
@@ -87,9 +85,8 @@ def split_by_place(
     return training, validation
 
 
-def _draw_blocks(
-    codes: list[NDArray[np.uint8]], numbers: list[NDArray[np.int64]], share: float, seed: int
-) -> NDArray[np.bool_]:
+def _draw_blocks(codes: list[NDArray[np.uint8]], numbers: list[NDArray[np.int64]], share: float,
+                 seed: int) -> NDArray[np.bool_]:
     """Return (block,) bool: True for validation."""
     size = max(int(n.max()) for n in numbers) + 1
     counts = np.zeros((size, 256))
@@ -101,8 +98,7 @@ def _draw_blocks(
     if len(labelled) < 2:
         raise InputError(
             f"the labels lie in {len(labelled)} block(s); a split by place needs at least two: "
-            "choose smaller blocks"
-        )
+            "choose smaller blocks")
     held = min(max(round(share * len(labelled)), 1), len(labelled) - 1)
     rng = np.random.default_rng(seed)
     draws = [rng.permutation(labelled)[:held] for _ in range(DRAWS)]
@@ -143,11 +139,9 @@ class TrainingSet:
     rock: NDArray[np.float32]
 
     @classmethod
-    def of(
-        cls, inputs: Sequence[NDArray[np.float32]], labels: Sequence[NDArray[np.uint8]],
-        patch: int, sites: Sequence[Hashable] | None = None, rock: bool = False,
-        allowed: NDArray[np.bool_] | None = None,
-    ) -> TrainingSet:
+    def of(cls, inputs: Sequence[NDArray[np.float32]], labels: Sequence[NDArray[np.uint8]],
+           patch: int, sites: Sequence[Hashable] | None = None, rock: bool = False,
+           allowed: NDArray[np.bool_] | None = None) -> TrainingSet:
         """Bring scenes to one size, at least a patch, by repeating their edge.
 
         Parameters
@@ -187,9 +181,8 @@ class TrainingSet:
         return cls(stack, targets, corners, open_rock)
 
 
-def rock_share(
-    scene: NDArray[np.float32], target: NDArray[np.uint8], quarries: NDArray[np.bool_]
-) -> NDArray[np.float32]:
+def rock_share(scene: NDArray[np.float32], target: NDArray[np.uint8], quarries: NDArray[np.bool_]
+               ) -> NDArray[np.float32]:
     """Return the share of open rock: the quarry label, and bare land within 12 pixels of one.
 
     ``scene`` is (10, row, col) reflectance, ``target`` (row, col) class indexes of its date,
@@ -204,9 +197,8 @@ def rock_share(
     return ndimage.gaussian_filter(rock.astype(np.float32), 0.5)
 
 
-def patch_places(
-    data: TrainingSet, patch: int, balance: float, rng: np.random.Generator
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+def patch_places(data: TrainingSet, patch: int, balance: float, rng: np.random.Generator
+                 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Draw the patches that training draws from, each around a labelled pixel of its class.
 
     With ``balance`` 0 a class is drawn as often as it is labelled, with 1 every class equally often

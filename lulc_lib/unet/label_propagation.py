@@ -26,9 +26,8 @@ def agreed_labels(stack: NDArray[np.uint8], wanted: Sequence[int]) -> NDArray[np
     return np.where(agreed & np.isin(highest, wanted), highest, stack)
 
 
-def propagate_labels(
-    codes: Sequence[NDArray[np.uint8]], grids: Sequence[xr.DataArray], classes: Sequence[str]
-) -> list[NDArray[np.uint8]]:
+def propagate_labels(codes: Sequence[NDArray[np.uint8]], grids: Sequence[xr.DataArray],
+                     classes: Sequence[str]) -> list[NDArray[np.uint8]]:
     """Give labels of some classes also to the dates on which a place was not labelled.
 
     A pixel that is labelled road on one date is road on every date of the same grid on which it

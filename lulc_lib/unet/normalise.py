@@ -52,9 +52,8 @@ def band_statistics(scenes: Sequence[xr.DataArray]) -> Statistics:
     return statistics_of(count, total, squares)
 
 
-def statistics_of(
-    count: NDArray[np.float64], total: NDArray[np.float64], squares: NDArray[np.float64]
-) -> Statistics:
+def statistics_of(count: NDArray[np.float64], total: NDArray[np.float64],
+                  squares: NDArray[np.float64]) -> Statistics:
     """Return mean and standard deviation of each band from sums over its valid pixels.
 
     Parameters

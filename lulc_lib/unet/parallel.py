@@ -22,9 +22,8 @@ from lulc_lib.unet.train import TrainResult, train
 Task, Result = TypeVar("Task"), TypeVar("Result")
 
 
-def in_parallel(
-    work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int
-) -> Iterator[Result]:
+def in_parallel(work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int
+                ) -> Iterator[Result]:
     """Yield ``work(task)`` for every task, in order, ``jobs`` processes at a time.
 
     With one job all is done in this process. The others end when this one does.
@@ -49,10 +48,9 @@ def _start(threads: int) -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def train_seeds(
-    scenes: Sequence[xr.DataArray], labels: Sequence[xr.DataArray], config: TrainConfig,
-    seeds: Sequence[int], folder: Path | str, progress: bool = True,
-) -> dict[int, TrainResult]:
+def train_seeds(scenes: Sequence[xr.DataArray], labels: Sequence[xr.DataArray], config: TrainConfig,
+                seeds: Sequence[int], folder: Path | str, progress: bool = True
+                ) -> dict[int, TrainResult]:
     """Train one network per seed; on a CPU several at a time, since small steps fill one core only.
 
     Parameters
@@ -84,9 +82,7 @@ def train_seeds(
     return dict(zip(seeds, in_parallel(work, seeds, jobs), strict=True))
 
 
-def _train_seed(
-    seed: int, scenes: Sequence[xr.DataArray], labels: Sequence[xr.DataArray], config: TrainConfig,
-    folder: Path, progress: bool,
-) -> TrainResult:
+def _train_seed(seed: int, scenes: Sequence[xr.DataArray], labels: Sequence[xr.DataArray],
+                config: TrainConfig, folder: Path, progress: bool) -> TrainResult:
     return train(scenes, labels, config, seed, folder / f"seed{seed}.checkpoint",
                  folder / f"seed{seed}", progress)

@@ -108,11 +108,9 @@ class Run:
         return done >= self.config.epochs or bool(waited)
 
 
-def train(
-    scenes: Sequence[xr.DataArray], labels: Sequence[xr.DataArray], config: TrainConfig,
-    seed: int = 0, checkpoint: Path | str | None = None, log_dir: Path | str | None = None,
-    progress: bool = True, member: int = 0,
-) -> TrainResult:
+def train(scenes: Sequence[xr.DataArray], labels: Sequence[xr.DataArray], config: TrainConfig,
+          seed: int = 0, checkpoint: Path | str | None = None, log_dir: Path | str | None = None,
+          progress: bool = True, member: int = 0) -> TrainResult:
     """Train a network on labelled scenes.
 
     Parameters
@@ -167,10 +165,9 @@ def train(
                        str(run.learner.precision).removeprefix("torch."), config, seed, run.history)
 
 
-def train_ensemble(
-    scenes: Sequence[xr.DataArray], labels: Sequence[xr.DataArray], config: TrainConfig,
-    seed: int = 0, folder: Path | str | None = None, progress: bool = True,
-) -> TrainResult:
+def train_ensemble(scenes: Sequence[xr.DataArray], labels: Sequence[xr.DataArray],
+                   config: TrainConfig, seed: int = 0, folder: Path | str | None = None,
+                   progress: bool = True) -> TrainResult:
     """Train one network for each of ``config.members``, on the same split by place.
 
     Parameters
@@ -196,10 +193,9 @@ def train_ensemble(
                        members=runs)
 
 
-def train_member(
-    scenes: Sequence[xr.DataArray], labels: Sequence[xr.DataArray], config: TrainConfig,
-    number: int, seed: int = 0, folder: Path | str | None = None, progress: bool = True,
-) -> TrainResult:
+def train_member(scenes: Sequence[xr.DataArray], labels: Sequence[xr.DataArray],
+                 config: TrainConfig, number: int, seed: int = 0, folder: Path | str | None = None,
+                 progress: bool = True) -> TrainResult:
     """Train member ``number`` of an ensemble alone; the rest as in :func:`train_ensemble`.
 
     With the same ``folder``, :func:`train_ensemble` later takes it from its checkpoint: members can
@@ -213,10 +209,8 @@ def train_member(
                  member=config.members[:number].count(config.members[number]))
 
 
-def prepare(
-    scenes: Sequence[xr.DataArray], labels: Sequence[xr.DataArray], config: TrainConfig, seed: int,
-    member: int = 0,
-) -> Run:
+def prepare(scenes: Sequence[xr.DataArray], labels: Sequence[xr.DataArray], config: TrainConfig,
+            seed: int, member: int = 0) -> Run:
     """Make everything that is there before the first step; parameters as in :func:`train`."""
     _check(scenes, labels)
     normalisation = normalise.fit(config.normalisation, scenes)
@@ -244,8 +238,7 @@ def _check(scenes: Sequence[xr.DataArray], labels: Sequence[xr.DataArray]) -> No
             raise InputError(
                 f"label raster {raster.attrs.get('name', '')} is {raster.shape}; scene "
                 f"{scene.attrs.get('name', '')} has {scene.shape[-2:]} pixels: read the labels "
-                "onto the scene's grid"
-            )
+                "onto the scene's grid")
 
 
 def _fingerprint(arrays: Sequence[np.ndarray]) -> int:
@@ -298,8 +291,7 @@ def save(run: Run, path: Path | str) -> None:
     store.save_model(
         path, run.learner.averaged(), run.normalisation, run.config, seed=run.seed,
         fingerprint=run.fingerprint, history=run.history, seconds=run.seconds, best=run.best,
-        **run.learner.state(),
-    )
+        **run.learner.state())
 
 
 def resume(run: Run, path: Path | str) -> None:

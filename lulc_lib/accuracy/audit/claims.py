@@ -65,10 +65,9 @@ class _Conclusion(NamedTuple):
     because: str
 
 
-def assess_claims(
-    subjects: Mapping[int, Subject], overlap: Mapping[str, float] | None = None,
-    oa_interval: Mapping[str, tuple[float, float]] | None = None,
-) -> list[dict[str, Any]]:
+def assess_claims(subjects: Mapping[int, Subject], overlap: Mapping[str, float] | None = None,
+                  oa_interval: Mapping[str, tuple[float, float]] | None = None
+                  ) -> list[dict[str, Any]]:
     """Give every claim its verdict on the corrected numbers (arguments as in ``audit``).
 
     ``as_printed`` is the verdict that the same computation gives on the numbers as printed. Without
