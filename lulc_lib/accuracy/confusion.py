@@ -24,8 +24,8 @@ TOTALS = ("sum", "sums", "total", "totals")
 LARGEST_COUNT = 2**53
 """Cells are below it: up to here sums in double precision are exact."""
 
-BLOCK = 1 << 18
-"""Pixels counted at a time: their 16-bit pairs (512 KB) stay in the processor's cache."""
+BLOCK = 1 << 19
+"""Pixels counted at a time: their pairs (512 KB) stay in the processor's cache."""
 
 
 def confusion_matrix(map_codes: ArrayLike, reference_codes: ArrayLike) -> pd.DataFrame:

@@ -72,7 +72,8 @@ class Codes(NamedTuple):
         """Tell whether it holds any."""
         if self.valid is not None:
             return bool(self.valid.any())
-        return self.fill is None or not self.codes.min() == self.codes.max() == self.fill
+        return (self.fill is None or self.codes.flat[0] != self.fill
+                or not self.codes.min() == self.codes.max())
 
 
 class VectorReference:

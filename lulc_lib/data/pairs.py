@@ -156,7 +156,8 @@ def count_pairs(map_path: Path, reference: RasterReference | VectorReference, co
     with open_classes(map_path, georeferenced=False) as source:
         rule, names = _nodata_rule(source, reference, nodata), known_names(map_path, source)
         with reference.on(source, rule.code) as block:
-            for mapped, wanted in _blocks(source, block):
+            for mapped, wanted in _blocks(source, block, BLOCK_PIXELS << 2 * isinstance(
+                    reference, RasterReference)):
                 found = _tally_pairs(count, mapped, wanted)
                 total.update({pair: n for pair, n in found.items() if None not in pair})
                 unmapped.update({r: n for (m, r), n in found.items() if m is None is not r})
@@ -208,16 +209,22 @@ def _tally_pairs(count: Counter, mapped: Codes, wanted: Codes
     Bytes are counted as they are: a look at the few codes afterwards tells what is no data.
     """
     if mapped.valid is wanted.valid is None:
-        part = count(mapped.codes, wanted.codes).stack()
-        return {(None if m == mapped.fill else int(m), None if r == wanted.fill else int(r)): int(n)
-                for (m, r), n in part[part > 0].items()}
+        return {(None if m == mapped.fill else m, None if r == wanted.fill else r): n
+                for m, r, n in _cells(count(mapped.codes, wanted.codes))}
     there, both = wanted.known(), wanted.known() & mapped.known()
     codes, numbers = np.unique(wanted.codes[there & ~both], return_counts=True)
     found = {(None, r): n for r, n in zip(codes.tolist(), numbers.tolist(), strict=True)}
     if both.any():
-        part = count(_bytes(mapped.codes[both]), _bytes(wanted.codes[both])).stack()
-        found |= {(int(m), int(r)): int(n) for (m, r), n in part[part > 0].items()}
+        table = count(_bytes(mapped.codes[both]), _bytes(wanted.codes[both]))
+        found |= {(m, r): n for m, r, n in _cells(table)}
     return found
+
+
+def _cells(table: pd.DataFrame) -> Iterator[tuple[int, int, int]]:
+    """Yield (row's label, column's label, count) of the cells that are not 0."""
+    counts, (rows, columns) = table.to_numpy(), (axis.to_numpy() for axis in table.axes)
+    at = np.nonzero(counts)
+    yield from zip(rows[at[0]].tolist(), columns[at[1]].tolist(), counts[at].tolist(), strict=True)
 
 
 def _tally_groups(tally: Tally, mapped: Codes, wanted: Codes, count_unmapped: bool) -> None:
@@ -293,10 +300,10 @@ def _without_fills(total: Tally, unmapped: Tally, dropped: dict[str, int], said:
     return dropped, said
 
 
-def _blocks(source: rasterio.DatasetReader, reference: Callable[[Window], Codes]
+def _blocks(source: rasterio.DatasetReader, reference: Callable[[Window], Codes], pixels: int
             ) -> Iterator[tuple[Codes, Codes]]:
     """Map and reference codes of the blocks in which there is any reference."""
-    for window in windows(source.shape, source.block_shapes[0], BLOCK_PIXELS):
+    for window in windows(source.shape, source.block_shapes[0], pixels):
         wanted = reference(window)
         if wanted.any():
             yield _read(source, window), wanted
@@ -344,12 +351,11 @@ def _table(total: Tally, unmapped: Tally) -> pd.DataFrame:
     """Lay counts out with the same labels on both axes, codes in order, no data first."""
     codes = sorted({*(code for pair in total for code in pair), *unmapped})
     labels = [*([UNMAPPED] if unmapped else []), *map(str, codes)]
-    table = pd.DataFrame(0, index=labels, columns=labels, dtype=np.int64)
-    for (row, column), number in total.items():
-        table.at[str(row), str(column)] = number
-    for code, number in unmapped.items():
-        table.at[UNMAPPED, str(code)] = number
-    return table
+    place, counts = {label: k for k, label in enumerate(labels)}, np.zeros((len(labels),) * 2, int)
+    for (row, column), number in [*total.items(), *(((UNMAPPED, c), n) for c, n in unmapped.items())
+                                  ]:
+        counts[place[str(row)], place[str(column)]] = number
+    return pd.DataFrame(counts, index=labels, columns=labels)
 
 
 def _check_grids(source: rasterio.DatasetReader, other: rasterio.DatasetReader) -> None:
