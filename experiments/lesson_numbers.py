@@ -20,7 +20,7 @@ from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 
 from lulc_lib import landscape, legend, paths, results
-from lulc_lib.accuracy.protocols import protocol_matrix
+from lulc_lib.accuracy import protocols
 from lulc_lib.accuracy.splits import QUADRANTS, SEASON_GROUPS, SEASONS
 from lulc_lib.data import places, reference, series
 from lulc_lib.data.catalogue import select, training_pairs
@@ -96,12 +96,14 @@ def seasons() -> Iterator[tuple[str, pd.DataFrame]]:
     """
     values = results.read_results("published", "protocols", root=paths.project_root())
     for season, quadrant in zip(SEASONS, QUADRANTS, strict=True):
-        dates, part = SEASON_GROUPS[season], "place_known"
+        dates = SEASON_GROUPS[season]
         for name, candidate, folds in (
                 ("date", "augmented", dates), ("season", "augmented", [season]),
                 ("former_date", "per_scene", dates),
                 ("former_season", "per_scene", [f"{season}-{quadrant}"])):
-            matrix = protocol_matrix(values, candidate, folds, [str(SEED)], part)
+            jobs = values["jobs"][candidate]
+            matrix = sum(protocols.counts(jobs[f][str(SEED)]["confusion"]["place_known"])
+                         for f in folds)
             pixels = matrix.stack().rename("pixels").reset_index()
             yield f"{name}_{season}", pixels[pixels.pixels > 0]
 

@@ -69,28 +69,6 @@ def counts(rows: Sequence[str] | Sequence[Sequence[int]]) -> pd.DataFrame:
     return as_confusion(np.array(values, dtype=np.int64), legend.CODES)
 
 
-def protocol_matrix(values: Mapping[str, Any], candidate: str, folds: Sequence[str],
-                    networks: Sequence[str], part: str | None = None) -> pd.DataFrame:
-    """Add up the confusion matrices of a candidate's networks over folds.
-
-    Parameters
-    ----------
-    folds : sequence of str
-        Whose held-out labels are counted.
-    networks : sequence of str
-        Seeds, or :data:`ENSEMBLE`.
-    part : str, optional
-        ``place_known`` or ``place_held_out``; unless given, what each fold's protocol is about.
-    """
-    jobs = values["jobs"]
-    for fold in folds:
-        if fold not in jobs.get(candidate, {}):
-            raise InputError(f"fold {fold!r} of candidate {candidate!r} is not in the results; "
-                             f"there are {', '.join(jobs.get(candidate, jobs))}")
-    return sum(counts(jobs[candidate][f][n]["confusion"][part or part_of(f)])
-               for f in folds for n in networks)
-
-
 def protocol_scores(values: Mapping[str, Any]) -> pd.DataFrame:
     """Score every candidate on every fold.
 

@@ -142,7 +142,10 @@ def read_registries(folder: str | Path, crs: object, bounds: Bounds | None = Non
         column that its layer is about.
     """
     folder = existing_folder(folder)
-    crs, notes, unplaced = _metric(crs), [], {}
+    crs, notes, unplaced = parse_crs(crs, "crs"), [], {}
+    if not is_metric(crs):
+        raise InputError(f"crs is {crs.to_string()}; sites are measured in metres, so it must be "
+                         "a projected CRS in true metres")
     tables = {name: _read_layer(folder, layer, crs, bounds, coverage_m, notes, unplaced)
               for name, layer in LAYERS.items()}
     note_unknown_files(folder, LAYERS, notes.append)
@@ -236,14 +239,6 @@ def normalise(raw: gpd.GeoDataFrame, layer: Layer, name: str, crs: CRS, note: No
         table = table[stated]
     table = _right_shapes(table.to_crs(crs), layer, name, note)  # a new CRS can break a shape
     return _without_copies(table, note)
-
-
-def _metric(crs: object) -> CRS:
-    parsed = parse_crs(crs, "crs")
-    if not is_metric(parsed):
-        raise InputError(f"crs is {parsed.to_string()}; sites are measured in metres, so it must "
-                         "be a projected CRS in true metres")
-    return parsed
 
 
 def _read_layer(folder: Path, layer: Layer, crs: CRS, bounds: Bounds | None, coverage_m: float,

@@ -59,13 +59,6 @@ def test_scores_by_hand(values):
     np.testing.assert_allclose(table.quarry_f1, 1)
 
 
-def test_matrices_add_up(values):
-    matrix = protocols.protocol_matrix(values, "old", ["2022-07-19"], ["0", "1"])
-    assert matrix.loc[1, 1] == 170 and matrix.loc[2, 1] == 10 and matrix.loc[10, 10] == 20
-    with pytest.raises(InputError, match="fold 'june' of candidate 'old' is not in the results"):
-        protocols.protocol_matrix(values, "old", ["june"], ["0"])
-
-
 def test_calibration_and_applicability_take_the_part_that_the_protocol_is_about(values):
     errors = protocols.calibration_errors(values, "new", [TEMPERATURES[0], 1.0])
     assert errors.loc["season and place out"].tolist() == [pytest.approx(0.3), pytest.approx(0)]
