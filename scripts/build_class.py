@@ -56,6 +56,9 @@ li {{ margin: 1em 0 }}</style>
 <p>The first cell of a lesson loads Python from {pyodide}, which takes about a minute and needs the
 internet. What you write is kept in this browser; <i>File, Download</i> gives you a copy.</p>
 """
+READ = {"@jupyterlab/docmanager-extension:plugin": {
+    "defaultViewers": {"markdown": "Markdown Preview"}}}
+"""The glossary is to be read, not edited."""
 LINK = '<li><a href="lab/index.html?path={}">{}</a></li>'
 BROUGHT = ("comm", "filelock", "ipywidgets", "jupyterlab_widgets")
 FOLDED = "<details><summary>{}</summary>\n\n{}\n\n</details>"
@@ -174,6 +177,7 @@ def build_site(pyodide: str | None) -> None:
         "appName": "Accuracy: two lessons", "litePluginSettings": plugins}}
     LITE.mkdir(parents=True, exist_ok=True)
     (LITE / "jupyter-lite.json").write_text(json.dumps(settings))
+    (LITE / "overrides.json").write_text(json.dumps(READ))
     subprocess.run([sys.executable, "-m", "jupyterlite_core", "build", "--no-sourcemaps",
                     "--contents", NOTEBOOKS / "site", "--output-dir", SITE, *wheels],
                    cwd=LITE, check=True)
