@@ -111,7 +111,7 @@ def test_the_shipped_model_is_small_safe_and_the_studys():
 
 def test_seeds_trained_side_by_side_are_those_trained_alone(data, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    config = get_config("smoke").with_(epochs=2, steps_per_epoch=4)
+    config = get_config("smoke").with_(epochs=2, steps_per_epoch=2)
     found = train_seeds(*data, config, [4, 2], tmp_path, progress=False)
     assert list(found) == [4, 2]
     for seed, run in found.items():
@@ -145,7 +145,8 @@ def tell():
 if __name__ == "__main__":
     threading.Thread(target=tell, daemon=True).start()
     scene, mask = landscape(1)[:2]
-    train_seeds([scene], [mask], get_config("smoke").with_(epochs=100_000), [0, 1], sys.argv[1])
+    config = get_config("smoke").with_(epochs=100_000, steps_per_epoch=1)
+    train_seeds([scene], [mask], config, [0, 1], sys.argv[1])
 """
 
 
