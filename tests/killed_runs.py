@@ -3,11 +3,12 @@
     python tests/killed_runs.py --kills 20
     python tests/killed_runs.py --keep FOLDER    # goes on where it was stopped
 
-One copy of the tree is run undisturbed, another is killed again and again (by SIGKILL and SIGTERM
-in turn), each time goes on from what is there, and is compared whenever it comes to its end; then
-it begins from nothing. Every address beyond this machine that a run asks for is refused and
-recorded. It takes about six times as long as the run itself, and so is no part of ``make test``.
-The exit code is 1 where the copies differ or another machine was asked for.
+One copy of the tree is run undisturbed. In another, moments drawn at random from the time that it
+took become kills (by SIGKILL and SIGTERM in turn), each in the notebook that ran then and as long
+after its beginning; every run goes on from what the one before left, and the last comes to its
+end. Every address beyond this machine that a run asks for is refused and recorded. It takes about
+three times as long as the run itself, and so is no part of ``make test``. The exit code is 1 where
+the copies differ or another machine was asked for.
 """
 
 from __future__ import annotations
@@ -58,45 +59,50 @@ def started(folder: Path, goals: list[str]) -> subprocess.Popen[bytes]:
                                               "LULC_SOCKETS": str(folder.parent / "sockets")})
 
 
-def finished(folder: Path, goals: list[str]) -> float:
-    """Run make to its end; return the seconds."""
-    begun = time.monotonic()
+def finished(folder: Path, goals: list[str]) -> None:
+    """Run make to its end."""
     if started(folder, goals).wait():
         sys.exit(f"make reproduce failed in {folder}; see {folder}.log")
-    return time.monotonic() - begun
 
 
-def kill(one: Path, two: Path, goals: list[str], kills: int, seed: int) -> list[str]:
-    """Kill runs at random moments; compare each that comes to its end. Return the differences."""
-    state = two.parent / "state.json"
-    done, seconds = json.loads(state.read_text())
-    while len(done) < kills:
-        moment = random.Random(seed + len(done)).uniform(0, seconds / 3)
-        sign = (signal.SIGKILL, signal.SIGTERM)[len(done) % 2]
-        begun = time.monotonic()
-        run = started(two, goals)
-        try:
-            run.wait(moment)
-            found = ended(one, two, run.returncode)
-            if found:
-                return found
-            shutil.rmtree(two / "build")
-            print("ended by itself with the same results; begins anew", flush=True)
-        except subprocess.TimeoutExpired:
-            os.killpg(run.pid, sign)
-            run.wait()
-            there = len(list(two.glob("build/*/*.ipynb")))
-            done.append(f"{sign.name} after {time.monotonic() - begun:.1f} s, {there} notebooks "
-                        "there")
-            print(f"{len(done)}: {done[-1]}", flush=True)
-            state.write_text(json.dumps([done, seconds]))
-    finished(two, goals)
-    return ended(one, two, 0)
+def notebooks(folder: Path) -> list[float]:
+    """Return when each notebook that is there was done, in order."""
+    return sorted(path.stat().st_mtime for path in folder.glob("build/*/*.ipynb")
+                  if not path.name.endswith(".running.ipynb"))
 
 
-def ended(one: Path, two: Path, code: int) -> list[str]:
-    """Return what a run that came to its end did otherwise than the undisturbed one."""
-    return [f"ended with exit code {code}"] if code else differences(one, two)
+def kill(folder: Path, goals: list[str], moments: list[tuple[int, float]], state: Path) -> None:
+    """Kill a run once for each moment: notebooks done before it, and seconds after the last."""
+    number = json.loads(state.read_text())["killed"]
+    while number < len(moments):
+        before, seconds = moments[number]
+        run, begun = started(folder, goals), time.time()
+        while run.poll() is None and len(notebooks(folder)) < before:
+            time.sleep(0.5)
+        begun = max([begun, *notebooks(folder)])
+        while run.poll() is None and time.time() < begun + seconds:
+            time.sleep(0.1)
+        if run.poll():
+            sys.exit(f"make reproduce ended with {run.returncode}; see {folder}.log")
+        if run.poll() == 0:  # it was faster than the undisturbed run: its last notebook once more
+            max(folder.glob("build/*/*.ipynb"), key=lambda p: p.stat().st_mtime).unlink()
+            moments[number] = before, seconds / 2
+            continue
+        sign = (signal.SIGKILL, signal.SIGTERM)[number % 2]
+        os.killpg(run.pid, sign)
+        run.wait()
+        number += 1
+        print(f"{number}: {sign.name} {time.time() - begun:.1f} s after notebook {before} was "
+              f"done or make began, {len(notebooks(folder))} are there", flush=True)
+        state.write_text(json.dumps(json.loads(state.read_text()) | {"killed": number}))
+
+
+def drawn(kills: int, done: list[float], seed: int) -> list[tuple[int, float]]:
+    """Draw moments of the undisturbed run, in their order; ``done`` begins with its beginning."""
+    rng = random.Random(seed)
+    times = sorted(rng.uniform(0, done[-1] - done[0]) for _ in range(kills))
+    of = [sum(end - done[0] <= moment for end in done) - 1 for moment in times]
+    return [(n, moment - (done[n] - done[0])) for n, moment in zip(of, times, strict=True)]
 
 
 def files(folder: Path) -> dict[str, Path]:
@@ -142,11 +148,15 @@ def main() -> int:
         place = args.keep or Path(place)
         one, two, state = place / "undisturbed", place / "killed", place / "state.json"
         if not state.exists():
-            seconds = finished(copied(one), goals)
+            begun = time.time()
+            finished(copied(one), goals)
             copied(two)
-            print(f"undisturbed: {seconds:.0f} s", flush=True)
-            state.write_text(json.dumps([[], seconds]))
-        found = kill(one, two, goals, args.kills, args.seed)
+            state.write_text(json.dumps({"done": [begun, *notebooks(one)], "killed": 0}))
+        done = json.loads(state.read_text())["done"]
+        print(f"undisturbed: {done[-1] - done[0]:.0f} s", flush=True)
+        kill(two, goals, drawn(args.kills, done, args.seed), state)
+        finished(two, goals)
+        found = differences(one, two)
         record = place / "sockets"
         found += record.read_text().splitlines() if record.exists() else []
     print("\n".join(found) or f"{args.kills} kills: the same results and figures, no stale file, "
