@@ -315,9 +315,8 @@ def _is_dask(values: Any) -> bool:
     return type(getattr(values, "data", values)).__module__.startswith("dask.")
 
 
-def _count_bytes(
-    rows: NDArray[np.generic], columns: NDArray[np.generic], names: tuple[str, str] = ("", "")
-) -> NDArray[np.int64]:
+def _count_bytes(rows: NDArray[np.generic], columns: NDArray[np.generic],
+                 names: tuple[str, str] = ("", "")) -> NDArray[np.int64]:
     """Joint histogram of two arrays of one shape: (256, 256) int64, [row value, column value].
 
     uint8 is counted as it is; other types are first checked and turned into legend codes, block by
@@ -344,9 +343,8 @@ def _as_bytes(block: NDArray[np.generic], name: str) -> NDArray[np.uint8]:
     return block if block.dtype == np.uint8 else legend.check_codes(block, name)
 
 
-def _blocks(
-    rows: NDArray[np.generic], columns: NDArray[np.generic]
-) -> Iterator[tuple[NDArray[np.generic], NDArray[np.generic]]]:
+def _blocks(rows: NDArray[np.generic], columns: NDArray[np.generic]
+            ) -> Iterator[tuple[NDArray[np.generic], NDArray[np.generic]]]:
     """Cut two arrays of one shape into matching flat pieces, without a copy of a whole array."""
     if rows.ndim > 1 and not (rows.flags.c_contiguous and columns.flags.c_contiguous):
         step = max(1, BLOCK * len(rows) // max(rows.size, 1))
@@ -392,9 +390,8 @@ def _count_chunked(map_codes: Any, reference_codes: Any) -> NDArray[np.int64]:
     return sum(dask.compute(*parts), start=np.zeros((size, size), dtype=np.int64))
 
 
-def _count_labels(
-    rows: NDArray[np.generic], columns: NDArray[np.generic]
-) -> tuple[NDArray[np.int64], list[Hashable]]:
+def _count_labels(rows: NDArray[np.generic], columns: NDArray[np.generic]
+                  ) -> tuple[NDArray[np.int64], list[Hashable]]:
     """Count (row, column) over the labels that occur, and sort those, numbers before words."""
     values = pd.Series(np.concatenate([rows.ravel(), columns.ravel()]))
     if values.isna().any():

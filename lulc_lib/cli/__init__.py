@@ -50,8 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="examples:\n  lulc data --list\n  lulc classify scene.tif -o map.tif\n"
         "  lulc accuracy matrix.csv --rows map\n  lulc earth-engine --port 8765\n\n"
         f"{ENVIRONMENT}\n\n{COMPLETION}\n\n"
-        "exit codes: 0 done, 2 what was given cannot be used, 1 a fault of the program",
-    )
+        "exit codes: 0 done, 2 what was given cannot be used, 1 a fault of the program")
     parser.add_argument("--version", action="version", version=f"lulc {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for add in COMMANDS:

@@ -29,8 +29,7 @@ def add_data(commands: Subparsers) -> None:
         "  lulc data --stac kolbuszowa:2021-07-25 --service planetary-computer -o scene.tif\n"
         "  lulc data --stac 16.2,50.9,16.4,51.0:2023-07 -o scene_202307.tif\n"
         "  lulc data --registries map.tif -o registries\n"
-        "  lulc data --euromine --sites Poland_1 Poland_15 --out euromine",
-    )
+        "  lulc data --euromine --sites Poland_1 Poland_15 --out euromine")
     _add_actions(parser)
     parser.add_argument("--sites", nargs="+", metavar="SITE", default=[],
                         help="for --euromine: sites to unpack, such as Poland_1 (default: all)")

@@ -231,11 +231,10 @@ def _scenes(paths: list[Path], maps: dict[date, xr.DataArray]) -> dict[date, xr.
     return scenes
 
 
-def _write_sheets(
-    folder: Path, sites: gpd.GeoDataFrame, tracks: Tracks, maps: dict[date, xr.DataArray],
-    registries: Registries, scenes: dict[date, xr.DataArray],
-    probabilities: dict[date, xr.DataArray], grid: CRS, progress: bool | None,
-) -> set[Path]:
+def _write_sheets(folder: Path, sites: gpd.GeoDataFrame, tracks: Tracks,
+                  maps: dict[date, xr.DataArray], registries: Registries,
+                  scenes: dict[date, xr.DataArray], probabilities: dict[date, xr.DataArray],
+                  grid: CRS, progress: bool | None) -> set[Path]:
     """Write an evidence sheet for every site that an inspector should look at; their paths."""
     from lulc_lib.figures import write_figure
     from lulc_lib.figures.sites import evidence_sheet

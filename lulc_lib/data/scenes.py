@@ -83,10 +83,9 @@ class Survey(NamedTuple):
     data: NDArray[np.bool_]
 
 
-def open_scene(
-    path: Path | str, *, bands: Sequence[str] | None = None, time: str | None = None,
-    like: Path | str | None = None, mask_clouds: bool = False, any_pixel: bool = False,
-) -> Scene:
+def open_scene(path: Path | str, *, bands: Sequence[str] | None = None, time: str | None = None,
+               like: Path | str | None = None, mask_clouds: bool = False, any_pixel: bool = False
+               ) -> Scene:
     """Open a Level-2A scene in any form that Sentinel-2 comes in; pixels are read when asked for.
 
     Parameters

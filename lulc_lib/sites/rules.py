@@ -99,9 +99,8 @@ class Assessment(NamedTuple):
         return CATEGORIES[self.category].status
 
 
-def assess_sites(
-    tracks: Tracks, registries: Registries, settings: Settings | None = None
-) -> gpd.GeoDataFrame:
+def assess_sites(tracks: Tracks, registries: Registries, settings: Settings | None = None
+                 ) -> gpd.GeoDataFrame:
     """Give all sites a status, a category, a score and reasons.
 
     Parameters
@@ -149,9 +148,8 @@ def assess(facts: Facts, settings: Settings) -> Assessment:
     return Assessment(category, score, needed)
 
 
-def reasons(
-    facts: Facts, assessment: Assessment, missing: tuple[str, ...], settings: Settings
-) -> list[str]:
+def reasons(facts: Facts, assessment: Assessment, missing: tuple[str, ...], settings: Settings
+            ) -> list[str]:
     """Say why a site is assessed as it is, one short statement each, the result first."""
     said = [CATEGORIES[assessment.category].label, *_sightings(facts, settings)]
     for layer in assessment.needed:
@@ -266,9 +264,8 @@ def quarry_codes() -> tuple[str, ...]:
     return tuple(str(c) for c in legend.BY_KEY["quarry"].corine if not alike[str(c)])
 
 
-def _row(
-    facts: Facts, assessment: Assessment, missing: tuple[str, ...], settings: Settings
-) -> dict[str, object]:
+def _row(facts: Facts, assessment: Assessment, missing: tuple[str, ...], settings: Settings
+         ) -> dict[str, object]:
     h, permits = facts.history, facts.permits
     row = {name: h[name] for name in COLUMNS if name in h}
     row |= {

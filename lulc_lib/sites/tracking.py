@@ -79,10 +79,9 @@ class Tracks(NamedTuple):
     dates: tuple[date, ...]
 
 
-def track_sites(
-    maps: Mapping[date, xr.DataArray], probabilities: Mapping[date, xr.DataArray] | None = None,
-    settings: Settings | None = None, progress: bool | None = None,
-) -> Tracks:
+def track_sites(maps: Mapping[date, xr.DataArray],
+                probabilities: Mapping[date, xr.DataArray] | None = None,
+                settings: Settings | None = None, progress: bool | None = None) -> Tracks:
     """Track the sites in a series of class maps.
 
     Parameters
@@ -273,9 +272,7 @@ def _sites_of(series: _Series, window: _Window) -> list[_Site]:
         strict=True)]
 
 
-def find_cores(
-    objects: list[Labels], settings: Settings, pixel_m2: float
-) -> NDArray[np.int32]:
+def find_cores(objects: list[Labels], settings: Settings, pixel_m2: float) -> NDArray[np.int32]:
     """Find and number the cores of sites: (row, col) int32, 0 elsewhere.
 
     A core is land that was quarry on ``min_dates`` clear dates, and on a share ``persistence`` of
@@ -317,9 +314,8 @@ def assign(objects: NDArray[np.int32], cores: NDArray[np.int32]) -> NDArray[np.i
     return out
 
 
-def _seen(
-    objects: Labels, cores: NDArray[np.int32], transform: Affine, least: float
-) -> list[tuple[bool, bool, bool, float, BaseGeometry | None]]:
+def _seen(objects: Labels, cores: NDArray[np.int32], transform: Affine, least: float
+          ) -> list[tuple[bool, bool, bool, float, BaseGeometry | None]]:
     """Tell of each core whether it was clear, seen and cut, mean probability and extent."""
     count = int(cores.max())
     extent = assign(objects.labels, cores)
@@ -382,9 +378,7 @@ def _holm(p: pd.Series) -> pd.Series:
     return raised.reindex(p.index)
 
 
-def growth_rates(
-    dates: Sequence[date], areas_ha: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def growth_rates(dates: Sequence[date], areas_ha: NDArray[np.float64]) -> NDArray[np.float64]:
     """Fit the Theil–Sen slope of area over time, hectares per year, with its 95 % interval.
 
     ``areas_ha`` are (site, date), NaN where a date does not count. The result is (site, 4): slope,
@@ -409,10 +403,8 @@ def growth_rates(
     return out
 
 
-def _kept(
-    sites: gpd.GeoDataFrame, observations: gpd.GeoDataFrame, dates: tuple[date, ...],
-    settings: Settings,
-) -> Tracks:
+def _kept(sites: gpd.GeoDataFrame, observations: gpd.GeoDataFrame, dates: tuple[date, ...],
+          settings: Settings) -> Tracks:
     """Keep the sites seen often enough, numbered from the largest."""
     needed = np.minimum(settings.min_dates, sites.clear_dates.clip(lower=1))
     good = (sites.seen_dates >= needed) & (sites.persistence >= settings.persistence)

@@ -76,9 +76,8 @@ class Augment:
         self.swir2 = constant(NANOMETRES > 2000)
         self.wood = constant(WOOD)
 
-    def __call__(
-        self, x: Tensor, target: Tensor, rock: Tensor, rock_mean: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def __call__(self, x: Tensor, target: Tensor, rock: Tensor, rock_mean: Tensor
+                 ) -> tuple[Tensor, Tensor, Tensor]:
         """Vary patches.
 
         Parameters

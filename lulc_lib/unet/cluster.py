@@ -91,10 +91,9 @@ class Done(NamedTuple):
     kept: int  # … and by an earlier one that was stopped
 
 
-def classify_scenes(
-    jobs: Sequence[Job], stored: StoredModel, settings: Settings | None = None,
-    client: Client | None = None, advance: Callable[[int], object] = lambda pixels: None,
-) -> Iterator[Done]:
+def classify_scenes(jobs: Sequence[Job], stored: StoredModel, settings: Settings | None = None,
+                    client: Client | None = None,
+                    advance: Callable[[int], object] = lambda pixels: None) -> Iterator[Done]:
     """Classify scenes into a map each, on its own grid; go on with what was begun.
 
     Parameters

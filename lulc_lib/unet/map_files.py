@@ -87,12 +87,11 @@ class Classified:
     outside: dict[int, int] | None = None  # pixels of each code outside the area of applicability
 
 
-def classify_file(
-    scene: Path | str | Scene, output: Path | str, stored: StoredModel, *,
-    probabilities: Path | None = None, entropy: Path | None = None,
-    applicability: Path | None = None, tta: bool | None = None, offset: int | None = None,
-    tile: int | None = None, model_name: str = "", progress: bool | None = None,
-) -> Classified:
+def classify_file(scene: Path | str | Scene, output: Path | str, stored: StoredModel, *,
+                  probabilities: Path | None = None, entropy: Path | None = None,
+                  applicability: Path | None = None, tta: bool | None = None,
+                  offset: int | None = None, tile: int | None = None, model_name: str = "",
+                  progress: bool | None = None) -> Classified:
     """Classify a scene of any form and size into a Cloud-Optimised GeoTIFF of legend codes.
 
     The file is read twice: once for the radiometric offset and the scene's statistics, then tile by
@@ -173,9 +172,8 @@ def classified(scene: Scene, offset: Offset, counts: NDArray[np.int64], applicab
                       outside if applicability else None)
 
 
-def tile_size(
-    stored: StoredModel, shape: tuple[int, int], tile: int | None = None
-) -> tuple[int, int]:
+def tile_size(stored: StoredModel, shape: tuple[int, int], tile: int | None = None
+              ) -> tuple[int, int]:
     """Return rows and columns of tiles whose networks' arrays stay within :data:`MEMORY`.
 
     Memory grows with a tile's width only, so tiles are as high as the scene.
@@ -368,9 +366,7 @@ def fill_bands(values: NDArray[np.float32], fallback: Sequence[float]) -> None:
             band[...] = band[*nearest]
 
 
-def write_block(
-    writers: Mapping[str, RasterWriter], block: Block, core: Part
-) -> NDArray[np.int64]:
+def write_block(writers: Mapping[str, RasterWriter], block: Block, core: Part) -> NDArray[np.int64]:
     """Write a block's parts; return what :func:`count_codes` counts."""
     parts = stored_as(block, writers)
     for what, values in parts.items():
@@ -413,10 +409,8 @@ def publish(writers: Mapping[str, RasterWriter]) -> None:
         writer.publish()
 
 
-def map_writers(
-    stack: ExitStack, outputs: Mapping[str, Path | None], source: Scene, tags: dict[str, str],
-    area: Applicability | None,
-) -> dict[str, RasterWriter]:
+def map_writers(stack: ExitStack, outputs: Mapping[str, Path | None], source: Scene,
+                tags: dict[str, str], area: Applicability | None) -> dict[str, RasterWriter]:
     """Return a writer for each output that has a path, by the output's name."""
     grid = source.shape, source.crs, source.transform
     tags |= {"scene": source.path.stem, "date": source.date, "sensor": source.sensor,

@@ -18,9 +18,8 @@ from lulc_lib.errors import InputError, check_choice
 from lulc_lib.unet.inputs import FixedInput
 
 
-def conv_block(
-    in_channels: int, out_channels: int, convolutions: int, batch_norm: bool = True
-) -> nn.Sequential:
+def conv_block(in_channels: int, out_channels: int, convolutions: int, batch_norm: bool = True
+               ) -> nn.Sequential:
     """Chain (3×3 convolution, batch normalisation, ReLU), padded so that the size stays.
 
     With batch normalisation the convolutions have no bias: it would subtract it again and adds its
@@ -69,11 +68,9 @@ class Network(nn.Module):
     BATCH_NORM = True
     FULL_RESOLUTION = True  # the last layer sees every pixel
 
-    def __init__(
-        self, in_channels: int = len(BANDS), classes: int = len(legend.CODES),
-        base_channels: int = 64, depth: int = 4, convolutions: int | None = None,
-        stage: FixedInput | None = None,
-    ) -> None:
+    def __init__(self, in_channels: int = len(BANDS), classes: int = len(legend.CODES),
+                 base_channels: int = 64, depth: int = 4, convolutions: int | None = None,
+                 stage: FixedInput | None = None) -> None:
         super().__init__()
         convolutions = self.DEFAULT_CONVOLUTIONS if convolutions is None else convolutions
         for name, value in (("base_channels", base_channels), ("depth", depth),
@@ -85,8 +82,7 @@ class Network(nn.Module):
         self.widths = [base_channels * 2**level for level in range(depth + 1)]
         inputs = [in_channels if stage is None else stage.channels, *self.widths[:-1]]
         self.encoder = nn.ModuleList(
-            self._block(i, o) for i, o in zip(inputs, self.widths, strict=True)
-        )
+            self._block(i, o) for i, o in zip(inputs, self.widths, strict=True))
         self._add_decoder(classes)
 
     def _add_decoder(self, classes: int) -> None:
@@ -109,8 +105,7 @@ class Network(nn.Module):
         if min(rows, cols) < 2**self.depth:
             raise InputError(
                 f"patch is {rows}×{cols}; rows and columns must be at least {2**self.depth} "
-                f"({self.depth} poolings)"
-            )
+                f"({self.depth} poolings)")
         features = [self.encoder[0](x if self.stage is None else self.stage(x))]
         for block in self.encoder[1:]:
             features.append(block(functional.max_pool2d(features[-1], 2)))
@@ -199,8 +194,7 @@ class OriginalUNet(UNet):
         """Add the decoder of a U-Net and draw all first weights."""
         if self.convolutions != 2:
             raise InputError(
-                f"convolutions is {self.convolutions}; the original U-Net has 2 in each block"
-            )
+                f"convolutions is {self.convolutions}; the original U-Net has 2 in each block")
         super()._add_decoder(classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -288,8 +282,7 @@ class FCN(Network):
             total = finer + pad_to(up(total), finer)        # (N, classes, H/2^level, …)
         if self.finest:
             total = functional.interpolate(
-                total, scale_factor=float(2**self.finest), mode="bilinear", align_corners=False
-            )
+                total, scale_factor=float(2**self.finest), mode="bilinear", align_corners=False)
         return pad_to(total, x)                             # (N, classes, H, W)
 
     def logits(self, features: Tensor) -> Tensor:

@@ -165,10 +165,8 @@ class Predictor:
         return Seen(*(np.concatenate(a, axis=1) for a in zip(*found, strict=True)))
 
 
-def predict_probabilities(
-    model: Network | Ensemble, scene: xr.DataArray, normalisation: Normalisation,
-    tta: bool = False,
-) -> xr.DataArray:
+def predict_probabilities(model: Network | Ensemble, scene: xr.DataArray,
+                          normalisation: Normalisation, tta: bool = False) -> xr.DataArray:
     """Return the probability of every class at every pixel of a scene.
 
     Parameters
@@ -202,8 +200,7 @@ def predict_probabilities(
     grid = xr.DataArray(
         out, dims=("class", "y", "x"),
         coords={"class": list(legend.CODES), "y": scene.y, "x": scene.x},
-        name="probability", attrs=_origin(scene),
-    )
+        name="probability", attrs=_origin(scene))
     return grid.rio.write_crs(scene.rio.crs).rio.write_transform(scene.rio.transform())
 
 
@@ -221,10 +218,8 @@ def map_of(probabilities: xr.DataArray) -> xr.DataArray:
     return on_grid(codes, probabilities).assign_attrs(_origin(probabilities))
 
 
-def predict_scene(
-    model: Network | Ensemble, scene: xr.DataArray, normalisation: Normalisation,
-    tta: bool = False,
-) -> xr.DataArray:
+def predict_scene(model: Network | Ensemble, scene: xr.DataArray, normalisation: Normalisation,
+                  tta: bool = False) -> xr.DataArray:
     """Return the class map of a scene; parameters, errors as in :func:`predict_probabilities`.
 
     Returns
@@ -240,9 +235,8 @@ def map_codes(model: Network | Ensemble, inputs: NDArray[np.float32]) -> NDArray
     return codes_of(probabilities_of(model, inputs, tta=False))
 
 
-def tiles(
-    model: Network | Ensemble, rows: int, cols: int, height: int, width: int | None = None
-) -> Iterator[tuple[Part, Part]]:
+def tiles(model: Network | Ensemble, rows: int, cols: int, height: int, width: int | None = None
+          ) -> Iterator[tuple[Part, Part]]:
     """Yield each tile's own rows and columns, and those with the margin around it.
 
     Tiles are square unless a width is given.
@@ -277,9 +271,8 @@ def within(window: Part, part: Part) -> Part:
     return rows, cols
 
 
-def probabilities_of(
-    model: Network | Ensemble, inputs: NDArray[np.float32], tta: bool
-) -> NDArray[np.float32]:
+def probabilities_of(model: Network | Ensemble, inputs: NDArray[np.float32], tta: bool
+                     ) -> NDArray[np.float32]:
     """Return (class, row, col) float32 probabilities of (channel, row, col) input of any size.
 
     For turned copies, input is brought to a multiple of 2**depth, by repeating the last row and
