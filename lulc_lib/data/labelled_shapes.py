@@ -73,7 +73,7 @@ class Codes(NamedTuple):
         if self.valid is not None:
             return bool(self.valid.any())
         return (self.fill is None or self.codes.flat[0] != self.fill
-                or not self.codes.min() == self.codes.max())
+                or self.codes.min() != self.codes.max())
 
 
 class VectorReference:
