@@ -578,7 +578,8 @@ def collect(runs: Runs) -> dict[str, Any]:
 def note_in_ledger(values: Mapping[str, Any]) -> None:
     """Add to the test scene's ledger what was scored here, once for each model."""
     name = "test_scene_ledger"
-    stored = json.loads(results.results_path("published", name).read_text())["values"]
+    content = json.loads(results.results_path("published", name).read_text())
+    stored = content["values"]
     there = {s["model"] for s in stored["scorings"]}
     for row in values["scores"]:
         model = f"notebook 06: {values['models'][row['model']]}"
@@ -588,7 +589,8 @@ def note_in_ledger(values: Mapping[str, Any]) -> None:
                 **{k: round(row[k][0], 3) for k in ranking.SCORES}, "road_f1": None,
                 "why": "the paper's own protocol, for the comparison; nothing was chosen by it"})
     root = paths.published_dir()
-    results.write_results("published", name, stored, [scene_path("strzegom", root)], root)
+    results.write_results("published", name, stored, [scene_path("strzegom", root)], root,
+                          seconds=content["provenance"]["seconds"])
 
 
 def main() -> None:
