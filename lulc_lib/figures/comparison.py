@@ -233,7 +233,7 @@ def waterfall(steps: pd.DataFrame, label: str, ends: Mapping[str, float], title:
     for number, (name, value) in enumerate(ends.items()):
         ax.axvline(value, color=style.QUIET, linestyle=":", linewidth=1.2)
         ax.text(value, -0.75 - 0.45 * (number % 2), f" {name} {value:.3f} ",
-                ha="right" if number else "left", fontsize=8.5, color=style.QUIET)
+                ha="right", fontsize=8.5, color=style.QUIET)
     style.row_names(ax, list(steps.step))
     ax.set_ylim(len(steps) - 0.5, -1.6)
     ax.set_xlabel(label)
@@ -251,17 +251,18 @@ def cost(table: pd.DataFrame, title: str, caption: str) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        Classifier to ``training_seconds``, ``parameters``, ``on`` and ``score``.
+        Classifier to ``cpu_seconds``, ``parameters``, ``network`` (bool) and ``score``.
     """
-    fig, axes = plt.subplots(1, 2, figsize=(11.5, 4.6), layout="constrained", sharey=True)
-    columns = {"training_seconds": "seconds of training, log scale",
+    fig, axes = plt.subplots(1, 2, figsize=(11.5, 5.4), layout="constrained", sharey=True)
+    columns = {"cpu_seconds": "seconds of training on a CPU core, log scale",
                "parameters": "parameters (weights, nodes, thresholds), log scale"}
     table = table.sort_values("score", ascending=False)
     for ax, (column, label) in zip(axes, columns.items(), strict=True):
         for number, (name, row) in enumerate(table.iterrows(), 1):
-            gpu = "CPU" not in row["on"].upper()
-            ax.plot(row[column], row.score, "s" if gpu else "o", markersize=13, linestyle="none",
-                    color=ORANGE if gpu else style.OURS, markeredgecolor="white",
+            look = {"marker": "s", "color": ORANGE} if row.network else {
+                "marker": "o", "color": style.OURS}
+            ax.plot(row[column], row.score, **look, markersize=13, linestyle="none",
+                    markeredgecolor="white",
                     label=f"{number}  {name}")
             ax.annotate(str(number), (row[column], row.score), ha="center", va="center",
                         color="white", fontsize=8, fontweight="bold")
@@ -270,7 +271,7 @@ def cost(table: pd.DataFrame, title: str, caption: str) -> Figure:
         ax.set_xlabel(label)
         style.light_grid(ax, "both")
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=9,
-               markerscale=0.6, labelspacing=0.6, frameon=False)
+               markerscale=0.6, labelspacing=0.5, frameon=False)
     axes[0].set_ylabel("macro F1, season and place out")
     return style.titled(fig, title, caption)
 
