@@ -426,3 +426,14 @@ def test_min_permit_share_decides_between_overrun_and_no_permit():
     assert assessed(mining_areas=areas(third)).category == "overrun"
     strict = replace(Settings(), min_permit_share=0.6)
     assert assessed(settings=strict, mining_areas=areas(third)).category == "outside_deposit"
+
+
+def test_the_table_has_the_sites_numbers_crs_and_columns():
+    tracked = tracks()
+    table = assess_sites(tracked, registries())
+    assert table.index.tolist() == tracked.sites.index.tolist() == [1]
+    assert table.index.name == "site_id" and table.crs == tracked.sites.crs
+    assert list(table.columns) == [*COLUMNS, "geometry"]
+    assert table.geometry[1].equals(tracked.sites.geometry[1])
+    assert table.programme_category.dtype == "Int64"
+    assert assess_sites(tracked, Registries()).programme_category.isna().all()
