@@ -140,8 +140,7 @@ class Predictor:
         In double precision: single precision's last bit would depend on where in memory a pixel
         lies.
         """
-        count = len(self.stage_of)
-        total = torch.zeros(1, dtype=torch.float64, device=self.device)
+        count, total = len(self.stage_of), None
         for number, copy in enumerate(self.networks):
             each = [network.logits(f).to(torch.float64, memory_format=torch.contiguous_format)
                     .softmax(dim=1) for network, f in zip(
@@ -150,10 +149,12 @@ class Predictor:
             if self.temperature != 1:
                 mixed = mixed ** (1 / self.temperature)
                 mixed = mixed / mixed.sum(dim=1, keepdim=True)
-            total = total + mixed
+            total = mixed if total is None else total + mixed
+        if len(self.copies) > 1:
+            total = total / len(self.copies)
         features = (torch.cat(seen[:count], 1) if self.features
                     else total.new_empty((1, 0, *total.shape[2:])))
-        return Seen((total / len(self.copies))[0].float().cpu().numpy(),
+        return Seen(total[0].float().cpu().numpy(),
                     features[0].float().cpu().numpy())
 
     def whole(self, inputs: NDArray[np.float32]) -> Seen:

@@ -77,15 +77,18 @@ def _doubling(layer: nn.ConvTranspose2d) -> nn.Sequential:
     return nn.Sequential(wide.to(layer.weight), nn.PixelShuffle(2))
 
 
-def _convolve(layer: nn.Conv2d, x: Tensor, padding: tuple[int, int]) -> Tensor:
-    """Return a convolution.
+def _convolve(layer: nn.Conv2d, x: Tensor, padding: tuple[int, int], relu: bool = False) -> Tensor:
+    """Return a convolution, and ReLU of it if asked for.
 
     On a CPU ``conv2d`` chooses among libraries by the size of ``x``, and their last bits differ.
     """
-    if x.is_cpu and torch.backends.mkldnn.is_available():
-        return torch.mkldnn_convolution(
-            x, layer.weight, layer.bias, padding, layer.stride, layer.dilation, layer.groups)
-    return functional.conv2d(x, layer.weight, layer.bias, padding=padding)
+    if not (x.is_cpu and torch.backends.mkldnn.is_available()):
+        found = functional.conv2d(x, layer.weight, layer.bias, padding=padding)
+        return found.relu_() if relu else found
+    given = (x, layer.weight, layer.bias, padding, layer.stride, layer.dilation, layer.groups)
+    if relu:
+        return torch.ops.mkldnn._convolution_pointwise(*given, "relu", [], "")
+    return torch.mkldnn_convolution(*given)
 
 
 def turned_back(values: Tensor, turns: int, mirror: bool) -> Tensor:
@@ -106,20 +109,26 @@ def features(network: Network, rows: Rows, channels: int, height: int) -> Rows:
 
 def _unet(network: UNet, pieces: Pieces, height: int, level: int = 0) -> Rows:
     """Return the features of a level of a U-Net, from those of the level above."""
-    encoded = _block(network.encoder[level], pieces, height)
+    encoded = _block(network.encoder[level], pieces, height, level)
     if level == network.depth:
         return encoded
     skip, down = shared(encoded, 2)
     below = _unet(network, _pooled(down), height // 2, level + 1)
     number = network.depth - 1 - level
-    return _block(network.decoder[number], _joined(skip, map(network.up[number], below)), height)
+    joined = _joined(skip, map(network.up[number], below))
+    return _block(network.decoder[number], joined, height, level)
 
 
-def _block(block: nn.Sequential, pieces: Pieces, height: int) -> Rows:
-    for layer in block:
-        if isinstance(layer, nn.Conv2d):
-            rows = _convolved(layer, pieces, height)
-            pieces = map(_alone, rows)
+def _block(block: nn.Sequential, pieces: Pieces, height: int, level: int) -> Rows:
+    """Return a block's features.
+
+    At full resolution it costs less to compute a few rows of a convolution twice than to lay its
+    many rows out for the next one.
+    """
+    layers = [layer for layer in block if isinstance(layer, nn.Conv2d)]
+    for together in [layers] if level == 0 else [[layer] for layer in layers]:
+        rows = _convolved(together, pieces, height)
+        pieces = map(_alone, rows)
     return rows
 
 
@@ -127,29 +136,40 @@ def _alone(part: Tensor) -> list[list[Tensor]]:
     return [[part]]
 
 
-def _convolved(layer: nn.Conv2d, pieces: Pieces, height: int) -> Rows:
-    """Yield a 3×3 convolution of ``height`` rows in all, padded with zeros, and ReLU."""
-    held, done = None, 0
+def _convolved(layers: list[nn.Conv2d], pieces: Pieces, height: int) -> Rows:
+    """Yield 3×3 convolutions with ReLU of ``height`` rows in all, padded with zeros."""
+    held, done, top, reach = None, 0, True, 2 * len(layers)
     for part in pieces:
         done += sum(beside[0].shape[2] for beside in part)
-        held = _laid_out(held, part, done == height)
-        del part  # what waits for the next rows is to hold two of them, not all
-        if held.shape[2] > 2:
-            given, held = [held], _copied(held[:, :, -2:])
-            yield _convolve(layer, given.pop(), padding=(0, 1)).relu_()
+        held, last = _laid_out(held, part), done == height
+        del part  # what waits for the next rows is to hold few of them, not all
+        if last or held.shape[2] > reach:
+            given, held = [held], None if last else _copied(held[:, :, -reach:])
+            yield _chained(layers, given, top, last)
+            top = False
 
 
-def _laid_out(held: Tensor | None, pieces: list[list[Tensor]], last: bool) -> Tensor:
-    """Return rows that were held and pieces below them as one; zeros above all and below."""
-    beside = pieces[0]
-    above = 1 if held is None else held.shape[2]
-    rows = above + sum(tensors[0].shape[2] for tensors in pieces) + last
+def _chained(layers: list[nn.Conv2d], given: list[Tensor], top: bool, last: bool) -> Tensor:
+    """Return convolutions one after the other; only at the scene's edge they pad rows."""
+    x, padding = given.pop(), (int(top or last), 1)
+    for layer in layers:
+        x = _convolve(layer, x, padding, relu=True)
+        if padding[0]:
+            x = x[:, :, int(not top):x.shape[2] - int(not last)]
+    return x
+
+
+def _laid_out(held: Tensor | None, pieces: list[list[Tensor]]) -> Tensor:
+    """Return rows that were held and pieces below them as one."""
+    beside, above = pieces[0], 0 if held is None else held.shape[2]
+    if held is None and len(pieces) == len(beside) == 1:
+        return beside[0]
+    rows = above + sum(tensors[0].shape[2] for tensors in pieces)
     cols, channels = beside[0].shape[3], sum(tensor.shape[1] for tensor in beside)
     out = torch.empty((1, channels, rows, cols), dtype=beside[0].dtype, device=beside[0].device,
                       memory_format=torch.channels_last)
-    out[:, :, :above] = 0 if held is None else held
-    if last:
-        out[:, :, -1] = 0
+    if above:
+        out[:, :, :above] = held
     for tensors in pieces:
         below, first = above + tensors[0].shape[2], 0
         for tensor in tensors:
