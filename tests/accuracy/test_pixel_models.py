@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from experiments import fair_comparison, fair_pixels
+from experiments.fair_pixels import size_of
 from lulc_lib import legend
 from lulc_lib.accuracy import pixel_models as models
 from lulc_lib.accuracy.splits import SEASON_GROUPS, label_clusters, make_fold
@@ -60,7 +61,7 @@ def test_same_seed_same_map_and_it_is_right(scene, name):
     wanted = legend.to_index(labels[DATES[0]]).ravel()
     quarry = wanted == models.QUARRY
     assert ((maps[0] == models.QUARRY) == quarry).mean() > 0.9
-    assert models.size_of(models.fitted(model, settings, 0, *drawn)) > 1
+    assert size_of(models.fitted(model, settings, 0, *drawn)) > 1
 
 
 def test_merged_classes_are_trained_as_one(scene):
@@ -187,3 +188,13 @@ def test_an_ensemble_costs_what_its_networks_do(tmp_path, monkeypatch):
     assert shipped["parameters"] == 60
     assert shipped["seconds_per_megapixel"] == 9
     assert rows["augmented"]["cpu_seconds"] == 100
+
+
+def test_time_of_a_network_grows_with_its_steps(monkeypatch):
+    small = fair_comparison.SETTINGS["augmented"].with_(
+        patch_size=32, base_channels=2, depth=1, convolutions=1, batch_size=2)
+    monkeypatch.setattr(fair_comparison, "SETTINGS", {
+        "small": small, "longer": small.with_(epochs=100 * small.epochs)})
+    short, long = (fair_comparison.network_seconds(n, 64) for n in ("small", "longer"))
+    assert long["training"] > 10 * short["training"] > 0
+    assert short["mapping"] > 0
