@@ -28,6 +28,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.tree import DecisionTreeClassifier
 
 from experiments.protocol_scenes import UNIT, Scenes, fold_of
 from lulc_lib import legend
@@ -35,9 +37,10 @@ from lulc_lib.accuracy.pixel_models import (
     CLASSES,
     IGNORE,
     MODELS,
+    IndexRule,
+    Scaled,
     choose,
     fitted,
-    size_of,
     training_pixels,
 )
 from lulc_lib.accuracy.splits import QUADRANTS, SEASON_GROUPS, SEASONS, Fold, refuse_leak
@@ -276,6 +279,19 @@ def run_all(jobs: Sequence[tuple[str, str]], out: Path, processes: int, deadline
         return
     with multiprocessing.get_context("fork").Pool(processes) as pool:
         yield from pool.imap_unordered(work, jobs)
+
+
+def size_of(estimator: Any) -> int:
+    """Return the numbers that a fitted model consists of: thresholds, leaves or weights."""
+    if isinstance(estimator, IndexRule):
+        return int(np.isfinite(estimator.bounds_).sum()) + 1
+    if isinstance(estimator, Scaled):
+        return estimator.model_.coef_.size + estimator.model_.intercept_.size
+    if isinstance(estimator, DecisionTreeClassifier):
+        return estimator.tree_.node_count
+    if isinstance(estimator, RandomForestClassifier):
+        return sum(t.tree_.node_count for t in estimator.estimators_)
+    return sum(len(tree.nodes) for trees in estimator._predictors for tree in trees)
 
 
 def main() -> None:

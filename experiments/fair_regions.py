@@ -22,10 +22,10 @@ import torch
 from numpy.typing import NDArray
 
 from experiments.fair_networks import SETTINGS
-from experiments.fair_pixels import SEEDS, by_cluster, features, lacking, sparse
+from experiments.fair_pixels import SEEDS, by_cluster, features, lacking, size_of, sparse
 from experiments.protocol_assess import Mapper
 from lulc_lib import legend, paths
-from lulc_lib.accuracy.pixel_models import MODELS, fitted, size_of, training_pixels
+from lulc_lib.accuracy.pixel_models import MODELS, fitted, training_pixels
 from lulc_lib.accuracy.splits import label_clusters
 from lulc_lib.data import filled, training_pairs, training_series
 from lulc_lib.io import written_whole

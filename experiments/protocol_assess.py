@@ -242,7 +242,7 @@ class Assessment:
             for part, target in labels.items():
                 at = tuple(np.argwhere(target[order] != IGNORE)[::step].T)
                 if at[0].size:
-                    found[f"{self.data.dates[number]} {part}"] = applicability.error_rates(
+                    found[f"{self.data.dates[number]} {part}"] = error_rates(
                         mapped[at] != target[order][at], area.inside(values[:, *at]))
         for name, scene in self._scenes_of_covers.items():
             mapped, values = mapper.classes_and_features(scene)
@@ -250,6 +250,19 @@ class Assessment:
             found[name] = {"outside": float((~inside).mean()),
                            "quarry_inside": float(((mapped == QUARRY)[::4, ::4] & inside).mean())}
         return found
+
+
+def error_rates(wrong: NDArray[np.bool_], inside: NDArray[np.bool_]) -> dict[str, float]:
+    """Return the error rate inside and outside the area, and the share outside; 0/0 is NaN.
+
+    >>> error_rates(np.array([True, False, True, True]), np.array([True, True, False, False]))
+    {'inside': 0.5, 'outside': 1.0, 'share_outside': 0.5}
+    """
+    def rate(at: NDArray[np.bool_]) -> float:
+        return float(wrong[at].mean()) if at.any() else float("nan")
+
+    return {"inside": rate(inside), "outside": rate(~inside),
+            "share_outside": float((~inside).mean())}
 
 
 def confusion(mapped: Tensor, target: Tensor) -> list[list[int]]:

@@ -251,16 +251,3 @@ def _macro_f1(mapped: NDArray, reference: NDArray, weight: NDArray) -> float:
     np.add.at(counts, (mapped, reference), weight)
     both, present = counts.sum(0) + counts.sum(1), counts.sum(0) > 0
     return float((2 * counts.diagonal()[present] / both[present]).mean())
-
-
-def size_of(estimator: Any) -> int:
-    """Return the numbers that a fitted model consists of: thresholds, leaves or weights."""
-    if isinstance(estimator, IndexRule):
-        return int(np.isfinite(estimator.bounds_).sum()) + 1
-    if isinstance(estimator, Scaled):
-        return estimator.model_.coef_.size + estimator.model_.intercept_.size
-    if isinstance(estimator, DecisionTreeClassifier):
-        return estimator.tree_.node_count
-    if isinstance(estimator, RandomForestClassifier):
-        return sum(t.tree_.node_count for t in estimator.estimators_)
-    return sum(len(tree.nodes) for trees in estimator._predictors for tree in trees)

@@ -254,16 +254,3 @@ def sample_features(features: NDArray[np.floating], codes: NDArray[np.uint8],
         return np.empty((0, len(features)), features.dtype), np.empty(0, clusters.dtype)
     rows, cols = np.concatenate(places).T
     return features[:, rows, cols].T, clusters[rows, cols]
-
-
-def error_rates(wrong: NDArray[np.bool_], inside: NDArray[np.bool_]) -> dict[str, float]:
-    """Return the error rate inside and outside the area, and the share outside; 0/0 is NaN.
-
-    >>> error_rates(np.array([True, False, True, True]), np.array([True, True, False, False]))
-    {'inside': 0.5, 'outside': 1.0, 'share_outside': 0.5}
-    """
-    def rate(at: NDArray[np.bool_]) -> float:
-        return float(wrong[at].mean()) if at.any() else float("nan")
-
-    return {"inside": rate(inside), "outside": rate(~inside),
-            "share_outside": float((~inside).mean())}

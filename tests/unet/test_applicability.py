@@ -9,6 +9,7 @@ import rasterio
 import torch
 import xarray as xr
 
+from experiments.protocol_assess import error_rates
 from lulc_lib import legend
 from lulc_lib.cli import main
 from lulc_lib.data.geotiff import INSIDE, UNKNOWN, applicability_steps
@@ -18,7 +19,6 @@ from lulc_lib.unet.applicability import (
     CHUNK,
     Applicability,
     applicability_of,
-    error_rates,
     feature_map,
     fit_applicability,
     nearest,
