@@ -70,7 +70,7 @@ keeps while rows stream through it: the skip connections of all levels together.
 CACHE = 128
 """MB of blocks that GDAL keeps when a file is classified."""
 
-LONG = 3_000_000
+LONG = 20_000_000
 """Pixels of a scene from which on its time is told beforehand."""
 
 FAR = 128
@@ -441,7 +441,9 @@ def _tell_time(classifier: Classifier, scene: Scene, cores: Sequence[Part]) -> N
     corner = CELL * held[np.abs(held - middle).sum(axis=1).argmin()]
     core = tuple(slice(at, min(at + CELL, size))
                  for at, size in zip(corner.tolist(), scene.shape, strict=True))
-    began, margin = time.monotonic(), (classifier.predictor.margin,) * 2
+    margin = (classifier.predictor.margin,) * 2
+    classifier.block(scene, core)  # the first call also sets up
+    began = time.monotonic()
     classifier.block(scene, core)
     taken, work = time.monotonic() - began, [
         _area(grown(classifier.with_data(c), margin, scene.shape)) for c in cores]
