@@ -13,6 +13,7 @@ from lulc_lib.accuracy.audit.claims import corrected
 from lulc_lib.accuracy.audit.printed import METRICS, one_against_all, parse, quantities
 from lulc_lib.data import reference
 from lulc_lib.errors import InputError
+from tests.conftest import ROOT
 
 SUPPORTS = [10, 35, 70, 70, 5, 20, 20, 30, 20]
 NO_QUOTES = published.quoted().iloc[:0]
@@ -57,6 +58,32 @@ def numbers(found, table=None, **where):
 
 def first(c):
     return c.explanations[0].hypothesis if c.explanations else ""
+
+
+def alike(one, other):
+    """Whether two results are the same, numbers to rounding."""
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(alike(v, other[k]) for k, v in one.items())
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(alike, one, other))
+    if isinstance(one, float):
+        return one == pytest.approx(other, rel=1e-9, abs=1e-12)
+    return type(one) is type(other) and one == other
+
+
+def test_the_committed_audit_comes_out_again(rasters):
+    stored = json.loads((ROOT / "results" / "published" / "audit.json").read_text())["values"]
+    seen = json.loads((ROOT / "results" / "published" / "scenes.json").read_text())["values"]
+    named = {"polygons, pixel centres": "polygons, centre",
+             "polygons, all touched": "polygons, all_touched",
+             "released raster": "released raster"}
+    further = {13: {n: rasters[13][ours] for n, ours in named.items()},
+               14: {"polygons, pixel centres": rasters[14]["polygons, centre"]}}
+    spans = {row["site"]: [row["oa_low"], row["oa_high"]] for row in stored["corrected"]
+             if row["classifier"] == "U-Net"}
+    report = audit.audit(further, {"Strzegom": seen["share_seen"]}, spans)
+    report = json.loads(json.dumps(report))
+    assert [part for part in report if not alike(report[part], stored[part])] == []
 
 
 def test_strzegom_with_and_without_the_off_legend_pixels(rasters):
