@@ -441,6 +441,10 @@ def speed_table() -> str:
             lines.append(f"| shipped model, 1 megapixel | {row['ours']:.1f} | MONAI, windows of "
                          f"{name.removeprefix('window_')}, overlap 0.25 | {row['monai']:.1f} | "
                          f"{row['ratio']:.2f} |")
+            if "networks_alone_ratio" in row:
+                lines.append(
+                    f"| its networks alone | {found['monai']['networks_alone_cpu_s']:.1f} | same | "
+                    f"{row['monai']:.1f} | {row['networks_alone_ratio']:.2f} |")
     lines += ["", f"The two builds' maps differ in {one['share_of_pixels_that_differ']:.4%} of the "
               f"pixels. {monai_line(found['monai'])} {ran_on(one)}", ""]
     if "tile" not in found:
