@@ -3,6 +3,7 @@
     python tests/mutants.py                    # every mutant, in an order drawn at random
     python tests/mutants.py --seconds 4        # tried by the quickest tests that reach it only
     python tests/mutants.py --again            # those that survived, by all tests that reach them
+    python tests/mutants.py --again --tests tests/accuracy/test_x.py    # by a test that is new
     python tests/mutants.py --survivors        # what the last run left alive, as differences
 
 mutmut changes one operator, number, text or argument at a time in a copy of the tree
@@ -54,7 +55,7 @@ TESTS = ["lulc_lib/accuracy", "lulc_lib/sites/rules.py", "tests/accuracy",
          "tests/sites/test_rules.py", "tests/sites/test_rules_exactly.py",
          "tests/study/test_protocols.py", "tests/study/test_intervals.py",
          "tests/study/test_properties.py", "tests/study/test_bad_calls.py",
-         "tests/cli/test_cli_accuracy.py"]
+         "tests/study/test_readme.py", "tests/cli/test_cli_accuracy.py"]
 KILLED, SURVIVED, UNREACHED = (1, 24, 14), 0, 33
 """What is kept of a mutant: a test failed or ran out of time (CPU, wall), all passed, no test."""
 SLOWEST = 20.0
@@ -225,7 +226,7 @@ class Mutants:
         from mutmut.mutation.data import SourceFileMutationData
         killers: dict[str, list[str]] = defaultdict(list)  # of a function, the latest first
         wanted = sorted(name for _, name, code in results()
-                        if (code == SURVIVED if self.again else code is None))
+                        if (code in (SURVIVED, UNREACHED) if self.again else code is None))
         random.Random(19).shuffle(wanted)
         wanted.sort(key=lambda name: ".sites." not in name)
         modules = {name: module for module, name, _ in results()}
@@ -240,6 +241,8 @@ class Mutants:
                 break
             function = name.partition("__mutmut_")[0]
             code, killer = self.try_one(name, killers[function])
+            if self.again and code == UNREACHED:
+                continue  # by these tests
             if killer:
                 killers[function] = [killer, *(k for k in killers[function] if k != killer)]
                 if number % CHECKED == 0 and self.forked([self.items[killer]], "", 60):
@@ -294,6 +297,7 @@ def main() -> None:
                         help="tests of a mutant, the quickest first, up to so many seconds")
     parser.add_argument("--again", action="store_true", help="try those that survived")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="then stop")
+    parser.add_argument("--tests", nargs="+", default=TESTS, help="only these")
     parser.add_argument("--survivors", action="store_true", help="show what is alive")
     parser.add_argument("--report", action="store_true", help="show the table only")
     args = parser.parse_args()
@@ -305,7 +309,7 @@ def main() -> None:
     elif not args.report:
         prepare()
         os.environ["MUTANT_UNDER_TEST"] = ""
-        pytest.main(["--rootdir=.", "-qs", "-p", "no:cacheprovider", "--doctest-modules", *TESTS],
+        pytest.main(["--rootdir=.", "-qs", "-p", "no:cacheprovider", "--doctest-modules", *args.tests],
                     plugins=[Mutants(args.seconds, args.again, 60 * args.minutes)])
     report()
 

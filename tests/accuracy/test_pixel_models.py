@@ -64,6 +64,23 @@ def test_same_seed_same_map_and_it_is_right(scene, name):
     assert size_of(models.fitted(model, settings, 0, *drawn)) > 1
 
 
+def test_the_settings_of_the_classifiers():
+    """Those of Earth Engine's, and the ones that nested tuning chooses from."""
+    wanted = {
+        "forest_ee": {"n_estimators": 10, "min_samples_leaf": 1, "max_features": "sqrt",
+                      "max_samples": 0.5, "random_state": 3},
+        "forest_tuned": {"n_estimators": 60, "min_samples_leaf": 1, "max_samples": None},
+        "forest_scheme_ten": {"n_estimators": 60, "min_samples_leaf": 5, "max_samples": None},
+        "cart_ee": {"min_samples_leaf": 1, "random_state": 3},
+        "boosting": {"max_iter": 60, "max_leaf_nodes": 15, "learning_rate": 0.1,
+                     "l2_regularization": 1.0, "early_stopping": False, "random_state": 3}}
+    for name, settings in wanted.items():
+        given = models.MODELS[name].make(3).get_params()
+        assert {k: given[k] for k in settings} == settings, name
+    assert models.MODELS["forest_tuned"].grid == tuple(
+        {"leaf": leaf, "prior": prior} for leaf in (1, 5, 20) for prior in (0, 1))
+
+
 def test_merged_classes_are_trained_as_one(scene):
     labels, inputs = scene
     _, y, _ = models.training_pixels(inputs, labels, models.MODELS["forest_scheme_crops"], 20, 0)

@@ -69,6 +69,46 @@ def test_calibration_and_applicability_take_the_part_that_the_protocol_is_about(
     assert protocols.applicability_rates(values, "old").empty
 
 
+def test_rocks_covers_clips_and_targets_by_hand():
+    water, quarry = (legend.CODES.index(legend.code(k)) for k in ("water", "quarry"))
+
+    def network(recall, wet):
+        shares = np.zeros(10)
+        shares[[water, quarry]] = wet, 0.004
+        return {"confusion": {"place_known": confusion(90, 10)},
+                "quarry_of": {"marble": [recall, 0.01], "basalt": [0.9, 0.03]},
+                "covers": dict.fromkeys(protocols.OPEN_WATER, shares.tolist()),
+                "clips": {"64": [0.9, 0.92, 0, 0, 0.05], "128": [0.92, 0.9, 0, 0, recall]},
+                "applicability": {"threshold": 0.2, "sea": {"outside": 1.0, "quarry_inside": wet}}}
+
+    values = {"temperature": 1.0, "jobs": {"a": {"july": {
+        "0": network(0.8, 0.99), "1": network(0.6, 0.97), "ensemble": network(0.88, 1.0)}}}}
+    single = {"temperature": 1.0, "jobs": {"a": {"july": {
+        n: values["jobs"]["a"]["july"][n] for n in "01"}}}}
+    rocks = protocols.rock_scores(single, "a")
+    assert rocks.index.tolist() == ["marble", "basalt"]
+    np.testing.assert_allclose(rocks[["recall", "false"]], [[0.7, 0.01], [0.9, 0.03]])
+    cover = protocols.cover_shares(single, "a", "water")
+    assert cover.index.tolist() == list(protocols.OPEN_WATER)
+    np.testing.assert_allclose(cover.loc["sea", ["mean", "lowest", "highest"]], [0.98, 0.97, 0.99])
+    clips = protocols.clip_losses(single, "a")
+    assert clips.index.tolist() == [64, 128]
+    np.testing.assert_allclose(clips[["mean", "worst", "differing"]],
+                               [[-0.02, -0.02, 0.05], [0.02, 0.02, 0.7]])
+    covers = protocols.applicability_of_covers(single, "a")
+    np.testing.assert_allclose(covers.loc["sea", ["outside", "quarry_inside"]], [1, 0.98])
+    found = protocols.targets(values, "a")
+    assert list(found.columns) == ["target", "single networks", "ensembles", "reached"]
+    for what, row in {
+            "other rocks: quarry recall, mean": ["at least 0.85", 0.8, 0.89, True],
+            "other rocks: false share, worst rock": ["at most 0.02", 0.03, 0.03, False],
+            "elsewhere: quarry share, worst scene": ["at most 0.005", 0.004, 0.004, True],
+            "open water: water share, worst scene": ["at least 0.99", 0.97, 1.0, True],
+            "64-pixel clips: overall accuracy lost": ["at most 0.01", 0.02, 0.02, False]}.items():
+        assert found.loc[what].tolist() == [row[0], *map(pytest.approx, row[1:3]), row[3]], what
+    assert found["ensembles"].isna().sum() == 6  # new seasons, places and calibration: no fold
+
+
 @pytest.mark.parametrize("name", ["spring", "july-N", "NNE", "7"])
 def test_unknown_folds_are_refused(name):
     with pytest.raises(InputError, match="fold is"):

@@ -70,6 +70,14 @@ def test_no_class_gets_more_points_than_pixels():
     assert max(ranks[3]) < 5000
 
 
+def test_the_limits_of_a_design_are_allowed():
+    few, half = pd.Series([10, 20], [1, 2]), pd.Series([0.5, 0.5], [1, 2])
+    assert design_sample(few, half, 30, minimum=1).points.tolist() == [10, 20]
+    least = design_sample(few, half, 4, minimum=1, class_se={1: 0.5})
+    assert least.points.tolist() == [2, 2]
+    np.testing.assert_allclose(least.users_accuracy_se, np.sqrt(0.125))
+
+
 @pytest.mark.parametrize(("change", "message"), [
     ({"rule": "best"}, "allocation is 'best'; it must be one of compromise"),
     ({"n": 100}, "size is 100; 4 classes need at least 200 points"),
