@@ -309,7 +309,8 @@ def main() -> None:
     elif not args.report:
         prepare()
         os.environ["MUTANT_UNDER_TEST"] = ""
-        pytest.main(["--rootdir=.", "-qs", "-p", "no:cacheprovider", "--doctest-modules", *args.tests],
+        pytest.main(["--rootdir=.", "-qs", "-p", "no:cacheprovider", "--doctest-modules",
+                     *args.tests],
                     plugins=[Mutants(args.seconds, args.again, 60 * args.minutes)])
     report()
 

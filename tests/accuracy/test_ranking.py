@@ -76,6 +76,8 @@ def test_critical_difference_of_demsar():
     found = ranking.mean_ranks(pd.DataFrame(rng.random((14, 4)), columns=list("abcd")))
     assert found.critical_difference == pytest.approx(1.25, abs=0.005)
     assert found.mean.sum() == pytest.approx(10)
+    best = ranking.mean_ranks(pd.DataFrame({"a": [0.7, 0.8], "b": [0.9, 0.9], "c": [0.1, 0.2]}))
+    assert best.mean.to_dict() == {"b": 1, "a": 2, "c": 3} and best.folds == 2
     with pytest.raises(InputError, match="without gaps"):
         ranking.mean_ranks(pd.DataFrame({"a": [1.0, np.nan], "b": [1, 2], "c": [2, 3]}))
 

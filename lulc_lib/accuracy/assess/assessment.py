@@ -215,6 +215,8 @@ def bracketed(interval: Interval, digits: int = 4) -> str:
     --------
     >>> bracketed(Interval(0.5, 0.25, 0.75), 2)
     '0.50 [0.25, 0.75]'
+    >>> bracketed(Interval(0.5, 0.25, 0.75))
+    '0.5000 [0.2500, 0.7500]'
     """
     estimate, low, high = (share(v, digits) for v in interval)
     return estimate if low == UNDEFINED else f"{estimate} [{low}, {high}]"
