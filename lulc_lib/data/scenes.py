@@ -482,6 +482,9 @@ def find_bands(layers: Sequence[Layer], name: str) -> dict[str, Layer]:
     InputError
         One is missing, there twice in one resolution, or no band has a name.
     """
+    if len(layers) == 1:
+        raise InputError(f"{name}: has one band; of a scene with a file for each band give the "
+                         "folder, or a pattern in quotes such as 'folder/*.tif'")
     found: dict[str, Layer] = {}
     for layer in sorted(layers, key=lambda x: abs(x.source.grid.transform.determinant)):
         other = found.setdefault(layer.band, layer)

@@ -251,6 +251,9 @@ REFUSED = {
                     "8 bits: a picture for the eye.*take the product's bands"),
     "no band in a folder": (lambda to, d, _: [write(to / "x" / "dem.tif", d[0]).parent],
                             r"no file of it is named after a band.*dem\.tif"),
+    "one file of those with a band each": (
+        lambda to, d, _: [write(to / "x" / "T33UWS_B02_10m.tif", d[0])],
+        r"has one band; .* give the folder, or a pattern in quotes"),
     "wrong number of names": (lambda to, d, _: [write(to / "s.tif", d), "--bands", "B02,B03"],
                               "has 10 bands, but --bands names 2; name each of them"),
     "offset of reflectance": (lambda to, d, _: [
