@@ -78,9 +78,7 @@ def write_results(source: str, name: str, values: Mapping[str, Any], data: Itera
             "absent": sorted(unused),
             "versions": {"python": platform.python_version()} | {p: version(p) for p in _PACKAGES},
             "commit": _commit(), "device": device, "processor": platform.machine(),
-            "seconds": round(time.perf_counter() - _STARTED if seconds is None else seconds, 1),
-        },
-    }
+            "seconds": round(time.perf_counter() - _STARTED if seconds is None else seconds, 1)}}
     if target.exists() and _keeps(json.loads(target.read_text()), content):
         return target
     with written_whole(target, make_folder=True) as part:
@@ -131,8 +129,7 @@ def pack_map(class_map: xr.DataArray) -> dict[str, Any]:
         "crs": class_map.rio.crs.to_string(),
         "transform": list(class_map.rio.transform())[:6],
         "shape": list(codes.shape),
-        "codes_zlib_base64": base64.b64encode(zlib.compress(codes.tobytes(), 9)).decode(),
-    }
+        "codes_zlib_base64": base64.b64encode(zlib.compress(codes.tobytes(), 9)).decode()}
 
 
 def unpack_map(packed: Mapping[str, Any]) -> xr.DataArray:

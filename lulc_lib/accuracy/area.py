@@ -20,8 +20,7 @@ from lulc_lib.errors import InputError
 DESIGNS: dict[str, str] = {
     "stratified_by_map": "random points within each map class",
     "simple_random": "random points over the whole map, weighted by map class afterwards",
-    "systematic": "a grid with a random start, treated as simple random",
-}
+    "systematic": "a grid with a random start, treated as simple random"}
 """Designs that :func:`area_adjusted` accepts."""
 
 NOT_A_SAMPLE = (

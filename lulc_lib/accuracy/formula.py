@@ -24,11 +24,9 @@ Vector = NDArray[np.float64]
 
 OPERATORS: dict[type[ast.operator], Callable[[Vector, Vector], Vector]] = {
     ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide,
-    ast.Pow: np.power,
-}
+    ast.Pow: np.power}
 SIGNS: dict[type[ast.unaryop], Callable[[Vector], Vector]] = {
-    ast.USub: np.negative, ast.UAdd: np.positive,
-}
+    ast.USub: np.negative, ast.UAdd: np.positive}
 OF_ONE: dict[str, Callable[[Vector], Vector]] = {"sqrt": np.sqrt, "abs": np.abs, "log": np.log}
 OF_MANY: dict[str, Callable[[Vector, Vector], Vector]] = {"min": np.minimum, "max": np.maximum}
 FUNCTIONS = (*OF_ONE, *OF_MANY)
@@ -36,8 +34,7 @@ WORDS: dict[type[ast.expr], str] = {
     ast.Compare: "a comparison", ast.BoolOp: "and/or", ast.IfExp: "if/else", ast.Lambda: "a lambda",
     ast.Subscript: "an index in [ ]", ast.Tuple: "a comma outside min or max", ast.List: "a list",
     ast.Dict: "a dictionary", ast.Set: "a set", ast.JoinedStr: "text", ast.NamedExpr: "a :=",
-    ast.Starred: "a *", ast.Call: "a call with a keyword or of something that is no function",
-}
+    ast.Starred: "a *", ast.Call: "a call with a keyword or of something that is no function"}
 
 
 def split_name(text: str) -> tuple[str, str]:

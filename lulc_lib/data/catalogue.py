@@ -83,8 +83,7 @@ SITES: dict[str, Site] = {
         Site("kolbuszowa", "Kolbuszowa", 32634, 556320.0, 5567610.0, 498, 468, "34UEA"),
         Site("krakow_1", "Kraków 1", 32634, 420000.0, 5550000.0, 500, 500, "34UDA"),
         Site("krakow_2", "Kraków 2", 32634, 429000.0, 5541000.0, 500, 500, "34UDA"),
-        Site("krakow_3", "Kraków 3", 32634, 414000.0, 5557000.0, 500, 500, "34UDA"))
-}
+        Site("krakow_3", "Kraków 3", 32634, 414000.0, 5557000.0, 500, 500, "34UDA"))}
 
 
 @dataclass(frozen=True)

@@ -71,8 +71,7 @@ SERVICES: dict[str, Service] = {
                 "sentinel-2-l2a", signed=True),
         Service("cdse", "https://stac.dataspace.copernicus.eu/v1", "sentinel-2-l2a",
                 gdal=(("AWS_S3_ENDPOINT", "eodata.dataspace.copernicus.eu"),
-                      ("AWS_VIRTUAL_HOSTING", "FALSE"))))
-}
+                      ("AWS_VIRTUAL_HOSTING", "FALSE"))))}
 
 
 class Place(NamedTuple):
@@ -318,8 +317,7 @@ def _tags(item: Item, service: Service, url: str) -> dict[str, str]:
         "BOA_ADD_OFFSET": "" if offset is None else str(-offset),
         "BOA_ADD_OFFSET_FROM": told_by,
         "TERMS": f"Contains modified Copernicus Sentinel data {_acquired(item)[:4]}",
-        "LICENCE": LICENCE,
-    }
+        "LICENCE": LICENCE}
     return {key: value for key, value in tags.items() if value}
 
 
@@ -331,8 +329,7 @@ def _write(path: Path, scene: Scene, bands: tuple[str, ...], tags: Mapping[str, 
         "driver": "GTiff", "dtype": "uint8" if layer else "uint16", "count": len(bands),
         "height": scene.shape[0], "width": scene.shape[1], "crs": scene.crs,
         "transform": scene.transform, "nodata": 0, "tiled": True, "compress": "deflate",
-        "predictor": 2, "bigtiff": "IF_SAFER",
-    }
+        "predictor": 2, "bigtiff": "IF_SAFER"}
     parts, some, sums = list(windows(scene.shape, (512, 512), 1 << 21)), False, []
     with written_whole(path, make_folder=True) as part:
         with rasterio.open(part, "w", **profile) as out:

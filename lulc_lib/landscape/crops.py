@@ -17,8 +17,7 @@ GROWING, BARE, RIPE = (legend.code(k) for k in ("crops_growing", "bare_soil", "c
 SHARES = {
     "wheat": (0.40, 0.32), "barley": (0.12, 0.12), "rapeseed": (0.20, 0.04),
     "maize": (0.13, 0.16), "beet": (0.05, 0.12), "spring_cereal": (0.05, 0.19),
-    "fallow": (0.05, 0.05),
-}
+    "fallow": (0.05, 0.05)}
 #: day of year from which a phase holds; day 0 is what winter leaves (WINTER for spring crops)
 CALENDAR: dict[str, tuple[tuple[int, int], ...]] = {
     "wheat": ((0, GROWING), (192, RIPE), (222, BARE), (240, RIPE)),
@@ -27,8 +26,7 @@ CALENDAR: dict[str, tuple[tuple[int, int], ...]] = {
     "maize": ((100, BARE), (150, GROWING), (262, RIPE)),
     "beet": ((90, BARE), (146, GROWING)),
     "spring_cereal": ((78, BARE), (108, GROWING), (191, RIPE), (222, BARE), (238, RIPE)),
-    "fallow": ((70, BARE),),
-}
+    "fallow": ((70, BARE),)}
 #: day of year from which the field shows what the next year's crop needs
 TURNOVER = {"maize": 292, "beet": 303}
 TURNOVER_ELSE = 245
@@ -36,8 +34,7 @@ TURNOVER_ELSE = 245
 AUTUMN: dict[str, tuple[tuple[int, int], ...]] = {
     "wheat": ((0, RIPE), (297, BARE), (308, GROWING)),
     "barley": ((0, RIPE), (272, BARE), (286, GROWING)),
-    "rapeseed": ((0, BARE), (262, GROWING)),
-}
+    "rapeseed": ((0, BARE), (262, GROWING))}
 WINTER = ((GROWING, 0.45), (RIPE, 0.40), (BARE, 0.15))
 """Winter cover of fields sown in spring, and how often."""
 JITTER_DAYS = 6.5

@@ -82,8 +82,7 @@ def _mining_rows(pits: list[Pit], rng: Rng, geometry: list) -> dict:
         "DATA_USTANOWIENIA": [d.strftime("%d.%m.%Y") for d in since],
         "DATA_WAZNOSCI": [d.strftime("%d.%m.%Y") for d in until],
         "POWIERZCHNIA": [round(g.area) for g in geometry],
-        "WYD_WYZN": "Marszałek Województwa", "NADZOR_OUG": "OUG Wrocław",
-    }
+        "WYD_WYZN": "Marszałek Województwa", "NADZOR_OUG": "OUG Wrocław"}
 
 
 def mining_registries(seed: int, layout: Layout) -> dict[str, gpd.GeoDataFrame]:
@@ -107,8 +106,7 @@ def mining_registries(seed: int, layout: Layout) -> dict[str, gpd.GeoDataFrame]:
         "deposits": deposits, "mining_areas": gpd.GeoDataFrame(rows, geometry=areas, crs=crs),
         "mining_terrains": gpd.GeoDataFrame(
             {**rows, "POWIERZCHNIA": [round(t.area) for t in terrains]},
-            geometry=terrains, crs=crs),
-    }
+            geometry=terrains, crs=crs)}
     return {name: table.to_crs(2180) for name, table in tables.items()}
 
 

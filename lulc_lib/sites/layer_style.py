@@ -24,8 +24,7 @@ ALIASES = {name: label(name) for name in (
     "elongation": "elongation, 1 a square", "lon": "longitude (WGS 84)", "lat": "latitude (WGS 84)",
     "clear": "clear on that date", "seen": "seen on that date",
     "cut": "cut by the map's edge or a gap",
-    "persistence": "share of clear dates seen between first and last",
-}
+    "persistence": "share of clear dates seen between first and last"}
 """Words for the columns of sites, observations and registries."""
 
 

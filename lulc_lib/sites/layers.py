@@ -45,8 +45,7 @@ class Layer:
 _VALIDITY = {
     "valid_from": ("data_ustanowienia", "data_ust", "data_od", "valid_from"),
     "valid_to": ("data_waznosci", "data_waz", "data_do", "valid_to"),
-    "status": ("status", "stan"),
-}
+    "status": ("status", "stan")}
 _MINERAL = ("kopalina", "kopalina_g", "kopalina_glowna", "rodzaj_kopaliny", "mineral")
 
 LAYERS: dict[str, Layer] = {
@@ -71,8 +70,7 @@ LAYERS: dict[str, Layer] = {
               {"name": (*_NAME, "nazwa_zloza", "miejscowosc"),
                "date": ("date", "data", "data_kontroli", "data_obserwacji"),
                "category": ("category", "kategoria")},
-              dates=("date",), suffixes=(".gpkg", ".geojson", ".shp", ".csv")))
-}
+              dates=("date",), suffixes=(".gpkg", ".geojson", ".shp", ".csv")))}
 
 
 CURRENT = ("aktualn", "obowiazuj", "czynn", "wazn", "active", "valid", "current")

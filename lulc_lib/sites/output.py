@@ -26,8 +26,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "Integer(Boolean)": ("clear", "seen", "cut"),
     "String": ("status", "category", "reasons", "corine_code", "mining_area", "deposit",
                "mineral"),
-    "CoordX": ("lon",), "CoordY": ("lat",),
-}
+    "CoordX": ("lon",), "CoordY": ("lat",)}
 """GDAL's types of the columns, whatever a table happens to hold; all others are Real."""
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")

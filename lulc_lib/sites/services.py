@@ -38,8 +38,7 @@ _MIDAS = {
     "url": "https://cbdgmapa.pgi.gov.pl/arcgis/rest/services/midas/MapServer",
     "attribution": "Polish Geological Institute – National Research Institute (PIG-PIB), MIDAS",
     "licence": "Public information, re-usable with the source named; geometry is indicative and "
-               "approximate, only the source documents have legal force",
-}
+               "approximate, only the source documents have legal force"}
 
 SERVICES: dict[str, Service] = {
     service.layer: service
@@ -55,8 +54,7 @@ SERVICES: dict[str, Service] = {
                 "Copernicus data policy: full, open and free access, with the source named",
                 words=(("corine",), ("clc",))),
         Service("osm_quarries", "https://overpass-api.de/api/interpreter",
-                "© OpenStreetMap contributors", "Open Data Commons Open Database License (ODbL)"))
-}
+                "© OpenStreetMap contributors", "Open Data Commons Open Database License (ODbL)"))}
 """Layers that have a service. Monitoring points have none: bring them as a file."""
 
 

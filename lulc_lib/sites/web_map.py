@@ -107,8 +107,7 @@ def write_web_map(path: Path, sites: gpd.GeoDataFrame, registries: Registries, *
                        for name in REGISTRIES if name in registries.present],
         "images": pictures, "background": background, "grid": bounds and polynomial(crs, bounds),
         "bounds": _corners(bounds or EUROPE), "caveat": CAVEAT,
-        "notes": _notes(sites, registries),
-    }
+        "notes": _notes(sites, registries)}
     with written_whole(path) as part:
         part.write_text(_page(data), encoding="utf-8")
     return path

@@ -40,8 +40,7 @@ RENAMED_SETTINGS = {
     "mixture": "statistics_augmentation", "mixture_share": "statistics_augmentation_share",
     "lasting": "propagated_classes",
     "block": "block_size", "gamma": "focal_gamma", "weight_power": "class_weight_power",
-    "ema": "ema_decay", "prior": "logit_adjustment",
-}
+    "ema": "ema_decay", "prior": "logit_adjustment"}
 """Former name of a setting in a file to its name in ``TrainConfig``."""
 
 LEARNED_FROM = {"codes": list(legend.CODES), "bands": list(BANDS), "indices": list(INDICES)}
@@ -151,8 +150,7 @@ def save_model(path: Path | str, model: Network | Ensemble, normalisation: Norma
         "config": config.to_dict(),
         "normalisation": normalisation.to_dict(),
         "weights": [{k: _stored(v, half) for k, v in m.state_dict().items()} for m in members],
-        **more,
-    }
+        **more}
     if applicability is not None:
         values["applicability"] = applicability.to_dict()
     with written_whole(path, make_folder=True) as part, part.open("xb") as out:

@@ -157,8 +157,7 @@ CONFIGS: dict[str, TrainConfig] = {
         TrainConfig("paper", base_channels=64, normalisation="reflectance", patch_size=100,
                     batch_size=4, class_balanced_sampling=0.0, class_weight_power=1.0, epochs=25,
                     steps_per_epoch=None, learning_rate=0.001, schedule="constant",
-                    weight_decay=0.001))
-}
+                    weight_decay=0.001))}
 """``smoke`` for tests (seconds), ``default`` for two CPU cores (minutes), ``study`` for the model
 that ships with the package (an ensemble), ``paper`` as Table 5.
 

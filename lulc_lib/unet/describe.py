@@ -13,8 +13,7 @@ from lulc_lib.unet.model import UNet
 
 LAYERS: dict[type[nn.Module], str] = {
     nn.Conv2d: "Conv{k}×{k}", nn.BatchNorm2d: "BN", nn.ReLU: "ReLU",
-    nn.ConvTranspose2d: "ConvTrans{k}×{k}",
-}
+    nn.ConvTranspose2d: "ConvTrans{k}×{k}"}
 
 
 class Stage(NamedTuple):
@@ -86,6 +85,5 @@ def differences(models: dict[str, UNet]) -> dict[str, dict[str, str]]:
             "decoder block": f"{layers_of(model.up[0])}; replication padding; skip-concat; "
                              f"{layers_of(model.decoder[0])}",
             "output": f"{layers_of(model.head)}, {model.head.out_channels} classes",
-            "parameters": f"{sum(p.numel() for p in model.parameters()):,}",
-        }
+            "parameters": f"{sum(p.numel() for p in model.parameters()):,}"}
     return table

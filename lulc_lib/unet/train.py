@@ -260,8 +260,7 @@ def _epoch(run: Run, bar: tqdm) -> dict[str, float]:
     run.history.append({
         "epoch": len(run.history) + 1, "step": first + run.steps,
         "loss": float(learner.losses[first:first + run.steps].mean()),
-        "learning_rate": float(learner.rates[first + run.steps - 1]), **_validate(run, model),
-    })
+        "learning_rate": float(learner.rates[first + run.steps - 1]), **_validate(run, model)})
     if run.config.patience and run.best_epoch() == len(run.history) - 1:
         run.best = {k: v.detach().cpu() for k, v in model.state_dict().items()}
     run.seconds += time.perf_counter() - start

@@ -38,8 +38,7 @@ NOT_JUDGED = {
     "sharing_a_pixel": "{} points in one pixel with another",
     "of_no_data": "{} shapes of no class",
     "off_map": "{} shapes off the map",
-    "features_without_shape": "{} features without a shape",
-}
+    "features_without_shape": "{} features without a shape"}
 """What a comparison leaves out (``Comparison.dropped``), in words."""
 
 REPLICATES, FEW_POLYGONS = 10_000, 10
@@ -180,8 +179,7 @@ def as_json(assessment: Assessment) -> dict[str, Any]:
                   "left_out": {name: classes for name, classes in means.left_out.items()
                                if classes}},
         "weighted": means.weighted.to_dict(),
-        "micro": means.micro.to_dict(),
-    }
+        "micro": means.micro.to_dict()}
     if assessment.comparison.names:
         out["names"] = dict(assessment.comparison.names)
     if assessment.intervals is not None:
@@ -192,8 +190,7 @@ def as_json(assessment: Assessment) -> dict[str, Any]:
             "overall_accuracy": area.overall_accuracy,
             "overall_accuracy_se": area.overall_accuracy_se,
             "per_class": {label: row.to_dict() for label, row in area.per_class.iterrows()},
-            "design": area.design,
-        }
+            "design": area.design}
     return plain(out)
 
 

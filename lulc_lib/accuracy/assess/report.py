@@ -116,8 +116,7 @@ def _matrix(assessment: Assessment) -> dict[str, Any] | None:
         "font": font_pixels(sum(digits) + side, len(labels) + 3), "producers": producers,
         "rows": list(zip(labels, cells, mapped, users, strict=True)),
         "right_ramp": ",".join(shade(s, RIGHT)[0] for s in steps),
-        "wrong_ramp": ",".join(shade(math.sqrt(s), WRONG)[0] for s in steps),
-    }
+        "wrong_ramp": ",".join(shade(math.sqrt(s), WRONG)[0] for s in steps)}
 
 
 def _cell(count: int, support: int, right: bool) -> dict[str, Any]:

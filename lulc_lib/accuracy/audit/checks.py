@@ -208,8 +208,7 @@ HYPOTHESES: dict[str, Callable[[Subject], dict[str, pd.DataFrame]]] = {
     "digits lost": _digits_lost,
     "another reference layer": _other_reference,
     "rounded parts": _rounded_parts,
-    "another quantity": _other_quantity,
-}
+    "another quantity": _other_quantity}
 """Every hypothesis by its name, in the order in which ties are settled."""
 
 

@@ -67,8 +67,7 @@ def audit(matrices: Matrices | None = None, overlap: Mapping[str, float] | None 
         "findings": [dict(zip(FINDING_COLUMNS, row, strict=True)) for row in (
             *_number_rows(checked), *_matrix_rows(compared), *_identity_rows(implied),
             _counts_row(counts))],
-        "summary": _summary(checked, claims),
-    }
+        "summary": _summary(checked, claims)}
 
 
 
@@ -93,8 +92,7 @@ def _against_printed(subject: Subject, matrix: pd.DataFrame) -> dict[str, Any]:
                        for c in subject.dropped_labels(matrix)},
         "lost_digits": [cell(place) for place in subject.lost_digits(matrix)],
         "largest_difference": cell(max(differing, key=lambda place: abs(
-            subject.matrix.loc[place] - inner.loc[place]))) if differing else None,
-    }
+            subject.matrix.loc[place] - inner.loc[place]))) if differing else None}
 
 
 def reconstructions() -> dict[str, Any]:
@@ -122,8 +120,7 @@ def _summary(checked: list[Checked], claims: list[dict[str, Any]]) -> dict[str, 
         "unexplained": sum(not c.explanations for c in wrong),
         "by_hypothesis": dict(Counter(c.explanations[0].hypothesis for c in wrong
                                       if c.explanations)),
-        "claims": dict(Counter(claim["verdict"] for claim in claims)),
-    }
+        "claims": dict(Counter(claim["verdict"] for claim in claims))}
 
 
 def _record(checked: Checked) -> dict[str, Any]:
@@ -135,8 +132,7 @@ def _record(checked: Checked) -> dict[str, Any]:
         "shown": number.printed.show(checked.value), "verdict": checked.verdict,
         "explanations": [why._asdict() | {"gives": round(why.gives, 6)}
                          for why in checked.explanations],
-        "independent": not (number.table in (18, 19, 20) and number.row not in (MEAN, OVERALL)),
-    }
+        "independent": not (number.table in (18, 19, 20) and number.row not in (MEAN, OVERALL))}
 
 
 def _number_rows(checked: list[Checked]) -> list[tuple[Any, ...]]:
