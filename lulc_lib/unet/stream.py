@@ -205,9 +205,12 @@ def _pooled(rows: Rows) -> Pieces:
 
 
 def _joined(skip: Rows, below: Rows) -> Pieces:
-    """Yield both beside each other; where ``below`` lacks the last row, one is repeated."""
-    fine = None
-    for coarse in _endless(below):
+    """Yield both beside each other; where ``below`` lacks the last row, one is repeated.
+
+    What has waited for the scene's end comes in parts of the usual size.
+    """
+    fine = next(skip)
+    for coarse in parted(_endless(below), 2 * fine.shape[2]):
         pieces, at = [], 0
         while at < coarse.shape[2] and (fine is not None or (fine := next(skip, None)) is not None):
             count = min(fine.shape[2], coarse.shape[2] - at)
@@ -319,7 +322,11 @@ def between(rows: Rows, start: int, stop: int) -> Rows:
 def parted(rows: Rows, count: int) -> Rows:
     """Yield the same rows in parts of at most ``count``."""
     for part in rows:
-        yield from part.split(count, dim=2)
+        while part.shape[2] > count:
+            yield part[:, :, :count]
+            part = part[:, :, count:]
+        given, part = [part], None
+        yield given.pop()
 
 
 def extended(rows: Rows, more_rows: int, more_cols: int) -> Rows:
