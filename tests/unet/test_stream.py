@@ -1,6 +1,7 @@
 """Rows streaming through networks: what the networks themselves give, and the same bits always."""
 
 import pickle
+import weakref
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from lulc_lib.unet.checkpoint import build
 from lulc_lib.unet.inputs import window_mean
 from lulc_lib.unet.model import NETWORKS
 from lulc_lib.unet.predict import Predictor, tiles
-from lulc_lib.unet.stream import windows
+from lulc_lib.unet.stream import features, folded, shared, windows
 
 MEMBERS = ("log_indices_texture", "relative_indices_texture", "wide_relative_indices_texture")
 
@@ -110,3 +111,30 @@ def test_window_mean_is_the_mean_of_the_pixels_that_are_there(edge):
     for row, col in ((0, 0), (20, 15), (39, 3)):
         around = values[max(row - half, 0):row + half + 1, max(col - half, 0):col + half + 1]
         assert found[row, col] == pytest.approx(around.mean(), abs=1e-12)
+
+
+def test_parts_that_all_have_had_are_forgotten():
+    made = []
+
+    def part(number):
+        made.append(weakref.ref(values := torch.full((1, 1, 2, 1), float(number))))
+        return values
+
+    one, other = shared(map(part, range(6)), 2)
+    for _ in range(4):
+        next(one)
+    assert [next(other).mean().item() for _ in range(3)] == [0, 1, 2]
+    assert [ref() is not None for ref in made] == [False, False, False, True]
+    assert [len(list(rest)) for rest in (one, other)] == [2, 3]
+
+
+@torch.no_grad()
+def test_parts_stay_whole_on_their_way():
+    """Slivers cost as much as parts."""
+    config = get_config("smoke").with_(depth=3, convolutions=2)
+    network = folded(trained(build(config)))
+    rows = iter(torch.rand(1, 10, 200, 24).split(40, dim=2))
+    found = [part.shape[2] for part in features(network, rows, 10, 200)]
+    assert sum(found) == 200
+    assert len(found) <= 7  # five, and what waited for the end
+    assert min(found[:-1]) > 10
