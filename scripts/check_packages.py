@@ -33,6 +33,9 @@ PLATFORMS = {
 }
 """Operating system to what its wheels are called."""
 
+LESSON_MB = 300
+"""Megabytes that a class can be asked to download and keep for two lessons."""
+
 MATRIX = "map/reference,pit,rest\npit,40,10\nrest,5,45\n"
 PIP = ("-m", "pip", "--disable-pip-version-check", "--quiet")
 
@@ -127,6 +130,7 @@ def check_build() -> int:
         install = [python, *PIP, "install", "--constraint", ROOT / "requirements.txt",
                    "--find-links", DIST]
         subprocess.run([*install, f"{wheel}[lesson]"], check=True)
+        lesson = _megabytes(Path(folder))
         _try(folder, python, ["accuracy", "m.csv", "--json"], 0, '"overall_accuracy": 0.85')
         _try(folder, python, ["classify", "m.csv", "-o", "x.tif"], 2, "'lulc_lib[classify]'")
         subprocess.run([*install, f"{wheel}[earth-engine]"], check=True)
@@ -138,7 +142,17 @@ def check_build() -> int:
                 if i["metadata"]["name"] in ("lulc_lib", "ee_local")}
     assert len(set(ours.values())) == 1 and len(ours) == 2, ours
     print(f"Built, installed and tried: {', '.join(built)}")
-    return 0
+    print(f"lulc_lib[lesson] takes {lesson:.0f} MB, at most {LESSON_MB} are allowed")
+    return 0 if lesson <= LESSON_MB else 1
+
+
+def _megabytes(folder: Path) -> float:
+    """Add up what was installed, less compiled copies and what an empty environment holds."""
+    own = ("pip", "setuptools", "pkg_resources", "_distutils_hack")
+    files = [p for place in ("lib", "share") for p in (folder / place).rglob("*")
+             if p.suffix != ".pyc" and p.is_file() and not p.is_symlink()]
+    return sum(p.stat().st_size for p in files
+               if not any(part.split("-")[0] in own for part in p.parts)) / 1e6
 
 
 def _try(folder: str, python: Path, words: list[str], code: int, said: str) -> None:
