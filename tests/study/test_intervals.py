@@ -22,7 +22,7 @@ ALLOWED = {
         "accuracy.wilson(hits, n_full, confidence)": "pitfall 12: titled Wrong",
         "accuracy.wilson(int(parts['RF'].tp.sum()), audit.TEST_POINTS, confidence)": POINTS,
         "np.sqrt(oa_full * (1 - oa_full) / n_full)": "pitfall 12: the clusters' must be far wider",
-        "accuracy.wilson(round(0.9 * points_needed), points_needed)": POINTS,
+        "accuracy.wilson(round(0.9 * points), points)": POINTS,
         "accuracy.wilson((oa_full + 0.02) * effect.effective_n, effect.effective_n)":
             "of the effective number of pixels",
         "np.sqrt(better * (1 - better) / effect.effective_n)": "of the effective number of pixels"},
