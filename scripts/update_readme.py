@@ -124,7 +124,7 @@ def sites_line() -> str:
     leads = "{:.2f} [{:.2f}, {:.2f}]".format(*here["false_leads_per_100_km2"])
     dense = 100 * row["planted"] / here["mapped_km2"]
     rare = row["recall"] / (row["recall"] + here["false_leads_per_100_km2"][0])
-    return (f"Candidate sites on {rules['seeds']} synthetic landscapes, on maps of the *former* "
+    return (f"Candidate sites on {rules['seeds']} synthetic landscapes, on maps of the shipped "
             f"model, which never saw them (each scene mapped in one pass), {row['planted']} "
             f"planted: recall {recall}, precision {precision}, {leads} false leads per 100 km² of "
             "mapped land. Precision "
