@@ -123,13 +123,15 @@ def sites_line() -> str:
                          for k in ("recall", "precision"))
     leads = "{:.2f} [{:.2f}, {:.2f}]".format(*here["false_leads_per_100_km2"])
     dense = 100 * row["planted"] / here["mapped_km2"]
-    rare = row["recall"] / (row["recall"] + here["false_leads_per_100_km2"][0])
+    rare, rarest = (row["recall"] / (row["recall"] + here["false_leads_per_100_km2"][n])
+                    for n in (0, 2))
     return (f"Candidate sites on {rules['seeds']} synthetic landscapes, on maps of the shipped "
             f"model, which never saw them (each scene mapped in one pass), {row['planted']} "
             f"planted: recall {recall}, precision {precision}, {leads} false leads per 100 km² of "
             "mapped land. Precision "
             f"rests on the base rate: {dense:.0f} such pits are planted per 100 km²; with one, the "
-            f"same recall and rate of false leads give {rare:.2f}. The minimum mapping unit is "
+            f"same recall and rate of false leads give {rare:.2f}, or {rarest:.2f} at the upper "
+            "end of that rate's interval. The minimum mapping unit is "
             f"{here['settings']['min_area_ha']:g} ha; on other synthetic landscapes, those used "
             f"for choosing, precision is highest from {here['unit_from_landscapes_ha']:g} ha on.")
 
