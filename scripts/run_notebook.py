@@ -31,6 +31,8 @@ from lulc_lib.io import written_whole
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDGET = "application/vnd.jupyter.widget-view+json"
+TABLE_ID = re.compile(r'\bT_[0-9a-f]{5}(?=[_"])')
+"""What pandas calls a styled table: another name at every run."""
 
 
 def output_root(source: str, budget: str) -> Path:
@@ -61,9 +63,12 @@ def cleaned(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         counter += 1
         cell.execution_count = counter
         cell.outputs = [o for o in cell.outputs if not is_progress_bar(o)]
-        for output in cell.outputs:
-            output.get("data", {}).pop(WIDGET, None)  # needs the session that made it
-            if "image/png" not in output.get("data", {}):
+        for place, output in enumerate(cell.outputs):
+            data = output.get("data", {})
+            data.pop(WIDGET, None)  # needs the session that made it
+            if "text/html" in data:
+                data["text/html"] = TABLE_ID.sub(f"T_{counter}_{place}", data["text/html"])
+            if "image/png" not in data:
                 output.get("metadata", {}).clear()
             if "execution_count" in output:
                 output.execution_count = counter

@@ -67,6 +67,7 @@ def test_committed_with_clean_outputs(path):
     assert not [p for p in places if f"{p}/" in text], "a path of this machine"
     assert not re.search(r"/home/|papermill", text)
     assert '"name": "stderr"' not in text
+    assert not re.search(r'\bT_[0-9a-f]{5}[_\\"]', text), "a table's random name"
 
 
 @pytest.fixture
