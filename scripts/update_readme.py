@@ -487,13 +487,25 @@ def training_table() -> str:
 
 def rest_table() -> str:
     """Markdown: ratios and memory of the other commands that were measured."""
-    known = ("classify", "cluster", "monai", "tile", "training")
-    rows = [f"| {name} | {found.get('ratio', float('nan')):.2f} | "
-            f"{found.get('peak_mb', float('nan')):.0f} |"
-            for name, found in bench().items() if name not in known]
-    if not rows:
-        return NOT_MEASURED
-    return "\n".join(["| | times as fast as its peer | peak MB |", "|---|---|---|", *rows])
+    found, rows = bench(), []
+    if "accuracy" in found:
+        a = found["accuracy"]
+        rows.append(f"`lulc accuracy`, {a['megapixels']:.0f} megapixels | "
+                    f"{a['accuracy_cpu_s']:.2f} | reading both files once | "
+                    f"{a['reading_cpu_s']:.2f} | {a['ratio']:.2f} | {a['peak_mb']:.0f}")
+    if "sites" in found:
+        s, quarter = found["sites"], found["sites"]["quarter"]
+        rows += [f"`lulc sites`, {s['megapixels']:.0f} megapixels, {s['dates']} dates, "
+                 f"{s['sites']:,} sites | {s['cpu_s']:.1f} | | | | {s['peak_mb']:.0f}",
+                 f"a quarter of it | {quarter['now']['cpu_s']:.1f} | build {quarter['build']} | "
+                 f"{quarter['earlier']['cpu_s']:.1f} | {s['ratio']:.2f} | "
+                 f"{quarter['now']['peak_mb']:.0f}"]
+    if "sites_many" in found:
+        m = found["sites_many"]
+        rows.append(f"`lulc sites --html`, {m['dates']} dates, {m['sites']:,} sites | "
+                    f"{m['cpu_s']:.1f} | | | | {m['peak_mb']:.0f}")
+    head = "| | CPU s | against | CPU s | times as fast | peak MB |\n|---|---|---|---|---|---|\n"
+    return head + "\n".join(f"| {row} |" for row in rows) if rows else NOT_MEASURED
 
 
 POLAND_KM2, DATES, TILE_KM, STEP_KM = 312_000, 12, 109.8, 100
