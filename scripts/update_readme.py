@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from lulc_lib import sites
 from lulc_lib.accuracy import protocols
 from lulc_lib.io import written_whole
 
@@ -123,7 +124,7 @@ def sites_line() -> str:
                          for k in ("recall", "precision"))
     leads = "{:.2f} [{:.2f}, {:.2f}]".format(*here["false_leads_per_100_km2"])
     dense = 100 * row["planted"] / here["mapped_km2"]
-    rare, rarest = (row["recall"] / (row["recall"] + here["false_leads_per_100_km2"][n])
+    rare, rarest = (sites.expected_precision(1, row["recall"], here["false_leads_per_100_km2"][n])
                     for n in (0, 2))
     return (f"Candidate sites on {rules['seeds']} synthetic landscapes, on maps of the shipped "
             f"model, which never saw them (each scene mapped in one pass), {row['planted']} "
