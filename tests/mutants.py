@@ -5,6 +5,7 @@
     python tests/mutants.py --again            # those that survived, by all tests that reach them
     python tests/mutants.py --again --tests tests/accuracy/test_x.py    # by a test that is new
     python tests/mutants.py --survivors        # what the last run left alive, as differences
+    python tests/mutants.py --only lulc_lib.accuracy --seed 2 --number 400    # a sample drawn anew
 
 mutmut changes one operator, number, text or argument at a time in a copy of the tree
 (``build/mutants``). The tests are collected once; each mutant is then a fork of that process, in
@@ -125,8 +126,8 @@ def forked(work: Callable[[], int], cpu_s: float, log: Path) -> int:
 class Mutants:
     """A plugin of pytest that runs the collected tests on each mutant, in forks."""
 
-    def __init__(self, seconds: float, again: bool, limit: float) -> None:
-        self.seconds, self.again, self.limit = seconds, again, limit
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.seconds, self.again, self.args = args.seconds, args.again, args
         self.place = Path(tempfile.mkdtemp(prefix="mutants-"))
         self.reach: dict[str, list[str]] = defaultdict(list)  # of a function: its tests
         self.took: dict[str, float] = {}
@@ -227,15 +228,16 @@ class Mutants:
         killers: dict[str, list[str]] = defaultdict(list)  # of a function, the latest first
         wanted = sorted(name for _, name, code in results()
                         if (code in (SURVIVED, UNREACHED) if self.again else code is None))
-        random.Random(19).shuffle(wanted)
-        wanted.sort(key=lambda name: ".sites." not in name)
+        wanted = [name for name in wanted if name.startswith(self.args.only)]
+        random.Random(self.args.seed).shuffle(wanted)
+        wanted = sorted(wanted, key=lambda name: ".sites." not in name)[:self.args.number]
         modules = {name: module for module, name, _ in results()}
         os.chdir("..")  # mutmut's data are named from there
         files = {m: SourceFileMutationData(path=m) for m in set(modules.values())}
         for file in files.values():
             file.load()
         os.chdir("mutants")
-        end = time.monotonic() + self.limit
+        end = time.monotonic() + 60 * self.args.minutes
         for number, name in enumerate(wanted, start=1):
             if time.monotonic() > end:
                 break
@@ -297,6 +299,9 @@ def main() -> None:
                         help="tests of a mutant, the quickest first, up to so many seconds")
     parser.add_argument("--again", action="store_true", help="try those that survived")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="then stop")
+    parser.add_argument("--only", default="", help="mutants whose names begin so")
+    parser.add_argument("--seed", type=int, default=19, help="of the order")
+    parser.add_argument("--number", type=int, help="then stop (default: all)")
     parser.add_argument("--tests", nargs="+", default=TESTS, help="only these")
     parser.add_argument("--survivors", action="store_true", help="show what is alive")
     parser.add_argument("--report", action="store_true", help="show the table only")
@@ -310,8 +315,7 @@ def main() -> None:
         prepare()
         os.environ["MUTANT_UNDER_TEST"] = ""
         pytest.main(["--rootdir=.", "-qs", "-p", "no:cacheprovider", "--doctest-modules",
-                     *args.tests],
-                    plugins=[Mutants(args.seconds, args.again, 60 * args.minutes)])
+                     *args.tests], plugins=[Mutants(args)])
     report()
 
 
