@@ -418,7 +418,7 @@ def errors(scene: xr.DataArray, maps: Mapping[str, xr.DataArray], reference: xr.
 
     A pixel that agrees is grey, a wrong one has the colour of the class it was mapped as.
     """
-    fig, axes = plt.subplots(1, len(maps) + 1, figsize=(4.6 * len(maps) + 2.6, 5.2),
+    fig, axes = plt.subplots(1, len(maps) + 1, figsize=(4.6 * len(maps) + 2.6, 5.6),
                              width_ratios=[1] * len(maps) + [0.6])
     labelled = reference.values != legend.NO_DATA
     for ax, (name, codes) in zip(axes, maps.items(), strict=False):
