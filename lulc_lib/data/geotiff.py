@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -16,7 +15,7 @@ from rasterio.windows import Window
 
 from lulc_lib import legend
 from lulc_lib.data import raster_style
-from lulc_lib.io import unfinished, writing
+from lulc_lib.io import replace, unfinished, writing
 
 BLOCK = 512
 """Pixels, edge of the blocks a file is stored in."""
@@ -118,7 +117,7 @@ class RasterWriter:
         """Give the finished files their names."""
         for part, path in {**self._extra, self._whole: self.path}.items():
             with writing(path):
-                os.replace(part, path)
+                replace(part, path, self._extra.values())
 
 
 def class_map_writer(path: Path, shape: tuple[int, int], crs: rasterio.CRS,

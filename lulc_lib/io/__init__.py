@@ -7,6 +7,7 @@ from lulc_lib.io.files import (
     existing_folder,  # the same for a folder
     keep,  # what somebody changed gets another name before it would be replaced
     made_folder,  # a folder that is removed again where nothing came of it
+    replace,  # a finished file gets its name
     sha256,  # of a file
     unfinished,  # a locked folder for files in the making; what killed runs left is swept
     with_siblings,  # a path and what is written beside it

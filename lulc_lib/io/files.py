@@ -11,7 +11,7 @@ import stat
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -22,6 +22,12 @@ SHAPEFILE = (".shp", ".shx", ".dbf", ".prj", ".cpg", ".qpj", ".qix", ".sbn", ".s
 
 UNFINISHED, LOCK = ".part", "lulc.lock"
 """Ending of a temporary folder's name, and the file in it that a running process holds locked."""
+
+SIDECARS = (".ovr", ".msk", ".aux.xml")
+"""Endings of what GDAL reads together with a raster: overviews, mask, statistics and names."""
+OPENED = ("-wal", "-journal")
+"""Endings of what SQLite keeps beside a GeoPackage while it is open, and at the next opening puts
+into whatever has its name then."""
 
 Output = Path | Sequence[Path] | None
 
@@ -87,7 +93,8 @@ def check_outputs(outputs: Mapping[str, Output], inputs: Iterable[Path] = (),
     ------
     InputError
         A wrong suffix, a folder, a folder that is missing or may not be written to, an input or a
-        part of one, the same path twice, or a file that is there already.
+        part of one, the same path twice, a file that is there already, or a GeoPackage that another
+        program has open.
     """
     outputs = {what: (paths,) if isinstance(paths, Path) else tuple(paths)
                for what, paths in outputs.items() if paths is not None}
@@ -178,6 +185,10 @@ def _check_place(what: str, path: Path, read: Sequence[Path]) -> None:
         raise InputError(f"{what} {path}: there is no folder {path.parent}")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise InputError(f"{what} {path}: the folder {path.parent} may not be written to")
+    for ending in OPENED if path.suffix.lower() == ".gpkg" else ():
+        if _status(beside := path.with_name(path.name + ending)):
+            raise InputError(f"{what} {path}: another program has it open, for {beside.name} is "
+                             "there; close it there, or remove that file if none has")
     _refuse_inside(what, path, read)
 
 
@@ -204,6 +215,17 @@ def keep(path: Path) -> None:
     if path.exists():
         names = (path.with_name(f"{path.name}.kept{n}") for n in itertools.count(1))
         os.rename(path, next(name for name in names if not name.exists()))
+
+
+def replace(part: Path, path: Path, beside: Collection[Path] = ()) -> None:
+    """Give a finished file its name, and remove what GDAL keeps of a raster that had it before.
+
+    Overviews and masks of another raster would be shown as its own. ``beside``: what stays.
+    """
+    for stale in (path.with_name(path.name + ending) for ending in SIDECARS):
+        if stale not in beside and os.path.lexists(stale):
+            stale.unlink()
+    os.replace(part, path)
 
 
 @contextmanager
@@ -281,4 +303,4 @@ def written_whole(path: Path | str, make_folder: bool = False) -> Iterator[Path]
         path.parent.mkdir(parents=True, exist_ok=True)
         with unfinished(path) as folder:
             yield folder / path.name
-            os.replace(folder / path.name, path)
+            replace(folder / path.name, path)

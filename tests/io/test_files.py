@@ -12,7 +12,10 @@ import pytest
 import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rasterio.transform import from_origin
+from rasterio.windows import Window
 
+from lulc_lib.data.geotiff import class_map_writer
 from lulc_lib.errors import InputError
 from lulc_lib.io import (
     check_outputs,
@@ -103,6 +106,54 @@ def test_what_is_kept_gets_the_first_free_name(tmp_path):
         keep(tmp_path / "a.tif")
     assert names(tmp_path) == ["a.tif.kept1", "a.tif.kept2"]
     assert (tmp_path / "a.tif.kept2").read_text() == "second"
+
+
+def copied(path, values):
+    """Write a raster as a copy is made: whole, without knowing of bands or classes."""
+    with written_whole(path) as part, rasterio.open(
+            part, "w", driver="GTiff", height=64, width=64, count=1, dtype="uint8", crs=32633,
+            transform=from_origin(0, 0, 10, 10)) as file:
+        file.write(values, 1)
+
+
+def mapped(path, values):
+    """Write a class map, with its names in an .aux.xml of its own."""
+    with class_map_writer(path, (64, 64), 32633, from_origin(0, 0, 10, 10), {}) as writer:
+        writer.write(values[None], Window(0, 0, 64, 64))
+        writer.finish()
+        writer.publish()
+
+
+@pytest.mark.parametrize("write", [copied, mapped])
+def test_nothing_of_a_raster_is_shown_with_the_one_that_replaces_it(tmp_path, write):
+    """Overviews and a mask beside the file, as QGIS makes them, are those of the old values."""
+    old, new = np.full((64, 64), 4, np.uint8), np.full((64, 64), 8, np.uint8)
+    copied(tmp_path / "m.tif", old)
+    with rasterio.Env(TIFF_USE_OVR=True), rasterio.open(tmp_path / "m.tif", "r+") as file:
+        file.build_overviews([2, 4])
+    with rasterio.open(tmp_path / "m.tif") as file, rasterio.open(
+            tmp_path / "m.tif.msk", "w", **file.profile) as mask:
+        assert file.overviews(1) == [2, 4]
+        mask.write(old * 0, 1)
+    (tmp_path / "m.tif.aux.xml").write_text("<PAMDataset/>")
+    write(tmp_path / "m.tif", new)
+    with rasterio.open(tmp_path / "m.tif") as file:
+        assert (file.read(1, out_shape=(16, 16)) == 8).all()
+        assert file.dataset_mask().all()
+    own = [] if write is copied else ["m.qml", "m.tif.aux.xml"]
+    assert names(tmp_path) == sorted(["m.tif", *own])
+
+
+@pytest.mark.parametrize("ending", ["-wal", "-journal"])
+def test_a_geopackage_that_is_open_elsewhere_is_not_replaced(tmp_path, ending):
+    """What SQLite keeps beside it would be put into the new one."""
+    (tmp_path / f"o.gpkg{ending}").touch()
+    (tmp_path / f"o.html{ending}").touch()
+    check_outputs({"--html": tmp_path / "o.html"})
+    with pytest.raises(InputError, match=f"-o .*o.gpkg: another program .* for o.gpkg{ending} is"):
+        check_outputs({"-o": tmp_path / "o.gpkg"})
+    with pytest.raises(InputError, match="cannot be used"):  # SQLite could not open it
+        check_outputs({"-o": tmp_path / f"{'o' * 245}.gpkg"})
 
 
 # --- what a command reads and writes --------------------------------------------------------
