@@ -17,7 +17,7 @@ from tqdm import tqdm
 from lulc_lib import legend
 from lulc_lib.data.scenes import BANDS
 from lulc_lib.data.series import REFERENCE_COLUMN
-from lulc_lib.io import keep, unfinished
+from lulc_lib.io import keep, sha256, unfinished
 from lulc_lib.landscape import labels, permits
 from lulc_lib.landscape.layout import Layout, class_map, make_layout
 from lulc_lib.landscape.noise import Codes, burn
@@ -150,7 +150,8 @@ def write_landscape(folder: Path, seed: int = 0, progress: bool = False) -> Path
         work.mkdir()
         with tqdm(total=len(scenes()), desc="landscape", disable=not progress) as bar:
             _fill(work, seed, bar)
-        files = sorted(p.relative_to(work).as_posix() for p in work.rglob("*") if p.is_file())
+        files = {p.relative_to(work).as_posix(): sha256(p) for p in sorted(work.rglob("*"))
+                 if p.is_file()}
         manifest = {"seed": seed, "version": VERSION, "files": files}
         (work / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
         if _was_changed(folder):
@@ -162,14 +163,14 @@ def write_landscape(folder: Path, seed: int = 0, progress: bool = False) -> Path
 
 
 def _was_changed(folder: Path) -> bool:
-    """Tell whether a landscape holds a file that is newer than its manifest, or not in it."""
+    """Tell whether a folder holds a file that is not, or not as it is, in its manifest."""
+    manifest = folder / MANIFEST
     try:
-        manifest = folder / MANIFEST
-        names, made = json.loads(manifest.read_text("utf-8"))["files"], manifest.stat().st_mtime
-    except (OSError, ValueError, KeyError):
+        made = json.loads(manifest.read_text("utf-8"))["files"]
+        return any(made[p.relative_to(folder).as_posix()] != sha256(p)
+                   for p in folder.rglob("*") if p.is_file() and p != manifest)
+    except (OSError, ValueError, KeyError, TypeError):
         return folder.exists() and any(folder.iterdir())
-    return any(p.stat().st_mtime > made or p.relative_to(folder).as_posix() not in names
-               for p in folder.rglob("*") if p.is_file() and p != manifest)
 
 
 def landscape_ready(folder: Path, seed: int = 0) -> bool:

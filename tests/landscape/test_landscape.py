@@ -16,6 +16,7 @@ from shapely.geometry import Point
 
 from lulc_lib import legend
 from lulc_lib.data.scenes import BANDS, BANDS_10M
+from lulc_lib.io import sha256
 from lulc_lib.landscape import landscape_ready, permits, write, write_landscape
 from lulc_lib.landscape.layout import make_layout
 from lulc_lib.landscape.plan import STRZEGOM, scenes
@@ -54,8 +55,8 @@ def test_ready_says_when_complete(folder):
     assert not landscape_ready(folder, SEED + 1)
     assert not landscape_ready(folder / "nowhere", SEED)
     files = json.loads((folder / "landscape.json").read_text())["files"]
-    assert len(files) == len({*files})
-    hidden = folder / files[0]
+    assert all(sha256(folder / name) == checksum for name, checksum in files.items())
+    hidden = folder / next(iter(files))
     hidden.rename(folder / "away")
     assert not landscape_ready(folder, SEED)
     (folder / "away").rename(hidden)
@@ -87,9 +88,13 @@ def test_a_landscape_that_was_worked_in_is_kept_when_it_is_replaced(tmp_path, mo
     write_landscape(folder)
     write_landscape(folder)
     assert (tmp_path / "made.kept1" / "notes.txt").read_text() == "mine"
-    os.utime(folder / "a.tif", (4e9, 4e9))
+    (folder / "a.tif").write_text("an older file of mine, with its time")
+    os.utime(folder / "a.tif", (1e9, 1e9))
     write_landscape(folder)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["made", "made.kept1", "made.kept2"]
+    (folder / "landscape.json").write_text('{"files": ["a.tif"]}')  # of another version
+    write_landscape(folder)
+    assert (tmp_path / "made.kept3").is_dir()
 
 
 def test_same_seed_same_bytes(folder, tmp_path):
