@@ -4,15 +4,18 @@ import datetime as dt
 import hashlib
 import os
 import re
+from html import unescape
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
+from lulc_lib import __version__
 from lulc_lib.accuracy.assess import Comparison, as_json, assess, write_report
 from lulc_lib.accuracy.assess.report import (
     RIGHT,
     WRONG,
+    _matrix,
     font_pixels,
     html,
     luminance,
@@ -91,6 +94,68 @@ def test_thirty_classes_fit_and_an_empty_class_stays_visible():
     assert found.over("f1") == "29 classes, without class number 7 (no reference)"
     size = float(re.search(r"font-size:([\d.]+)px\"", text).group(1))
     assert 6.5 <= size < 9 and font_pixels(40, 6) == 14
+
+
+def test_the_heat_map_by_hand():
+    """Wrong pixels are shaded by the square root of their share of the column, right ones by it."""
+    laid = _matrix(assess(compared([[5, 1, 0], [0, 3, 0], [0, 0, 0]], "abc")))
+    (a, first, mapped, users), (b, second, *_), (_, third, none, undefined) = laid["rows"]
+    assert (a, b, laid["labels"]) == ("a", "b", ["a", "b", "c"])
+    assert (mapped, users, none, undefined) == (6, "0.8333", 0, "–")
+    assert list(laid["support"]) == [5, 4, 0] and laid["producers"] == ["1.0000", "0.7500", "–"]
+    assert first[0] == {"count": 5, "right": True, "ground": "#1d5ea6", "ink": "#ffffff",
+                        "percent": "100.0"}
+    assert first[1] == {"count": 1, "right": False, "ground": "#e2a08a", "ink": "#000000",
+                        "percent": "25.0"}  # halfway from white to (197, 66, 22)
+    assert second[1]["ground"] == "#5686bc" and second[1]["percent"] == "75.0"
+    assert third[2] == {"count": 0, "right": True, "ground": "#ffffff", "ink": "#000000",
+                        "percent": "0.0"}
+    assert (laid["upright"], laid["roomy"], laid["font"]) == (False, True, 14)
+    right, wrong = laid["right_ramp"].split(","), laid["wrong_ramp"].split(",")
+    assert len(right) == len(wrong) == 9
+    assert (right[0], right[4], right[8]) == ("#ffffff", "#8eaed2", "#1d5ea6")
+    assert (wrong[0], wrong[2], wrong[8]) == ("#ffffff", "#e2a08a", "#c54216")
+
+
+@pytest.mark.parametrize(("classes", "label", "each", "upright", "roomy", "font"), [
+    # font: 1040 / (.68 characters + .8 (classes + 3)); characters: of the columns, then of the
+    # label, of n, of the decimals and 5 more
+    (12, 9, 100, False, True, 10.4),  # 12 × 9 + 9 + 4 + 4 + 5
+    (12, 10, 100, True, True, 14),  # upright: the columns need the digits of 1000 only
+    (13, 6, 100, True, True, 14), (13, 5, 100, False, True, 14),
+    (15, 5, 100, False, True, 13.4),  # 15 × 5 + 5 + 4 + 4 + 5
+    (16, 5, 100, False, False, 12.9),  # 16 × 5 + 5 + 4 + 2 + 5
+    (30, 20, 99_999, True, False, 6.9),  # 30 × 5 + 20 + 7 + 2 + 5
+    (30, 40, 99_999, True, False, 6.6), (60, 40, 99_999, True, False, 6.5)])
+def test_the_matrix_fits_the_page(classes, label, each, upright, roomy, font):
+    names = [f"{k:x<{label}}" for k in range(classes)]
+    laid = _matrix(assess(compared(np.eye(classes, dtype=int) * each, names)))
+    assert (laid["upright"], laid["roomy"], laid["font"]) == (upright, roomy, font)
+
+
+def test_the_tables_of_a_page_have_every_metric_once():
+    found = assess(compared([[5, 1], [0, 3]], ["a", "b"]), formula="own = TP / N")
+    text = page(found, {"Map": ("m.tif", 7, "0" * 64), "Reference": ("r.tif", 8, "1" * 64),
+                        "Class names": ("names.json", 9, "2" * 64)})
+    assert "<title>Accuracy of m.tif and r.tif</title>" in text
+    assert "<td>Class names</td><td>names.json</td><td>9</td>" in text
+    heads = re.findall(r"<th scope=col>(.*?)</th>", text)
+    assert heads == [
+        "a", "b", "support", "mapped", "PA", "UA", "F1", "IoU", "ACC", "specificity", "MCC", "own",
+        "omission (FNR)", "commission (FDR)", "NPV", "FPR", "FOR", "balanced acc.",
+        "Fowlkes–Mallows", "informedness", "markedness", "prevalence thr."]
+    rows = re.findall(r"<tr><td>(.*?)</td><td>(.*?)</td>", unescape(text))
+    assert ("own", "0.4444") in rows and ("PA", "0.8750") in rows
+    defined = [row for row in rows if row[1] in {m.name for m in METRICS.values()}]
+    first = ["OA", "κ", "Q", "A"]  # of the whole matrix; then those of a class
+    assert [short for short, _ in defined] == first + [
+        METRICS[k].short for k in PER_CLASS]
+    assert re.findall(r"background-size:([\d.]+)% 78%", text) == [
+        "100.0", "83.3", "90.9", "83.3", "75.0", "100.0", "85.7", "75.0"]
+    assert f"lulc_lib {__version__}" in text and "TP / N</code>, a formula" in text
+    assert "Disagreement" in text and "0.1111" in text  # all of it quantity: 1 of 9
+    plain = re.findall(r"<th scope=col>(.*?)</th>", page(assess(compared([[5, 1], [0, 3]], "ab"))))
+    assert plain == [head for head in heads if head != "own"]
 
 
 @pytest.mark.parametrize("full", [RIGHT, WRONG])

@@ -55,7 +55,7 @@ def html(assessment: Assessment, inputs: Mapping[str, tuple[str, int, str]], day
     return environment.get_template("report.html.jinja").render(
         a=assessment, inputs=inputs, day=day.isoformat(), version=__version__, sample=SAMPLE,
         names=" and ".join(name for role, (name, _, _) in inputs.items()
-                           if role in ("Map", "Reference", "Input")) or "Accuracy",
+                           if role in ("Map", "Reference", "Input")),
         share=share, amount=amount, bracketed=bracketed, short=short, bars=BARS, longest=LONGEST,
         matrix=_matrix(assessment), disagreement=None if matrix is None else disagreement(matrix),
         main=[*MAIN, *(["formula"] if assessment.formula else [])],
