@@ -58,9 +58,9 @@ class Registries:
     registry states no day) and ``status`` (text or None); ``deposits`` ``mineral``; ``corine``
     ``code`` (three digits as text); ``monitoring_points`` ``date`` and ``category``. Areas are
     valid (multi)polygons, points are points. A table may be empty: the layer was read, and there
-    is nothing. ``unplaced`` counts the rows of a layer that state no place: it clears the sites
-    that it covers, but that it has nothing at a site says nothing. ``notes`` say in words what was
-    repaired, dropped or taken for granted.
+    is nothing. ``unplaced`` counts the rows of a layer that state no place, or none of its kind (a
+    line for an area): it clears the sites that it covers, but that it has nothing at a site says
+    nothing. ``notes`` say in words what was repaired, dropped or taken for granted.
     """
 
     deposits: gpd.GeoDataFrame | None = None
@@ -218,18 +218,18 @@ def read_provenance(path: Path) -> Provenance | None:
 
 
 def normalise(raw: gpd.GeoDataFrame, layer: Layer, name: str, crs: CRS, note: Note
-              ) -> gpd.GeoDataFrame:
+              ) -> tuple[gpd.GeoDataFrame, int]:
     """Bring a service's table to our columns, valid shapes of the layer's kind, and ``crs``.
 
     ``raw`` is what the file ``name`` holds, in its own CRS. ``note`` is told what was dropped,
-    repaired or not understood.
+    repaired or not understood; the number is that of rows without a shape that can be used.
 
     Raises
     ------
     InputError
         No shape is of the layer's kind, or a required column is not there.
     """
-    kept = _right_shapes(raw, layer, name, note)
+    kept, lost = _right_shapes(raw, layer, name, note)
     table = gpd.GeoDataFrame(_fields(kept, layer, name, note), geometry=kept.geometry.to_numpy(),
                              crs=raw.crs)
     for column in layer.required:
@@ -237,8 +237,8 @@ def normalise(raw: gpd.GeoDataFrame, layer: Layer, name: str, crs: CRS, note: No
         if not stated.all():
             note(f"{_rows(~stated)} without {column} dropped")
         table = table[stated]
-    table = _right_shapes(table.to_crs(crs), layer, name, note)  # a new CRS can break a shape
-    return _without_copies(table, note)
+    table, broken = _right_shapes(table.to_crs(crs), layer, name, note)  # by the new CRS
+    return _without_copies(table, note), lost + broken
 
 
 def _read_layer(folder: Path, layer: Layer, crs: CRS, bounds: Bounds | None, coverage_m: float,
@@ -264,11 +264,11 @@ def _read_layer(folder: Path, layer: Layer, crs: CRS, bounds: Bounds | None, cov
         if not _covers(fetched.bounds, crs, around):
             around, coverage_m = bounds, 0.0
     raw = read_layer_file(path, crs, around, note)
-    if nowhere := int((~placed(shapely.bounds(raw.geometry.to_numpy()))).sum()):
-        unplaced[layer.name] = nowhere
-        note(f"{_rows(nowhere)} may lie anywhere, as no place is stated: no site is a candidate "
-             "for lying outside this layer")
-    table = normalise(raw, layer, path.name, crs, note)
+    table, lost = normalise(raw, layer, path.name, crs, note)
+    if lost:
+        unplaced[layer.name] = lost
+        note(f"{_rows(lost)} may cover any ground, as none is stated: no site is a candidate for "
+             "lying outside this layer")
     table["source"] = fetched.source if fetched else path.name
     if bounds:
         table = table[table.intersects(shapely.box(*around))]
@@ -293,13 +293,13 @@ def _covers(fetched: Bounds, crs: CRS, bounds: Bounds) -> bool:
 
 
 def _right_shapes(table: gpd.GeoDataFrame, layer: Layer, name: str, note: Note
-                  ) -> gpd.GeoDataFrame:
+                  ) -> tuple[gpd.GeoDataFrame, int]:
     """Keep the rows with a shape of the layer's kind: two-dimensional, valid, not empty.
 
     Invalid polygons are repaired by their structure (parts that overlap are merged, not cut out of
     each other), and of what results only polygons are kept. Multipoints become one row a
-    point. What is dropped or repaired is told. Having shapes, but none of the right kind, is an
-    InputError.
+    point. What is dropped or repaired is told, and the number dropped returned. Having shapes, but
+    none of the right kind, is an InputError.
     """
     if layer.geometry == "Point":
         table = table.explode(ignore_index=True)
@@ -321,8 +321,8 @@ def _right_shapes(table: gpd.GeoDataFrame, layer: Layer, name: str, note: Note
         raise InputError(f"{name}: holds {', '.join(before)}; {layer.name} must be {must}")
     if (there & ~right).any():
         note(f"{_rows(there & ~right)} dropped: not a {layer.geometry.lower()}")
-    return table[right].set_geometry(
-        gpd.GeoSeries(shapes[right], index=table.index[right], crs=table.crs))
+    return table[right].set_geometry(gpd.GeoSeries(
+        shapes[right], index=table.index[right], crs=table.crs)), int((~right).sum())
 
 
 def _only(kind: str, shape: BaseGeometry) -> BaseGeometry:

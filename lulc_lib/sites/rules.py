@@ -155,7 +155,7 @@ def reasons(facts: Facts, assessment: Assessment, missing: tuple[str, ...], sett
     for layer in assessment.needed:
         rows = facts.unplaced.get(layer, 0)
         said.append(f"cannot be assessed without {_words(layer)}" if not rows else "cannot be "
-                    f"assessed: rows of {_words(layer)} that state no place, {rows}, may be here")
+                    f"assessed: rows of {_words(layer)} that state no ground, {rows}, may be here")
     if not_applicable(facts):
         said.append(f"{facts.history.outside_share:.0%} of it lies outside the area of "
                     "applicability: to the network such ground is unlike all that it was assessed "

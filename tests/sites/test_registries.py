@@ -228,7 +228,7 @@ def test_bad_shapes_are_repaired_or_dropped_and_told(tmp_path):
     assert "1 row with an invalid shape repaired (Self-intersection)" in told
     assert "2 rows without a shape dropped" in told
     assert "1 row dropped: not a polygon" in told
-    assert registries.unplaced == {"deposits": 2}
+    assert registries.unplaced == {"deposits": 3}  # of the line, too, no ground is known
 
 
 @pytest.mark.parametrize("ending", ["gpkg", "geojson", "shp"])
@@ -240,8 +240,25 @@ def test_rows_that_state_no_place_are_counted_whatever_the_map_shows(tmp_path, e
     registries = read(tmp_path, bounds=bounds, coverage_m=1000)
     assert registries.mining_areas.name.tolist() == ["a"]
     assert registries.unplaced == {"mining_areas": 3}
-    assert "mining_areas: 3 rows may lie anywhere" in " | ".join(registries.notes)
+    assert "mining_areas: 3 rows may cover any ground" in " | ".join(registries.notes)
 
+
+@pytest.mark.parametrize(("shape", "crs"), [
+    (square().exterior, "EPSG:32633"), (square().centroid, "EPSG:32633"),
+    (Polygon([(X, Y), (X + 50, Y), (X + 100, Y)]), "EPSG:32633"),
+    (Polygon([(15, 50), (15, 52), (105, 52), (105, 0)]), "EPSG:4326")])
+def test_a_permit_whose_ground_is_not_known_may_be_anywhere(tmp_path, shape, crs):
+    """Drawn as a line, a point, without an area, or with a corner that the map's CRS cannot place.
+
+    No site lies outside what is not known.
+    """
+    there = gpd.GeoSeries([square(5000)], crs="EPSG:32633").to_crs(crs).iloc[0]
+    table = gpd.GeoDataFrame({"NAZWA_OBSZARU": ["a", "b"]}, geometry=[there, shape], crs=crs)
+    write(tmp_path / "mining_areas.gpkg", table, geometry_type="Unknown")
+    bounds = (X - 100, Y - 100, X + 1000, Y + 1000)
+    registries = read(tmp_path, bounds=bounds, coverage_m=10_000)
+    assert registries.mining_areas.name.tolist() == ["a"]
+    assert registries.unplaced == {"mining_areas": 1}
 
 
 def test_repair_merges_what_overlaps_and_does_not_cut_it_out(tmp_path):

@@ -115,7 +115,7 @@ def test_a_layer_whose_rows_may_lie_anywhere_clears_but_cannot_accuse(layer, per
     given |= {} if deposits is None else {"deposits": table(deposits, mineral="granity")}
     site = assessed(**given)
     assert site.category == category
-    told = f"rows of {layer.replace('_', ' ')} that state no place, 3, may be here"
+    told = f"rows of {layer.replace('_', ' ')} that state no ground, 3, may be here"
     assert (told in site.reasons) == (category == "undetermined")
 
 

@@ -200,7 +200,7 @@ def test_what_was_missing_is_said_once():
     assert said(corine=None, missing=("corine",)) == [
         OPEN, "cannot be assessed without CORINE", NONE_NEAR, *GROUND[:1], *GROUND[2:]]
     assert said(unplaced={"deposits": 3})[1] == (
-        "cannot be assessed: rows of deposits that state no place, 3, may be here")
+        "cannot be assessed: rows of deposits that state no ground, 3, may be here")
 
 
 def test_a_site_outside_the_area_of_applicability_says_how_much():
