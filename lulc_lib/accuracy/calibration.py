@@ -43,4 +43,4 @@ def expected_calibration_error(table: Reliability) -> float:
     0.4
     """
     total = table.count.sum()
-    return float(np.abs(table.correct - table.confidence).sum() / total) if total else float("nan")
+    return float(np.abs(table.correct - table.confidence).sum() / total) if total else np.nan

@@ -199,7 +199,7 @@ def macro_f1(matrix: pd.DataFrame) -> float:
     """
     table = per_class(matrix)
     present = table.support > 0
-    return float(table.f1[present].mean()) if present.any() else float("nan")
+    return float(table.f1[present].mean()) if present.any() else np.nan
 
 
 def kappa(matrix: pd.DataFrame) -> float:

@@ -96,7 +96,7 @@ def wilson(successes: float, n: float, confidence: float = 0.95) -> Interval:
         raise InputError(f"successes is {successes} of {n}; it must be between 0 and n")
     z = NormalDist().inv_cdf(0.5 + _confidence(confidence) / 2)
     if n == 0:
-        return Interval(float("nan"), float("nan"), float("nan"))
+        return Interval(np.nan, np.nan, np.nan)
     share = successes / n
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
@@ -332,7 +332,7 @@ def _interval(draws: NDArray[np.float64], estimate: float, confidence: float) ->
     tail = (1 - _confidence(confidence)) / 2
     finite = draws[np.isfinite(draws)]
     if finite.size == 0:
-        return Interval(float("nan"), float("nan"), float("nan"))
+        return Interval(np.nan, np.nan, np.nan)
     low, high = np.quantile(finite, [tail, 1 - tail])
     return Interval(float(estimate), float(low), float(high))
 

@@ -94,6 +94,60 @@ def test_two_complementary_binary_classes_are_a_matrix_and_more_are_not(read):
     assert comparison.matrix is None and "no confusion matrix" in comparison.notes[0]
 
 
+LEFT_OUT = "The last row and the last column are the sums of the others and were left out."
+SUMS = "The sums in the file agree with its cells."
+
+
+@pytest.mark.parametrize(("text", "labels", "matrix", "kind", "notes"), [
+    ("5,1\n2,7\n", "12", MATRIX, "bare", []),
+    ("1,0,1\n0,2,2\n1,2,3\n", "12", [[1, 0], [0, 2]], "bare", [LEFT_OUT]),
+    ("1,0,1\n0,2,2\n1,2,4\n", "123", [[1, 0, 1], [0, 2, 2], [1, 2, 4]], "bare", []),
+    ("1,0,2\n0,2,1\n1,2,3\n", "123", [[1, 0, 2], [0, 2, 1], [1, 2, 3]], "bare", []),
+    ("0,0,0\n0,0,0\n0,0,5\n", "123", [[0, 0, 0], [0, 0, 0], [0, 0, 5]], "bare", []),
+    (",a,b\na,4,5\nb,2,7\n", "ab", [[4, 5], [2, 7]], "labelled", []),
+    (",b,a\na,4,5\nb,2,7\n", "ab", [[5, 4], [7, 2]], "labelled", [
+        "The columns stand in another order than the rows: matched by label."]),
+    (",a,b\na,4,5\nc,1,1\nb,2,7\n", "acb", [[4, 0, 5], [1, 0, 1], [2, 0, 7]], "labelled", [
+        "The columns lack c: taken as all 0."]),
+    (",a,b,c\na,4,4,1\nb,2,7,3\n", "abc", [[4, 4, 1], [2, 7, 3], [0, 0, 0]], "labelled", [
+        "The rows lack c: taken as all 0."]),
+    ("map/ref,a,b,sum\na,1,2,3\nb,3,4,7\n", "ab", [[1, 2], [3, 4]], "labelled", [SUMS]),
+    ("map/ref,a,b\na,1,2\nb,3,4\nsum,4,6\n", "ab", [[1, 2], [3, 4]], "labelled", [SUMS]),
+    ("map/ref,a,b,sum\na,1,2,\nb,3,4,\nsum,4,6,10\n", "ab", [[1, 2], [3, 4]], "labelled", [SUMS]),
+    (",1.0,2.0\n1.0,5,1\n2,3,4\n", "12", [[5, 1], [3, 4]], "labelled", []),
+    ("a,b,c\na,5,1,2\nb,2,7,1\nc,1,1,1\n", "abc", [[5, 1, 2], [2, 7, 1], [1, 1, 1]], "labelled",
+     []),
+    ("true,predicted,label,count,id\n1,1,w,2,x\n1,2,w,3,y\n3,1,d,1,z\n", "w2d",
+     [[2, 0, 1], [3, 0, 0], [0, 0, 0]], "3 lines, counted by column count", [
+         "Columns not used: id.", "The reference is column true, the map column predicted."]),
+    ("true,predicted,n,count\n1,1,5,5\n", "1", [[1]], "1 lines", [
+        "Columns not used: n, count.", "The reference is column true, the map column predicted."]),
+    ("id,lulc,classification\n1,2,2\n2,1,2\n", "12", [[0, 0], [1, 1]], "2 lines", [
+        "Columns not used: id.", "The reference is column lulc, the map column classification."]),
+    ("refclass,mapclass,refcode,mapcode\na,b,1,2\na,a,1,1\n", "ab", [[1, 0], [1, 0]], "2 lines", [
+        "Columns not used: refcode, mapcode.",
+        "The reference is column refclass, the map column mapclass."]),
+    ("mapcode,refcode,ref,map\n1,2,1,1\n", "12", [[0, 1], [0, 0]], "1 lines", [
+        "Columns not used: ref, map.",
+        "The reference is column refcode, the map column mapcode."]),
+    ("true,predicted,label\n1,1,\n1,2,w\n", "w2", [[1, 0], [1, 0]], "2 lines", []),
+    ("tp;tn;fp;fn\n5;7;1;2\n", ["1", "not 1"], MATRIX, "", []),
+    ("TP,TN,FP,FN\n5,7,1,2\n7,5,2,1\n", "12", MATRIX, "", []),
+    ("TP,TN,FP,FN\n5,7,1,2\n7,5,1,2\n", "12", None, "", [
+        "Counts per class do not tell which classes are confused with which: there is no "
+        "confusion matrix."])])
+def test_what_was_read_is_said(read, text, labels, matrix, kind, notes):
+    found = read(text, "map")
+    assert found.labels == list(labels)
+    assert (matrix is None) == (found.matrix is None)
+    assert matrix is None or found.matrix.to_numpy().tolist() == matrix
+    assert found.kind == (
+        f"confusion matrix ({kind}), map classes in its rows" if kind in ("bare", "labelled") else
+        f"pairs of classes, {kind}" if kind else "TP, TN, FP, FN per class")
+    assert list(found.notes) == notes
+    assert not found.pixels and not found.dropped and not found.names and found.by_group is None
+
+
 @pytest.mark.parametrize(("text", "message"), [
     ("", "is empty"), ("\n \n", "is empty"),
     ("1,2,3\n4,5,6\n", "2 rows and 3 columns and no labels"),

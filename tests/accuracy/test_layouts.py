@@ -28,6 +28,46 @@ def test_the_file_says_its_orientation(name, capsys):
         read_comparison(CASES / name, other)
 
 
+SUMS = "The sums in the file agree with its cells."
+
+
+@pytest.mark.parametrize(("name", "labels", "kind", "notes"), [
+    ("arcgis.csv", "1 2 3", "map", ["Layout of the file: ArcGIS.", SUMS,
+     "Metrics in the file were not read: U_Accuracy, Kappa, P_Accuracy."]),
+    ("ecog.csv", "Forest Water Quarry", "map", [SUMS]),
+    ("envi.txt", "Forest Water Quarry", "map", [
+        "Layout of the file: ENVI.", "The row Unclassified has no pixel: left out.", SUMS]),
+    ("excel_sep.csv", "a b", "map", []), ("matrix_for_areas.csv", "1 2 3 4", "map", []),
+    ("otb.csv", "1 2 5 10", "reference", ["Layout of the file: Orfeo ToolBox."]),
+    ("pl1250.csv", "Łąka Las Kopalnia", "map", [
+        "The file is not in UTF-8: read as Windows-1250."]),
+    ("rkappa.csv", "1 2 3", "map", ["Layout of the file: GRASS r.kappa.", SUMS]),
+    ("scp.csv", "1 2 3", "map", [
+        "Layout of the file: Semi-Automatic Classification Plugin.",
+        "Tables of the file that were not read: AREA BASED ERROR MATRIX.", SUMS]),
+    ("sk.csv", "Forest Water Quarry", "reference", [
+        "Layout of the file: both axes named in the labels."]),
+    ("utf16.csv", "Łąka Las Kopalnia", "map", []),
+    ("caret_long.csv", "Forest Quarry Water", "9 lines, counted by column Freq", []),
+    ("gee_points.csv", "1 2", "4 lines", [
+        "Columns not used: system:index, B2, B3, .geo.",
+        "The reference is column class, the map column classification."]),
+    ("pairs_with_count.csv", "1 2", "4 lines, counted by column count", []),
+    ("sepal.csv", "Forest Quarry", "5 lines", [
+        "Columns not used: id, location_x, location_y, map_code, ref_code, map_area.",
+        "The reference is column ref_class, the map column map_class."]),
+    ("sepal2.csv", "Forest Quarry", "5 lines", []),
+    ("sits.csv", "Burned Forest", "3 lines", [
+        "Columns not used: longitude, latitude.",
+        "The reference is column reference, the map column predicted."])])
+def test_what_was_read_is_said(name, labels, kind, notes):
+    found = read_comparison(CASES / name)
+    assert found.labels == labels.split()
+    assert found.kind == (f"pairs of classes, {kind}" if "lines" in kind else
+                          f"confusion matrix (labelled), {kind} classes in its rows")
+    assert list(found.notes) == notes and not found.pixels
+
+
 def test_orfeo_toolbox_has_the_reference_in_its_rows():
     found = read_comparison(CASES / "otb.csv")
     assert found.labels == ["1", "2", "5", "10"]

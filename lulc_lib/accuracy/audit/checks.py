@@ -396,4 +396,4 @@ def _shortened(short: int, long: int) -> bool:
 
 def _cell(values: pd.DataFrame, row: str, column: str) -> float:
     inside = row in values.index and column in values.columns
-    return float(values.loc[row, column]) if inside else float("nan")
+    return float(values.loc[row, column]) if inside else np.nan

@@ -7,6 +7,7 @@ numbers order the other way), and the numbers that say so. Nothing is decided by
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -102,7 +103,7 @@ def corrected(subjects: Mapping[int, Subject],
     for n in (13, 14, 18, 19, 20):
         counts, right = subjects[n].counts, subjects[n].right
         total, correct = int(counts.iloc[0].sum()), int(counts.tp.sum())
-        unknown = float("nan"), float("nan")
+        unknown = math.nan, math.nan
         low, high = (wilson(correct, total)[1:] if n >= 18
                      else (oa_interval or {}).get(table.site[n], unknown))
         rows.append({"about": n, "site": table.site[n], "classifier": table.classifier[n],
