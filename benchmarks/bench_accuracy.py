@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--edge", type=int, default=10_980, help="rows and columns")
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch, rasterio.Env(GDAL_CACHEMAX=64):
+    with tempfile.TemporaryDirectory() as scratch, rasterio.Env(GDAL_CACHEMAX=64_000_000):
         pair = write_case(Path(scratch), args.edge, 2, 3000)
         seconds = in_turns({
             "reading": lambda: [read(path) for path in pair],

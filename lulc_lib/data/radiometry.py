@@ -51,7 +51,9 @@ def to_reflectance(dn: NDArray[np.uint16], offset: int) -> NDArray[np.float32]:
     >>> to_reflectance(np.array([0, 1000, 3500], dtype=np.uint16), 1000).tolist()
     [nan, 0.0, 0.25]
     """
-    values = (dn.astype(np.float32) - offset) / np.float32(QUANTIFICATION)
+    values = dn.astype(np.float32)
+    values -= offset
+    values /= np.float32(QUANTIFICATION)
     values[dn == 0] = np.nan
     return values
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +17,6 @@ import rasterio
 import torch
 from numpy.typing import NDArray
 from rasterio.windows import Window
-from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from lulc_lib import __version__, legend
@@ -43,6 +41,7 @@ from lulc_lib.io.progress import LOG, Progress, duration, note
 from lulc_lib.unet.applicability import Applicability
 from lulc_lib.unet.checkpoint import StoredModel
 from lulc_lib.unet.device import keep_freed_memory
+from lulc_lib.unet.gaps import Strips
 from lulc_lib.unet.inputs import FIXED_INPUTS, USUAL
 from lulc_lib.unet.normalise import statistics_of
 from lulc_lib.unet.predict import (
@@ -67,14 +66,11 @@ KEPT = 2
 """Arrays of ``base_channels`` channels, as high as the receptive field's radius, that a network
 keeps while rows stream through it: the skip connections of all levels together."""
 
-CACHE = 128
-"""MB of blocks that GDAL keeps when a file is classified."""
+CACHE = 128_000_000
+"""Bytes of blocks that GDAL keeps when a file is classified (rasterio takes no megabytes)."""
 
 LONG = 20_000_000
 """Pixels of a scene from which on its time is told beforehand."""
-
-FAR = 128
-"""Pixels around a cell in which values for its gaps are looked for."""
 
 
 @dataclass(frozen=True)
@@ -228,9 +224,10 @@ class Classifier:
         self.area = stored.applicability if applicability else None
         self.predictor = Predictor(stored.model, tta, features=applicability)
         self.offset, self.data = survey.offset.used, survey.data
-        # (band,) reflectance where a band is missing far around
-        self.fallback = ((USUAL,) * len(BANDS) if stored.normalisation.name in FIXED_INPUTS
-                         else statistics[0])
+        # (band, 1, 1) reflectance where a band is missing far around
+        self.fallback = np.array(
+            (USUAL,) * len(BANDS) if stored.normalisation.name in FIXED_INPUTS
+            else statistics[0], np.float32)[:, None, None]
         self.normalisation = stored.normalisation.settled(statistics)
 
     @property
@@ -303,38 +300,19 @@ class Classifier:
               ) -> Iterator[Tensor]:
         """Yield network input of a window, and mark the pixels of ``core`` that have no band."""
         rows, cols = window
+        strips = Strips(scene, cols)
         for top in range(rows.start // READ * READ, rows.stop, READ):
             part = slice(max(top, rows.start), min(top + READ, rows.stop)), cols
-            values = self._reflectance(scene, part)
+            dn = strips.read(part)
             first, last = (min(max(r, core[0].start), core[0].stop)
                            for r in (part[0].start, part[0].stop))
             if first < last:
                 inner = within(part, (slice(first, last), core[1]))
-                missing[first - core[0].start:last - core[0].start] = np.isnan(
-                    values[:, *inner]).all(axis=0)
-            if np.isnan(values).any():
-                self._fill(scene, part, values)
+                missing[first - core[0].start:last - core[0].start] = ~dn[:, *inner].any(axis=0)
+            values = to_reflectance(dn if dn.all() else strips.filled(part), self.offset)
+            if not dn.all():
+                np.copyto(values, self.fallback, where=np.isnan(values))
             yield torch.from_numpy(self.normalisation.scaled(values))[None]
-
-    def _reflectance(self, scene: Scene, part: Part) -> NDArray[np.float32]:
-        """Return (band, row, col) float32 reflectance, NaN where a band holds no data."""
-        return to_reflectance(scene.read(_window(part)), self.offset)
-
-    def _fill(self, scene: Scene, part: Part, values: NDArray[np.float32]) -> None:
-        """Fill gaps of a part with the nearest pixel's value, cell by cell of a fixed lattice.
-
-        So they do not depend on how the scene is cut. Beyond :data:`FAR` around its cell nothing is
-        looked for; a gap there takes the fallback.
-        """
-        for cell in cells(part, READ):
-            inner = within(part, cell)
-            if np.isnan(values[:, *inner]).any():
-                whole = tuple(slice(s.start // READ * READ, s.start // READ * READ + READ)
-                              for s in cell)
-                wide = grown(whole, (FAR, FAR), scene.shape)
-                found = self._reflectance(scene, wide)
-                fill_bands(found, self.fallback)
-                values[:, *inner] = found[:, *within(wide, cell)]
 
 
 def _blank(rows: slice, cols: slice) -> Iterator[tuple[Part, Block]]:
@@ -344,26 +322,6 @@ def _blank(rows: slice, cols: slice) -> Iterator[tuple[Part, Block]]:
         shape = tuple(s.stop - s.start for s in part)
         yield part, Block(np.full((len(legend.CODES), *shape), np.nan, np.float32),
                           np.full(shape, UNKNOWN, np.uint8))
-
-
-def cells(part: Part, edge: int) -> Iterator[Part]:
-    """Yield the parts of ``part`` in each cell of a lattice of squares from the scene's corner."""
-    rows, cols = ([slice(max(at, s.start), min(at + edge, s.stop))
-                   for at in range(s.start // edge * edge, s.stop, edge)] for s in part)
-    yield from product(rows, cols)
-
-
-def fill_bands(values: NDArray[np.float32], fallback: Sequence[float]) -> None:
-    """Give each NaN of (band, row, col) its band's nearest value, in place, or the fallback."""
-    gaps = np.isnan(values)
-    for number, band in enumerate(values):
-        if gaps[number].all():
-            band[...] = fallback[number]
-        elif gaps[number].any():
-            if number == 0 or not np.array_equal(gaps[number], gaps[number - 1]):
-                nearest = distance_transform_edt(gaps[number], return_distances=False,
-                                                 return_indices=True)
-            band[...] = band[*nearest]
 
 
 def write_block(writers: Mapping[str, RasterWriter], block: Block, core: Part) -> NDArray[np.int64]:
