@@ -4,8 +4,9 @@ On many synthetic landscapes, whose quarries and their permits are planted, the 
 exact maps and registries that are made worse step by step, and on the maps that the study's model
 makes of the landscapes' scenes, which it has never seen, in one pass over each scene. Settings are
 compared on the study model's maps. The rates at the settings chosen are then counted on as many
-other landscapes, numbered from 40, that played no part in the choice; on the first few of these
-also with the maps of a network trained for a minute on the landscape's own labels. No planted
+other landscapes, numbered from 40, that played no part in the choice; there also on the class maps
+alone, without the model's probabilities, and on the first few with a network trained for a minute
+on the landscape's own labels. No planted
 quarry is left open when it is given up, so one test leaves the reclaimed ones as they were mapped
 last. Precision and recall of the candidates, by category, are summed up over the landscapes; the
 intervals come from a bootstrap of whole landscapes (or from Wilson's formula over the sites, where
@@ -13,9 +14,10 @@ that is wider).
 
     python -m experiments.site_rules --seeds 20 --write
     python -m experiments.site_rules --seeds 3 --tests "registry shift" tolerance
-    python -m experiments.site_rules --seeds 40 --pairs
+    python -m experiments.site_rules --seeds 20 --pairs
 
---pairs tries tolerance and minimum overrun together and prints the rates of each pair.
+--pairs tries the objects' probabilities, the tolerance and the minimum overrun together and prints
+the rates of each combination.
 With --write the rows go to results/synthetic/site_rules.json, which notebook 07 shows. Landscapes
 and what was counted on them are kept in build/site_rules/ (delete it after a change of the rules),
 so a run that was stopped goes on.
@@ -28,6 +30,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,7 +41,7 @@ import xarray as xr
 from rasterio.features import rasterize
 
 from experiments import degrade
-from lulc_lib import paths, results
+from lulc_lib import legend, paths, results
 from lulc_lib.accuracy.uncertainty import wilson
 from lulc_lib.data import series
 from lulc_lib.data.scenes import pixel_centres, read_scene
@@ -59,22 +62,27 @@ TESTS: dict[str, tuple[str, tuple[float, ...]]] = {
     "registry shift": ("shift of every shape in the registries, metres",
                        (0, 10, 20, 30, 50, 70, 100)),
     "minimum mapping unit": ("minimum mapping unit, hectares", (0.1, 0.2, 0.5, 1, 1.5, 2, 3)),
+    "least probability": ("least quarry probability of a hidden object",
+                          (0.15, 0.2, 0.25, 0.3, 0.4, 0.5)),
     "tolerance": ("tolerance, metres", (0, 5, 10, 15, 20, 25, 30, 40, 50)),
-    "minimum overrun": ("minimum overrun, hectares", (0.05, 0.1, 0.2, 0.25, 0.3, 0.5, 1)),
+    "minimum overrun": ("minimum overrun, hectares", (0.05, 0.1, 0.2, 0.25, 0.275, 0.3, 0.5, 1)),
     "study model": ("", (0,)),
+    "class maps": ("", (0,)),
     "left open": ("", (0,)),
     "own network": ("", (0,)),
 }
 """Test to what is varied, and its levels."""
 
-HELD_OUT = ("study model", "left open", "own network")
+HELD_OUT = ("study model", "class maps", "left open", "own network")
 """Tests at the settings chosen, on landscapes that the choice did not see …"""
 FIRST_HELD_OUT = 40
 """… whose numbers start here."""
 
-PAIRS = ((15, 0.5), (15, 0.75), (20, 0.1), (20, 0.2), (20, 0.3), (20, 0.4), (20, 0.5), (25, 0.1),
-         (25, 0.15), (25, 0.2), (25, 0.25), (25, 0.3), (30, 0.05), (30, 0.1), (30, 0.2))
-"""Tolerance, metres, and minimum overrun, hectares, tried together."""
+OBJECTS = tuple((low, high, share) for low, high in (
+    (0.35, 0.6), (0.3, 0.3), (0.25, 0.4), (0.25, 0.3), (0.2, 0.3)) for share in (0.5, 0.75, 1))
+"""``low``, ``high`` and ``mapped_share`` of the objects, tried …"""
+PAIRS = ((20, 0.4), (25, 0.2), (25, 0.25), (25, 0.275), (25, 0.3), (25, 0.4), (30, 0.25))
+"""… together with tolerance, metres, and minimum overrun, hectares."""
 
 SHIFT_M = 20.0
 """Metres, by which the registries are off where the settings of the boundary are compared."""
@@ -152,15 +160,18 @@ def shifted(place: Landscape, metres: float, to_the_edge: bool = False) -> Regis
 
 def runs(place: Landscape, tests: list[str]) -> Iterator[tuple[str, float, pd.DataFrame]]:
     """Run every test at every level, and count (see :func:`compare_sites`)."""
-    mapped = model_maps(place.seed, own=False)
-    tracks, edge = track_sites(mapped), shifted(place, SHIFT_M, to_the_edge=True)
+    mapped, likely = model_maps(place.seed, own=False)
+    tracks, edge = track_sites(mapped, likely), shifted(place, SHIFT_M, to_the_edge=True)
     exact = track_sites(place.maps)
     for test in tests:
         for level in TESTS[test][1]:
             settings, run = Settings(), (tracks, place.registries)
             if test == "minimum mapping unit":
                 settings = Settings(min_area_ha=level)
-                run = track_sites(mapped, settings=settings), place.registries
+                run = track_sites(mapped, likely, settings), place.registries
+            elif test == "least probability":
+                settings = Settings(low=level, high=max(level, settings.high))
+                run = track_sites(mapped, likely, settings), edge
             elif test == "tolerance":
                 settings, run = Settings(tolerance_m=level), (tracks, edge)
             elif test == "minimum overrun":
@@ -169,11 +180,13 @@ def runs(place: Landscape, tests: list[str]) -> Iterator[tuple[str, float, pd.Da
                 run = exact, shifted(place, level)
             elif test == "left open":
                 yield test, level, compare_sites(
-                    assess_sites(track_sites(left_open(place, mapped)), place.registries, settings),
-                    abandoned(place.planted))
+                    assess_sites(track_sites(left_open(place, mapped), left_open(place, likely)),
+                                 place.registries, settings), abandoned(place.planted))
                 continue
             elif test == "own network":
-                run = track_sites(model_maps(place.seed, own=True)), place.registries
+                run = track_sites(*model_maps(place.seed, own=True)), place.registries
+            elif test == "class maps":
+                run = track_sites(mapped), place.registries
             elif test != "study model":
                 run = track_sites(worse_maps(place, test, level)), place.registries
             yield test, level, compare_sites(assess_sites(*run, settings), place.planted)
@@ -182,7 +195,10 @@ def runs(place: Landscape, tests: list[str]) -> Iterator[tuple[str, float, pd.Da
 def left_open(
     place: Landscape, maps: dict[date, xr.DataArray]
 ) -> dict[date, xr.DataArray]:
-    """Leave every reclaimed quarry on the maps open, as on the last date it was dug."""
+    """Leave every reclaimed quarry open, as on the last date it was dug.
+
+    ``maps`` hold classes or probabilities.
+    """
     out = {d: m.copy() for d, m in maps.items()}
     pits = place.planted[place.planted.category == RECLAIMED]
     for last_active, outline in zip(pits.last_active, pits.geometry, strict=True):
@@ -203,9 +219,13 @@ def abandoned(planted: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
                           status=planted.status.mask(there, CANDIDATE))
 
 
-def model_maps(seed: int, own: bool) -> dict[date, xr.DataArray]:
-    """Map a landscape's scenes by a network trained on its own labels, or by the study's model."""
-    from lulc_lib.unet import get_config, load_model, predict_scene, train
+def model_maps(seed: int, own: bool
+               ) -> tuple[dict[date, xr.DataArray], dict[date, xr.DataArray]]:
+    """Map a landscape's scenes by a network trained on its own labels, or by the study's model.
+
+    Returned are the class maps and the quarry's probability.
+    """
+    from lulc_lib.unet import get_config, load_model, map_of, predict_probabilities, train
     from lulc_lib.unet.checkpoint import study_model
 
     root = BUILD / f"landscape{seed}"
@@ -220,8 +240,10 @@ def model_maps(seed: int, own: bool) -> dict[date, xr.DataArray]:
         stored = load_model(study_model())
     test = read_scene(series.scene_path("strzegom", root))
     scenes = training.scenes | {test.attrs["date"]: test}
-    return {date.fromisoformat(d): predict_scene(stored.model, s, stored.normalisation)
-            for d, s in sorted(scenes.items())}
+    every = {date.fromisoformat(d): predict_probabilities(stored.model, s, stored.normalisation)
+             for d, s in sorted(scenes.items())}
+    return ({d: map_of(p) for d, p in every.items()},
+            {d: p.sel({"class": legend.code("quarry")}, drop=True) for d, p in every.items()})
 
 
 def counted(seed: int, tests: list[str]) -> pd.DataFrame:
@@ -240,21 +262,24 @@ def counted(seed: int, tests: list[str]) -> pd.DataFrame:
 
 
 def pairs_table(seeds: int) -> pd.DataFrame:
-    """Count recall and precision of the candidates on the study model's maps for all of PAIRS.
+    """Count recall and precision of the candidates on the study model's maps for all settings.
 
-    With registries as they are, and off by SHIFT_M with licensed pits dug to the edge.
+    All of OBJECTS with all of PAIRS, with registries as they are, and off by SHIFT_M with licensed
+    pits dug to the edge.
     """
-    rows = []
+    rows, names = [], ["low", "high", "mapped_share", "tolerance_m", "min_overrun_ha"]
     for seed in range(seeds):
         place = make_landscape(seed)
-        tracks, edge = track_sites(model_maps(seed, own=False)), shifted(place, SHIFT_M, True)
-        for tolerance, overrun in PAIRS:
-            settings = Settings(tolerance_m=tolerance, min_overrun_ha=overrun)
-            for case, tables in (("as they are", place.registries), ("off", edge)):
-                counts = compare_sites(assess_sites(tracks, tables, settings), place.planted)
-                rows.append({"tolerance_m": tolerance, "min_overrun_ha": overrun,
-                             "registries": case, **counts.loc[ANY_CANDIDATE]})
-    total = pd.DataFrame(rows).groupby(["tolerance_m", "min_overrun_ha", "registries"]).sum()
+        mapped, edge = model_maps(seed, own=False), shifted(place, SHIFT_M, True)
+        for objects in OBJECTS:
+            tracks = track_sites(*mapped, Settings(**dict(zip(names, objects, strict=False))))
+            for pair, (case, tables) in product(PAIRS, (("as they are", place.registries),
+                                                        ("off", edge))):
+                tried = dict(zip(names, (*objects, *pair), strict=True))
+                counts = compare_sites(assess_sites(tracks, tables, Settings(**tried)),
+                                       place.planted)
+                rows.append({**tried, "registries": case, **counts.loc[ANY_CANDIDATE]})
+    total = pd.DataFrame(rows).groupby([*names, "registries"]).sum()
     rates = pd.DataFrame({"recall": total.recovered / total.planted,
                           "precision": total.correct / total.reported})
     return rates.unstack("registries")
@@ -287,7 +312,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=20, choices=range(1, FIRST_HELD_OUT + 1),
                         metavar="N", help="landscapes to compare on; as many others to count on")
-    parser.add_argument("--pairs", action="store_true", help="try two settings together, and stop")
+    parser.add_argument("--pairs", action="store_true", help="try settings together, and stop")
     parser.add_argument("--tests", nargs="+", default=list(TESTS), choices=list(TESTS))
     parser.add_argument("--write", action="store_true", help="keep the rows as results")
     args = parser.parse_args()

@@ -83,7 +83,8 @@ def add_classify(commands: Subparsers) -> None:
                         "with the package)")
     parser.add_argument("--probabilities", type=Path, metavar="FILE", nargs="?", const=BESIDE,
                         help="also write the probability of each class (.tif, a band per class; "
-                        "without FILE: MAP_probabilities.tif)")
+                        "without FILE: MAP_probabilities.tif beside MAP, where `lulc sites` "
+                        "finds it)")
     parser.add_argument("--entropy", type=Path, metavar="FILE", nargs="?", const=BESIDE,
                         help="also write how undecided the network is (.tif; without FILE: "
                         "MAP_entropy.tif)")
@@ -152,6 +153,8 @@ def _in_blocks(args: argparse.Namespace) -> bool:
 
 def _outputs(args: argparse.Namespace) -> list[dict[str, Path]]:
     """Name the outputs of each scene: "output", and any of the optional ones that are asked for."""
+    from lulc_lib.data.geotiff import raster_beside
+
     wanted = {what: getattr(args, what) for what in ("probabilities", "entropy", "applicability")
               if getattr(args, what) is not None}
     maps = [args.output]
@@ -166,7 +169,7 @@ def _outputs(args: argparse.Namespace) -> list[dict[str, Path]]:
                 raise InputError(f"{path}: is the map of two scenes of one name; classify them "
                                  "into different folders")
     return [{"output": path} | {
-        what: path.with_name(f"{path.stem}_{what}.tif") if given == BESIDE else given
+        what: raster_beside(path, what) if given == BESIDE else given
         for what, given in wanted.items()} for path in maps]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,8 +30,11 @@ services' own field names. A mining area counts only while it is valid on a map'
 
 Every result is a lead for an inspector, never a finding: a status (licensed, candidate,
 undetermined, other), a category, a score and the reasons in words. A layer that is missing makes a
-site undetermined, never a candidate; so does lying mostly outside the maps' area of applicability
-(MAP_applicability.tif beside a map, from `lulc classify --applicability`, is read if it is there).
+site undetermined, never a candidate; so does lying mostly outside the maps' area of applicability.
+
+MAP_probabilities.tif and MAP_applicability.tif beside a map, from `lulc classify --probabilities
+--applicability`, are read if they are there. Make them: by its probability a small pit is found
+that the class map hides, because some other class is a little more probable.
 """
 
 EXAMPLES = """\
@@ -48,8 +52,8 @@ columns that are read of each registry layer, the first that is there (case and 
 count, and ten characters of a name are enough):
 """
 
-CACHE = 128
-"""MB of blocks that GDAL keeps."""
+CACHE = 128_000_000
+"""Bytes of blocks that GDAL keeps."""
 
 
 def add_sites(commands: Subparsers) -> None:
@@ -69,7 +73,8 @@ def add_sites(commands: Subparsers) -> None:
                         help="acquisition date of each map (default: YYYYMMDD in the file names)")
     parser.add_argument("--probabilities", type=Path, nargs="+", metavar="FILE",
                         help="what `lulc classify --probabilities` wrote, one for each map: "
-                        "objects are then formed by probability")
+                        "objects are then formed by probability (default: MAP_probabilities.tif "
+                        "beside each map, where there is one)")
     parser.add_argument("--applicability", type=Path, nargs="+", metavar="FILE",
                         help="what `lulc classify --applicability` wrote, one for each map "
                         "(default: MAP_applicability.tif beside each map, where there is one)")
@@ -109,16 +114,14 @@ def _help(parser: argparse.ArgumentParser) -> str:
 
 def files_sites(args: argparse.Namespace) -> Files:
     """Name all that is read and written."""
-    from lulc_lib.data.geotiff import applicability_beside
     from lulc_lib.sites import output_paths
 
     if args.html and args.sheets and args.html.suffix == ".png" and (
             args.html.resolve().parent == args.sheets.resolve()):
         raise InputError(f"--html {args.html}: is called as the sheets in {args.sheets} are; name "
                          "another file")
-    outside = args.applicability or map(applicability_beside, args.maps)
-    return Files((*args.maps, *(args.scenes or []), *(args.probabilities or []), *outside,
-                  args.registries),
+    return Files((*_maps(args), *(args.scenes or []), *_with_maps(args, "probabilities"),
+                  *_with_maps(args, "applicability"), args.registries),
                  {"--output": tuple(output_paths(args.output).values()), "--html": args.html},
                  {"--output": [".gpkg"]}, {"--sheets": args.sheets})
 
@@ -136,15 +139,16 @@ def _run(args: argparse.Namespace) -> int:
 
     settings = room.Settings(min_area_ha=args.min_area, tolerance_m=args.tolerance)
     former = _former_sheets(args)
-    maps = room.read_maps(args.maps, args.dates)
+    maps = room.read_maps(_maps(args), args.dates)
     grid = next(iter(maps.values()))
     crs = room.grid_of(grid.rio.crs, grid.rio.transform_bounds(4326), args.grid)
-    probabilities, scenes = _probabilities(args, grid), _scenes(args.scenes or [], maps)
+    probabilities = _read_with_maps(args, "probabilities", grid, room.read_probability)
+    scenes = _scenes(args.scenes or [], maps)
     registries = room.Registries()
     if args.registries:
         registries = room.read_registries(args.registries, grid.rio.crs, grid.rio.bounds(),
                                           settings.coverage_m)
-    outside = _outside(args, grid)
+    outside = _read_with_maps(args, "applicability", grid, room.read_outside)
     progress = False if args.quiet else None
     tracks = room.with_applicability(
         room.track_sites(maps, probabilities, settings, progress), outside)
@@ -161,6 +165,9 @@ def _run(args: argparse.Namespace) -> int:
             args.html, sites, registries, images=_images(maps, scenes), sheets=args.sheets,
             grid=crs.to_string(), background=args.background))
     say(_summary(sites, tracks, registries))
+    say(f"Quarry probability: read for {len(probabilities)} of {len(maps)} maps" + (
+        "" if len(probabilities) == len(maps) else
+        "; without it small pits are missed more often (lulc classify --probabilities)"))
     if outside:
         lying = (sites.category == room.NOT_APPLICABLE).sum()
         say(f"Area of applicability: read for {len(outside)} of {len(maps)} maps; {lying} sites "
@@ -187,33 +194,34 @@ def _images(maps: dict[date, xr.DataArray], scenes: dict[date, xr.DataArray]
     return shown | {f"Class map, {day}": maps[day] for day in sorted(maps)[-1:]}
 
 
-def _probabilities(args: argparse.Namespace, grid: xr.DataArray) -> dict[date, xr.DataArray]:
-    """Read the quarry probability of each map, in the order in which the maps were given."""
-    from lulc_lib.sites import map_dates, read_probability
+def _maps(args: argparse.Namespace) -> list[Path]:
+    """Leave out what lies beside another map: ``map_2*.tif`` takes these files in as well."""
+    from lulc_lib.data.geotiff import raster_beside
 
-    paths = args.probabilities or []
-    _check_count("probability", paths, args.maps)
-    days = map_dates(args.maps, args.dates)
-    return {d: read_probability(p, grid) for d, p in zip(days, paths, strict=False)}
+    beside = {raster_beside(p, what) for p in args.maps
+              for what in ("probabilities", "entropy", "applicability")}
+    return [p for p in args.maps if p not in beside]
 
 
-def _outside(args: argparse.Namespace, grid: xr.DataArray) -> dict[date, xr.DataArray]:
-    """Read what lies outside the area of applicability: the files given, or those beside maps."""
-    from lulc_lib.data.geotiff import applicability_beside
-    from lulc_lib.sites import map_dates, read_outside
+def _with_maps(args: argparse.Namespace, what: str) -> list[Path]:
+    """Name the files that go with the maps: those given, or those beside each."""
+    from lulc_lib.data.geotiff import raster_beside
 
-    given = args.applicability or []
-    _check_count("applicability", given, args.maps)
-    paths = given or [applicability_beside(p) for p in args.maps]
-    days = map_dates(args.maps, args.dates)
-    return {d: read_outside(p, grid) for d, p in zip(days, paths, strict=True)
+    return getattr(args, what) or [raster_beside(p, what) for p in _maps(args)]
+
+
+def _read_with_maps(args: argparse.Namespace, what: str, grid: xr.DataArray,
+                    read: Callable[[Path, xr.DataArray], xr.DataArray]
+                    ) -> dict[date, xr.DataArray]:
+    """Read what goes with each map, in the order in which they were given, where it is there."""
+    from lulc_lib.sites import map_dates
+
+    given, paths = getattr(args, what), _with_maps(args, what)
+    if len(paths) != len(_maps(args)):
+        raise InputError(f"{len(paths)} {what} files and {len(_maps(args))} maps were given; "
+                         "there must be one for each map, in the same order")
+    return {d: read(p, grid) for d, p in zip(map_dates(_maps(args), args.dates), paths, strict=True)
             if given or p.exists()}
-
-
-def _check_count(what: str, paths: list[Path], maps: list[Path]) -> None:
-    if paths and len(paths) != len(maps):
-        raise InputError(f"{len(paths)} {what} files and {len(maps)} maps were given; there must "
-                         "be one for each map, in the same order")
 
 
 def _scenes(paths: list[Path], maps: dict[date, xr.DataArray]) -> dict[date, xr.DataArray]:

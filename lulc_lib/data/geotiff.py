@@ -165,13 +165,13 @@ def applicability_writer(path: Path, shape: tuple[int, int], crs: rasterio.CRS,
     return writer
 
 
-def applicability_beside(class_map: Path) -> Path:
-    """Return where a class map's dissimilarity index is, unless somebody said otherwise.
+def raster_beside(class_map: Path, what: str) -> Path:
+    """Return where what goes with a class map is, unless somebody said otherwise.
 
-    >>> applicability_beside(Path("maps/a_20230709.tif")).name
+    >>> raster_beside(Path("maps/a_20230709.tif"), "applicability").name
     'a_20230709_applicability.tif'
     """
-    return class_map.with_name(f"{class_map.stem}_applicability.tif")
+    return class_map.with_name(f"{class_map.stem}_{what}.tif")
 
 
 def blocks_beside(class_map: Path) -> Path:

@@ -68,9 +68,10 @@ def find_objects(class_map: xr.DataArray, probability: xr.DataArray | None = Non
     class_map : DataArray of uint8, shape (y, x)
         Legend codes with a CRS in metres; NO_DATA is not clear.
     probability : DataArray of float, shape (y, x), optional
-        Probability 0–1 of the quarry class on the same grid. If given it decides by hysteresis:
-        pixels of at least ``settings.low`` in an object in which some pixel reaches
-        ``settings.high``. Else the pixels mapped as quarry are taken.
+        Probability 0–1 of the quarry class on the same grid. It adds to the pixels mapped as
+        quarry the objects that the map hides: connected pixels of at least ``settings.low``, some
+        of them of ``settings.high``, of which less than ``settings.mapped_share`` is mapped as
+        quarry. What the map shows keeps the map's outline.
     settings : Settings, optional
         See :class:`lulc_lib.sites.settings.Settings`.
 
@@ -111,20 +112,18 @@ def open_rock(class_map: xr.DataArray, probability: xr.DataArray | None, setting
         raise InputError(f"probability is {probability.shape}; the class map has "
                          f"{class_map.shape} pixels")
     quarry, water = np.zeros((2, *class_map.shape), bool)
-    sure = None if probability is None else np.zeros(class_map.shape, bool)
+    likely, sure = (None,) * 2 if probability is None else np.zeros((2, *class_map.shape), bool)
     for rows in strips(class_map.shape):
         codes = class_map.variable[rows].values
-        water[rows] = codes == legend.code("water")
-        if probability is None:
-            quarry[rows] = codes == legend.code("quarry")
-        else:
+        quarry[rows], water[rows] = (codes == legend.code(k) for k in ("quarry", "water"))
+        if probability is not None:
             values = checked(probability.variable[rows].values, codes)
-            quarry[rows], sure[rows] = values >= settings.low, values >= settings.high
-    if sure is not None:
-        _keep_sure(quarry, sure)
+            likely[rows], sure[rows] = values >= settings.low, values >= settings.high
+    if probability is not None:
+        _add_hidden(quarry, likely, sure, settings.mapped_share)
     water &= ~quarry
     _add_lakes(quarry, water, settings.lake_border)
-    del water, sure
+    del water, likely, sure
     _fill_holes(quarry, settings.max_hole_ha, pixel_area(class_map))
     return quarry
 
@@ -144,13 +143,20 @@ def checked(probability: NDArray[np.floating], codes: NDArray[np.uint8]) -> NDAr
     return np.where(codes == legend.NO_DATA, 0, np.nan_to_num(values))
 
 
-def _keep_sure(likely: NDArray[np.bool_], sure: NDArray[np.bool_]) -> None:
-    """Take away, in place, the connected likely pixels among which none is sure."""
+def _add_hidden(quarry: NDArray[np.bool_], likely: NDArray[np.bool_], sure: NDArray[np.bool_],
+                mapped_share: float) -> None:
+    """Add to the quarry, in place, likely land that holds sure land and is hardly mapped as quarry.
+
+    ``likely`` is changed.
+    """
+    likely |= quarry
     labels, count = ndimage.label(likely, NEIGHBOURS)
-    keep = np.zeros(count + 1, bool)
-    keep[labels[sure]] = True
-    for rows in strips(likely.shape):
-        likely[rows] = keep[labels[rows]] & likely[rows]
+    size, mapped = (np.bincount(labels[of], minlength=count + 1) for of in (likely, quarry))
+    hidden = np.zeros(count + 1, bool)
+    hidden[labels[sure]] = True
+    hidden &= mapped < mapped_share * size
+    for rows in strips(quarry.shape):
+        quarry[rows] |= hidden[labels[rows]]
 
 
 def _add_lakes(quarry: NDArray[np.bool_], water: NDArray[np.bool_], least_border: float) -> None:

@@ -14,18 +14,20 @@ LARGEST = 1e6
 class Settings:
     """How objects are formed, tracked and assessed.
 
-    The defaults of ``min_area_ha``, ``tolerance_m`` and ``min_overrun_ha`` follow from synthetic
-    landscapes (``experiments/site_rules.py``; notebook 07 shows the curves). Tolerance and minimum
-    overrun were tried together: of the pairs with which candidates keep a recall of 0.95 and a
-    precision of 0.9 even where registries are off by 20 m and permits are dug to their edge, these
-    have the highest recall where the registries are right. A minimum mapping unit above 0.5 ha
-    gains little precision and loses small pits.
+    The defaults of ``min_area_ha``, of ``low``, ``high`` and ``mapped_share``, and of
+    ``tolerance_m`` and ``min_overrun_ha`` follow from synthetic landscapes
+    (``experiments/site_rules.py``; notebook 07 shows the curves). All but the first were tried
+    together (``--pairs``): of the combinations with which candidates keep a precision of 0.9 even
+    where registries are off by 20 m and permits are dug to their edge, these have the highest
+    recall where the registries are right. A minimum mapping unit above 0.5 ha gains little
+    precision and loses small pits.
     """
 
     # objects
     min_area_ha: float = 0.5  # hectares, the minimum mapping unit; a smaller site is dropped
-    low: float = 0.35  # quarry probability; an object is where it is at least this …
-    high: float = 0.6  # … and it counts only if some pixel of it reaches this
+    low: float = 0.25  # quarry probability; an object the map hides is where it is at least this …
+    high: float = 0.3  # … and it counts only if some pixel of it reaches this …
+    mapped_share: float = 0.75  # … and less than this share of it is mapped as quarry
     lake_border: float = 0.5  # share of a lake's rim that is quarry, from which it is a pit lake
     max_hole_ha: float = 2.0  # hectares; a larger island of another class is not the pit's
     # tracks
@@ -33,7 +35,7 @@ class Settings:
     persistence: float = 0.5  # least share of clear dates between first and last seen
     # rules
     tolerance_m: float = 25.0  # metres; registry and map boundaries may differ by this much
-    min_overrun_ha: float = 0.25  # hectares beyond boundary and tolerance that make an overrun
+    min_overrun_ha: float = 0.275  # hectares beyond boundary and tolerance that make an overrun
     min_permit_share: float = 0.25  # share of a site in mining areas from which it has a permit
     min_deposit_share: float = 0.5  # share of a site in a deposit from which it lies in it
     near_m: float = 200.0  # metres; a point or outline within this distance concerns the site
@@ -41,7 +43,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuse numbers outside their range."""
-        shares = ("low", "high", "lake_border", "persistence", "min_permit_share",
+        shares = ("low", "high", "mapped_share", "lake_border", "persistence", "min_permit_share",
                   "min_deposit_share")
         for name in shares:
             if not 0 <= getattr(self, name) <= 1:

@@ -17,7 +17,7 @@ from experiments import site_rules as bench
 from lulc_lib import legend, results
 from lulc_lib.accuracy.uncertainty import wilson
 from lulc_lib.cli import main
-from lulc_lib.data.geotiff import INSIDE, applicability_beside, applicability_writer
+from lulc_lib.data.geotiff import INSIDE, applicability_writer, raster_beside
 from lulc_lib.errors import InputError
 from lulc_lib.figures.sites import evidence_sheet
 from lulc_lib.sites import evaluate
@@ -233,7 +233,8 @@ def test_the_command_reads_the_area_of_applicability_beside_the_map(landscape, t
     words = ["sites", str(path), "--registries", str(landscape / "registries"), "-o"]
     assert main([*words, str(tmp_path / "plain.gpkg")]) == 0
     assert "applicability" not in capsys.readouterr().out
-    with applicability_writer(applicability_beside(path), shape, *place, 0.2, {}) as writer:
+    beside = raster_beside(path, "applicability")
+    with applicability_writer(beside, shape, *place, 0.2, {}) as writer:
         writer.write(steps[None], Window(0, 0, *shape[::-1]))
         writer.finish()
         writer.publish()
@@ -247,6 +248,29 @@ def test_the_command_reads_the_area_of_applicability_beside_the_map(landscape, t
     lying = (found.category == "outside_applicability").sum()
     assert (f"read for 1 of 1 maps; {lying} sites lie outside it and are undetermined"
             in capsys.readouterr().out)
+
+
+def test_the_command_reads_probabilities_beside_the_map(landscape, tmp_path, capsys):
+    """Pits that a class map hides behind a class a little more probable are found."""
+    path = tmp_path / "a_20230709.tif"
+    with rasterio.open(landscape / "truth" / "strzegom_20230709_33u.tif") as file:
+        codes, place = file.read(), {"driver": "GTiff", "dtype": "uint8", "count": 1, "nodata": 255,
+                                     "height": file.height, "width": file.width,
+                                     "crs": file.crs, "transform": file.transform}
+    with rasterio.open(path, "w", **place) as file:
+        file.write(np.where(codes == QUARRY, legend.code("bare_soil"), codes))
+    words = ["-o", str(tmp_path / "o.gpkg"), "--overwrite"]
+    assert main(["sites", str(path), *words]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("0 sites") and "read for 0 of 1 maps; without it small pits" in said
+    with rasterio.open(raster_beside(path, "probabilities"), "w", **place) as file:
+        file.write(np.where(codes == QUARRY, 100, 0).astype(np.uint8))  # 0.4
+        file.descriptions = (f"{QUARRY} {legend.NAMES[QUARRY]}",)
+    every = sorted(map(str, tmp_path.glob("a_*.tif")))  # a_20230709_probabilities.tif among them
+    assert len(every) == 2 and main(["sites", *every, *words]) == 0
+    assert "Quarry probability: read for 1 of 1 maps\n" in capsys.readouterr().out
+    found = gpd.read_file(tmp_path / "o.gpkg", layer="sites")
+    assert len(found) > 5 and found.mean_probability.round(3).eq(0.4).all()
 
 
 @pytest.mark.parametrize(("words", "message"), [

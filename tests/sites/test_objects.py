@@ -107,12 +107,13 @@ def test_hysteresis_keeps_what_is_connected_to_something_sure(pit):
     probability[15, 15] = 0.9
     probability[40:50, 40:50] = 0.45  # unsure alone
     empty = grid_map(np.full_like(pit, FIELD))
-    objects = find_objects(empty, empty.copy(data=probability))
+    settings = Settings(low=0.35, high=0.6)
+    objects = find_objects(empty, empty.copy(data=probability), settings)
     assert objects.area_ha.tolist() == pytest.approx([1.0])
     assert objects.mean_probability[1] == pytest.approx((99 * 0.45 + 0.9) / 100, rel=1e-5)
     labels, _ = ndimage.label(probability >= 0.35)  # by another route
     keep = {labels[p] for p in zip(*np.nonzero(probability >= 0.6), strict=True)}
-    by_label = label_objects(empty, empty.copy(data=probability), Settings()).labels
+    by_label = label_objects(empty, empty.copy(data=probability), settings).labels
     assert (np.isin(labels, list(keep)) == (by_label > 0)).all()
 
 
