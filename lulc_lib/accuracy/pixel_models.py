@@ -8,7 +8,7 @@ back to the shares of the labels unless tuning decides otherwise. Needs scikit-l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.model_selection import ParameterGrid
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -158,23 +159,21 @@ def _svm(seed: int, cost: float = 1.0, unit: float = 1.0) -> ClassifierMixin:
     return Scaled(cost, unit, seed)
 
 
-def _grid(**values: Sequence[Any]) -> tuple[dict[str, Any], ...]:
-    return tuple(dict(zip(values, v, strict=True)) for v in product(*values.values()))
-
-
 _ee_forest = partial(_forest, bag=0.5)
-_svm_grid = _grid(cost=(0.001, 0.01, 0.1, 1.0), prior=(0, 1))
+_prior = {"prior": (0, 1)}
+_svm_grid = tuple(ParameterGrid({"cost": (0.001, 0.01, 0.1, 1.0), **_prior}))
+_forest_grid = tuple(ParameterGrid({"leaf": (1, 5, 20), **_prior}))
+_cart_grid = tuple(ParameterGrid({"leaf": (1, 5, 20, 100), **_prior}))
 _best_forest = partial(_forest, trees=60, leaf=5)
 MODELS: dict[str, Model] = {
-    "forest_tuned": Model(partial(_forest, trees=60), grid=_grid(leaf=(1, 5, 20), prior=(0, 1)),
-                          quick={"trees": 20}),
-    "boosting": Model(_boosting, grid=_grid(prior=(0, 1)), quick={"rounds": 30}),
+    "forest_tuned": Model(partial(_forest, trees=60), grid=_forest_grid, quick={"trees": 20}),
+    "boosting": Model(_boosting, grid=tuple(ParameterGrid(_prior)), quick={"rounds": 30}),
     "svm_tuned": Model(_svm, grid=_svm_grid),
     "index_rule": Model(lambda seed: IndexRule(), "bands"),
     "forest_ee": Model(_ee_forest, "bands"),
     "cart_ee": Model(_cart, "bands"),
     "svm_ee": Model(partial(_svm, unit=100.0), "bands"),
-    "cart_tuned": Model(_cart, grid=_grid(leaf=(1, 5, 20, 100), prior=(0, 1))),
+    "cart_tuned": Model(_cart, grid=_cart_grid),
     "forest_ee_per_scene": Model(_ee_forest, "per_scene"),
     "forest_ee_network_input": Model(_ee_forest, "network"),
     "forest_scheme_ten": Model(_best_forest),
@@ -184,6 +183,7 @@ MODELS: dict[str, Model] = {
     "forest_ee_all_pixels": Model(_ee_forest, "bands", cap=10**9),
     "svm_tuned_all_pixels": Model(_svm, grid=_svm_grid, cap=10**9),
 }
+
 
 def draw(labels: Labels, cap: int, seed: int, total: int | None = None
          ) -> list[tuple[str, NDArray[np.int64], NDArray[np.uint8], NDArray[np.float64]]]:

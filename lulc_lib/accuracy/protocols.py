@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -209,23 +210,19 @@ class Target(NamedTuple):
     reached: Callable[[Mapping[str, Any], str, bool], float]
 
 
-def _mean_or_worst(protocol: str, score: str, worst: bool) -> Callable[..., float]:
-    def reached(values: Mapping[str, Any], candidate: str, ensemble: bool) -> float:
-        table = protocol_scores({"jobs": {candidate: values["jobs"][candidate]}})
-        table = table[(table.protocol == protocol) & ((table.network == ENSEMBLE) == ensemble)]
-        return float(table[score].min() if worst else table.groupby("fold")[score].mean().mean())
-
-    return reached
+def _mean_or_worst(protocol: str, score: str, worst: bool, values: Mapping[str, Any],
+                   candidate: str, ensemble: bool) -> float:
+    table = protocol_scores({"jobs": {candidate: values["jobs"][candidate]}})
+    table = table[(table.protocol == protocol) & ((table.network == ENSEMBLE) == ensemble)]
+    return float(table[score].min() if worst else table.groupby("fold")[score].mean().mean())
 
 
-def _of_networks(measure: Callable[..., float]) -> Callable[..., float]:
-    """Restrict the results to single networks or to ensembles before measuring."""
-    def reached(values: Mapping[str, Any], candidate: str, ensemble: bool) -> float:
-        jobs = {candidate: {f: {n: v for n, v in nets.items() if (n == ENSEMBLE) == ensemble}
-                            for f, nets in values["jobs"][candidate].items()}}
-        return measure({**values, "jobs": jobs}, candidate)
-
-    return reached
+def _of_networks(measure: Callable[..., float], values: Mapping[str, Any], candidate: str,
+                 ensemble: bool) -> float:
+    """Measure on single networks or on ensembles only."""
+    jobs = {candidate: {f: {n: v for n, v in nets.items() if (n == ENSEMBLE) == ensemble}
+                        for f, nets in values["jobs"][candidate].items()}}
+    return measure({**values, "jobs": jobs}, candidate)
 
 
 OPEN_WATER = ("hydro_10", "sea", "coast_10", "coast_41")
@@ -233,27 +230,28 @@ OPEN_WATER = ("hydro_10", "sea", "coast_10", "coast_41")
 
 TARGETS: tuple[Target, ...] = (
     Target("new season: overall accuracy, mean", 0.94, True,
-           _mean_or_worst(BESIDE, "overall_accuracy", False)),
+           partial(_mean_or_worst, BESIDE, "overall_accuracy", False)),
     Target("new season: overall accuracy, worst", 0.90, True,
-           _mean_or_worst(BESIDE, "overall_accuracy", True)),
+           partial(_mean_or_worst, BESIDE, "overall_accuracy", True)),
     Target("new season: macro F1, mean", 0.82, True,
-           _mean_or_worst(BESIDE, "macro_f1", False)),
+           partial(_mean_or_worst, BESIDE, "macro_f1", False)),
     Target("new season and place: quarry F1, mean", 0.93, True,
-           _mean_or_worst(BOTH, "quarry_f1", False)),
+           partial(_mean_or_worst, BOTH, "quarry_f1", False)),
     Target("new season and place: quarry F1, worst", 0.85, True,
-           _mean_or_worst(BOTH, "quarry_f1", True)),
+           partial(_mean_or_worst, BOTH, "quarry_f1", True)),
     Target("other rocks: quarry recall, mean", 0.85, True,
-           _of_networks(lambda v, c: rock_scores(v, c).recall.mean())),
+           partial(_of_networks, lambda v, c: rock_scores(v, c).recall.mean())),
     Target("other rocks: false share, worst rock", 0.02, False,
-           _of_networks(lambda v, c: rock_scores(v, c).false.max())),
+           partial(_of_networks, lambda v, c: rock_scores(v, c).false.max())),
     Target("elsewhere: quarry share, worst scene", 0.005, False,
-           _of_networks(lambda v, c: cover_shares(v, c, "quarry").highest.max())),
+           partial(_of_networks, lambda v, c: cover_shares(v, c, "quarry").highest.max())),
     Target("open water: water share, worst scene", 0.99, True,
-           _of_networks(lambda v, c: cover_shares(v, c, "water").lowest[list(OPEN_WATER)].min())),
+           partial(_of_networks, lambda v, c: cover_shares(
+               v, c, "water").lowest[list(OPEN_WATER)].min())),
     Target("64-pixel clips: overall accuracy lost", 0.01, False,
-           _of_networks(lambda v, c: -clip_losses(v, c)["mean"][64])),
+           partial(_of_networks, lambda v, c: -clip_losses(v, c)["mean"][64])),
     Target("new season and place: calibration error", 0.03, False,
-           _of_networks(lambda v, c: _calibrated(v, c))))
+           partial(_of_networks, lambda v, c: _calibrated(v, c))))
 """Set before the work began (those of the test scene stand beside its scores). A new season is
 :data:`BESIDE`; the targets were meant with all quadrants in training, which is a little easier."""
 

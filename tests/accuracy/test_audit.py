@@ -51,6 +51,13 @@ def rasters(request):
     return found
 
 
+@pytest.fixture(scope="module")
+def compared(rasters):
+    """The audit with all those matrices: what it says of each by its name, by printed table."""
+    report = audit.audit(rasters)["matrices"]
+    return {n: {m["name"]: m for m in report if m["about"] == n} for n in (13, 14)}
+
+
 def numbers(found, table=None, **where):
     return [c for c in found if c.number.table == table
             and all(getattr(c.number, k) == v for k, v in where.items())]
@@ -86,11 +93,10 @@ def test_the_committed_audit_comes_out_again(rasters):
     assert [part for part in report if not alike(report[part], stored[part])] == []
 
 
-def test_strzegom_with_and_without_the_off_legend_pixels(rasters):
+def test_strzegom_with_and_without_the_off_legend_pixels(rasters, compared):
     """Point 1: Table 13 is the rasters' matrix once the pixels mapped as grassland are dropped."""
     grassland = str(legend.code("grassland"))
-    found = {m["name"]: m for m in audit.audit(rasters)["matrices"] if m["about"] == 13}
-    centre = found["polygons, centre"]
+    centre = compared[13]["polygons, centre"]
     assert centre["cells_equal"] == centre["cells"] == 81
     assert centre["off_legend"] == {grassland: 17}
     assert (centre["n"], centre["n_printed_classes"]) == (38_588, 38_571)
@@ -103,10 +109,9 @@ def test_strzegom_with_and_without_the_off_legend_pixels(rasters):
         assert gives["off-legend class dropped"] == pytest.approx(0.94594, abs=5e-6)
 
 
-def test_other_references(rasters):
+def test_other_references(compared):
     """Point 2: the released raster and all-touched polygons are other references."""
-    found = {m["name"]: m for m in audit.audit(rasters)["matrices"] if m["about"] == 13}
-    raster, touched = found["released raster"], found["polygons, all_touched"]
+    raster, touched = (compared[13][n] for n in ("released raster", "polygons, all_touched"))
     assert (raster["n"], touched["n"]) == (38_199, 44_220)
     assert raster["oa"] == pytest.approx(0.9160, abs=5e-5)
     assert touched["oa"] == pytest.approx(0.9243, abs=5e-5)
@@ -114,11 +119,10 @@ def test_other_references(rasters):
     assert (worst["row"], worst["column"], worst["other"]) == ("9", "4", 1717)
 
 
-def test_rows_are_the_map(rasters):
+def test_rows_are_the_map(compared):
     """Point 3: the raster matrix, whose axes are known, equals the printed one, not transposed."""
-    for m in audit.audit(rasters)["matrices"]:
-        if m["name"] == "polygons, centre":
-            assert m["cells_equal"] == m["cells"] > m["cells_equal_transposed"]
+    for m in (named["polygons, centre"] for named in compared.values()):
+        assert m["cells_equal"] == m["cells"] > m["cells_equal_transposed"]
 
 
 @pytest.mark.parametrize("table", [15, 16])
@@ -143,9 +147,9 @@ def test_roads_and_quarry_once_corrected(known):
     assert right.ua["10"] == pytest.approx(0.9827, abs=5e-5)
 
 
-def test_digits_lost_in_the_released_file(rasters):
+def test_digits_lost_in_the_released_file(compared):
     """Point 4: which cells, and that the printed matrix is the one the rasters give."""
-    found = {m["name"]: m for m in audit.audit(rasters)["matrices"] if m["about"] == 14}
+    found = compared[14]
     lost = {(c["printed"], c["other"]) for c in found["released file"]["lost_digits"]}
     assert lost == {(1105, 115), (530, 53), (105, 15), (10, 1), (102, 12)}
     assert found["polygons, centre"]["cells_equal"] == 81
@@ -305,7 +309,7 @@ def test_a_wrong_digit_is_found_and_not_explained_away():
         subject = checks.Subject(one_against_all(matrix), printed | {(row, column): bad},
                                      matrix)
         why += {w.hypothesis for w in checks.explain(
-            bad, row, column, right.loc[row, column], checks.alternatives(subject))}
+            bad, row, column, right.loc[row, column], subject.alternatives)}
     assert len(why) <= 3
     assert sum(name != checks.PADDED for name in why) <= 1, why
 
@@ -335,7 +339,7 @@ def test_each_hypothesis_is_recognised():
         subject = checks.Subject(counts, printed, matrix, others or {})
         return {w.hypothesis for w in checks.explain(
             parse(f"{value:.4f}"), row, column, right.loc[row, column],
-            checks.alternatives(subject))}
+            subject.alternatives)}
 
     assert "axes swapped" in named(right.ua["3"], "3", "pa")
     assert "empty class in the mean" in named(right.f1["mean"] * 9 / 10, "mean", "f1")

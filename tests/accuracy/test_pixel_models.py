@@ -2,9 +2,11 @@
 
 import json
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
+from sklearn.svm import LinearSVC
 
 from experiments import fair_comparison, fair_pixels
 from experiments.fair_pixels import size_of
@@ -29,7 +31,6 @@ def scene():
             legend.code("water"): (0.04, 0.04, 0.03, 0.02, 0.01)}
     bands = np.full((*SHAPE, 10), 0.1, dtype=np.float32)
     for code, values in mean.items():
-        bands[codes == code][:, [0, 1, 2, 6, 8]]  # order of the indices' bands
         for k, v in zip((0, 1, 2, 6, 8), values, strict=True):
             bands[codes == code, k] = v
     inputs = {d: {n: (bands + rng.normal(0, 0.01, bands.shape)).reshape(-1, 10).astype(np.float32)
@@ -79,6 +80,127 @@ def test_the_settings_of_the_classifiers():
         assert {k: given[k] for k in settings} == settings, name
     assert models.MODELS["forest_tuned"].grid == tuple(
         {"leaf": leaf, "prior": prior} for leaf in (1, 5, 20) for prior in (0, 1))
+
+
+def test_pixels_are_drawn_of_every_class_and_date():
+    conifer, quarry = legend.code("conifer"), legend.code("quarry")
+    labels = {"a": np.array([[0, conifer, conifer], [conifer, quarry, conifer]], np.uint8),
+              "b": np.array([[quarry, 0, 0], [0, 0, quarry]], np.uint8)}
+    (date, at, classes, weights), one, two = models.draw(labels, 2, 5)
+    assert (date, one[0], two[0]) == ("a", "a", "b")
+    assert len(at) == 2 and set(at) < {1, 2, 3, 5} and classes.tolist() == [0, 0]
+    assert weights.tolist() == [2, 2]  # four labelled pixels, two drawn
+    assert (one[1].tolist(), one[2].tolist(), one[3].tolist()) == ([4], [models.QUARRY], [1])
+    assert (two[1].tolist(), two[3].tolist()) == ([0, 5], [1, 1])
+    (_, first, *_), (_, second, classes, weights) = models.draw(labels, 2, 5, total=3)
+    assert len(first) == 3 and set(first) < {1, 2, 3, 4, 5}
+    assert sorted(second) == [0, 5] and weights.tolist() == [1, 1]
+    assert classes.tolist() == [models.QUARRY] * 2
+    expected = np.random.default_rng(5).choice(np.array([1, 2, 3, 5]), 2, replace=False)
+    assert at.tolist() == expected.tolist()
+
+
+class Told:
+    """An estimator that maps all pixels as one class, and notes how it was made and fitted."""
+
+    made: ClassVar[list] = []
+
+    def __init__(self, seed, answer=0, **settings):
+        self.answer = answer
+        Told.made.append((seed, answer, settings))
+
+    def fit(self, x, y, sample_weight):
+        Told.made.append((len(y), round(float(sample_weight.mean()), 9), x.shape[1]))
+        self.weight = sample_weight
+        return self
+
+    def predict(self, x):
+        return np.full(len(x), self.answer)
+
+
+def test_settings_are_chosen_on_seasons_left_out(scene, monkeypatch):
+    """Of four classes with as many pixels each, a map of one has F1 0.4 there, 0 elsewhere."""
+    labels, inputs = scene
+    monkeypatch.setattr(Told, "made", [])
+    model = models.Model(Told, "bands", ({"answer": 1}, {"answer": 0}), quick={"rounds": 3})
+    settings, scores = models.choose(inputs, labels, model, 20)
+    assert settings == {"answer": 0}
+    assert scores == [0.0, 0.1]  # class 1 is in no label; (2 × 1 / (1 + 4)) / 4
+    made = Told.made[0::2]
+    assert made == [(0, a, {"rounds": 3}) for _ in range(3) for a in (1, 0)]
+    per_date = 4 * 20
+    assert [n for n, _, _ in Told.made[1::2]] == [
+        per_date * (len(DATES) - len(SEASON_GROUPS[s])) for s in ("june", "july", "winter")
+        for _ in range(2)]
+    assert all(mean == 1 and columns == 10 for _, mean, columns in Told.made[1::2])
+    once = models.Model(Told, "bands", ({"answer": 1},))
+    assert models.choose(inputs, labels, once, 20) == ({"answer": 1}, [])
+    summer = {d: labels[d] for d in SEASON_GROUPS["june"]}
+    assert models.choose(inputs, summer, model, 20) == ({"answer": 1}, [])
+    assert models.choose(inputs, labels, model) == models.choose(
+        inputs, labels, model, models.TUNING_CAP)
+
+
+def test_weights_are_to_the_power_of_the_prior():
+    x, y, w = np.zeros((4, 2)), np.zeros(4, int), np.array([1.0, 1.0, 4.0, 10.0])
+    model = models.Model(Told)
+    for settings, expected in (({}, w / 4), ({"prior": 1}, w / 4), ({"prior": 0}, np.ones(4)),
+                               ({"prior": 0.5}, w ** 0.5 / (w ** 0.5).mean())):
+        before = dict(settings)
+        np.testing.assert_allclose(models.fitted(model, settings, 0, x, y, w).weight, expected)
+        assert settings == before
+
+
+def test_macro_f1_of_weighted_pixels_by_hand():
+    mapped, reference = np.array([0, 0, 3, 3, 5]), np.array([0, 3, 3, 3, 0])
+    weight = np.array([2.0, 1.0, 1.0, 3.0, 4.0])
+    # class 0: 2·2 / (3 + 6); class 3: 2·4 / (4 + 5); class 5 has no reference
+    assert models._macro_f1(mapped, reference, weight) == pytest.approx((4 / 9 + 8 / 9) / 2)
+
+
+def test_the_indices_by_hand():
+    x = np.zeros((2, 10), np.float32)
+    x[:, [0, 1, 2, 6, 8]] = [[0.1, 0.2, 0.3, 0.5, 0.4], [0, 0, 0, -1, 1]]
+    np.testing.assert_allclose(models.IndexRule.indices(x), [
+        [0.2 / 0.8, 0.1 / 0.9, -0.3 / 0.7, -0.2 / 0.6, (0.7 - 0.6) / 1.3],
+        [0, (0.001 - 1) / 1.001, 0, (0.001 - 1) / 1.001, (1.001 - 0.002) / 1.003]], rtol=1e-5)
+
+
+def test_the_index_rule_finds_an_interval():
+    """Quarries have a middle NDVI and nothing else that tells them; the rest is mostly class 2."""
+    ndvi = np.linspace(-0.9, 0.9, 400)
+    x = np.full((400, 10), 0.1, np.float32)
+    x[:, 6], x[:, 2] = 0.1 * (1 + ndvi), 0.1 * (1 - ndvi)
+    y = np.where(abs(ndvi) < 0.2, models.QUARRY, np.where(ndvi < 0.4, 2, 4)).astype(np.uint8)
+    weight = np.ones(400)
+    rule = models.IndexRule().fit(x, y)
+    assert ((rule.predict(x) == models.QUARRY) == (y == models.QUARRY)).mean() > 0.99
+    assert rule.rest_ == 2
+    assert rule.classes_.tolist() == [2, 4, models.QUARRY]
+    weight[y == 4] = 3
+    assert models.IndexRule().fit(x, y, weight).rest_ == 4
+    weight[y == 2] = 9
+    assert models.IndexRule().fit(x, y, weight).rest_ == 2
+    wide = models.IndexRule().fit(x, y, np.where(y == models.QUARRY, 1e6, 1e-6))
+    assert (wide.predict(x)[y == models.QUARRY] == models.QUARRY).all()
+    everywhere = models.IndexRule().fit(x, np.full(400, models.QUARRY, np.uint8))
+    assert (everywhere.predict(x) == models.QUARRY).all()
+
+
+def test_the_linear_machine_is_that_of_liblinear():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 3)).astype(np.float32)
+    y = (x[:, 0] + 0.5 * x[:, 1] > 0).astype(int)
+    ours = models.Scaled(cost=0.5, unit=2.0, seed=4).fit(x, y)
+    given = {"C": 0.5, "dual": False, "max_iter": 200, "tol": 1e-3, "random_state": 4}
+    assert {k: ours.model_.get_params()[k] for k in given} == given
+    peer = LinearSVC(**given).fit(2 * x, y)
+    np.testing.assert_array_equal(ours.predict(x), peer.predict(2 * x))
+    np.testing.assert_allclose(ours.model_.coef_, peer.coef_)
+    usual = models.Scaled()
+    assert (usual.cost, usual.unit, usual.seed) == (1.0, 1.0, 0)
+    heavy = models.Scaled().fit(x, y, np.where(y == 1, 50.0, 0.01))
+    assert heavy.predict(x).mean() > y.mean() + 0.1
 
 
 def test_merged_classes_are_trained_as_one(scene):

@@ -70,6 +70,37 @@ def test_no_class_gets_more_points_than_pixels():
     assert max(ranks[3]) < 5000
 
 
+def test_a_draw_depends_on_the_seed_and_its_own_class_alone():
+    design = pd.DataFrame({"pixels": [90, 40], "points": [5, 40]}, index=[2, 7])
+    drawn, again, alone = (draw_ranks(d, 3) for d in (design, design, design.loc[[7]]))
+    assert list(drawn) == [2, 7]
+    assert drawn[2].tolist() == again[2].tolist() == sorted(set(drawn[2].tolist()))
+    assert drawn[7].tolist() == alone[7].tolist() == list(range(40))
+    assert drawn[2].tolist() != draw_ranks(design, 4)[2].tolist()
+    expected = np.random.default_rng([3, 2]).choice(90, 5, replace=False)
+    assert drawn[2].tolist() == sorted(expected)
+
+
+def test_points_are_shared_out_by_hand():
+    """In proportion within the bounds; what rounding leaves goes to the largest fractions."""
+    pixels, half = pd.Series([600, 300, 100], [1, 2, 3]), pd.Series([0.5] * 3, [1, 2, 3])
+
+    def points(n, **options):
+        return design_sample(pixels, half, n, **options).points.tolist()
+
+    assert points(100, rule="proportional") == [60, 30, 10]
+    assert points(105, rule="proportional") == [63, 32, 10]  # of 63, 31.5 and 10.5
+    assert points(100, rule="equal") == [34, 33, 33]
+    assert points(1000, rule="equal") == [600, 300, 100]
+    assert points(500, rule="equal") == [200, 200, 100]
+    assert points(20, rule="proportional", class_se={3: 0.25}) == [11, 5, 4]  # 10.67, 5.33, 4
+    assert points(200, minimum=40) == [107, 53, 40] and points(300) == [167, 83, 50]
+    assert points(None, target_se=0.05)[2] == 50 and sum(points(None, target_se=0.05)) == 150
+    assert design_sample(pixels, half, 100, rule="optimal").pixels.tolist() == [600, 300, 100]
+    with pytest.raises(InputError, match=r"need at least 150 points \(rule compromise\), and"):
+        points(149)
+
+
 def test_the_limits_of_a_design_are_allowed():
     few, half = pd.Series([10, 20], [1, 2]), pd.Series([0.5, 0.5], [1, 2])
     assert design_sample(few, half, 30, minimum=1).points.tolist() == [10, 20]

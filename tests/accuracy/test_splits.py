@@ -135,6 +135,73 @@ def test_the_same_seed_gives_the_same_folds(codes):
         assert (first != other).any()
 
 
+def test_what_is_not_stated_is_five_folds_of_seed_0(codes):
+    large = [np.tile(c, (2, 3)) for c in codes]
+    for protocol, given in ((splits.random_pixels, ()), (splits.random_patches, (64,)),
+                            (splits.polygons_out, ())):
+        usual, stated, other, fewer = (
+            [f.region for f in folds] for folds in (
+                protocol(large), protocol(large, *given, 5, 0), protocol(large, *given, 5, 1),
+                protocol(large, *given, 4, 0)))
+        assert len(usual) == 5 and len(fewer) == 4
+        np.testing.assert_array_equal(usual, stated)
+        assert (np.array(usual) != other).any()
+    folds = [*splits.random_pixels(large), *splits.random_patches(large),
+             *splits.polygons_out(large)]
+    assert [f.name for f in folds] == [f"{kind}-{n}" for kind in (
+        "random-pixels", "random-patches", "polygons") for n in range(1, 6)]
+    assert all(f.dates == () and (f.blocked == f.region).all() for f in folds)
+    assert [f.windows_may_touch for f in folds] == [True] * 5 + [False] * 5 + [True] * 5
+    usual, stated = splits.make_fold(codes, None, "NE"), splits.make_fold(
+        codes, None, "NE", splits.BUFFER)
+    np.testing.assert_array_equal(usual.blocked, stated.blocked)
+    assert usual.name == "NE" and (usual.blocked != usual.region).any()
+    assert [f.name for f in splits.season_place_folds(codes)] == [
+        f"{s}-{q}" for s, q in zip(splits.SEASONS, splits.QUADRANTS, strict=False)]
+
+
+def test_random_pixels_are_those_labelled_on_any_date(codes):
+    drawn = np.random.default_rng(0).integers(0, 5, codes[0].shape)
+    labelled = (codes[0] > 0) | (codes[1] > 0)
+    for number, fold in enumerate(splits.random_pixels(codes)):
+        np.testing.assert_array_equal(fold.region, labelled & (drawn == number))
+
+
+def test_random_patches_are_whole_and_as_many_in_each_fold():
+    codes = [np.ones((70, 100), np.uint8)]  # of 32 pixels: 3 × 4 patches, the last ones cut
+    number = sum(k * f.region for k, f in enumerate(splits.random_patches(codes, 32, 4)))
+    cells = [[np.unique(number[r:r + 32, c:c + 32]) for c in range(0, 100, 32)]
+             for r in range(0, 70, 32)]
+    assert all(len(cell) == 1 for row in cells for cell in row)
+    assert sorted(int(cell[0]) for row in cells for cell in row) == [0, 0, 0, 1, 1, 1, 2, 2, 2,
+                                                                     3, 3, 3]
+    assert len(list(splits.random_patches(codes, 32, 12))) == 12  # one each
+    with pytest.raises(InputError, match="12 patches in 70 x 100 pixels; 13 folds"):
+        next(splits.random_patches(codes, 32, 13))
+
+
+def test_a_buffer_is_a_square_around_the_place():
+    region = np.zeros((9, 9), bool)
+    region[4, 3] = True
+    expected = np.zeros((9, 9), bool)
+    expected[2:7, 1:6] = True
+    np.testing.assert_array_equal(splits.with_buffer(region, 2), expected)
+    np.testing.assert_array_equal(splits.with_buffer(region, 0), region)
+    assert not splits.with_buffer(region & False, 2).any()
+    assert splits.with_buffer(region).all()  # BUFFER is more than the scene
+
+
+def test_a_cluster_on_the_middle_belongs_to_the_south_east():
+    """Row 4 and column 4 of 8 are the first of the other half; halves of odd numbers are short."""
+    clusters = np.zeros((8, 8), np.int32)
+    clusters[3:6, 3:6] = 1
+    regions = {q: splits.quadrant_region(clusters, q) for q in splits.QUADRANTS}
+    assert regions["SE"][3:6, 3:6].all()
+    assert [int(regions[q].sum()) for q in ("NW", "NE", "SW", "SE")] == [15, 14, 14, 21]
+    odd = splits.quadrant_region(np.zeros((5, 7), np.int32), "NW")
+    assert odd.sum() == 2 * 3 and odd[:2, :3].all()
+
+
 def test_all_pairs_of_season_and_place_come_in_four_turns(codes):
     names = {f.name for turn in range(4) for f in splits.season_place_folds(codes, turn)}
     assert names == {f"{s}-{q}" for s in splits.SEASONS for q in splits.QUADRANTS}

@@ -111,6 +111,65 @@ def test_mcnemar_vectors():
         uncertainty.mcnemar([[1, 2, 3]])
 
 
+def test_mcnemar_says_which_test_it_is():
+    """25 pixels that differ are enough for χ²; with the correction the gap is one less, but no gap
+    stays none."""
+    table = [[9, 20], [5, 0]]
+    assert uncertainty.mcnemar(table) == (
+        14**2 / 25, stats.chi2.sf(14**2 / 25, 1), 20, 5, "χ² with continuity correction")
+    assert uncertainty.mcnemar(table, correction=False) == (
+        15**2 / 25, stats.chi2.sf(15**2 / 25, 1), 20, 5, "χ²")
+    assert uncertainty.mcnemar([[9, 4], [20, 0]]) == (
+        4.0, pytest.approx(stats.binomtest(4, 24).pvalue), 4, 20, "exact binomial")
+    assert uncertainty.mcnemar(table, exact=True)[::2] == (5.0, 20, "exact binomial")
+    assert uncertainty.mcnemar([[9, 4], [20, 0]], exact=False)[0] == 15**2 / 24
+    assert uncertainty.mcnemar([[9, 0], [0, 1]], exact=False)[:2] == (0.0, 1.0)
+    assert uncertainty.mcnemar([[1, 13], [13, 1]])[:2] == (0.0, 1.0)
+    for bad in ([[1, -1], [2, 3]], [["a", "b"], ["c", "d"]], [1, 2, 3, 4]):
+        with pytest.raises(InputError, match="2 × 2"):
+            uncertainty.mcnemar(bad)
+
+
+def test_what_is_not_stated_is_ten_thousand_draws_of_seed_0_and_95_percent():
+    rng = np.random.default_rng(2)
+    one, parts = rng.integers(0, 900, (40, 2, 2)), [[9, 3, 4], [5, 4, 3]]
+    other = one[:, ::-1]
+    mix = one.sum(axis=(0, 1))
+    for function, given in ((uncertainty.cluster_bootstrap, (one,)),
+                            (uncertainty.paired_cluster_bootstrap, (one, other)),
+                            (uncertainty.reweighted_accuracy, (one, mix))):
+        usual = function(*given)
+        np.testing.assert_equal(usual, function(*given, 10_000, 0, 0.95))
+        for changed in ((10_001, 0, 0.95), (10_000, 1, 0.95), (10_000, 0, 0.94)):
+            assert str(function(*given, *changed)) != str(usual), (function, changed)
+    assert uncertainty.design_effect(one) == uncertainty.design_effect(one, 10_000, 0)
+    assert uncertainty.design_effect(one) != uncertainty.design_effect(one, 10_001, 0)
+    assert uncertainty.design_effect(one) != uncertainty.design_effect(one, 10_000, 1)
+    drawn = uncertainty.redrawn_macro_f1(parts)
+    np.testing.assert_array_equal(drawn, uncertainty.redrawn_macro_f1(parts, 10_000, 0))
+    assert not np.array_equal(drawn, uncertainty.redrawn_macro_f1(parts, 10_000, 1))
+    assert uncertainty.wilson(3, 7) == uncertainty.wilson(3, 7, 0.95)
+
+
+def test_the_intervals_of_two_polygons_by_hand():
+    """Two polygons: each draw is the first twice, both, or the second twice (1, 2 and 1 of 4)."""
+    by_group = np.array([[[8, 0, 0], [2, 0, 0], [0, 0, 0]], [[3, 1, 0], [0, 6, 0], [0, 0, 0]]])
+    found = uncertainty.cluster_bootstrap(by_group, 4000)
+    assert found["overall_accuracy"] == (17 / 20, 8 / 10, 9 / 10)
+    assert found["producers_accuracy"][0] == (11 / 13, 8 / 10, 1)
+    assert found["users_accuracy"][0] == (11 / 12, 3 / 4, 1)
+    assert found["f1"][1] == (pytest.approx(12 / 15), 0, pytest.approx(12 / 13))
+    assert found["macro_f1"].estimate == pytest.approx((22 / 25 + 12 / 15) / 2)
+    for name in uncertainty.PER_CLASS:
+        assert np.isnan(found[name][2]).all(), name
+    effect = uncertainty.design_effect(by_group, 4000)
+    assert (effect.n, effect.groups, effect.overall_accuracy) == (20, 2, 0.85)
+    assert effect.binomial_se == pytest.approx((0.85 * 0.15 / 20) ** 0.5)
+    assert effect.se == pytest.approx(0.05 * 0.5 ** 0.5, rel=0.03)
+    assert effect.design_effect == pytest.approx((effect.se / effect.binomial_se) ** 2)
+    assert effect.effective_n == pytest.approx(20 / effect.design_effect)
+
+
 def test_where_two_maps_are_right():
     a, b, truth = [1, 2, 0, 2, 3], [1, 1, 1, 1, 3], [1, 2, 1, 3, 0]
     assert uncertainty.both_right(a, b, truth).tolist() == [[1, 1], [1, 1]]

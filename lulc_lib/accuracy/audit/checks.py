@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,7 +58,7 @@ class Subject:
     matrix: pd.DataFrame | None = None
     others: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def right(self) -> pd.DataFrame:
         """The metrics as the paper defines them (see ``quantities``)."""
         return quantities(self.counts)
@@ -65,12 +66,18 @@ class Subject:
     @property
     def as_printed(self) -> pd.DataFrame:
         """The same table with the numbers that the paper prints, where it prints them."""
-        table = self.right
+        table = self.right.copy()
         for (row, column), number in self.printed.items():
             if row in table.index:
                 table.loc[row, column] = number.value
         oa = self.printed.get((OVERALL, "oa")) or self.printed.get((MEAN, "oa"))
         return table.assign(oa=oa.value) if oa else table
+
+    @cached_property
+    def alternatives(self) -> list[tuple[str, str, pd.DataFrame]]:
+        """All tables of values that the hypotheses give: (hypothesis, description, values)."""
+        return [(name, label, values) for name, hypothesis in HYPOTHESES.items()
+                for label, values in hypothesis(self).items()]
 
     def on_labels(self, matrix: pd.DataFrame) -> pd.DataFrame:
         """Cut another matrix to the classes of the printed one."""
@@ -212,18 +219,12 @@ HYPOTHESES: dict[str, Callable[[Subject], dict[str, pd.DataFrame]]] = {
 """Every hypothesis by its name, in the order in which ties are settled."""
 
 
-def alternatives(subject: Subject) -> list[tuple[str, str, pd.DataFrame]]:
-    """Compute all tables of values that the hypotheses give: (hypothesis, description, values)."""
-    return [(name, label, values) for name, hypothesis in HYPOTHESES.items()
-            for label, values in hypothesis(subject).items()]
-
-
 def explain(printed: Printed, row: str, column: str, right: float,
             tables: list[tuple[str, str, pd.DataFrame]]) -> list[Explanation]:
     """Find every hypothesis that gives the printed digits of one number, exact ones first.
 
-    ``row`` and ``column``: its place in ``tables`` (from :func:`alternatives`); ``right``: its
-    value by definition.
+    ``row`` and ``column``: its place in ``tables`` (``Subject.alternatives``); ``right``: its value
+    by definition.
     """
     exact, early = [], []
     if printed.padded(right):
@@ -277,20 +278,24 @@ def subjects(tables: Tables | None = None, matrices: Matrices | None = None,
 
 def check(tables: Tables | None = None, matrices: Matrices | None = None,
           quotes: pd.DataFrame | None = None) -> list[Checked]:
-    """Give every number of :func:`numbers` its verdict and the hypotheses that reproduce it.
+    """Give every number of :func:`numbers` its verdict and the hypotheses that reproduce it."""
+    said = subjects(tables, matrices, quotes)
+    return check_subjects(said, numbers(tables, quotes))
+
+
+def check_subjects(said: Mapping[int, Subject], listed: list[Number]) -> list[Checked]:
+    """Check numbers of subjects that have been gathered.
 
     Among several explanations those with exact digits come first, then the hypothesis that explains
     most numbers of the same subject; a number under another name is the last guess.
     """
-    said = subjects(tables, matrices, quotes)
-    right = {n: subject.right for n, subject in said.items()}
-    tried = {n: alternatives(subject) for n, subject in said.items()}
     checked = []
-    for number in numbers(tables, quotes):
-        value = float(right[number.about].loc[number.row, number.column])
+    for number in listed:
+        subject = said[number.about]
+        value = float(subject.right.loc[number.row, number.column])
         verdict = number.printed.verdict(value)
         why = [] if verdict == "match" else explain(number.printed, number.row, number.column,
-                                                    value, tried[number.about])
+                                                    value, subject.alternatives)
         checked.append(Checked(number, value, verdict, why))
     weight = Counter((c.number.about, name) for c in checked
                      for name in {why.hypothesis for why in c.explanations})
@@ -307,7 +312,6 @@ def whole_columns(checked: list[Checked], said: Mapping[int, Subject]) -> list[d
     ``as_defined`` and ``reproduced``: of how many printed ``cells`` the definition and the
     hypothesis give the exact digits.
     """
-    tried = {n: alternatives(subject) for n, subject in said.items()}
     columns: dict[tuple[int, str], list[Checked]] = {}
     for c in checked:
         if c.number.table:
@@ -317,7 +321,7 @@ def whole_columns(checked: list[Checked], said: Mapping[int, Subject]) -> list[d
         defined = sum(c.verdict == "match" for c in cells)
         scores = [(sum(c.number.printed.verdict(_cell(values, c.number.row, column)) == "match"
                        for c in cells), name, detail)
-                  for name, detail, values in tried[cells[0].number.about]]
+                  for name, detail, values in said[cells[0].number.about].alternatives]
         best = max(scores, default=(0, "", ""), key=lambda score: score[0])
         if len(cells) > 1 and best[0] > defined:
             better.append({"table": number, "column": column.upper(), "cells": len(cells),

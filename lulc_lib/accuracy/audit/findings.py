@@ -51,7 +51,8 @@ def audit(matrices: Matrices | None = None, overlap: Mapping[str, float] | None 
         column, which is the mean where there is one; verdict; explanation, "" where none fits);
         ``summary``: how many of what.
     """
-    said, checked = checks.subjects(matrices=matrices), checks.check(matrices=matrices)
+    said = checks.subjects(matrices=matrices)
+    checked = checks.check_subjects(said, checks.numbers())
     counts, implied = reconstructions(), checks.identity()
     compared = [{"about": about, "name": name, **_against_printed(subject, matrix)}
                 for about, subject in said.items() for name, matrix in subject.others.items()]
