@@ -91,17 +91,15 @@ class FixedInput(nn.Module):
         """
         reflectance, around = reflectance[:, :len(BANDS)], reflectance[:, len(BANDS):]
         logs = log(reflectance)
-        bands = torch.stack([logs[:, band] for band in TEXTURE_BANDS], dim=1)
-        mean = window_mean(bands, TEXTURE_WINDOW)
-        spread = (window_mean(bands * bands, TEXTURE_WINDOW) - mean * mean).clamp_min(0).sqrt()
-        texture = (logarithm(spread + 0.01) + 3.0) / 0.7
+        return torch.cat([self.level(logs, around), differences(reflectance), texture(logs)], dim=1)
+
+    def level(self, logs: Tensor, around: Tensor | None = None) -> Tensor:
+        """Return (N, 10, H, W): how bright it is, as such or against its surroundings."""
         if self.surroundings is None:
-            level = (logs + 1.9) / 0.7
-        else:
-            means = log(around) if around.shape[1] else self.surroundings.at_pixels(
-                self.surroundings.mean(logs), *logs.shape[2:])
-            level = (logs - means) / 0.5
-        return torch.cat([level, differences(reflectance) / 0.3, texture], dim=1)
+            return (logs + 1.9) / 0.7
+        means = log(around) if around is not None and around.shape[1] else (
+            self.surroundings.at_pixels(self.surroundings.mean(logs), *logs.shape[2:]))
+        return (logs - means) / 0.5
 
 
 FIXED_INPUTS: dict[str, Window | None] = {
@@ -138,7 +136,15 @@ def differences(reflectance: Tensor) -> Tensor:
     """Return (N, 4, H, W): the normalised differences of ``INDICES``, near 0 where all is dark."""
     bands = dict(zip(BANDS, reflectance.clamp_min(0.0005).unbind(1), strict=True))
     return torch.stack([(bands[a] - bands[b]) / (bands[a] + bands[b]).clamp_min(DARKEST)
-                        for a, b in INDICES.values()], dim=1)
+                        for a, b in INDICES.values()], dim=1) / 0.3
+
+
+def texture(logs: Tensor) -> Tensor:
+    """Return (N, 4, H, W): the local standard deviation of log reflectance, on a log scale."""
+    bands = torch.stack([logs[:, band] for band in TEXTURE_BANDS], dim=1)
+    mean = window_mean(bands, TEXTURE_WINDOW)
+    spread = (window_mean(bands * bands, TEXTURE_WINDOW) - mean * mean).clamp_min(0).sqrt()
+    return (logarithm(spread + 0.01) + 3.0) / 0.7
 
 
 def window_mean(values: Tensor, edge: int) -> Tensor:

@@ -7,7 +7,7 @@ field, from the network's pooling grid on: the map is the same bits however a sc
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from operator import itemgetter, methodcaller
 from typing import NamedTuple
 
@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lulc_lib import legend
+from lulc_lib.data.bands import BANDS
 from lulc_lib.errors import InputError
-from lulc_lib.unet import stream
-from lulc_lib.unet.inputs import FixedInput
+from lulc_lib.unet import inputs, stream
+from lulc_lib.unet.inputs import TEXTURE_WINDOW
 from lulc_lib.unet.model import Ensemble, Network
 from lulc_lib.unet.normalise import Normalisation
 from lulc_lib.unet.stream import Rows
@@ -30,6 +31,9 @@ READ = 256
 
 AT_ONCE = {"cpu": 1 << 17, "cuda": 1 << 22}
 """Pixels, about, that pass a network's first layers at once: their arrays fit a CPU's cache."""
+
+SLICE, SLICE_COLUMNS = 64, 1024
+"""Rows, and columns, of which the fixed input's channels are worked out at once."""
 
 Part = tuple[slice, slice]
 """Rows and columns of a scene."""
@@ -106,8 +110,7 @@ class Predictor:
         kept = tuple(slice(max(c.start - self.inner, w.start), min(c.stop + self.inner, w.stop))
                      for c, w in zip(core, window, strict=True))
         parts = stream.extended(map(methodcaller("to", self.device), parts), *more)
-        ready = [self._staged(stage, given, within(window, kept)) for stage, given in
-                 zip(self.stages, stream.shared(parts, len(self.stages)), strict=True)]
+        ready = self._staged(parts, within(window, kept))
         users = [iter(stream.shared(made, self.stage_of.count(number) * len(self.copies)))
                  for number, made in enumerate(ready)]
         (rows, cols), height = within(kept, core), kept[0].stop - kept[0].start
@@ -119,20 +122,35 @@ class Predictor:
         for seen in stream.aligned(*streams):
             yield self._said([f[..., cols] for f in seen])
 
-    def _staged(self, stage: FixedInput | None, parts: Rows, inner: Part) -> Rows:
-        """Yield the channels that a stage makes of the rows and columns ``inner``."""
-        rows, cols = inner
-        if stage is not None:
-            margin = self._rounded(stage.radius)
-            parts = (
-                torch.cat([stage(columns)[:, :, first:last, left:right] for columns, left, right in
-                           stream.windows(iter(w.split(1024, 3)), margin, self.step, dim=3)],
-                          dim=3)
-                for w, first, last in stream.windows(parts, margin, self.step))
+    def _staged(self, parts: Rows, inner: Part) -> list[Rows]:
+        """Return what each stage makes of the rows and columns ``inner``."""
+        (rows, cols), made = inner, []
+        fixed = sum(stage is not None for stage in self.stages)
+        plain = stream.shared(parts, len(self.stages) - fixed + bool(fixed))
+        if fixed:
+            made_once = _by_windows(_logs_and_rest, stream.parted(plain.pop(), SLICE),
+                                    TEXTURE_WINDOW // 2)
+            logs, rest = (stream.shared(part, fixed)
+                          for part in stream.unzipped(map(_apart, made_once), 2))
+        for stage in self.stages:
+            if stage is None:
+                beside = [plain.pop()]
+            else:
+                level = (_by_windows(stage.level, logs.pop(), self._rounded(stage.radius),
+                                     self.step) if stage.surroundings
+                         else map(stage.level, logs.pop()))
+                beside = [level, rest.pop()]
+            made.append(self._joined(beside, rows, cols))
+        return made
+
+    def _joined(self, beside: list[Rows], rows: slice, cols: slice) -> Rows:
+        """Yield a few rows at a time of channels that come in several streams."""
         width = cols.stop - cols.start
         count = max(AT_ONCE[self.device.type] // width // self.step, 1) * self.step
-        for part in stream.parted(stream.between(parts, rows.start, rows.stop), count):
-            yield part[..., cols].contiguous(memory_format=torch.channels_last)
+        first, *others = (stream.between(part, rows.start, rows.stop) for part in beside)
+        for parts in stream.aligned(stream.parted(first, count), *others):
+            yield torch.cat([part[..., cols] for part in parts], dim=1).contiguous(
+                memory_format=torch.channels_last)
 
     def _said(self, seen: list[Tensor]) -> Seen:
         """Return the members' weighted mean probability, averaged over the copies.
@@ -164,6 +182,25 @@ class Predictor:
         parts = (torch.from_numpy(inputs[None, :, top:top + READ]) for top in range(0, rows, READ))
         found = list(self.rows(parts, everything, everything))
         return Seen(*(np.concatenate(a, axis=1) for a in zip(*found, strict=True)))
+
+
+def _logs_and_rest(reflectance: Tensor) -> Tensor:
+    """Return log reflectance, and the channels that do not depend on the surroundings."""
+    logs = inputs.log(reflectance)
+    return torch.cat([logs, inputs.differences(reflectance), inputs.texture(logs)], dim=1)
+
+
+def _apart(channels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return both, each in memory of its own: they are needed for different times."""
+    return channels[:, :len(BANDS)].clone(), channels[:, len(BANDS):].clone()
+
+
+def _by_windows(work: Callable[[Tensor], Tensor], parts: Rows, margin: int, step: int = 1) -> Rows:
+    """Yield what is worked out of rows and columns with ``margin`` pixels around them."""
+    for window, first, last in stream.windows(parts, margin, step):
+        pieces = stream.windows(iter(window.split(SLICE_COLUMNS, 3)), margin, step, dim=3)
+        yield torch.cat([work(columns)[:, :, first:last, left:right]
+                         for columns, left, right in pieces], dim=3)
 
 
 def predict_probabilities(model: Network | Ensemble, scene: xr.DataArray,

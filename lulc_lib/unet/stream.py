@@ -236,18 +236,27 @@ def shared(parts: Iterator[T], count: int) -> list[Iterator[T]]:
 
     (``itertools.tee`` forgets 57 at a time.)
     """
+    return unzipped(map(partial(_repeated, count), parts), count)
+
+
+def _repeated(count: int, part: T) -> tuple[T, ...]:
+    return (part,) * count
+
+
+def unzipped(tuples: Iterator[tuple[T, ...]], count: int) -> list[Iterator[T]]:
+    """Return an iterator over the first values of tuples, one over the second ones, and so on."""
     waiting: list[deque[T]] = [deque() for _ in range(count)]
 
     def one(mine: deque[T]) -> Iterator[T]:
         while True:
             if not mine:
                 try:
-                    part = next(parts)
+                    values = next(tuples)
                 except StopIteration:
                     return
-                for each in waiting:
-                    each.append(part)
-                del part
+                for each, value in zip(waiting, values, strict=True):
+                    each.append(value)
+                del values, value
             yield mine.popleft()
 
     return [one(mine) for mine in waiting]
@@ -297,16 +306,20 @@ def windows(rows: Rows, margin: int, step: int = 1, dim: int = 2
         Rows ``first`` up to ``last`` are those of the window that no other window has as such; at
         the scene's edge they have no margin.
     """
-    held, first = None, 0
+    held, count, first = [], 0, 0
     for part in rows:
-        held = part if held is None else torch.cat([held, part], dim)
-        last = first + max(held.shape[dim] - margin - first, 0) // step * step
+        held.append(part)
+        count += part.shape[dim]
+        last = first + max(count - margin - first, 0) // step * step
         if last - first >= max(4 * margin, 1):
-            yield held, first, last
+            del part
+            held = [torch.cat(held, dim) if len(held) > 1 else held[0]]
+            yield held[0], first, last
             gone = max(last - margin, 0)
-            held, first = held.narrow(dim, gone, held.shape[dim] - gone).clone(), last - gone
-    if held is not None and first < held.shape[dim]:
-        yield held, first, held.shape[dim]
+            held, first = [held[0].narrow(dim, gone, count - gone).clone()], last - gone
+            count -= gone
+    if first < count:
+        yield torch.cat(held, dim) if len(held) > 1 else held[0], first, count
 
 
 def between(rows: Rows, start: int, stop: int) -> Rows:
