@@ -82,8 +82,8 @@ def test_how_many_dates_without_a_permit_are_too_many():
 
 
 def test_what_beyond_the_boundary_is_an_overrun():
-    assert category(PERMIT._replace(overrun_ha=0.25)) == "overrun"
-    assert category(PERMIT._replace(overrun_ha=0.249)) == "licensed"
+    assert category(PERMIT._replace(overrun_ha=0.275)) == "overrun"
+    assert category(PERMIT._replace(overrun_ha=0.274)) == "licensed"
 
 
 def test_closed_with_its_concession():
@@ -108,8 +108,8 @@ def test_when_a_permit_has_ended():
 
 def test_what_was_dug_after_the_permit_is_extraction():
     ended = permit(D3, D4, until=D2)
-    assert category(ended._replace(grown_ha=0.249)) == "abandoned"
-    assert category(ended._replace(grown_ha=0.25)) == "outside_deposit"
+    assert category(ended._replace(grown_ha=0.274)) == "abandoned"
+    assert category(ended._replace(grown_ha=0.275)) == "outside_deposit"
 
 
 def test_in_a_deposit_from_half_of_the_site():
