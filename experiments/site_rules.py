@@ -78,8 +78,8 @@ HELD_OUT = ("study model", "class maps", "left open", "own network")
 FIRST_HELD_OUT = 40
 """… whose numbers start here."""
 
-OBJECTS = tuple((low, high, share) for low, high in (
-    (0.35, 0.6), (0.3, 0.3), (0.25, 0.4), (0.25, 0.3), (0.2, 0.3)) for share in (0.5, 0.75, 1))
+OBJECTS = ((0.35, 0.6, 1), (0.3, 0.3, 0.75), (0.25, 0.3, 0.5), (0.25, 0.3, 0.75), (0.25, 0.3, 1),
+           (0.25, 0.4, 0.75), (0.2, 0.3, 0.75))
 """``low``, ``high`` and ``mapped_share`` of the objects, tried …"""
 PAIRS = ((20, 0.4), (25, 0.2), (25, 0.25), (25, 0.275), (25, 0.3), (25, 0.4), (30, 0.25))
 """… together with tolerance, metres, and minimum overrun, hectares."""
