@@ -54,7 +54,7 @@ do_not_mutate_patterns = ['raise \\w+']
 """
 TESTS = ["lulc_lib/accuracy", "lulc_lib/sites/rules.py", "tests/accuracy",
          "tests/sites/test_rules.py", "tests/sites/test_rules_exactly.py",
-         "tests/study/test_protocols.py", "tests/study/test_intervals.py",
+         "tests/study/test_protocols.py",
          "tests/study/test_properties.py", "tests/study/test_bad_calls.py",
          "tests/study/test_readme.py", "tests/cli/test_cli_accuracy.py"]
 KILLED, SURVIVED, UNREACHED = (1, 24, 14), 0, 33

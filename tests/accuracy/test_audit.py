@@ -356,3 +356,91 @@ def test_each_hypothesis_is_recognised():
     other = matrix + np.random.default_rng(2).integers(0, 50, matrix.shape)
     oa = np.trace(other) / other.to_numpy().sum()
     assert "another reference layer" in named(oa, "overall", "oa", {"raster": other})
+
+
+@pytest.fixture
+def small():
+    """A subject of two classes whose numbers are printed but for one, the UA of class 2."""
+    matrix = confusion.as_confusion([[8, 1], [2, 9]], [1, 2])
+    texts = {("1", "acc"): "0.85", ("2", "acc"): "0.86", ("1", "tnr"): "0.9", ("2", "tnr"): "0.8",
+             ("1", "pa"): "0.8", ("2", "pa"): "0.9", ("1", "ua"): "0.88", ("1", "f1"): "0.84",
+             ("2", "f1"): "0.85", ("mean", "f1"): "0.845", ("overall", "oa"): "0.85"}
+    return checks.Subject(one_against_all(matrix), {k: parse(v) for k, v in texts.items()}, matrix)
+
+
+def test_means_of_printed_numbers_by_hand(small):
+    """An empty class counts 1 for ACC and TNR, else 0; a number that is not printed makes none."""
+    means = checks._printed_means(small, 0).loc["mean"]
+    np.testing.assert_allclose(means[["acc", "tnr", "pa", "f1"]], [0.855, 0.85, 0.85, 0.845])
+    assert np.isnan(means.ua)
+    means = checks._printed_means(small, 2).loc["mean"]
+    np.testing.assert_allclose(means[["acc", "tnr", "pa", "f1"]], [
+        (1.71 + 2) / 4, (1.7 + 2) / 4, 1.7 / 4, 1.69 / 4])
+    assert checks._printed_means(small, 0).drop("mean").isna().all(axis=None)
+
+
+def test_parts_and_other_quantities_by_hand(small):
+    tables = {detail: values for _, detail, values in small.alternatives}
+    parts = tables["F1 from the printed, rounded PA and UA"]
+    assert parts.f1["1"] == pytest.approx(2 * 0.8 * 0.88 / 1.68) and np.isnan(parts.f1["2"])
+    f1 = tables["mean F1 under another name"]
+    right = quantities(small.counts).f1["mean"]
+    assert (f1.loc[["mean", "overall"], ["acc", "tnr", "pa", "ua", "oa"]] == right).all(axis=None)
+    assert f1.f1.isna().all() and f1.loc[["1", "2"]].isna().all(axis=None)
+    printed = tables["mean F1 as printed under another name"]
+    assert printed.loc["overall", "oa"] == 0.845
+    assert tables["OA as printed under another name"].loc["mean", "f1"] == 0.85
+    assert "mean PA as printed under another name" not in tables
+    swapped = tables["axes swapped"]
+    np.testing.assert_allclose(swapped[["pa", "ua"]], quantities(small.counts)[["ua", "pa"]])
+    empty = tables["mean over 4 classes, 2 of them empty"]
+    assert empty.pa["mean"] == pytest.approx(1.7 / 4) and len(
+        [name for name in tables if name.startswith("mean over")]) == 2 * 8
+    table = small.as_printed
+    assert (table.pa["1"], table.f1["mean"], table.oa["1"]) == (0.8, 0.845, 0.85)
+    assert small.right.f1["mean"] == right  # it is not changed by what is printed
+
+
+def test_the_released_matrices_belong_to_the_papers_own_tables():
+    matrix = published.table(14)
+    assert list(checks.subjects(quotes=NO_QUOTES)[14].others) == ["released file"]
+    for number in (13, 14):
+        given = checks.subjects({number: published.table(number)}, quotes=NO_QUOTES)
+        assert not given[13].others and not given[14].others
+    other = checks.subjects({15: published.table(15)}, {14: {"mine": matrix}}, NO_QUOTES)
+    assert list(other[14].others) == ["released file", "mine"]
+    assert list(other[13].others) == ["released file"]
+    assert sorted(other) == [7, 9, 13, 14, 18, 19, 20]
+    assert other[18].matrix is None and not other[18].others
+
+
+def test_another_matrix_explains_a_number_that_was_rounded_early():
+    """0.94594 to three decimals, then a zero added; one exact explanation comes before."""
+    tables = [("another reference layer", "theirs", pd.DataFrame({"oa": [0.94594]}, ["overall"])),
+              ("axes swapped", "turned", pd.DataFrame({"oa": [0.94594]}, ["overall"])),
+              ("rounded parts", "parts", pd.DataFrame({"oa": [0.94601]}, ["overall"]))]
+    found = checks.explain(parse("0.9460"), "overall", "oa", 0.5, tables)
+    assert found == [("rounded parts", "parts", 0.94601), (
+        "another reference layer", "theirs; rounded to 3 decimals, then a zero added", 0.94594)]
+    own = checks.explain(parse("0.9460"), "overall", "oa", 0.94594, [])
+    assert own == [(checks.PADDED, "rounded to 3 decimals, then a zero added", 0.94594)]
+    assert checks.explain(parse("0.9460"), "mean", "oa", 0.5, tables) == []
+
+
+@pytest.mark.parametrize(("text", "unit", "value", "step"), [
+    ("0.50", "", 0.5, 0.01), ("1,105", "", 1105, 1), ("94.60", "%", 0.946, 0.0001),
+    ("94", "%", 0.94, 0.01)])
+def test_numbers_as_printed(text, unit, value, step):
+    number = parse(text, unit)
+    assert number == (text + (" %" if unit else ""), value, step)
+    assert [number.verdict(value + k * step) for k in (0.4, -0.4, 0.6, -1.4, 1.6)] == (
+        ["match", "match", *["rounding" if step < 1 else "mismatch"] * 2, "mismatch"])
+    assert number.verdict(float("nan")) == "mismatch"
+
+
+@pytest.mark.parametrize(("text", "value", "shown"), [
+    ("0.50", 0.12345, "0.123"), ("94.60 %", 0.12345, "12.345 %"), ("94 %", 0.12345, "12.3 %"),
+    ("1105", 11.6, "12"), ("0.5", float("inf"), "not defined")])
+def test_computed_values_have_a_digit_more(text, value, shown):
+    number = parse(*text.split()) if "%" in text else parse(text)
+    assert number.show(value) == shown

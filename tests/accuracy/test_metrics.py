@@ -1,6 +1,7 @@
 """Metrics and means: equal to scikit-learn, to their own formulas, and to published examples."""
 
 import inspect
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -206,3 +207,17 @@ def test_unknown_names():
         metrics.averages(THREE, ["precison"])
     with pytest.raises(InputError, match="class is 'D'; the matrix has A, B, C"):
         metrics.averages(THREE, classes=["A", "D"])
+
+
+def test_what_divides_by_nothing_says_nothing():
+    with warnings.catch_warnings(action="error"):
+        found = metrics.ratio(np.array([0.0, 1.0]), np.array([0.0, 4.0]))
+    assert np.isnan(found[0]) and found[1] == 0.25
+
+
+def test_a_metric_that_is_none_is_named():
+    matrix = as_confusion([[1, 0], [0, 1]], "ab")
+    with pytest.raises(InputError, match=r"^metric is 'recal'"):
+        metrics.averages(matrix, ["recal"])
+    with pytest.raises(InputError, match=r"^class is 'c'; the matrix has a, b$"):
+        metrics.averages(matrix, classes=["c"])
