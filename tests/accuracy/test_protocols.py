@@ -109,6 +109,43 @@ def test_rocks_covers_clips_and_targets_by_hand():
     assert found["ensembles"].isna().sum() == 6  # new seasons, places and calibration: no fold
 
 
+def test_targets_of_new_seasons_and_places_by_hand():
+    """A season is assessed beside the quadrant, a place in it: means of folds, worst networks."""
+    def part(right, missed):
+        matrix = np.zeros((10, 10), int)
+        matrix[0, 0], matrix[1, 0] = right, 90 - right
+        matrix[9, 9], matrix[0, 9] = 10 - missed, missed
+        return matrix.tolist()
+
+    def job(beside, inside, sure):
+        at = np.eye(BINS)[int(sure * BINS)]
+        table = [(10 * at).tolist(), (10 * sure * at).tolist(), (8 * at).tolist(), [1.0]]
+        return {"confusion": {"place_known": part(*beside), "place_held_out": part(*inside)},
+                "reliability": {"place_known": [], "place_held_out": [table] * len(TEMPERATURES)}}
+
+    folds = {"july-SE": {"0": job((90, 0), (90, 0), 0.95), "1": job((80, 0), (90, 2), 0.95),
+                         "ensemble": job((85, 0), (90, 1), 0.9)},
+             "june-NW": {"0": job((70, 0), (90, 5), 0.95), "ensemble": job((80, 0), (90, 2), 0.9)}}
+    values = {"temperature": 1.0, "jobs": {"a": folds, "b": {}}}
+    targets = {target.what: target for target in protocols.TARGETS}
+    f1 = {missed: 2 * (10 - missed) / (20 - missed) for missed in range(6)}
+
+    def macro(right):
+        return (2 * right / (90 + right) + 1) / 2
+
+    for what, single, ensemble in (
+            ("new season: overall accuracy, mean", (0.95 + 0.8) / 2, 0.925),
+            ("new season: overall accuracy, worst", 0.8, 0.9),
+            ("new season: macro F1, mean", ((macro(90) + macro(80)) / 2 + macro(70)) / 2,
+             (macro(85) + macro(80)) / 2),
+            ("new season and place: quarry F1, mean", ((f1[0] + f1[2]) / 2 + f1[5]) / 2,
+             (f1[1] + f1[2]) / 2),
+            ("new season and place: quarry F1, worst", f1[5], f1[2]),
+            ("new season and place: calibration error", 0.15, 0.1)):
+        found = [targets[what].reached(values, "a", networks) for networks in (False, True)]
+        np.testing.assert_allclose(found, [single, ensemble], err_msg=what)
+
+
 @pytest.mark.parametrize("name", ["spring", "july-N", "NNE", "7"])
 def test_unknown_folds_are_refused(name):
     with pytest.raises(InputError, match="fold is"):
