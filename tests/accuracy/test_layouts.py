@@ -7,6 +7,7 @@ import pytest
 
 from lulc_lib import cli
 from lulc_lib.accuracy.assess import read_areas, read_comparison
+from lulc_lib.accuracy.assess.csv_cells import read_text, split_lines
 from lulc_lib.accuracy.assess.layouts import orientation, recognise
 from lulc_lib.errors import InputError
 
@@ -66,6 +67,25 @@ def test_what_was_read_is_said(name, labels, kind, notes):
     assert found.kind == (f"pairs of classes, {kind}" if "lines" in kind else
                           f"confusion matrix (labelled), {kind} classes in its rows")
     assert list(found.notes) == notes and not found.pixels
+
+
+@pytest.mark.parametrize(("name", "rows", "hint"), [
+    ("arcgis.csv", None, ""), ("envi.txt", "map", ""), ("rkappa.csv", "map", ""),
+    ("scp.csv", "map", ""), ("sk.csv", "reference", ""), ("otb.csv", "reference", ""),
+    ("gee_matrix.csv", None, "Earth Engine's own errorMatrix has the reference in its rows")])
+def test_a_layout_becomes_a_labelled_table(name, rows, hint):
+    """Classes down the side and along the top, the counts between them, nothing in the corner."""
+    text = read_text(CASES / name)
+    layout = recognise(text, [cells for _, cells in split_lines(text, name)])
+    found = read_comparison(CASES / name, rows or "map")
+    labels, size = found.labels, len(found.labels)
+    counts = found.matrix.to_numpy().T if rows == "reference" else found.matrix.to_numpy()
+    assert layout.cells[0][:size + 1] == ["", *labels]
+    assert [line[:size + 1] for line in layout.cells[1:size + 1]] == [
+        [label, *map(str, line)] for label, line in zip(labels, counts, strict=True)]
+    if rows:
+        assert layout.rows == rows
+    assert layout.hint == hint
 
 
 def test_orfeo_toolbox_has_the_reference_in_its_rows():
