@@ -4,14 +4,17 @@ import datetime as dt
 import hashlib
 import os
 import re
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from lulc_lib import __version__
 from lulc_lib.accuracy.assess import Comparison, as_json, assess, write_report
+from lulc_lib.accuracy.assess.assessment import amount
 from lulc_lib.accuracy.assess.report import (
     RIGHT,
     WRONG,
@@ -23,6 +26,7 @@ from lulc_lib.accuracy.assess.report import (
 )
 from lulc_lib.accuracy.confusion import as_confusion
 from lulc_lib.accuracy.metrics import METRICS, PER_CLASS, averages, binary_parts
+from lulc_lib.accuracy.uncertainty import cluster_bootstrap
 from lulc_lib.errors import InputError
 
 DAY = dt.date(2025, 3, 4)
@@ -203,6 +207,81 @@ def test_sentences():
     pixels = assess(Comparison.of_matrix(as_confusion([[5, 1], [0, 3]], "ab"), "t", pixels=True))
     assert "cluster bootstrap" in page(pixels) and "Wilson" not in page(pixels)
     assert pixels.worst_confusions() == ["1 of 4 reference units of b (25.0 %) are mapped as a."]
+
+
+def test_what_was_judged_and_what_the_intervals_rest_on():
+    """Class a in nine polygons, b in ten, c in none."""
+    by_group = np.zeros((12, 3, 3), np.int64)
+    by_group[:9, 0, 0], by_group[2:, 1, 1], by_group[0, 1, 0], by_group[3, 0, 1] = 5, 7, 1, 2
+    matrix = as_confusion(by_group.sum(axis=0), "abc")
+    comparison = Comparison.of_matrix(
+        matrix, "map", ["a note"], pixels=True,
+        dropped={"map_no_data": 2, "off_map": 0, "of_no_data": 1})
+    found = assess(replace(comparison, by_group=by_group, names={"a": "wood"}))
+    assert found.judged == (
+        "Judged: 118 pixels. Not judged: 2 reference pixels where the map has no data; 1 shapes of "
+        "no class.")
+    assert replace(found, comparison=replace(comparison, dropped={})).judged == (
+        "Judged: 118 pixels. Not judged: nothing.")
+    assert found.interval_words() == (
+        "95 % intervals: 12 polygons (or points) redrawn 10000 times. Not reliable, with fewer "
+        "than 10: a (9).")
+    assert found.absent == ["c"] and found.classes == ["a", "b"]
+    assert found.over("f1") == "2 classes, without c (no reference)"
+    plain = as_json(found)
+    assert list(plain) == ["labels", "matrix", "n", "dropped", "notes", "overall_accuracy", "kappa",
+                           "per_class", "macro", "weighted", "micro", "names", "intervals"]
+    assert (plain["labels"], plain["n"], plain["notes"]) == (["a", "b", "c"], 118, ["a note"])
+    assert plain["matrix"] == [[45, 2, 0], [1, 70, 0], [0, 0, 0]]
+    assert plain["dropped"] == {"map_no_data": 2, "off_map": 0, "of_no_data": 1}
+    assert plain["overall_accuracy"] == pytest.approx(115 / 118) and plain["names"] == {"a": "wood"}
+    assert plain["per_class"]["a"]["support"] == 46
+    assert plain["per_class"]["b"]["users_accuracy"] == pytest.approx(70 / 71)
+    assert plain["per_class"]["c"]["f1"] is None
+    assert plain["macro"]["classes"] == ["a", "b"]
+    assert plain["macro"]["producers_accuracy"] == pytest.approx((45 / 46 + 70 / 72) / 2)
+    assert plain["weighted"]["producers_accuracy"] == pytest.approx(115 / 118)
+    assert plain["micro"]["f1"] == pytest.approx(115 / 118)
+    assert not plain["macro"]["left_out"]
+    spans, drawn = plain["intervals"], cluster_bootstrap(by_group)
+    assert (spans["polygons"], spans["replicates"]) == (12, 10_000)
+    assert spans["overall_accuracy"] == list(drawn["overall_accuracy"][1:])
+    assert spans["macro_f1"] == list(drawn["macro_f1"][1:])
+    assert spans["per_class"]["b"] == {
+        name: list(drawn[name][1][1:]) for name in ("f1", "producers_accuracy", "users_accuracy")}
+    assert spans["per_class"]["c"]["f1"] == [None, None]
+
+
+def test_the_worst_confusions_and_the_interval_in_words():
+    counts = [[50, 9, 1, 0], [2, 40, 3, 4], [5, 6, 30, 0], [7, 0, 0, 20]]
+    found = assess(compared(counts, "abcd"))
+    assert found.worst_confusions() == [
+        "9 of 55 reference units of b (16.4 %) are mapped as a.",
+        "7 of 64 reference units of a (10.9 %) are mapped as d.",
+        "6 of 55 reference units of b (10.9 %) are mapped as c.",
+        "5 of 64 reference units of a (7.8 %) are mapped as c.",
+        "4 of 24 reference units of d (16.7 %) are mapped as b."]
+    assert len(found.worst_confusions(2)) == 2
+    low, high = stats.binomtest(140, 177).proportion_ci(method="wilson")
+    assert found.oa_interval() == (
+        f"95 % interval of OA {low:.4f} to {high:.4f} (Wilson), if the 177 units are independent "
+        "random draws; pixels of polygons are not")
+    few = assess(compared([[5, 1, 0], [0, 0, 0], [0, 0, 4]], "abc"))
+    assert few.over("users_accuracy") == "2 classes, undefined for b"
+    assert assess(compared([[5, 1], [0, 0]], "ab")).over("users_accuracy") == (
+        "1 class, undefined for b")
+    assert amount(5.0, 0.0) == ("5", "0") and amount(5.0, float("nan")) == ("5", "–")
+    assert amount(12.34567, 12.0) == ("12.3", "12.0") and amount(1e6, 100.0) == ("1000000", "100")
+
+
+def test_area_adjusted_estimates_as_plain_values():
+    plain = as_json(assess(Comparison.of_matrix(OLOFSSON, "test"), AREAS))["area_adjusted"]
+    assert list(plain) == ["overall_accuracy", "overall_accuracy_se", "per_class", "design"]
+    assert plain["design"] == "stratified_by_map"
+    assert plain["overall_accuracy"] == pytest.approx(0.94651, abs=5e-6)
+    assert 1.96 * plain["overall_accuracy_se"] == pytest.approx(0.01848, abs=5e-6)
+    assert plain["per_class"]["A"]["area"] == pytest.approx(21158 / 0.09, rel=1e-4)
+    assert len(plain["per_class"]) == 4
 
 
 def test_it_is_written_whole_or_not_at_all(tmp_path, monkeypatch):

@@ -144,6 +144,38 @@ def test_non_response_is_counted_and_left_out():
             "75, other 1 of 325)") in notes[0]
 
 
+OF_POINTS = ("OA, PA, F1 and kappa of the counts describe the points, whose classes have other "
+             "shares than the map's; the area-adjusted estimates describe the map.")
+
+
+def test_what_a_sample_says_of_itself():
+    """Two of three classes are labelled in part; the third is right, or wrong, in every point."""
+    strata = pd.DataFrame({"pixels": [50, 4, 900], "points": [4, 4, 40]}, [1, 2, 3])
+    points = pd.DataFrame({"map_class": [1] * 4 + [2] * 4 + [3] * 40,
+                           "label": [1, 2, -1, None] + [2] * 4 + [3] * 40})
+    matrix, complete, notes = count_labelled(points, strata, NAMES)
+    assert matrix.to_numpy().tolist() == [[1, 1, 0], [0, 4, 0], [0, 0, 40]]
+    assert list(matrix.index) == ["1", "2", "3"] and complete == ["2"]
+    few = (f"Fewer than {FEW} points of other map classes turned out to be deforestation, forest "
+           "gain, forest: what the map misses of them is hardly seen, so that the standard errors "
+           "of their area and producer's accuracy are too small.")
+    assert notes == [
+        "Non-response: 2 of 48 points have no label (1 cannot be told, 1 not labelled; "
+        "deforestation 2 of 4). They are left out, as if they were like the others of their class.",
+        OF_POINTS, "forest: 40 of 40 points are right; that its user's accuracy has a standard "
+        "error of 0 is a limit of the formula (Wilson's 95 % interval 0.912 to 1.000).", few]
+    points["label"] = points.label.where(points.map_class < 3, 1)
+    matrix, complete, notes = count_labelled(points, strata, NAMES)
+    assert matrix["1"].tolist() == [1, 0, 40]
+    assert notes[2].startswith("forest: 0 of 40 points are right; ")
+    assert notes[3].startswith(f"Fewer than {FEW} points of other map classes turned out to be "
+                               "forest gain: ")
+    points["label"] = [4] * 4 + [2] * 4 + [3] * 40
+    matrix, _, notes = count_labelled(points, strata, NAMES)
+    assert list(matrix.index) == ["1", "2", "3", "4"]
+    assert notes[0] == OF_POINTS and notes[1].startswith("deforestation: 0 of 4 points are right")
+
+
 def test_text_labels_count_as_their_numbers():
     points, strata = table_8()
     points["label"] = points.label.astype(int).astype(str).where(points.index > 0, " ")
