@@ -52,6 +52,7 @@ class Raster:
             raise InputError(f"{self.name}: the file has no CRS; a scene must be georeferenced")
         self.grid = Grid(source.crs, source.transform, source.shape)
         self.block: tuple[int, int] = source.block_shapes[0]
+        self.slow = source.driver != "GTiff" or self.path.startswith(("http://", "https://"))
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the open file behind: another process opens its own."""
@@ -109,7 +110,7 @@ class Cube:
     """Variables of an xarray data set on one grid; pixels are read when they are asked for."""
 
     def __init__(self, name: str, grid: Grid) -> None:
-        self.name, self.grid, self.block = name, grid, (512, 512)
+        self.name, self.grid, self.block, self.slow = name, grid, (512, 512), True
         self.variables: dict[str, xr.DataArray] = {}
 
     def add(self, key: str, name: str, values: xr.DataArray) -> Layer:

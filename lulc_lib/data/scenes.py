@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
@@ -51,6 +52,9 @@ from lulc_lib.errors import InputError
 
 BLOCK_PIXELS = 1 << 22
 """About the number of pixels read at a time when a scene is surveyed."""
+
+KEPT_BLOCK = 512
+"""Pixels, edge of the blocks of a file of pixels that take long to read."""
 
 CELL = 256
 """Pixels, edge of a scene's cells: a survey tells which of them hold data."""
@@ -299,13 +303,37 @@ class Scene:
             dn = _pixels(self.read(w) for w in sample_windows(self.shape))
         return scene_offset(self.declared, dict(zip(BANDS, dn, strict=True)), offset, self.name)
 
+    @property
+    def slow(self) -> bool:
+        """Whether its pixels are decoded, resampled or fetched whenever they are read."""
+        return any(x.source.slow or x.source.grid != self.grid for x in self._layers)
+
+    def kept_in(self, path: Path) -> Scene:
+        """Return the same scene, read from the GeoTIFF that :meth:`survey` has made of it."""
+        kept, scene = Raster(str(path)), copy(self)
+        kept.grid = self.grid
+        scene._layers, scene._scl, scene._shifts, scene._mask = kept.layers(), None, {}, False
+        return scene
+
     def survey(self, offset: int | None = None,
-               advance: Callable[[int], object] = lambda pixels: None) -> Survey:
+               advance: Callable[[int], object] = lambda pixels: None,
+               keep: Path | None = None) -> Survey:
         """Return the radiometric offset and sums of reflectance, in one pass over the file.
 
         ``offset`` as in :func:`read_scene`; ``advance`` is called with the pixels of every block
-        read.
+        read; ``keep`` is a GeoTIFF to be made of them.
         """
+        if keep is None:
+            return self._survey(offset, advance)
+        profile = {"count": len(BANDS), "height": self.shape[0], "width": self.shape[1],
+                   "dtype": "uint16", "crs": self.crs, "transform": self.transform, "tiled": True,
+                   "blockxsize": KEPT_BLOCK, "blockysize": KEPT_BLOCK, "interleave": "band",
+                   "bigtiff": "IF_SAFER"}
+        with rasterio.open(keep, "w", driver="GTiff", **profile) as file:
+            return self._survey(offset, advance, file)
+
+    def _survey(self, offset: int | None, advance: Callable[[int], object],
+                keep: rasterio.io.DatasetWriter | None = None) -> Survey:
         radiometry.check_offset(offset)
         count, total, squares = (np.zeros(len(BANDS)) for _ in range(3))
         data = np.zeros([-(-n // CELL) for n in self.shape], dtype=bool)
@@ -314,6 +342,8 @@ class Scene:
         downwards = sorted(windows(self.shape, self.block, BLOCK_PIXELS), key=lambda w: w.col_off)
         for window in downwards:  # so that blocks of 20 m are still at hand for the next window
             dn = self.read(window)
+            if keep is not None:
+                keep.write(dn, window=window)
             for k, band in enumerate(dn):
                 values = band.astype(np.float64).ravel()
                 count[k] += np.count_nonzero(band)

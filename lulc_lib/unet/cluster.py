@@ -37,6 +37,7 @@ from lulc_lib.io.progress import note
 from lulc_lib.unet.checkpoint import StoredModel
 from lulc_lib.unet.map_files import (
     CACHE,
+    SURVEY_CACHE,
     Classified,
     Classifier,
     classified,
@@ -275,7 +276,7 @@ def _classify_block(classifier: Classifier, scene: Scene, core: Part, outputs: S
 
 
 def _survey(scene: Scene, offset: int | None) -> Survey:
-    with rasterio.Env(GDAL_CACHEMAX=CACHE):
+    with rasterio.Env(GDAL_CACHEMAX=SURVEY_CACHE[scene.slow]):
         return scene.survey(offset)
 
 

@@ -6,7 +6,7 @@ Memory does not grow with the scene; the map is the one that a single pass over 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +36,7 @@ from lulc_lib.data.geotiff import (
 from lulc_lib.data.radiometry import Offset, to_reflectance
 from lulc_lib.data.scenes import CELL, Scene, Survey, open_scene
 from lulc_lib.errors import InputError
-from lulc_lib.io import check_outputs
+from lulc_lib.io import check_outputs, unfinished, writing
 from lulc_lib.io.progress import LOG, Progress, duration, note
 from lulc_lib.unet.applicability import Applicability
 from lulc_lib.unet.checkpoint import StoredModel
@@ -66,8 +66,11 @@ KEPT = 2
 """Arrays of ``base_channels`` channels, as high as the receptive field's radius, that a network
 keeps while rows stream through it: the skip connections of all levels together."""
 
-CACHE = 128_000_000
-"""Bytes of blocks that GDAL keeps when a file is classified (rasterio takes no megabytes)."""
+CACHE = 64_000_000
+"""Bytes of blocks that GDAL keeps when a scene is classified."""
+
+SURVEY_CACHE = {True: 2 * CACHE, False: CACHE // 4}
+"""The same before, when it is surveyed; for a scene that is slow to read, a row of its blocks."""
 
 LONG = 20_000_000
 """Pixels of a scene from which on its time is told beforehand."""
@@ -91,7 +94,8 @@ def classify_file(scene: Path | str | Scene, output: Path | str, stored: StoredM
     """Classify a scene of any form and size into a Cloud-Optimised GeoTIFF of legend codes.
 
     The file is read twice: once for the radiometric offset and the scene's statistics, then tile by
-    tile.
+    tile. Pixels that are decoded (JPEG 2000, Zarr, …), resampled or fetched are kept uncompressed
+    meanwhile, 20 bytes each, in a temporary folder beside the output.
 
     Parameters
     ----------
@@ -138,18 +142,20 @@ def classify_file(scene: Path | str | Scene, output: Path | str, stored: StoredM
                "applicability": applicability}
     opened = scene if isinstance(scene, Scene) else open_scene(scene)
     check_outputs(outputs, [opened.path], dict.fromkeys(outputs, SUFFIXES))
-    with rasterio.Env(GDAL_CACHEMAX=CACHE), opened as source:
+    cache = SURVEY_CACHE[opened.slow]
+    with ExitStack() as scratch, rasterio.Env(GDAL_CACHEMAX=cache), opened as source:
         parts = [core for core, _ in tiles(
             stored.model, *source.shape, *tile_size(stored, source.shape, tile))]
         with _bar("reading", source, progress) as bar:
-            survey = source.survey(offset, bar.update)
+            survey, source = _surveyed(source, offset, bar.update, output, scratch)
         classifier = Classifier(stored, survey, tta, applicability is not None)
         counts = np.zeros((2, 256), int)
         _tell_time(classifier, source, parts)
         tags = map_tags(stored, survey.offset, tta, model_name)
         LOG.info("%s; %d tiles on %s", "; ".join(f"{k} {v}" for k, v in tags.items()), len(parts),
                  next(stored.model.parameters()).device)
-        with ExitStack() as stack, _bar("classifying", source, progress) as bar:
+        with (ExitStack() as stack, rasterio.Env(GDAL_CACHEMAX=CACHE),
+              _bar("classifying", source, progress) as bar):
             writers = map_writers(stack, outputs, source, tags, stored.applicability)
             for core in parts:
                 for part, block in classifier.blocks(source, core):
@@ -389,6 +395,17 @@ def map_writers(stack: ExitStack, outputs: Mapping[str, Path | None], source: Sc
 
 def _window(part: Part) -> Window:
     return Window.from_slices(*part)
+
+
+def _surveyed(scene: Scene, offset: int | None, advance: Callable[[int], object],
+              output: Path | str, stack: ExitStack) -> tuple[Survey, Scene]:
+    """Survey a scene; return it as it is read fastest until ``stack`` is closed."""
+    if not scene.slow:
+        return scene.survey(offset, advance), scene
+    with writing(Path(output)):
+        place = stack.enter_context(unfinished(output)) / "scene.tif"
+        survey = scene.survey(offset, advance, place)
+        return survey, stack.enter_context(scene.kept_in(place))
 
 
 def _tell_time(classifier: Classifier, scene: Scene, cores: Sequence[Part]) -> None:

@@ -107,6 +107,27 @@ def test_areas_without_data_cost_nothing(write_raster, stored, tmp_path, monkeyp
     assert sum(done.pixels.values()) == 75 * 90
 
 
+def test_pixels_that_take_long_are_read_once(write_raster, stored, tmp_path, monkeypatch):
+    """Decoded, resampled or fetched ones are kept while tiles are classified, then forgotten."""
+    path, read = write_raster("scene.tif", made_dn(), BANDS), []
+    there = sorted(tmp_path.iterdir())
+    with open_scene(path) as scene:
+        assert not scene.slow
+        classify_file(scene, tmp_path / "map.tif", stored, tile=16)
+        expected = rasterio.open(tmp_path / "map.tif").read()
+        source = scene._layers[0].source
+        source.slow, real = True, source.read
+        monkeypatch.setattr(source, "read", lambda keys, window: read.append(window) or real(
+            keys, window))
+        for number in range(2):  # the scene can be used again
+            out = tmp_path / f"{number}.tif"
+            classify_file(scene, out, stored, tile=16)
+            assert np.array_equal(rasterio.open(out).read(), expected)
+            assert sum(w.width * w.height for w in read) == (1 + number) * 75 * 90
+    made = [p for p in tmp_path.iterdir() if p not in there and p.stem.split(".")[0] not in "map01"]
+    assert made == []
+
+
 def test_tta_equals_one_pass_at_odd_sizes(write_raster, stored, tmp_path):
     path = write_raster("scene.tif", made_dn()[:, 26:, 30:-1].clip(1), BANDS)
     classify_file(path, tmp_path / "map.tif", stored, tta=True, tile=16)
