@@ -86,3 +86,15 @@ def test_agreement_of_rankings():
     long = pd.Series({"a": 0.9, "b": 0.8, "c": 0.7})
     assert ranking.agreement(long, long)["kendall"] == 1
     assert not ranking.agreement(long, -long)["same_first"]
+    short = pd.Series({"c": 2.0, "b": 1.0, "a": 3.0, "e": 9.0})
+    found = ranking.agreement(pd.Series({"a": 3.0, "b": 2.0, "c": 1.0, "d": np.nan}), short)
+    assert found == {"kendall": pytest.approx(1 / 3), "spearman": pytest.approx(0.5),
+                     "same_first": True, "classifiers": 3}  # a, b and c are in both
+
+
+def test_what_are_no_p_values():
+    assert ranking.holm([0.02, 0.02, 1.0, 0.0]).tolist() == [0.06, 0.06, 1.0, 0.0]
+    assert ranking.holm([]).tolist() == []
+    for bad in ([-0.1], [np.nan], [[0.1, 0.2]], 0.5):
+        with pytest.raises(InputError, match="between 0 and 1"):
+            ranking.holm(bad)
