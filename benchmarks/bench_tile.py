@@ -7,8 +7,9 @@ A network as the study's members, only narrower (random weights, ``--base`` chan
 GeoTIFFs of repeated parts, those of real scenes with ``--parts``; a process of its own classifies
 each, and its resident memory is read ten times a second. Memory of the network's arrays does not
 depend on the weights; a file given with ``--checkpoint`` is measured instead. CPU seconds are also
-given per megapixel. With ``--safe`` the last size is written as a SAFE product of JPEG 2000 bands,
-and the GeoTIFF holds what is read from it; the two maps must be equal. memory.png shows the curves.
+given for each megapixel beyond a scene of one cell, which tells what a start takes. With ``--safe``
+the last size is written as a SAFE product of JPEG 2000 bands, and the GeoTIFF holds what is read
+from it; the two maps must be equal. memory.png shows the curves.
 What is measured is kept in ``--folder``, where a run that was stopped goes on.
 """
 
@@ -21,7 +22,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,9 @@ from lulc_lib.unet.checkpoint import build
 
 TILE = 10_980
 """Pixels, edge of a Sentinel-2 tile."""
+
+CELL = 256
+"""Pixels, edge of the scene that tells how long a start takes."""
 
 POINTS = 60
 """Points of a memory curve that are kept."""
@@ -93,27 +96,30 @@ def measure_all(folder: Path, args: argparse.Namespace) -> list[dict[str, Any]]:
         if not same.exists():
             write_same(same, write_safe(safe, edges[-1], edges[-1], parts))
         scenes[f"{edges[-1]} SAFE"] = edges[-1], safe
+    scenes = {"start GeoTIFF": (CELL, folder / "start_20230709.tif"), **scenes}
     for name, (edge, scene) in reversed(scenes.items()):
         kept = folder / f"{name}.json"
         if not kept.exists():
             if not scene.exists():
                 write_scene(scene, edge, edge, parts)
-            found = measure(scene, model, folder / f"{name} map.tif")
             kept.write_text(json.dumps(
-                {"form": name.split()[1], "megapixels": edge**2 / 1e6, **found,
-                 "cpu_s_per_megapixel": found["cpu_s"] / (edge**2 / 1e6)}))
-    rows = [json.loads((folder / f"{name}.json").read_text()) for name in scenes]
+                {"form": name.split()[1], "megapixels": edge**2 / 1e6,
+                 **measure(scene, model, folder / f"{name} map.tif")}))
+    start, *rows = (json.loads((folder / f"{name}.json").read_text()) for name in scenes)
+    for row in rows:
+        row["start_cpu_s"] = start["cpu_s"]
+        row["cpu_s_per_megapixel"] = ((row["cpu_s"] - start["cpu_s"])
+                                      / (row["megapixels"] - start["megapixels"]))
     if args.safe:
         rows[-1]["pixels_that_differ"] = differing(
             *(folder / f"{name} map.tif" for name in list(scenes)[-2:]))
     return rows
 
 
-def further(rows: list[dict[str, Any]]) -> list[float]:
-    """Return the CPU seconds of a further megapixel, from each size of GeoTIFF to the next."""
-    tiffs = [r for r in rows if r["form"] == "GeoTIFF"]
-    return [(b["cpu_s"] - a["cpu_s"]) / (b["megapixels"] - a["megapixels"])
-            for a, b in pairwise(tiffs)]
+def growth(rows: list[dict[str, Any]]) -> float:
+    """Return by which share the CPU seconds of a megapixel differ between sizes of GeoTIFF."""
+    seconds = [r["cpu_s_per_megapixel"] for r in rows if r["form"] == "GeoTIFF"]
+    return max(seconds) / min(seconds) - 1
 
 
 def differing(one: Path, other: Path) -> int:
@@ -145,7 +151,7 @@ def memory_curves(rows: list[dict[str, Any]], model: str) -> Figure:
     largest = max(r["peak_mb"] for r in rows if r["megapixels"] == sizes[-1])
     return titled(fig, f"{sizes[-1]:.0f} megapixels take {largest:,.0f} MB at most",
                   f"lulc classify, one pass, {model}; each scene in a process of its own, whose "
-                  "start counts.")
+                  "start does not count.")
 
 
 def main() -> None:
@@ -164,7 +170,7 @@ def main() -> None:
              else f"the study's networks, {args.base} channels wide")
     write_figure(memory_curves(rows, model), FIGURE)
     record("tile", {"model": model, "sizes": rows, "peak_mb": max(r["peak_mb"] for r in rows),
-                    "cpu_s_of_each_further_megapixel": further(rows)})
+                    "growth": growth(rows)})
 
 
 if __name__ == "__main__":
