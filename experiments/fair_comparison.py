@@ -300,8 +300,8 @@ def steps(runs: Runs) -> list[dict[str, Any]]:
     side = [
         ("forest, bands standardised by scene", "paper", "forest_ee_per_scene", held,
          "normalisation", six),
-        ("paper's U-Net, quarter width, ten bands", "paper", "paper_narrow", held, "architecture",
-         six),
+        ("paper's U-Net, ten bands", "paper", "paper", held, "architecture", six),
+        ("the same, quarter width", "paper", "paper_narrow", held, "architecture", six),
         ("two U-Nets, bands standardised by scene", "paper", "former", held, "normalisation",
          "three U-Nets"),
         ("forest, assessed on every polygon", "paper", "forest_ee", "all", "test set", six),
