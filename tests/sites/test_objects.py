@@ -117,6 +117,21 @@ def test_hysteresis_keeps_what_is_connected_to_something_sure(pit):
     assert (np.isin(labels, list(keep)) == (by_label > 0)).all()
 
 
+def test_the_map_draws_what_it_shows_and_probability_what_it_hides(pit):
+    codes, probability = np.full_like(pit, FIELD), np.zeros(pit.shape, np.float32)
+    codes[10:20, 10:20] = QUARRY  # 100 of 130 likely pixels: shown
+    probability[10:20, 10:23] = 0.3
+    codes[40:47, 40:50] = QUARRY  # 70 of 100: hidden
+    probability[40:50, 40:50] = 0.3
+    codes[25:35, 30:40] = QUARRY  # to the network unlikely, but likelier than all else
+    given = grid_map(codes), grid_map(codes).copy(data=probability)
+    assert find_objects(*given).area_ha.tolist() == pytest.approx([1.0, 1.0, 1.0])
+    wider = find_objects(*given, Settings(mapped_share=0.8))
+    assert wider.area_ha.tolist() == pytest.approx([1.3, 1.0, 1.0])
+    alone = find_objects(*given, Settings(high=0.31))  # nowhere sure
+    assert alone.area_ha.tolist() == pytest.approx([1.0, 1.0, 0.7])
+
+
 def test_no_data_is_not_clear(pit):
     pit[:10] = legend.NO_DATA
     objects = label_objects(grid_map(pit), None, Settings())
