@@ -40,6 +40,12 @@ def keep_freed_memory() -> None:
         adjust(TRIM_THRESHOLD, 8 * HEAP)
 
 
+def give_back_memory() -> None:
+    """Give what is free back to the system all the same, before work that takes other arrays."""
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def pick_device() -> torch.device:
     """Return the accelerator if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")

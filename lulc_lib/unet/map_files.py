@@ -40,7 +40,7 @@ from lulc_lib.io import check_outputs, unfinished, writing
 from lulc_lib.io.progress import LOG, Progress, duration, note
 from lulc_lib.unet.applicability import Applicability
 from lulc_lib.unet.checkpoint import StoredModel
-from lulc_lib.unet.device import keep_freed_memory
+from lulc_lib.unet.device import give_back_memory, keep_freed_memory
 from lulc_lib.unet.gaps import Strips
 from lulc_lib.unet.inputs import FIXED_INPUTS, USUAL
 from lulc_lib.unet.normalise import statistics_of
@@ -59,7 +59,7 @@ from lulc_lib.unet.predict import (
 MEMORY = 800e6
 """Bytes, about what the network's largest arrays may take together when a file is classified."""
 
-WIDEST = 4096
+WIDEST = 3072
 """Pixels, columns of the widest tile: rows that are read and brought to network input count too."""
 
 KEPT = 2
@@ -156,6 +156,7 @@ def classify_file(scene: Path | str | Scene, output: Path | str, stored: StoredM
                  next(stored.model.parameters()).device)
         with (ExitStack() as stack, rasterio.Env(GDAL_CACHEMAX=CACHE),
               _bar("classifying", source, progress) as bar):
+            give_back_memory()
             writers = map_writers(stack, outputs, source, tags, stored.applicability)
             for core in parts:
                 for part, block in classifier.blocks(source, core):
@@ -178,15 +179,16 @@ def tile_size(stored: StoredModel, shape: tuple[int, int], tile: int | None = No
               ) -> tuple[int, int]:
     """Return rows and columns of tiles whose networks' arrays stay within :data:`MEMORY`.
 
-    Memory grows with a tile's width only, so tiles are as high as the scene.
+    Memory grows with a tile's width only, so tiles are as high as the scene, and equally wide.
     """
     if tile is not None:
         return tile, tile
     step, (rows, cols) = 2**stored.model.depth, shape
     networks = getattr(stored.model, "members", [stored.model])
     column = sum(4 * KEPT * m.widths[0] * (m.trunk_radius + 2 * 2**m.depth) for m in networks)
-    width = min(max(int(MEMORY / column) // BLOCK * BLOCK, BLOCK), WIDEST)
-    return -(-rows // step) * step, min(width, -(-cols // step) * step)
+    most = min(max(int(MEMORY / column) // BLOCK * BLOCK, BLOCK), WIDEST)
+    width = -(-cols // -(-cols // most))
+    return -(-rows // step) * step, min(-(-width // CELL) * CELL, -(-cols // step) * step)
 
 
 class Block(NamedTuple):

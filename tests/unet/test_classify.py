@@ -385,15 +385,16 @@ def test_the_packaged_model_is_the_default(write_raster, checkpoint, tmp_path, m
 
 
 def test_tiles_are_as_wide_as_memory_allows():
-    """All rows of a scene; fewer columns for a larger network, in whole blocks of the file."""
+    """All rows of a scene in equal tiles; fewer columns for a larger network, in whole cells."""
     small, paper = (StoredModel(build(c), Normalisation("per_scene"), c)
                     for c in (get_config("smoke"), get_config("default").with_(base_channels=512)))
     assert tile_size(small, (1003, 801)) == (1004, 804)
-    assert tile_size(small, (10_980, 10_980)) == (10_980, 4096)
+    assert tile_size(small, (10_980, 10_980)) == (10_980, 2816)  # four of them
+    assert tile_size(small, (10_980, 3072)) == (10_980, 3072)
     rows, cols = tile_size(paper, (20_000, 10_980))
     assert rows == 20_000
-    assert cols < 4096
-    assert cols % 512 == 0
+    assert cols < 2816
+    assert cols % 256 == 0
 
 
 MEASURE = r"""
