@@ -31,15 +31,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         scene = write_scene(Path(scratch) / "scene_20230709.tif", args.edge, args.edge)
 
-        def run(name: str, client: object = None) -> dict[str, float]:
+        small = write_scene(Path(scratch) / "small_20230709.tif", 512, 512)
+
+        def run(name: str, client: object = None, path: Path = scene, settings: Settings = settings
+                ) -> dict[str, float]:
             wall, cpu = time.perf_counter(), time.process_time()
-            list(classify_scenes([Job(open_scene(scene), {"output": Path(scratch) / name})],
+            list(classify_scenes([Job(open_scene(path), {"output": Path(scratch) / name})],
                                  stored, settings, client))
             return {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu}
 
         alone = run("alone.tif")
         with connected(f"local:{args.workers}") as client:
-            run("first.tif", client)  # the workers' imports
+            run("first.tif", client, small, settings._replace(edge=128))  # the workers' imports
             spread = run("spread.tif", client)
     megapixels = args.edge**2 / 1e6
     record("cluster", {
