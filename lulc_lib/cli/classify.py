@@ -39,8 +39,9 @@ been added (processing baseline 04.00 and later) is decided from metadata and pi
 are not of 10 m (degrees, 20 m), the scene is resampled to 10 m in its UTM zone, or to --like.
 
 MAP is a uint8 Cloud-Optimised GeoTIFF of class codes with a colour table; a QGIS style with the
-classes' names (.qml) is written beside it. Memory stays at about 1-2 GB whatever the scene's size,
-and the map is the one that the whole scene at once would give.
+classes' names (.qml) is written beside it. Memory stays at about 1.5 GB whatever the scene's size,
+and the map is the one that the whole scene at once would give. Pixels that are decoded (JPEG 2000,
+NetCDF, Zarr), resampled or fetched lie beside MAP until it is whole, 20 bytes each.
 
 --applicability says where the map can be trusted. A pixel is inside the area of applicability if,
 to the network, it looks like the data that it was trained and assessed on; outside (sea, cloud,
