@@ -184,6 +184,15 @@ def test_bad_files_are_refused_by_value_and_rule(read, text, message):
         read(text, "map")
 
 
+def test_the_largest_numbers_of_classes_and_units(read):
+    found = read("true,predicted\n" + "".join(f"{i},1\n" for i in range(1, 1001)))
+    assert len(found.labels) == 1000
+    largest = 2**53 - 1
+    assert read(f"{largest},0\n0,0\n", "map").n == largest
+    with pytest.raises(InputError, match=r"2\^53"):
+        read(f"{largest + 1},0\n0,0\n", "map")
+
+
 def test_pairs_without_a_header_are_explained(read):
     with pytest.raises(InputError, match="need a header line: true,predicted"):
         read("1,2\n1,1\n2,2\n", "map")

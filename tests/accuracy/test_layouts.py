@@ -184,6 +184,19 @@ def test_counts_of_pairs_must_be_whole(tmp_path):
         read_comparison(path)
 
 
+def test_orfeo_toolbox_with_the_map_in_its_rows(tmp_path):
+    path = tmp_path / "m.csv"
+    path.write_text("#Produced labels (rows):1,2\n#Reference labels (columns):1,2\n5,1\n2,7\n")
+    assert read_comparison(path).matrix.to_numpy().tolist() == [[5, 1], [2, 7]]
+
+
+def test_all_other_tables_of_the_plugin_are_named(tmp_path):
+    path = tmp_path / "m.csv"
+    path.write_text("> ERROR MATRIX\n\t> Reference\nV_Classified\ta\tb\na\t5\t1\nb\t2\t7\n\n"
+                    "> ACCURACY\nx\t1\n\n> AREA\ny\t2\n")
+    assert "Tables of the file that were not read: ACCURACY; AREA." in read_comparison(path).notes
+
+
 def test_panels_are_joined(tmp_path):
     """GRASS writes five columns a panel; the text report has tabs and MAP2 down the side."""
     text = ("\nError Matrix (MAP1: reference, MAP2: classification)\nPanel #1 of 2\n\t\t\t  MAP1\n"

@@ -116,6 +116,9 @@ def test_the_limits_of_a_design_are_allowed():
     ({"target_se": 0}, "the target standard error is 0; it must lie between 0 and 0.5"),
     ({"class_se": {7: 0.05}}, "class 7; it must be above 0, and at most 0.5, for one of 1, 2, 3"),
     ({"anticipated": ANTICIPATED + 0.1}, "each must lie between 0 and 1"),
+    ({"anticipated": ANTICIPATED + 0.05}, "each must lie between 0 and 1"),
+    ({"anticipated": ANTICIPATED - 0.6}, "each must lie between 0 and 1"),
+    ({"n": 7, "rule": "equal"}, r"need at least 8 points \(rule equal\)"),
 ])
 def test_designs_that_cannot_be(change, message):
     with pytest.raises(InputError, match=message):

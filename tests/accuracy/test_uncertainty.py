@@ -173,6 +173,8 @@ def test_the_intervals_of_two_polygons_by_hand():
 def test_where_two_maps_are_right():
     a, b, truth = [1, 2, 0, 2, 3], [1, 1, 1, 1, 3], [1, 2, 1, 3, 0]
     assert uncertainty.both_right(a, b, truth).tolist() == [[1, 1], [1, 1]]
+    a, b, truth = [1] * 10, [1] * 5 + [2] * 5, [1] * 4 + [2] * 4 + [1] * 2
+    assert uncertainty.both_right(a, b, truth).tolist() == [[4, 2], [3, 1]]
     with pytest.raises(InputError, match="one grid"):
         uncertainty.both_right([1], [1], [1, 2])
     with pytest.raises(InputError, match="nothing to assess"):
