@@ -183,7 +183,7 @@ def test_counts_behind_tables_18_to_20():
     """Point 6: one solution each, the same points in all three, class 5 from the total."""
     for table in (18, 19, 20):
         found = reconstruct_counts(table)
-        assert found.support.tolist() == SUPPORTS
+        assert found.support.tolist() == SUPPORTS and found.index.name == "class"
         assert (found[["tp", "fp", "fn", "tn"]].sum(axis=1) == 280).all()
         assert found.fp.sum() == found.fn.sum()
         assert (found.solutions == 1).all() and (found.digits_met == 5).all()

@@ -240,6 +240,7 @@ def test_an_unclassified_row_with_pixels_counts(tmp_path):
                     .replace("150\n", "152\n"))
     found = read_comparison(path)
     assert found.n == 152 and found.matrix.loc["Unclassified", "Forest"] == 2
+    assert not any("left out" in note for note in found.notes)
 
 
 @pytest.mark.parametrize("below", ["Producer;.9;.8;\nUser;.9;.7;\nOverall Accuracy;.8\n",

@@ -68,6 +68,8 @@ def test_no_class_gets_more_points_than_pixels():
     ranks = draw_ranks(design, 3)
     assert [len(set(r)) for r in ranks.values()] == [1, 30, 369]
     assert max(ranks[3]) < 5000
+    whole = design_sample(few, ANTICIPATED[:3], 1000, class_se={2: 0.04})  # would need 150
+    assert whole.points.tolist() == [1, 30, 969]
 
 
 def test_a_draw_depends_on_the_seed_and_its_own_class_alone():
