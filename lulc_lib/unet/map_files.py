@@ -59,7 +59,7 @@ from lulc_lib.unet.predict import (
 MEMORY = 800e6
 """Bytes, about what the network's largest arrays may take together when a file is classified."""
 
-WIDEST = 3072
+WIDEST = 2560
 """Pixels, columns of the widest tile: rows that are read and brought to network input count too."""
 
 KEPT = 2
@@ -156,9 +156,9 @@ def classify_file(scene: Path | str | Scene, output: Path | str, stored: StoredM
                  next(stored.model.parameters()).device)
         with (ExitStack() as stack, rasterio.Env(GDAL_CACHEMAX=CACHE),
               _bar("classifying", source, progress) as bar):
-            give_back_memory()
             writers = map_writers(stack, outputs, source, tags, stored.applicability)
             for core in parts:
+                give_back_memory()
                 for part, block in classifier.blocks(source, core):
                     counts += write_block(writers, block, part)
                     bar.update(block.steps.size)

@@ -384,16 +384,18 @@ def test_the_packaged_model_is_the_default(write_raster, checkpoint, tmp_path, m
     assert rasterio.open(tmp_path / "map.tif").tags()["model"] == store.STUDY_MODEL
 
 
-def test_tiles_are_as_wide_as_memory_allows():
+def test_tiles_are_as_wide_as_memory_allows(monkeypatch):
     """All rows of a scene in equal tiles; fewer columns for a larger network, in whole cells."""
     small, paper = (StoredModel(build(c), Normalisation("per_scene"), c)
                     for c in (get_config("smoke"), get_config("default").with_(base_channels=512)))
     assert tile_size(small, (1003, 801)) == (1004, 804)
-    assert tile_size(small, (10_980, 10_980)) == (10_980, 2816)  # four of them
-    assert tile_size(small, (10_980, 3072)) == (10_980, 3072)
+    assert tile_size(small, (10_980, 10_980)) == (10_980, 2304)  # five of them
+    assert tile_size(small, (10_980, 2560)) == (10_980, 2560)
+    monkeypatch.setattr(map_files, "MEMORY", 400e6)
+    assert tile_size(small, (10_980, 10_980)) == (10_980, 2304)
     rows, cols = tile_size(paper, (20_000, 10_980))
     assert rows == 20_000
-    assert cols < 2816
+    assert cols < 2304
     assert cols % 256 == 0
 
 
