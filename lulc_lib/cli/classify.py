@@ -113,8 +113,7 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bands", metavar="NAMES",
                         help="the bands' names in the file's order, such as B02,B03,B04,…, where "
                         "it names none; 'x' for one that is not needed")
-    parser.add_argument("--time", metavar="TIME",
-                        help="which time of a series, such as 2023-07-09")
+    parser.add_argument("--time", metavar="TIME", help="which time of a series, such as 2023-07-09")
     parser.add_argument("--like", type=Path, metavar="FILE",
                         help="bring the scene to the grid of this raster (10 m pixels)")
     parser.add_argument("--mask-clouds", action="store_true",

@@ -32,7 +32,6 @@ EUROMINE_TERMS = (
     "Contains modified Copernicus Sentinel data 2015-2024.")
 """Goes with the data of :mod:`lulc_lib.data.euromine`, and with weights trained with them."""
 
-ROLES = ("training", "test", "reference", "published_map")
 KINDS = ("scene", "labels", "polygons", "map", "table")
 
 
@@ -161,7 +160,8 @@ def select(role: str | None = None, kind: str | None = None, site: str | None = 
     Parameters
     ----------
     role, kind, site, date : str, optional
-        One of ``ROLES``, of ``KINDS``, of ``SITES``; YYYY-MM-DD. None for any.
+        "training", "test", "reference" or "published_map"; one of ``KINDS``, of ``SITES``;
+        YYYY-MM-DD. None for any.
 
     Raises
     ------

@@ -449,8 +449,7 @@ def _mark(data: NDArray[np.bool_], held: NDArray[np.bool_], window: Window) -> N
     rows, cols = (np.unique([s.start, *range(-(-s.start // CELL) * CELL, s.stop, CELL)])
                   for s in window.toslices())
     held = np.logical_or.reduceat(held, rows - rows[0], axis=0)
-    data[np.ix_(rows // CELL, cols // CELL)] |= np.logical_or.reduceat(
-        held, cols - cols[0], axis=1)
+    data[np.ix_(rows // CELL, cols // CELL)] |= np.logical_or.reduceat(held, cols - cols[0], axis=1)
 
 
 def _copy(values: NDArray[np.uint16], window: Window, out: NDArray[np.uint16], place: Window

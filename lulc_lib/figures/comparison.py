@@ -182,8 +182,7 @@ def critical_difference(ranks: Mapping[str, float], difference: float, title: st
         left = number < half
         level = -1.1 - 0.55 * (number if left else len(order) - 1 - number)
         edge = 0.6 if left else len(order) + 0.4
-        ax.plot([ranks[name], ranks[name], edge], [0, level, level], color=style.QUIET,
-                linewidth=1)
+        ax.plot([ranks[name], ranks[name], edge], [0, level, level], color=style.QUIET, linewidth=1)
         ax.plot(ranks[name], 0, "o", color=style.OURS)
         ax.text(edge, level, f" {name} ({ranks[name]:.2f}) ", ha="right" if left else "left",
                 va="center", fontsize=9)

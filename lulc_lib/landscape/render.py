@@ -201,8 +201,7 @@ def _add_texture(rng: Rng, out: Floats, layout: Layout, truth: Codes, scene: Sce
         part, fine = TEXTURE_WEIGHT.get(key, 1.0), 0.3 if key == "urban" else 0.5
         rest = np.sqrt(np.clip(spec.within_sd**2 - spec.within_pc1**2, 0, None))
         t = texture.get(key, texture[""])[at].clip(-2.6, 2.8)
-        out[:, at] += part * (spec.within_pc1[:, None] * t
-                              + fine * rest[:, None] * grain[:, at])
+        out[:, at] += part * (spec.within_pc1[:, None] * t + fine * rest[:, None] * grain[:, at])
 
 
 def _to_twenty_metres(band: Floats) -> Floats:

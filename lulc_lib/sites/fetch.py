@@ -160,8 +160,7 @@ def _present(service: Service, name: str | None, folder: Path, bounds: Bounds,
             and (name is None or fold(name) == fold(fetched.layer)))
     recent = age <= dt.timedelta(days=max_age_days)
     if same and recent and shapely.box(*fetched.bounds).covers(shapely.box(*bounds)):
-        return Outcome(service.layer, "cached", path, fetched.count,
-                       f"of {fetched.fetched[:10]}")
+        return Outcome(service.layer, "cached", path, fetched.count, f"of {fetched.fetched[:10]}")
     return None
 
 

@@ -88,8 +88,7 @@ def write_sites(path: Path, sites: gpd.GeoDataFrame, observations: gpd.GeoDataFr
         parts = {k: stack.enter_context(written_whole(p)) for k, p in targets.items()}
         _geopackage(parts["gpkg"], flat, observations)
         degrees = flat.to_crs(4326)
-        degrees.to_file(parts["geojson"], driver="GeoJSON", layer=path.stem,
-                        COORDINATE_PRECISION=7)
+        degrees.to_file(parts["geojson"], driver="GeoJSON", layer=path.stem, COORDINATE_PRECISION=7)
         rows = _csv_rows(degrees)
         rows.to_csv(parts["csv"], index=False, float_format="%.6g")
         types = ",".join(f'"{_kind(column)}"' for column in rows)

@@ -109,8 +109,7 @@ def track_sites(maps: Mapping[date, xr.DataArray],
         if not same_grid(maps[day], grid):
             raise InputError(f"the map of {day} lies on another grid than that of {dates[0]}; "
                              "bring all maps to one grid first")
-    series = _Series(maps, dict(probabilities or {}), dates, settings, pixel_area(grid),
-                     progress)
+    series = _Series(maps, dict(probabilities or {}), dates, settings, pixel_area(grid), progress)
     found = sorted((site for window in series.windows() for site in _sites_of(series, window)),
                    key=lambda site: site.first)
     observations = _observations(found, dates, grid.rio.crs)
@@ -235,8 +234,7 @@ class _Series:
         wide = tuple(slice(max(s.start - 1, 0), s.stop + 1) for s in window.place)
         beyond = [(int(s.start == 0), int(s.stop == size))
                   for s, size in zip(window.place, self.shape, strict=True)]
-        return np.pad(self.maps[day].variable[wide].values, beyond,
-                      constant_values=legend.NO_DATA)
+        return np.pad(self.maps[day].variable[wide].values, beyond, constant_values=legend.NO_DATA)
 
 
 def _close_together(boxes: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:

@@ -241,8 +241,7 @@ class Augment:
         water = water + (self.uniform(count, 1, 1, 1, low=0.0002, high=0.004)
                          * self.normal(*part.shape))
         share = region[:, 0]
-        target[at] = torch.where(share > 0.95, WATER,
-                                 torch.where(share > 0.05, IGNORE, target[at]))
+        target[at] = torch.where(share > 0.95, WATER, torch.where(share > 0.05, IGNORE, target[at]))
         x[at] = part + region * (water - part)
 
     def paste_cover(self, x: Tensor, target: Tensor, cover: Tensor) -> None:

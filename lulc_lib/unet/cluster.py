@@ -329,8 +329,7 @@ def _tasks(client: Client, runs: Sequence[_Run]) -> Iterator[tuple[_Run, Part, A
     for run in runs:
         if run.todo:
             scene, outputs = run.job.scene, list(run.job.outputs)
-            survey = run.survey or client.submit(
-                _survey, scene, run.settings.offset, pure=False)
+            survey = run.survey or client.submit(_survey, scene, run.settings.offset, pure=False)
             classifier = client.submit(_classifier, run.stored, survey, run.tta,
                                        "applicability" in outputs, pure=False)
             for core in run.todo:

@@ -44,20 +44,23 @@ class Strips:
         self.cols = grown(whole, (FAR, FAR), scene.shape)[1]
 
     def read(self, part: Part) -> NDArray[np.uint16]:
-        """Return DN (band, row, col) of a part, whose rows lie in one row of cells; 0 is a gap."""
-        top = part[0].start // READ * READ
-        for former in [at for at in self._held if at < top - READ]:
+        """Return DN (band, row, col) of a part; 0 is a gap. Rows far above it are let go."""
+        rows, cols = part
+        tops = range(rows.start // READ * READ, rows.stop, READ)
+        for former in [at for at in self._held if at < tops[0] - READ]:
             del self._held[former]
-        return self._strip(top)[:, *within(self._place(top), part)]
+        places = [(slice(max(rows.start, top), min(rows.stop, top + READ)), cols) for top in tops]
+        return np.concatenate([self._strip(top)[:, *within(self._place(top), place)]
+                               for top, place in zip(tops, places, strict=True)], axis=1)
 
     def filled(self, part: Part) -> NDArray[np.uint16]:
         """Return the same with gaps filled; 0 where there is no value either."""
-        out = self.read(part).copy()
+        out = self.read(part)
         for cell in cells(part, READ):
             inner = within(part, cell)
             if not out[:, *inner].all():
                 around = grown(_cell(cell), (FAR, FAR), self.scene.shape)
-                out[:, *inner] = filled(self._around(around), within(around, cell))
+                out[:, *inner] = filled(self.read(around), within(around, cell))
         return out
 
     def _place(self, top: int) -> Part:
@@ -67,14 +70,6 @@ class Strips:
         if top not in self._held:
             self._held[top] = self.scene.read(Window.from_slices(*self._place(top)))
         return self._held[top]
-
-    def _around(self, part: Part) -> NDArray[np.uint16]:
-        rows, cols = part
-        tops = range(rows.start // READ * READ, rows.stop, READ)
-        return np.concatenate([
-            self._strip(top)[:, *within(self._place(top), (
-                slice(max(rows.start, top), min(rows.stop, top + READ)), cols))]
-            for top in tops], axis=1)
 
 
 def cells(part: Part, edge: int) -> list[Part]:

@@ -336,7 +336,7 @@ def write_block(writers: Mapping[str, RasterWriter], block: Block, core: Part) -
     """Write a block's parts; return what :func:`count_codes` counts."""
     parts = stored_as(block, writers)
     for what, values in parts.items():
-        writers[what].write(values, _window(core))
+        writers[what].write(values, Window.from_slices(*core))
     return count_codes(parts)
 
 
@@ -387,16 +387,11 @@ def map_writers(stack: ExitStack, outputs: Mapping[str, Path | None], source: Sc
              "entropy": ["entropy, share of the largest possible"]}
     for what, names in bands.items():
         if outputs.get(what) is not None:
-            writers[what] = stack.enter_context(
-                shares_writer(outputs[what], *grid, names, tags))
+            writers[what] = stack.enter_context(shares_writer(outputs[what], *grid, names, tags))
     if outputs.get("applicability") is not None:
         writers["applicability"] = stack.enter_context(
             applicability_writer(outputs["applicability"], *grid, area.threshold, tags))
     return writers
-
-
-def _window(part: Part) -> Window:
-    return Window.from_slices(*part)
 
 
 def _surveyed(scene: Scene, offset: int | None, advance: Callable[[int], object],

@@ -172,8 +172,7 @@ class Predictor:
             total = total / len(self.copies)
         features = (torch.cat(seen[:count], 1) if self.features
                     else total.new_empty((1, 0, *total.shape[2:])))
-        return Seen(total[0].float().cpu().numpy(),
-                    features[0].float().cpu().numpy())
+        return Seen(total[0].float().cpu().numpy(), features[0].float().cpu().numpy())
 
     def whole(self, inputs: NDArray[np.float32]) -> Seen:
         """Return what the networks say of network input (channel, row, col) of any size."""

@@ -334,8 +334,7 @@ def _bare(name: str, cells: list[list[str]]) -> tuple[pd.DataFrame, list[str]]:
     return pd.DataFrame(values, index=labels, columns=labels), notes
 
 
-def _labelled(name: str, cells: list[list[str]]
-              ) -> tuple[pd.DataFrame, list[str], Side | None]:
+def _labelled(name: str, cells: list[list[str]]) -> tuple[pd.DataFrame, list[str], Side | None]:
     """Read counts with labels; lines and columns of sums are checked, of metrics left out."""
     width, height = (_classes(labels) for labels in (cells[0][1:], [c[0] for c in cells[1:]]))
     columns = [plain_label(cell) for cell in cells[0][1:width + 1]]

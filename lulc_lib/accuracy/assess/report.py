@@ -35,8 +35,7 @@ PAGE_PIXELS = 1040
 
 def write_report(assessment: Assessment, path: Path, inputs: Mapping[str, Path]) -> None:
     """Write the report; ``inputs``: role → file read, named with its size and SHA-256."""
-    hashes = {role: (file.name, file.stat().st_size, sha256(file))
-              for role, file in inputs.items()}
+    hashes = {role: (file.name, file.stat().st_size, sha256(file)) for role, file in inputs.items()}
     page = html(assessment, hashes, dt.datetime.now(dt.UTC).date())
     with written_whole(path) as part:
         part.write_text(page, encoding="utf-8")
