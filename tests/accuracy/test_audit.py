@@ -1,6 +1,7 @@
 """The audit finds what is wrong in the paper's numbers by computing, and nothing in right ones."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 
 from lulc_lib import legend
 from lulc_lib.accuracy import audit, confusion, published
-from lulc_lib.accuracy.audit import checks, claims, findings, reconstruct_counts
+from lulc_lib.accuracy.audit import checks, claims, findings, printed, reconstruct_counts
 from lulc_lib.accuracy.audit.claims import corrected
 from lulc_lib.accuracy.audit.printed import METRICS, one_against_all, parse, quantities
 from lulc_lib.data import reference
@@ -444,3 +445,175 @@ def test_numbers_as_printed(text, unit, value, step):
 def test_computed_values_have_a_digit_more(text, value, shown):
     number = parse(*text.split()) if "%" in text else parse(text)
     assert number.show(value) == shown
+
+
+def on_paper(text, row, column, about=1, table=None):
+    return checks.Number("", table, about, row, column, parse(text))
+
+
+def test_pixels_that_the_printed_matrix_drops_by_hand():
+    """Mapped as class 3, one pixel, and as class 4, two; class 5 is in the reference only."""
+    matrix = confusion.as_confusion([[8, 1], [2, 9]], [1, 2])
+    more = np.zeros((6, 6), int)
+    more[:2, :2], more[2, 0], more[3, 1] = matrix, 1, 2
+    more = confusion.as_confusion(more, range(1, 7))
+    subject = checks.Subject(one_against_all(matrix), {}, matrix, {
+        "the same": matrix, "all pixels": more, "another": more + 1})
+    assert subject.dropped_labels(more) == [3, 4] and subject.dropped_labels(matrix) == []
+    more_of_5 = more.copy()
+    more_of_5.loc[2, 5] = 1
+    assert subject.dropped_labels(more_of_5) == [3, 4, 5]
+    (title, values), = checks._off_legend(subject).items()
+    assert title == (
+        "3 pixels mapped as class 3, 4, which the printed matrix drops (as Orfeo ToolBox 8.1.1 "
+        "does in the metrics that it prints, not in the file), counted in (all pixels)")
+    assert list(values.index) == ["1", "2", "3", "4", "mean", "overall"]
+    np.testing.assert_allclose(values.loc[["1", "2"], ["pa", "ua"]], [[8 / 11, 8 / 9],
+                                                                      [9 / 12, 9 / 11]])
+    assert values.oa["overall"] == pytest.approx(17 / 23)
+
+
+def test_another_reference_and_lost_digits_by_hand():
+    """Cells of the other file that are all shorter have lost digits; else it is another layer."""
+    matrix = confusion.as_confusion([[1105, 21], [30, 9]], [1, 2])
+    shorter = confusion.as_confusion([[115, 1], [30, 9]], [1, 2])
+    other = confusion.as_confusion([[115, 12], [30, 9]], [1, 2])
+    wider = confusion.as_confusion([[1105, 20, 0], [30, 9, 0], [0, 1, 0]], [1, 2, 3])
+    subject = checks.Subject(one_against_all(matrix), {}, matrix, {
+        "the same": matrix, "short": shorter, "other": other, "wide": wider})
+    assert subject.differing_cells(other) == [(1, 1), (1, 2)]
+    assert subject.lost_digits(shorter) == [(1, 1), (1, 2)] and subject.lost_digits(other) == []
+    lost = checks._digits_lost(subject)
+    assert list(lost) == ["cells that lost digits (short)"]
+    assert lost["cells that lost digits (short)"].oa["mean"] == pytest.approx(124 / 155)
+    layers = checks._other_reference(subject)
+    assert {name: round(values.oa["overall"], 9) for name, values in layers.items()} == {
+        "another reference (other)": round(124 / 166, 9),
+        "another reference (wide)": round(1114 / 1165, 9),
+        "another reference (wide), printed classes only": round(1114 / 1164, 9)}
+    shortened = {(1, 11): True, (11, 1105): True, (115, 1105): True, (21, 102): False,
+                 (12, 12): False, (1105, 115): False, (20, 102): False}
+    assert {pair: checks._shortened(*pair) for pair in shortened} == shortened
+
+
+def test_the_order_of_explanations_by_hand():
+    """Exact ones before those that were rounded early, what explains more numbers of a subject
+    before what explains fewer, and another quantity last."""
+    right = pd.DataFrame({"pa": [0.7003] * 4}, ["1", "2", "3", "mean"])
+
+    def values(*rows):
+        return pd.DataFrame({"pa": [0.7] * len(rows)}, rows)
+
+    said = {1: SimpleNamespace(right=right, alternatives=[
+        ("another quantity", "mean OA", values("1", "2", "3")), ("digits lost", "a", values("1")),
+        ("rounded parts", "b", values("1", "2"))]),
+        2: SimpleNamespace(right=right, alternatives=[("digits lost", "c", values("1", "2", "3"))])}
+    listed = [on_paper("0.7000", row, "pa", about) for about in said for row in ("1", "2", "3")]
+    listed += [on_paper("0.7003", "mean", "pa"), on_paper("0.7000", "mean", "pa")]
+    checked = checks.check_subjects(said, listed)
+    assert [c.number for c in checked] == listed
+    early, other = checks.PADDED, "another quantity"
+    assert [[w.hypothesis for w in c.explanations] for c in checked] == [
+        ["rounded parts", "digits lost", other, early], ["rounded parts", other, early],
+        [other, early], *[["digits lost", early]] * 3, [], [early]]
+    assert [c.verdict for c in checked] == ["mismatch"] * 6 + ["match", "mismatch"]
+    assert {c.value for c in checked} == {0.7003}
+
+
+def test_columns_that_a_hypothesis_reproduces_by_hand():
+    """More cells than the definition, of two at least; of two hypotheses alike the first."""
+    def values(column, *cells):
+        return pd.DataFrame({column: cells}, ["1", "2"])
+
+    said = {1: SimpleNamespace(alternatives=[
+        ("axes swapped", "no better", values("pa", 0.5, 0.1)), ("digits lost", "first",
+                                                               values("pa", 0.5, 0.6)),
+        ("rounded parts", "second", values("pa", 0.5, 0.6)), ("rounded parts", "one", values(
+            "ua", 0.9, 0.1)), ("rounded parts", "one", values("f1", 0.9, 0.1))]),
+        2: SimpleNamespace(alternatives=[])}
+    numbers = [("match", on_paper("0.5", "1", "pa", 1, 12)),
+               ("mismatch", on_paper("0.6", "2", "pa", 1, 12)),
+               ("mismatch", on_paper("0.9", "1", "ua", 1, 12)),  # a column of one cell
+               ("match", on_paper("0.9", "1", "f1", 1, 12)),
+               ("mismatch", on_paper("0.8", "2", "f1", 1, 12)),  # one each
+               ("mismatch", on_paper("0.5", "1", "pa", 1)),  # no table: a sentence
+               ("mismatch", on_paper("0.6", "2", "pa", 1)),
+               ("mismatch", on_paper("0.5", "1", "pa", 2, 18)),
+               ("rounding", on_paper("0.6", "2", "pa", 2, 18))]
+    checked = [checks.Checked(number, 0.5, verdict, []) for verdict, number in numbers]
+    assert checks.whole_columns(checked, said) == [{
+        "table": 12, "column": "PA", "cells": 2, "as_defined": 1, "hypothesis": "digits lost",
+        "detail": "first", "reproduced": 2}]
+
+
+def test_quantities_by_hand():
+    """A class that is only mapped has no part in the means; one without pixels is not there."""
+    matrix = confusion.as_confusion([[8, 1, 0, 0], [2, 8, 0, 0], [0, 1, 0, 0], [0] * 4], "abcd")
+    counts = one_against_all(matrix)
+    assert counts.index.name == "class" and list(counts.index) == list("abcd")
+    assert list(one_against_all(confusion.as_confusion([[1, 0], [0, 1]], [1, 2])).index) == [
+        "1", "2"]
+    found = quantities(counts)
+    assert list(found.index) == ["a", "b", "c", "mean", "overall"]
+    assert list(found.columns) == ["acc", "tnr", "pa", "ua", "f1", "tp", "fp", "fn", "tn", "oa"]
+    np.testing.assert_allclose(found.loc[["a", "b"], ["acc", "tnr", "pa", "ua", "f1"]], [
+        [17 / 20, 9 / 10, 8 / 10, 8 / 9, 16 / 19], [16 / 20, 8 / 10, 8 / 10, 8 / 10, 8 / 10]])
+    assert found.ua["c"] == 0 and np.isnan(found.pa["c"])
+    assert found.loc["b", ["tp", "fp", "fn", "tn"]].tolist() == [8, 2, 2, 8]
+    np.testing.assert_allclose(found.loc["mean", ["acc", "pa"]], [0.825, 0.8])
+    assert found.loc["mean", ["tp", "fn"]].isna().all()
+    assert set(found.oa) == {0.8}
+    with_empty = quantities(counts, 2).loc["mean"]
+    np.testing.assert_allclose(with_empty[["acc", "tnr", "pa"]], [3.65 / 4, 3.7 / 4, 1.6 / 4])
+    assert np.isnan(quantities(counts * 0).oa).all()
+
+
+@pytest.mark.parametrize(("text", "value", "kept"), [
+    ("0.7270", 0.7275, 3), ("0.7270", 0.7265, 3), ("0.7270", 0.7276, 0), ("0.7270", 0.72701, 0),
+    ("0.720", 0.7234, 2), ("0.70", 0.72, 0), ("0.7270", float("inf"), 0), ("0.7271", 0.7273, 0),
+    ("0.7280", 0.7275, 3), ("0.72700", 0.72703, 4), ("0.72700", 0.7273, 0)])
+def test_a_zero_added_by_hand(text, value, kept):
+    """A value that lies just between two may be rounded either way."""
+    assert parse(text).padded(value) == kept
+
+
+def test_verdicts_of_values_between_two_digits():
+    assert [parse(text).verdict(0.725) for text in ("0.71", "0.72", "0.73", "0.74")] == [
+        "rounding", "match", "match", "rounding"]
+    assert [parse("7").verdict(v) for v in (6.5, 7.5, 7.6)] == ["match", "match", "mismatch"]
+    assert parse("0.72").verdict(0.7250001) == "rounding"
+    assert parse("0.72").verdict(0.7350001) == "mismatch"
+
+
+def test_counts_are_combined_by_hand(monkeypatch):
+    """Of 12 points: supports add up to 12, and wrong pixels of one class are another's misses."""
+    many = np.array([[2, 2, 1], [2, 0, 2], [2, 1, 1], [4, 0, 0]])
+    one, two = np.array([[3, 1, 1]]), np.array([[4, 0, 1], [4, 2, 0]])
+    expected = [[[2, 2, 1], [3, 1, 1], [4, 0, 1]], [[2, 0, 2], [3, 1, 1], [4, 2, 0]]]
+    monkeypatch.setattr(printed, "_MOST_COMBINATIONS", 2)
+    assert printed._joint([many, one, two], 12).tolist() == expected
+    assert printed._joint([two, many, one], 12).tolist() == [[c, a, b] for a, b, c in expected]
+    with pytest.raises(InputError, match="add up to 13 points"):
+        printed._joint([one, many[:1], two[:1]], 13)
+    monkeypatch.setattr(printed, "_MOST_COMBINATIONS", 1)
+    with pytest.raises(InputError, match="too many combinations"):
+        printed._joint([many, one, two], 12)
+
+
+def test_f1_of_two_zeros_is_not_defined(small):
+    parts = checks._rounded_parts(checks.Subject(small.counts, {
+        ("1", "pa"): parse("0.0"), ("1", "ua"): parse("0.0"), ("2", "pa"): parse("0.0"),
+        ("2", "ua"): parse("0.5")}))["F1 from the printed, rounded PA and UA"]
+    assert np.isnan(parts.f1["1"]) and parts.f1["2"] == 0
+
+
+def test_classes_behind_a_mean_by_hand():
+    """Table 19: 2 (1 - 0.8000) / (1 - 0.9600) = 10, and what half a digit of both may change."""
+    found = {row["table"]: row for row in checks.identity()}
+    assert list(found) == [12, 15, 16, 18, 19, 20]
+    assert found[19] == {"table": 19, "mean_acc": "0.9600", "oa": "0.8000", "classes_listed": 9,
+                         "classes_implied": 10.0, "low": round(0.3999 / 0.04005, 3),
+                         "high": round(0.4001 / 0.03995, 3)}
+    assert found[12]["classes_listed"] == 3
+    assert (found[12]["low"], found[12]["high"]) == (round(0.5459 / 0.1825, 3),
+                                                     round(0.5461 / 0.1815, 3))
