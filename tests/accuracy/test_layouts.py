@@ -7,7 +7,7 @@ import pytest
 
 from lulc_lib import cli
 from lulc_lib.accuracy.assess import read_areas, read_comparison
-from lulc_lib.accuracy.assess.csv_cells import read_text, split_lines
+from lulc_lib.accuracy.assess.csv_cells import read_text, regular, split_lines
 from lulc_lib.accuracy.assess.layouts import orientation, recognise
 from lulc_lib.errors import InputError
 
@@ -212,6 +212,92 @@ def test_panels_are_joined(tmp_path):
     rest = "\n".join(line[:12] + "  " + line[38:] for line in envi.splitlines()[6:])
     path.write_text(f"{body}\n\n       Ground Truth (Pixels)\n{rest}\n")
     assert read_comparison(path).matrix.to_numpy().tolist() == MATRIX
+
+
+def cells_of(text):
+    """Recognise a text of cells between commas; its program, rows and cells, or None."""
+    found = recognise(text, [[cell.strip() for cell in line.split(",")]
+                             for line in text.splitlines() if line.strip()])
+    return found and (found.program, found.rows, found.cells)
+
+
+def test_a_panel_of_grass_ends_before_a_line_without_label_or_counts():
+    """A line may end before the column of the labels, or hold none, or only a label."""
+    head = "Error Matrix (MAP1: reference, MAP2: classification)\n,cat#,1,2,\n"
+    wanted = ("GRASS r.kappa", "map", [["", "1", "2"], ["1", "5", "1"], ["2", "2", "7"]])
+    for end in ("", "x\n", ",,9,9\n", ",3,,\n", ",Col Sum,7,8\n", "\n,4,1,1\n"):
+        assert cells_of(f"{head}MAP2,M 1,5,1,\n,A 2,2,7,\n{end}") == wanted, end
+    assert cells_of(",cat#,1,2\n,1,5,1\n,2,2,7\n") is None
+    assert cells_of("MAP1,a,b\na,5,1\nb,2,7\n") is None
+
+
+def test_orfeo_toolbox_in_other_letters_and_cut_short():
+    head = "#REFERENCE LABELS (ROWS): a , b\n# Produced labels (columns):b,c\n"
+    assert cells_of(head + "5,1\n2,7\n") == ("Orfeo ToolBox", "reference", [
+        ["", "b", "c"], ["a", "5", "1"], ["b", "2", "7"]])
+    assert cells_of(head + "5,1\n") is None
+    assert cells_of("#Reference labels (rows):a,b\n5,1\n2,7\n") is None
+
+
+def test_matrices_in_json_by_hand():
+    def layout(value):
+        return recognise(json.dumps(value), [])
+
+    deep = [[0, 0, 0, 0], [0, 5, 0, 1], [0, 0, 0, 0], [0, 0, 0, 0]]
+    found = layout({"type": "x", "a": [True, {"b": deep}]})
+    assert found.cells == [["", "1", "3"], ["1", "5", "1"], ["3", "0", "0"]]
+    assert found.notes == (
+        "Class 0, 2 has no count, as the gaps of Earth Engine's numbering: left out.",)
+    assert layout([[5, 1], [2, 7.0]]).notes == ()
+    for other in ({"geometry": [[1, 2], [3, 4]]}, {"coordinates": [[1, 2], [3, 4]]},
+                  {".geo": [[1, 2], [3, 4]]}, [[1, 2]], [[1, 2], [3]], [[True, 1], [1, 1]], [[]],
+                  [], {}):
+        assert layout(other) is None, other
+    two = [["a", "[[5, 1], [2, 7]]"], ["b", "[[1, 0], [0, 1]]"]]
+    assert recognise("x", [["id", "matrix"], two[0]]).cells[1] == ["0", "5", "1"]
+    assert recognise("x", [["id", "matrix"], *two]) is None
+    assert recognise("x", [["id", "[[5, 1], [2, 7]]"], ["a", "b"]]) is None
+
+
+def test_arcgis_without_accuracies_is_asked_for(tmp_path):
+    text = "OBJECTID,ClassValue,C_1,C_x\n1,C_1,5,1\n2,C_x,2,7\nend\n"
+    assert cells_of(text) == ("ArcGIS", None, [["", "1", "C_x"], ["1", "5", "1"],
+                                               ["C_x", "2", "7"]])
+    path = tmp_path / "m.csv"
+    path.write_text("ClassValue,C_1,C_2\nC_1,5,1\nC_2,2,7\n")
+    with pytest.raises(InputError, match=r"^m\.csv: does not say .*\(the layout of ArcGIS\)"):
+        read_comparison(path)
+    assert read_comparison(path, "reference").matrix.to_numpy().tolist() == [[5, 2], [1, 7]]
+
+
+def test_envi_without_a_line_before_the_percents(tmp_path):
+    path = tmp_path / "m.txt"
+    path.write_text("  Ground Truth (Pixels)\n  Class   a   b   Total\n  a   5   1   6\n"
+                    "  b   2   7   9\n  Ground Truth (Percent)\n  Class   a   b   Total\n"
+                    "  a   71.43   12.50   40.00\n  b   28.57   87.50   60.00\n")
+    assert read_comparison(path).matrix.to_numpy().tolist() == [[5, 1], [2, 7]]
+
+
+def test_lines_are_made_regular_by_hand():
+    """Empty columns at the end go, a corner is added, a short line of sums is filled."""
+    def made(*lines):
+        return regular(list(enumerate(lines, 1)), "m.csv")
+
+    assert made(["", "a", "b", "", "", ""], ["a", "5", "1", "", "", ""]) == [
+        ["", "a", "b"], ["a", "5", "1"]]
+    assert made(["a", ""], ["b", ""]) == [["a"], ["b"]] and made([""]) == [[""]]
+    assert made(["a", "b", ""], ["c", "1", "2"]) == [["a", "b", ""], ["c", "1", "2"]]
+    assert made(["a", "b"], ["a", "5", "1"], ["sum", "5"]) == [
+        ["", "a", "b"], ["a", "5", "1"], ["sum", "5", ""]]
+    assert made(["", "a", "b"], ["Kappa"], ["PA", ".5"]) == [
+        ["", "a", "b"], ["Kappa", "", ""], ["PA", ".5", ""]]
+    for lines, message in (
+            ([["1", "2"], ["1", "5", "1"]], "line 2: has 3 cells and the first line 2;"),
+            ([["a"], ["a", "5", "1"]], "line 2: has 3 cells and the first line 1;"),
+            ([["", "a"], ["a", "5"], ["sum", "5", "1"]], "line 3: has 3 cells and the first line"),
+            ([["", "a"], ["a"]], "line 2: has 1 cells and the first line 2;")):
+        with pytest.raises(InputError, match=f"^m.csv, {message}"):
+            made(*lines)
 
 
 @pytest.mark.parametrize("text", [

@@ -141,6 +141,25 @@ def test_settings_are_chosen_on_seasons_left_out(scene, monkeypatch):
         inputs, labels, model, models.TUNING_CAP)
 
 
+def test_the_pixels_that_settings_are_fitted_and_tested_on(scene, monkeypatch):
+    """Fitted on draw 0, tested on four times as many of draw 1; the mean of the seasons decides."""
+    labels, inputs = scene
+    drawn, real = [], models.training_pixels
+    scores = iter([1 / 3, 0.2, 0.5, 0.9, 0.25, 0.7])  # by season, and in it by settings
+
+    def training_pixels(inputs, labels, model, cap, seed):
+        drawn.append((list(labels), cap, seed))
+        return real(inputs, labels, model, cap, seed)
+
+    monkeypatch.setattr(models, "training_pixels", training_pixels)
+    monkeypatch.setattr(models, "_macro_f1", lambda *_: next(scores))
+    model = models.Model(Told, "bands", ({"answer": 1}, {"answer": 0}))
+    assert models.choose(inputs, labels, model, 20) == ({"answer": 0}, [0.3611, 0.6])
+    assert drawn == [call for s in ("june", "july", "winter") for call in (
+        ([d for d in DATES if d not in SEASON_GROUPS[s]], 20, 0),
+        ([d for d in DATES if d in SEASON_GROUPS[s]], 80, 1))]
+
+
 def test_weights_are_to_the_power_of_the_prior():
     x, y, w = np.zeros((4, 2)), np.zeros(4, int), np.array([1.0, 1.0, 4.0, 10.0])
     model = models.Model(Told)
@@ -185,6 +204,55 @@ def test_the_index_rule_finds_an_interval():
     assert (wide.predict(x)[y == models.QUARRY] == models.QUARRY).all()
     everywhere = models.IndexRule().fit(x, np.full(400, models.QUARRY, np.uint8))
     assert (everywhere.predict(x) == models.QUARRY).all()
+
+
+@pytest.fixture
+def given(monkeypatch):
+    """Let the inputs be the five indices themselves."""
+    monkeypatch.setattr(models.IndexRule, "indices", staticmethod(lambda x: x))
+
+
+def quarries_and(others):
+    """Make 41 quarries with the first index 0, 1, ... 40, and other pixels; the rest is 0."""
+    x = np.zeros((41 + len(others), 5))
+    x[:, 0] = [*range(41), *others]
+    return x, np.array([models.QUARRY] * 41 + [2] * len(others), np.uint8)
+
+
+def test_thresholds_by_hand(given):
+    """Ten others just below quarry 5 and ten just above quarry 35: both ends are cut off.
+
+    2 · 30 / (30 + 41) is more than with the ends left (82 / 102) or one cut off (72 / 87, 70 / 86).
+    The 30: a pixel on the upper threshold is not counted in the fit. Quarry 40 alone has another
+    second index; as it is cut off, no pixel that is left has so high a value.
+    """
+    x, y = quarries_and([4.5] * 10 + [35.5] * 10)
+    x[40, 1] = 1
+    rule = models.IndexRule().fit(x, y)
+    assert rule.bounds_.tolist() == [[5, 35], *[[0, np.inf]] * 4]
+    np.testing.assert_array_equal(rule.predict(x), np.where((x[:, 0] >= 5) & (x[:, 0] <= 35),
+                                                            models.QUARRY, 2))
+
+
+def test_each_threshold_leaves_half_of_the_quarries(given):
+    """Others between quarries 19 and 20 cannot be cut off, from above nor from below."""
+    x, y = quarries_and([19.5])
+    assert models.IndexRule().fit(x, y, np.array([1.0] * 41 + [1000.0])).bounds_[0].tolist() == [
+        0, np.inf]
+    x, y = quarries_and([18.5])  # from below they can: 2 · 22 / (22 + 41)
+    assert models.IndexRule().fit(x, y, np.array([1.0] * 41 + [1000.0])).bounds_[0].tolist() == [
+        19, np.inf]
+    x, y = quarries_and([20.5])
+    assert models.IndexRule().fit(x, y, np.array([1.0] * 41 + [1000.0])).bounds_[0].tolist() == [
+        0, 20]
+
+
+def test_the_machine_of_the_models_takes_seed_cost_and_unit():
+    made = models.MODELS["svm_ee"].make(3)
+    assert (made.seed, made.cost, made.unit) == (3, 1.0, 100.0)
+    made = models.MODELS["svm_tuned"].make(4, cost=0.1)
+    assert (made.seed, made.cost, made.unit) == (4, 0.1, 1.0)
+    assert models.MODELS["forest_ee"].make(3).n_jobs == 1
 
 
 def test_the_linear_machine_is_that_of_liblinear():
