@@ -125,7 +125,8 @@ def differences(one: Path, two: Path) -> list[str]:
     found += [f"only killed: {n}" for n in sorted(right.keys() - left.keys())]
     for name in sorted(left.keys() & right.keys()):
         if "/results/" in f"/{name}" and name.endswith(".json"):
-            a, b = (values(json.loads(p.read_text())["values"]) for p in (left[name], right[name]))
+            a, b = (json.loads(p.read_text()) for p in (left[name], right[name]))
+            a, b = (values(each.get("values", each)) for each in (a, b))
             same = a == b
         else:
             same = not name.endswith(".png") or left[name].read_bytes() == right[name].read_bytes()
