@@ -70,6 +70,7 @@ def test_stehman_2014_example():
     assert table.users_accuracy_se["B"] == pytest.approx(0.125, abs=5e-4)
     assert table.producers_accuracy["B"] == pytest.approx(0.794, abs=5e-4)
     assert found.proportions.loc["B", "C"] == pytest.approx(0.08)
+    assert (found.n, found.design) == (40, "stratified")
 
 
 @pytest.mark.parametrize("seed", range(5))

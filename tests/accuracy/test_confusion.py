@@ -201,6 +201,14 @@ def test_groups_on_another_grid_or_empty():
         confusion.confusion_by_group([1, 1], [1, 1], [1])
     with pytest.raises(InputError, match="lies in a group"):
         confusion.confusion_by_group([1, 1], [1, 0], [0, 5])
+    with pytest.raises(InputError, match=r"^the map holds 11"):
+        confusion.confusion_by_group([1, 11], [1, 1], [5, 5])
+    with pytest.raises(InputError, match=r"^the reference holds 11"):
+        confusion.confusion_by_group([1, 1], [1, 11], [5, 5])
+    for mapped, truth, name in (([11], [1], "map"), ([1], [11], "reference")):
+        for kind in (np.uint8, np.int64):
+            with pytest.raises(InputError, match=f"^the {name} holds 11"):
+                confusion.confusion_matrix(np.array(mapped, kind), np.array(truth, kind))
 
 
 def test_earth_engines_matrix_under_labels_of_ones_own():

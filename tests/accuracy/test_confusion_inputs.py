@@ -1,6 +1,7 @@
 """CSV inputs of ``lulc accuracy``: every format and every refusal."""
 
 import json
+import re
 
 import pytest
 
@@ -103,6 +104,9 @@ SUMS = "The sums in the file agree with its cells."
     ("1,0,1\n0,2,2\n1,2,3\n", "12", [[1, 0], [0, 2]], "bare", [LEFT_OUT]),
     ("1,0,1\n0,2,2\n1,2,4\n", "123", [[1, 0, 1], [0, 2, 2], [1, 2, 4]], "bare", []),
     ("1,0,2\n0,2,1\n1,2,3\n", "123", [[1, 0, 2], [0, 2, 1], [1, 2, 3]], "bare", []),
+    ("5,5\n5,5\n", "12", [[5, 5], [5, 5]], "bare", []),
+    ("map/ref,all\nall,5\n", ["all"], [[5]], "labelled", []),
+    ("map/ref,sum,b\nsum,5,1\nb,2,7\n", ["sum", "b"], MATRIX, "labelled", []),
     ("0,0,0\n0,0,0\n0,0,5\n", "123", [[0, 0, 0], [0, 0, 0], [0, 0, 5]], "bare", []),
     (",a,b\na,4,5\nb,2,7\n", "ab", [[4, 5], [2, 7]], "labelled", []),
     (",b,a\na,4,5\nb,2,7\n", "ab", [[5, 4], [7, 2]], "labelled", [
@@ -177,11 +181,28 @@ def test_what_was_read_is_said(read, text, labels, matrix, kind, notes):
     ("TP,TN,FP,FN\n1,2,3,-4\n", "cannot be negative"),
     ("TP,TN,FP,FN\n0,0,0,0\n", "all counts are 0"),
     ("x,TP,TN,FP,FN,y\na,1,2,3,4,5\n", "'x' and 'y'"),
+    ("class,TP,TN,FP,FN\na,1,2,3,4\na,3,4,2,1\n", "csv: class a is there more than once"),
+    ("TP,TP,TN,FP,FN\n1,1,2,3,4\n", "csv, TP/TN/FP/FN: class TP is there more than once"),
+    ("class,TP,TN,FP,FN\na,1,2,3,4\nb,3,x,2,2\n", "csv, row TN, column b: the cell is 'x'"),
+    ("TP,TN,FP,FN\n", "has TP, TN, FP and FN but no counts"),
+    ("true,predicted,n\n1,2,3\n2,2,-1\n", "csv, row 2, column n: the cell is -1"),
+    ("true,predicted\n 1 ,2\n ,2\n", "csv, column true: pair 2 has no class"),
+    ("map/ref,a,b,sum\na,1,2,3\nb,3,4,7\nsum,4,6,11\n",
+     "given for the whole table is 11 and its cells add up to 10"),
+    ("map/ref,a,b,sum\na,1,2,3\nb,3,4,7\nsum,5,6,10\n",
+     "given for column a is 5 and its cells add up to 4"),
+    ("map/ref,a,b\na,1,2\nb,3,1.5E-3\n", r"row b, column b: the cell is 1.5E-3 \(a fraction\)"),
+    ("x,y\n1,2\n2,1\n", "only the rows name 1, 2 and only the columns y"),
+    ("5\tx\n1\t2\n", "csv, row 1, column 2: the cell is 'x'"),
+    ("a\nx\ny\nz\n", "has 3 rows of counts"),
+    (",a,b,UA\na,5,1,.8\nb,2,7,.7\nPA,.7,.8,\nPA,.7,.8,\n,,,\nsum,7,9,\n",
+     "given for column b is 9 and its cells add up to 8"),
     ('"a,b\n1,2\n', "CSV file"),
 ])
 def test_bad_files_are_refused_by_value_and_rule(read, text, message):
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=message) as refused:
         read(text, "map")
+    assert str(refused.value).startswith("in.csv")
 
 
 def test_the_largest_numbers_of_classes_and_units(read):
@@ -200,6 +221,37 @@ def test_pairs_without_a_header_are_explained(read):
         read("a,b\n1,2\n1,1\n2,2\n")
 
 
+@pytest.mark.parametrize(("text", "rows", "message"), [
+    (",a,b,UA\na,5,1,.83\nb,2,7,.78\nPA,.71,.88,\n", "reference",
+     "in.csv: its columns of PA and UA says that rows are the map, --rows says reference"),
+    ("map/ref,a,b\na,5,1\nb,2,7\n", "reference",
+     "in.csv: the corner cell 'map/ref' says that rows are the map, --rows says reference; correct "
+     "the one that is wrong"),
+    ("5,1\n2,7\n", None, "in.csv: does not say whether its rows are the map or the reference (it "
+     "has no labels); give --rows"),
+    ("k,a,b,c\na,5,1,0\nb,2,7,0\nc,0,0,1\n", None, "in.csv: does not say whether its rows are "
+     "the map or the reference (its corner cell is 'k'); give --rows"),
+    ("k,1,2,3\n1,5,1,0\n2,2,7,0\n3,0,0,1\n", None, "in.csv: does not say whether"),
+    ("class,classification\n1,1\n2,1\n1,2\n", None, "in.csv: its columns are class, "
+     "classification; a table of pairs needs the columns true and predicted, or --column"),
+    ("x,y\n1,1\n2,1\n", None, "in.csv: only the rows name")])
+def test_what_the_rows_are_is_settled_or_asked_for(read, text, rows, message):
+    with pytest.raises(InputError, match="^" + re.escape(message)):
+        read(text, rows)
+
+
+def test_columns_of_pairs_by_name(read, tmp_path):
+    path = tmp_path / "in.csv"
+    path.write_text("a,b,b\n1,2,3\n")
+    for columns, lacking in ((("a", "b"), "b"), (("c", "a"), "c")):
+        with pytest.raises(InputError, match=f"^in.csv: has no column '{lacking}' or several; its "
+                                             "columns are a, b, b"):
+            read_comparison(path, columns=columns)
+    path.write_text("a,name,b,n\n1,w,2,3\n2,,1,4\n")
+    found = read_comparison(path, columns=("b", "a"))
+    assert found.labels == ["1", "w"] and found.matrix.to_numpy().tolist() == [[0, 3], [4, 0]]
+
+
 def test_what_is_no_text_file(tmp_path):
     (tmp_path / "x.csv").write_bytes(b"\xff\xfe\x00\x01")
     for path, message in ((tmp_path, "is a folder"), (tmp_path / "no.csv", "no such file"),
@@ -213,13 +265,15 @@ def test_names(read, tmp_path):
     for names in ({"1": "wood", "2": "lake", "3": "more"}, ["wood", "lake"]):
         path.write_text(json.dumps(names), encoding="utf-8-sig")
         assert read_names(path, comparison).labels == ["wood", "lake"]
-    for text, message in (('{"1": "wood"}', "has no name for class 2"), ("{", "is not JSON"),
+    for text, message in (('{"1": "wood"}', "has no name for class 2; it must name every class"),
+                          ('{"1": " ", "2": "a"}', "holds the name ' '"),
+                          ('{"1": "", "2": "a"}', "holds the name ''"), ("{", "is not JSON"),
                           ('{"1": 5, "2": "a"}', "holds the name 5"),
                           ('"a"', "must hold an object"),
                           ('{"1": "a", "2": "a"}', "class a is there more than once"),
                           ('["a"]', "is a list of 1 names"), ("[" * 9999, "is not JSON")):
         path.write_text(text)
-        with pytest.raises(InputError, match=message):
+        with pytest.raises(InputError, match=f"^names.json.*{message}"):
             read_names(path, comparison)
 
 
@@ -235,5 +289,12 @@ def test_areas(tmp_path):
                           ("label,area\nwood,1\n1,1\n", "class 1 is there more than once"),
                           ("label,area\nwood,1\nwood,1\n", "more than once")):
         path.write_text(text)
-        with pytest.raises(InputError, match=message):
+        with pytest.raises(InputError, match=f"^areas.csv.*{message}"):
             read_areas(path, labels)
+    path.write_text("area;code\n0,5;1\n0;2\n")
+    assert read_areas(path, labels) == {"wood": 0.5, "lake": 0.0}
+    path.write_text("label,mapped area\nwood,0.25\n")
+    assert read_areas(path, labels) == {"wood": 0.25}
+    path.write_text("label,area,pixels\nwood,1,2\n")
+    with pytest.raises(InputError, match="must name the columns"):
+        read_areas(path, labels)

@@ -221,3 +221,10 @@ def test_a_metric_that_is_none_is_named():
         metrics.averages(matrix, ["recal"])
     with pytest.raises(InputError, match=r"^class is 'c'; the matrix has a, b$"):
         metrics.averages(matrix, classes=["c"])
+
+
+def test_parts_of_several_matrices_at_once():
+    """Each has its own n: 10 pixels in the first, 100 in the second."""
+    parts = metrics.Parts.of(np.array([[[5, 1], [2, 2]], [[50, 10], [20, 20]]]))
+    assert [p.tolist() for p in parts] == [
+        [[5, 2], [50, 20]], [[1, 2], [10, 20]], [[2, 1], [20, 10]], [[2, 5], [20, 50]]]

@@ -1,6 +1,7 @@
 """Counts of the protocols to scores, by hand on small results, and the committed ones."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lulc_lib import legend, results
@@ -97,6 +98,12 @@ def test_rocks_covers_clips_and_targets_by_hand():
                                [[-0.02, -0.02, 0.05], [0.02, 0.02, 0.7]])
     covers = protocols.applicability_of_covers(single, "a")
     np.testing.assert_allclose(covers.loc["sea", ["outside", "quarry_inside"]], [1, 0.98])
+    single["jobs"]["a"]["july"]["2"] = {"confusion": {"place_known": confusion(90, 10)}}
+    for before, after in ((rocks, protocols.rock_scores(single, "a")),
+                          (cover, protocols.cover_shares(single, "a", "water")),
+                          (clips, protocols.clip_losses(single, "a")),
+                          (covers, protocols.applicability_of_covers(single, "a"))):
+        pd.testing.assert_frame_equal(before, after)  # a network without these is left out
     found = protocols.targets(values, "a")
     assert list(found.columns) == ["target", "single networks", "ensembles", "reached"]
     for what, row in {

@@ -137,6 +137,14 @@ def test_the_matrix_fits_the_page(classes, label, each, upright, roomy, font):
     assert (laid["upright"], laid["roomy"], laid["font"]) == (upright, roomy, font)
 
 
+@pytest.mark.parametrize(("classes", "written"), [(15, "0.6667"), (16, "0.67")])
+def test_shares_beside_a_large_matrix_have_two_decimals(classes, written):
+    counts = np.diag([2] * classes)
+    counts[0, 1] = counts[1, 0] = 1
+    laid = _matrix(assess(compared(counts, [str(k) for k in range(classes)])))
+    assert laid["rows"][0][3] == laid["producers"][0] == written
+
+
 def test_the_tables_of_a_page_have_every_metric_once():
     found = assess(compared([[5, 1], [0, 3]], ["a", "b"]), formula="own = TP / N")
     text = page(found, {"Map": ("m.tif", 7, "0" * 64), "Reference": ("r.tif", 8, "1" * 64),

@@ -179,8 +179,9 @@ def test_where_two_maps_are_right():
         uncertainty.both_right([1], [1], [1, 2])
     with pytest.raises(InputError, match="nothing to assess"):
         uncertainty.both_right([1], [1], [0])
-    with pytest.raises(InputError, match="map b holds 11"):
-        uncertainty.both_right([1], [11], [1])
+    for at, name in enumerate(("map a", "map b", "the reference")):
+        with pytest.raises(InputError, match=f"^{name} holds 11"):
+            uncertainty.both_right(*([11] if k == at else [1] for k in range(3)))
 
 
 def test_a_pair_is_more_precise_than_two_intervals():
