@@ -44,6 +44,8 @@ def test_olofsson_table_8():
     assert table.area.sum() == pytest.approx(HECTARES.sum())
     assert found.proportions.to_numpy().sum() == pytest.approx(1)
     assert (found.n, found.design) == (640, "stratified_by_map")
+    assert found.proportions.axes[0].name == "map_class" and table.index.name == "class"
+    assert found.proportions.columns.name == "reference_class"
 
 
 def test_the_unit_of_the_areas_changes_the_areas_only():

@@ -167,6 +167,9 @@ def test_accuracy_checker_with_sums_and_not_square():
     full.loc["water", "sums"] = 27
     with pytest.raises(InputError, match="sums of class 'water' is 27"):
         confusion.from_accuracy_checker(full)
+    full.loc["water", "sums"], full.loc["sums", "forest"] = 26, 35
+    with pytest.raises(InputError, match="sums of class 'forest' is 35; its cells make 36"):
+        confusion.from_accuracy_checker(full)
     numbers = pd.DataFrame([[1, 2], [3, 4]], index=[1, 2], columns=["1", "2"])
     assert confusion.from_accuracy_checker(numbers).loc[2, 1] == 2
 

@@ -228,3 +228,9 @@ def test_parts_of_several_matrices_at_once():
     parts = metrics.Parts.of(np.array([[[5, 1], [2, 2]], [[50, 10], [20, 20]]]))
     assert [p.tolist() for p in parts] == [
         [[5, 2], [50, 20]], [[1, 2], [10, 20]], [[2, 1], [20, 10]], [[2, 5], [20, 50]]]
+
+
+def test_ratios_are_of_double_precision_whatever_is_given():
+    found = metrics.ratio(np.array([1, 2, 1], np.float32), np.array([3, 3, 0], np.float32))
+    assert found.dtype == np.float64 and found[:2].tolist() == [1 / 3, 2 / 3]
+    assert np.isnan(found[2]) and metrics.ratio([1, 0], [4, 8]).tolist() == [0.25, 0]
