@@ -617,3 +617,25 @@ def test_classes_behind_a_mean_by_hand():
     assert found[12]["classes_listed"] == 3
     assert (found[12]["low"], found[12]["high"]) == (round(0.5459 / 0.1825, 3),
                                                      round(0.5461 / 0.1815, 3))
+
+
+def test_counts_behind_a_small_table_by_hand():
+    """Of 20 points 8 and 9 are right: with one digit printed more than these fit, with a wrong
+    digit those that meet the most."""
+    matrix = confusion.as_confusion([[8, 1], [2, 9]], [1, 2])
+    right = quantities(one_against_all(matrix)).loc[["1", "2"], list(METRICS)]
+    long, short = (right.map(lambda v, d=digits: f"{v:.{d}f}") for digits in (4, 1))
+    columns = ["tp", "fp", "fn", "tn", "support", "solutions_alone", "solutions", "digits_met"]
+    found = reconstruct_counts(long, 20)
+    assert list(found.columns) == columns and set(found.dtypes) == {np.dtype(np.int64)}
+    assert found.to_numpy().tolist() == [[8, 1, 2, 9, 10, 1, 1, 5], [9, 2, 1, 8, 10, 1, 1, 5]]
+    long.loc["1", "f1"] = "0.8321"
+    assert reconstruct_counts(long, 20).loc["1"].tolist() == [8, 1, 2, 9, 10, 1, 1, 4]
+    long.loc["1", ["pa", "ua"]] = "0.8123", "0.7123"  # ACC and TNR alone
+    assert reconstruct_counts(long, 20).loc["1"].tolist() == [8, 1, 2, 9, 10, 1, 1, 2]
+    found = reconstruct_counts(short, 20)
+    assert found.loc[:, columns[:5]].isna().all(axis=None)
+    assert found.loc[:, columns[5:]].to_numpy().tolist() == [[5, 3, 5], [3, 3, 5]]
+    row = {name: parse(text) for name, text in short.loc["1"].items()}
+    assert printed._consistent(row, 20).tolist() == [
+        [6, 1, 2], [7, 1, 2], [8, 1, 2], [9, 1, 3], [10, 1, 3]]
