@@ -639,3 +639,31 @@ def test_counts_behind_a_small_table_by_hand():
     row = {name: parse(text) for name, text in short.loc["1"].items()}
     assert printed._consistent(row, 20).tolist() == [
         [6, 1, 2], [7, 1, 2], [8, 1, 2], [9, 1, 3], [10, 1, 3]]
+
+
+def test_where_numbers_stand_by_hand():
+    """A cell of a table, or a sentence of a section or of the abstract."""
+    quotes = pd.DataFrame([("Abstract", 13, "overall", "oa", "94.60", "%"),
+                           ("3.1", 14, "mean", "f1", "0.90", ""), ("4", 18, "7", "pa", "0.5", "")],
+                          columns=["section", "about", "row", "column", "printed", "unit"])
+    found = checks.numbers(quotes=quotes)
+    assert [(*c[:5], c.printed.text) for c in found[-3:]] == [
+        ("Abstract: OA", None, 13, "overall", "oa", "94.60 %"),
+        ("Section 3.1: mean F1", None, 14, "mean", "f1", "0.90"),
+        ("Section 4: class 7, PA", None, 18, "7", "pa", "0.5")]
+    assert [c[:5] for c in found if c.table == 17] == [
+        (f"Table 17: {name}, {column.upper()}", 17, about, "overall" if column == "oa" else "mean",
+         column) for name, about in (("CART", 18), ("RF", 19), ("SVM", 20))
+        for column in ("oa", "pa", "ua", "f1")]
+    assert {c.table for c in found} == {8, 10, 11, 12, 15, 16, 17, 18, 19, 20, None}
+    assert next(c[:5] for c in found if c.table == 8) == (
+        f"Table 8: {found[0].column.upper()}", 8, 7, "Positive", found[0].column)
+    assert ("Table 18: class 1, ACC", 18, 18, "1", "acc") in [c[:5] for c in found]
+    assert ("Table 18: OA", 18, 18, "overall", "oa") in [c[:5] for c in found]
+
+
+def test_another_matrix_on_the_printed_classes(known):
+    subject = checks.Subject(known[7].counts, {}, confusion.as_confusion([[1, 2], [3, 4]], "ab"))
+    other = confusion.as_confusion([[5, 6], [7, 8]], "bc")
+    assert subject.on_labels(other).to_numpy().tolist() == [[0, 0], [0, 5]]
+    assert set(subject.on_labels(other).dtypes) == {np.dtype(np.int64)}

@@ -6,8 +6,10 @@ import pytest
 
 from lulc_lib import legend
 from lulc_lib.accuracy.audit import claims
+from lulc_lib.accuracy.audit.checks import Subject
 from lulc_lib.accuracy.audit.printed import MEAN, OVERALL, one_against_all, quantities
 from lulc_lib.accuracy.confusion import as_confusion
+from lulc_lib.accuracy.uncertainty import wilson
 
 WATER, QUARRY, ROAD, SOIL, GROWING, RIPE, FOREST = (str(legend.code(k)) for k in (
     "water", "quarry", "road", "bare_soil", "crops_growing", "crops_ripe", "mixed_forest"))
@@ -41,6 +43,25 @@ def facts(unet=None, gee=None, matrix=None, counts=None, binary=None, **more):
 
 def verdict(test, claim, **given):
     return test(facts(**given))[claim].verdict
+
+
+def test_what_was_not_measured_is_not_tested():
+    assert claims._training(facts())["generalises"] == (
+        "not tested", "needs the share of test pixels labelled in training")
+
+
+def test_a_class_without_reference_is_in_no_corrected_mean():
+    """Class 2 is mapped once and has no reference; 18 of 20 pixels are right."""
+    counts = one_against_all(as_confusion([[9, 0, 1], [1, 0, 0], [0, 0, 9]], [1, 2, 3]))
+    said = dict.fromkeys((13, 14, 18, 19, 20), Subject(counts, {}))
+    found = claims.corrected(said, {"Strzegom": (0.8, 0.95)}).set_index("about")
+    assert found.classes.tolist() == [2] * 5 and found.n.tolist() == [20] * 5
+    assert found.correct.tolist() == [18] * 5 and found.oa.tolist() == [0.9] * 5
+    assert (found.oa_low[13], found.oa_high[13]) == (0.8, 0.95) and np.isnan(found.oa_low[14])
+    np.testing.assert_allclose(found.loc[18, ["oa_low", "oa_high"]].astype(float),
+                               wilson(18, 20)[1:])
+    assert found.pa[20] == pytest.approx((9 / 10 + 9 / 10) / 2)
+    assert found.loc[19, ["site", "classifier"]].tolist() == ["Strzegom", "RF"]
 
 
 @pytest.mark.parametrize(("here", "there", "expected"), [

@@ -234,6 +234,8 @@ def test_pairs_without_a_header_are_explained(read):
     ("k,1,2,3\n1,5,1,0\n2,2,7,0\n3,0,0,1\n", None, "in.csv: does not say whether"),
     ("class,classification\n1,1\n2,1\n1,2\n", None, "in.csv: its columns are class, "
      "classification; a table of pairs needs the columns true and predicted, or --column"),
+    ("k,a,b\na,5,1\nc,2,7\nd,1,1\n", None, "in.csv: only the rows name c, d and only the columns "
+     "b;"),
     ("x,y\n1,1\n2,1\n", None, "in.csv: only the rows name")])
 def test_what_the_rows_are_is_settled_or_asked_for(read, text, rows, message):
     with pytest.raises(InputError, match="^" + re.escape(message)):
@@ -293,8 +295,10 @@ def test_areas(tmp_path):
             read_areas(path, labels)
     path.write_text("area;code\n0,5;1\n0;2\n")
     assert read_areas(path, labels) == {"wood": 0.5, "lake": 0.0}
-    path.write_text("label,mapped area\nwood,0.25\n")
-    assert read_areas(path, labels) == {"wood": 0.25}
+    for name in ("label", "labels", "class", "code", "name", "map_class", "klasa", ""):
+        for area in ("area", "Areas", "mapped", "pixels", "mapped_area", "area (ha)"):
+            path.write_text(f"{name},{area}\nwood,0.25\n")
+            assert read_areas(path, labels) == {"wood": 0.25}
     path.write_text("label,area,pixels\nwood,1,2\n")
     with pytest.raises(InputError, match="must name the columns"):
         read_areas(path, labels)

@@ -234,3 +234,10 @@ def test_ratios_are_of_double_precision_whatever_is_given():
     found = metrics.ratio(np.array([1, 2, 1], np.float32), np.array([3, 3, 0], np.float32))
     assert found.dtype == np.float64 and found[:2].tolist() == [1 / 3, 2 / 3]
     assert np.isnan(found[2]) and metrics.ratio([1, 0], [4, 8]).tolist() == [0.25, 0]
+
+
+def test_kappa_of_a_very_large_map():
+    """Products of so many pixels are beyond whole numbers of 64 bits: OA 2/3, chance 1/2."""
+    matrix = as_confusion([[2**41, 2**40], [2**40, 2**41]], [1, 2])
+    assert metrics.kappa(matrix) == pytest.approx(1 / 3)
+    assert metrics.averages(matrix).index.name == "metric"

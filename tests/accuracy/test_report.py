@@ -244,6 +244,7 @@ def test_what_was_judged_and_what_the_intervals_rest_on():
     assert plain["dropped"] == {"map_no_data": 2, "off_map": 0, "of_no_data": 1}
     assert plain["overall_accuracy"] == pytest.approx(115 / 118) and plain["names"] == {"a": "wood"}
     assert plain["per_class"]["a"]["support"] == 46
+    assert type(plain["per_class"]["a"]["support"]) is int
     assert plain["per_class"]["b"]["users_accuracy"] == pytest.approx(70 / 71)
     assert plain["per_class"]["c"]["f1"] is None
     assert plain["macro"]["classes"] == ["a", "b"]

@@ -11,6 +11,7 @@ from lulc_lib.accuracy.area import area_adjusted
 from lulc_lib.accuracy.sampling import (
     ALLOCATIONS,
     FEW,
+    _shared_out,
     count_labelled,
     design_sample,
     draw_ranks,
@@ -266,3 +267,15 @@ def test_counting_mapped_pixels_is_biased_where_the_sample_is_not(landscape):
     mapped, truth = landscape
     road = legend.code("road")
     assert np.sum(mapped == road) < 0.75 * np.sum(truth == road)
+
+
+def test_a_size_is_rounded_to_the_millionth_and_then_up():
+    """100.0000003 points are 100 but for an error of rounding; 100.000003 are 101."""
+    pixels, right = pd.Series([10**6]), pd.Series([0.5])
+    for wanted, size in ((100, 100), (100 + 3e-7, 100), (100 + 3e-6, 101)):
+        assert sample_size(pixels, right, (0.25 / wanted - 0.25 / 10**6) ** 0.5) == size
+
+
+def test_small_weights_take_all_there_is():
+    shared = _shared_out(100, np.array([0.01, 0.01]), np.array([1, 1]), np.array([50, 50]))
+    assert shared.tolist() == [50, 50]
