@@ -223,6 +223,9 @@ def test_claims(known):
     unseen = {c["id"]: c["verdict"] for c in claims.assess_claims(known, {"Strzegom": 0.0})}
     assert unseen["generalises"] == "supports"
     assert all(c["because"] for c in found.values())
+    wide = {c["id"]: c["verdict"] for c in claims.assess_claims(
+        known, oa_interval={"Strzegom": (0.5, 0.99)})}  # OA could be less than any of the three
+    assert (wide["oa_gain"], untold["oa_gain"]) == ("reverses", "weakens")
 
 
 def test_a_claim_follows_the_numbers(known):
