@@ -67,7 +67,7 @@ dist: env ## build both packages, install them in an empty environment, ask for 
 check: env ## lint the code of all packages and notebooks
 	@$(PY) -m ruff check .
 
-killed: env ## kill make reproduce at 20 random moments, run it again and compare (an hour)
+killed: env ## kill make reproduce at 20 random moments, run it again and compare (half an hour)
 	@$(PY) tests/killed_runs.py
 
 wasm: env ## run both lessons on 32-bit WebAssembly, as a browser does (minutes)
