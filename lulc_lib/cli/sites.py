@@ -216,11 +216,11 @@ def _read_with_maps(args: argparse.Namespace, what: str, grid: xr.DataArray,
     """Read what goes with each map, in the order in which they were given, where it is there."""
     from lulc_lib.sites import map_dates
 
-    given, paths = getattr(args, what), _with_maps(args, what)
-    if len(paths) != len(_maps(args)):
-        raise InputError(f"{len(paths)} {what} files and {len(_maps(args))} maps were given; "
+    given, maps, paths = getattr(args, what), _maps(args), _with_maps(args, what)
+    if len(paths) != len(maps):
+        raise InputError(f"{len(paths)} {what} files and {len(maps)} maps were given; "
                          "there must be one for each map, in the same order")
-    return {d: read(p, grid) for d, p in zip(map_dates(_maps(args), args.dates), paths, strict=True)
+    return {d: read(p, grid) for d, p in zip(map_dates(maps, args.dates), paths, strict=True)
             if given or p.exists()}
 
 
